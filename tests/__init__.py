@@ -1,0 +1,1 @@
+"""The tests: what others rely on, asked through the doors that they use."""
