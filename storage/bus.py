@@ -1,0 +1,98 @@
+"""Wake-ups between the parts of the product: in one process, or over Redis between many.
+
+A wake-up carries no data and may be lost; whoever listens also looks by itself from time to time.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import redis.asyncio as redis_asyncio
+from redis.exceptions import RedisError
+
+
+class Bus(Protocol):
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    def publish(self, topic: str) -> None:
+        """Wake all that wait for `topic`; returns at once, never fails. Called on the event loop."""
+        ...
+
+    def listen(self, topic: str) -> contextlib.AbstractAsyncContextManager[asyncio.Event]:
+        """An event that is set whenever `topic` was published since it was last cleared."""
+        ...
+
+
+class MemoryBus:
+    """Wake-ups within one process."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, set[asyncio.Event]] = {}
+
+    async def start(self) -> None:
+        """Nothing to connect."""
+
+    async def stop(self) -> None:
+        """Nothing to close."""
+
+    def publish(self, topic: str) -> None:
+        for woken in self._listeners.get(topic, ()):
+            woken.set()
+
+    @contextlib.asynccontextmanager
+    async def listen(self, topic: str) -> AsyncIterator[asyncio.Event]:
+        woken = asyncio.Event()
+        self._listeners.setdefault(topic, set()).add(woken)
+        try:
+            yield woken
+        finally:
+            self._listeners[topic].discard(woken)
+
+
+class RedisBus(MemoryBus):
+    """The same over Redis pub/sub. Without Redis, wake-ups stay in the process and others find work by looking."""
+
+    _CHANNEL = "frontdesk:wake"
+
+    def __init__(self, url: str, *, retry_s: float = 1.0) -> None:
+        super().__init__()
+        self._redis = redis_asyncio.Redis.from_url(
+            url, decode_responses=True, socket_connect_timeout=2, health_check_interval=15
+        )
+        self._retry_s = retry_s
+        self._outgoing: set[str] = set()
+        self._ready = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._redis.aclose()
+
+    def publish(self, topic: str) -> None:
+        super().publish(topic)
+        self._outgoing.add(topic)
+        self._ready.set()
+
+    async def _send(self) -> None:
+        while True:
+            await self._ready.wait()
+            self._ready.clear()
+            topics, self._outgoing = self._outgoing, set()
+            for topic in topics:
+                with contextlib.suppress(RedisError, OSError):
+                    await self._redis.publish(self._CHANNEL, topic)
+
+    async def _receive(self) -> None:
+        while True:
+            with contextlib.suppress(RedisError, OSError):
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as incoming:
+                    await incoming.subscribe(self._CHANNEL)
+                    async for message in incoming.listen():
+                        super().publish(message["data"])
+            await asyncio.sleep(self._retry_s)

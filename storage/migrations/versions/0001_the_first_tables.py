@@ -1,0 +1,1022 @@
+"""The first tables."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+big_id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+json_type = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+
+NO_OVERLAP_POSTGRESQL = """
+ALTER TABLE claims ADD CONSTRAINT ex_claims_no_overlap EXCLUDE USING gist (
+    int8range(staff_id, staff_id, '[]') WITH &&,
+    int4range(unit, unit, '[]') WITH &&,
+    tstzrange(starts_at, ends_at, '[)') WITH &&
+)
+"""
+NO_OVERLAP_SQLITE = """
+CREATE TRIGGER claims_no_overlap_{when} BEFORE {what} ON claims
+WHEN EXISTS (
+    SELECT 1 FROM claims WHERE staff_id = NEW.staff_id AND unit = NEW.unit AND id <> coalesce(NEW.id, -1)
+    AND starts_at < NEW.ends_at AND ends_at > NEW.starts_at
+)
+BEGIN SELECT RAISE(ABORT, 'ex_claims_no_overlap'); END
+"""
+
+
+def upgrade() -> None:
+    op.create_table(
+        "jobs",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("tenant_id", big_id, nullable=True),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("payload", json_type, nullable=False),
+        sa.Column("lane", sa.String(length=80), server_default="main", nullable=False),
+        sa.Column("priority", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("status", sa.String(length=10), server_default="ready", nullable=False),
+        sa.Column("run_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("dedupe", sa.String(length=120), nullable=True),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("lease", sa.String(length=36), nullable=True),
+        sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.String(length=500), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+    )
+    with op.batch_alter_table("jobs", schema=None) as batch_op:
+        batch_op.create_index("ix_jobs_due", ["status", "priority", "run_at"], unique=False)
+        batch_op.create_index(
+            "uq_jobs_dedupe",
+            ["dedupe"],
+            unique=True,
+            sqlite_where=sa.text("dedupe IS NOT NULL AND status = 'ready'"),
+            postgresql_where=sa.text("dedupe IS NOT NULL AND status = 'ready'"),
+        )
+
+    op.create_table(
+        "lanes",
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("rate_per_s", sa.Float(), nullable=True),
+        sa.Column("burst", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("tokens", sa.Float(), server_default="0", nullable=False),
+        sa.Column("filled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("is_paused", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("blocked_until", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_lanes")),
+    )
+    op.create_table(
+        "tenants",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
+        sa.UniqueConstraint("uid", name=op.f("uq_tenants_uid")),
+    )
+    op.create_table(
+        "audit",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.String(length=20), nullable=False),
+        sa.Column("actor_id", big_id, nullable=True),
+        sa.Column("action", sa.String(length=60), nullable=False),
+        sa.Column("noun", sa.String(length=40), nullable=False),
+        sa.Column("noun_id", big_id, nullable=False),
+        sa.Column("before", json_type, nullable=True),
+        sa.Column("after", json_type, nullable=True),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_audit_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+    )
+    with op.batch_alter_table("audit", schema=None) as batch_op:
+        batch_op.create_index("ix_audit_tenant_id_id", ["tenant_id", "id"], unique=False)
+
+    op.create_table(
+        "businesses",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column("phone", sa.String(length=40), nullable=True),
+        sa.Column("email", sa.String(length=320), nullable=True),
+        sa.Column("website", sa.String(length=500), nullable=True),
+        sa.Column("address", sa.String(length=500), nullable=True),
+        sa.Column("time_zone", sa.String(length=64), nullable=False),
+        sa.Column("languages", json_type, nullable=False),
+        sa.Column("currency", sa.String(length=3), server_default="USD", nullable=False),
+        sa.Column("revision", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_businesses_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_businesses")),
+        sa.UniqueConstraint("uid", name=op.f("uq_businesses_uid")),
+    )
+    with op.batch_alter_table("businesses", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_businesses_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
+        "customers",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=True),
+        sa.Column("profile_name", sa.String(length=200), nullable=True),
+        sa.Column("email", sa.String(length=320), nullable=True),
+        sa.Column("phone", sa.String(length=40), nullable=True),
+        sa.Column("language", sa.String(length=16), nullable=True),
+        sa.Column("time_zone", sa.String(length=64), nullable=True),
+        sa.Column("attributes", json_type, nullable=False),
+        sa.Column("tags", json_type, nullable=False),
+        sa.Column("merged_into_id", big_id, nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merged_into_id"], ["customers.id"], name=op.f("fk_customers_merged_into_id_customers")
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_customers_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customers")),
+        sa.UniqueConstraint("uid", name=op.f("uq_customers_uid")),
+    )
+    with op.batch_alter_table("customers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_customers_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
+        "idempotency",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("route", sa.String(length=120), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("request_digest", sa.String(length=64), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_idempotency_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_idempotency")),
+        sa.UniqueConstraint("tenant_id", "route", "key", name=op.f("uq_idempotency_tenant_id_route_key")),
+    )
+    with op.batch_alter_table("idempotency", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_idempotency_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
+        "users",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("full_name", sa.String(length=200), nullable=False),
+        sa.Column("phone", sa.String(length=40), nullable=True),
+        sa.Column("role", sa.String(length=20), nullable=False),
+        sa.Column("password_hash", sa.String(length=200), nullable=True),
+        sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_users_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("email", name=op.f("uq_users_email")),
+        sa.UniqueConstraint("uid", name=op.f("uq_users_uid")),
+    )
+    with op.batch_alter_table("users", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_users_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
+        "bots",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("settings", json_type, nullable=False),
+        sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["business_id"], ["businesses.id"], name=op.f("fk_bots_business_id_businesses"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_bots_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_bots")),
+        sa.UniqueConstraint("uid", name=op.f("uq_bots_uid")),
+    )
+    with op.batch_alter_table("bots", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_bots_business_id"), ["business_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_bots_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
+        "business_hours",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("weekday", sa.Integer(), nullable=False),
+        sa.Column("opens_minute", sa.Integer(), nullable=False),
+        sa.Column("closes_minute", sa.Integer(), nullable=False),
+        sa.CheckConstraint(
+            "opens_minute >= 0 AND opens_minute < closes_minute AND closes_minute <= 2880",
+            name=op.f("ck_business_hours_range"),
+        ),
+        sa.CheckConstraint("weekday BETWEEN 0 AND 6", name=op.f("ck_business_hours_weekday")),
+        sa.ForeignKeyConstraint(
+            ["business_id"],
+            ["businesses.id"],
+            name=op.f("fk_business_hours_business_id_businesses"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_business_hours")),
+    )
+    with op.batch_alter_table("business_hours", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_business_hours_business_id"), ["business_id"], unique=False)
+
+    op.create_table(
+        "customer_identities",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("customer_id", big_id, nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("value", sa.String(length=320), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["customer_id"],
+            ["customers.id"],
+            name=op.f("fk_customer_identities_customer_id_customers"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_customer_identities_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customer_identities")),
+        sa.UniqueConstraint("tenant_id", "kind", "value", name=op.f("uq_customer_identities_tenant_id_kind_value")),
+    )
+    with op.batch_alter_table("customer_identities", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_customer_identities_customer_id"), ["customer_id"], unique=False)
+
+    op.create_table(
+        "faqs",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("question", sa.String(length=500), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("phrasings", json_type, nullable=False),
+        sa.Column("language", sa.String(length=16), server_default="en", nullable=False),
+        sa.Column("position", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["business_id"], ["businesses.id"], name=op.f("fk_faqs_business_id_businesses"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_faqs_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_faqs")),
+        sa.UniqueConstraint("uid", name=op.f("uq_faqs_uid")),
+    )
+    with op.batch_alter_table("faqs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_faqs_business_id"), ["business_id"], unique=False)
+
+    op.create_table(
+        "holidays",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("name", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("opens_minute", sa.Integer(), nullable=True),
+        sa.Column("closes_minute", sa.Integer(), nullable=True),
+        sa.CheckConstraint(
+            "(opens_minute IS NULL) = (closes_minute IS NULL)", name=op.f("ck_holidays_both_or_neither")
+        ),
+        sa.ForeignKeyConstraint(
+            ["business_id"], ["businesses.id"], name=op.f("fk_holidays_business_id_businesses"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_holidays")),
+        sa.UniqueConstraint(
+            "business_id", "day", "opens_minute", name=op.f("uq_holidays_business_id_day_opens_minute")
+        ),
+    )
+    op.create_table(
+        "reminder_rules",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("minutes_before", sa.Integer(), nullable=True),
+        sa.Column("days_before", sa.Integer(), nullable=True),
+        sa.Column("at_minute", sa.Integer(), nullable=True),
+        sa.CheckConstraint(
+            "(minutes_before IS NOT NULL) <> (days_before IS NOT NULL AND at_minute IS NOT NULL)",
+            name=op.f("ck_reminder_rules_one_kind"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["business_id"],
+            ["businesses.id"],
+            name=op.f("fk_reminder_rules_business_id_businesses"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reminder_rules")),
+        sa.UniqueConstraint("business_id", "name", name=op.f("uq_reminder_rules_business_id_name")),
+    )
+    with op.batch_alter_table("reminder_rules", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_reminder_rules_business_id"), ["business_id"], unique=False)
+
+    op.create_table(
+        "services",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column("keywords", json_type, nullable=False),
+        sa.Column("skills", json_type, nullable=False),
+        sa.Column("duration_minutes", sa.Integer(), nullable=False),
+        sa.Column("buffer_before_minutes", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("buffer_after_minutes", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("lead_minutes", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("horizon_days", sa.Integer(), server_default="60", nullable=False),
+        sa.Column("step_minutes", sa.Integer(), server_default="15", nullable=False),
+        sa.Column("price_cents", sa.Integer(), nullable=True),
+        sa.Column("position", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("duration_minutes > 0", name=op.f("ck_services_duration")),
+        sa.ForeignKeyConstraint(
+            ["business_id"], ["businesses.id"], name=op.f("fk_services_business_id_businesses"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_services_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_services")),
+        sa.UniqueConstraint("uid", name=op.f("uq_services_uid")),
+    )
+    with op.batch_alter_table("services", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_services_business_id"), ["business_id"], unique=False)
+
+    op.create_table(
+        "staff",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("user_id", big_id, nullable=True),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=20), server_default="person", nullable=False),
+        sa.Column("skills", json_type, nullable=False),
+        sa.Column("capacity", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("position", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("capacity > 0", name=op.f("ck_staff_capacity")),
+        sa.ForeignKeyConstraint(
+            ["business_id"], ["businesses.id"], name=op.f("fk_staff_business_id_businesses"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_staff_tenant_id_tenants")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_staff_user_id_users")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_staff")),
+        sa.UniqueConstraint("uid", name=op.f("uq_staff_uid")),
+    )
+    with op.batch_alter_table("staff", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_staff_business_id"), ["business_id"], unique=False)
+
+    op.create_table(
+        "accounts",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("bot_id", big_id, nullable=True),
+        sa.Column("channel", sa.String(length=20), nullable=False),
+        sa.Column("provider", sa.String(length=20), nullable=False),
+        sa.Column("address", sa.String(length=80), nullable=False),
+        sa.Column("provider_account", sa.String(length=80), nullable=True),
+        sa.Column("sender_pool", sa.String(length=80), nullable=True),
+        sa.Column("credentials", sa.Text(), nullable=True),
+        sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["bot_id"], ["bots.id"], name=op.f("fk_accounts_bot_id_bots")),
+        sa.ForeignKeyConstraint(
+            ["business_id"], ["businesses.id"], name=op.f("fk_accounts_business_id_businesses"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_accounts_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
+        sa.UniqueConstraint("provider", "channel", "address", name=op.f("uq_accounts_provider_channel_address")),
+        sa.UniqueConstraint("uid", name=op.f("uq_accounts_uid")),
+    )
+    with op.batch_alter_table("accounts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_accounts_business_id"), ["business_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_accounts_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
+        "scenarios",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("bot_id", big_id, nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("draft", sa.Text(), nullable=True),
+        sa.Column("published_id", big_id, nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["bot_id"], ["bots.id"], name=op.f("fk_scenarios_bot_id_bots"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["published_id"],
+            ["scenario_versions.id"],
+            name=op.f("fk_scenarios_published_id_scenario_versions"),
+            use_alter=True,
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_scenarios_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scenarios")),
+        sa.UniqueConstraint("bot_id", "name", name=op.f("uq_scenarios_bot_id_name")),
+        sa.UniqueConstraint("uid", name=op.f("uq_scenarios_uid")),
+    )
+    op.create_table(
+        "staff_absences",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("staff_id", big_id, nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reason", sa.String(length=200), server_default="", nullable=False),
+        sa.CheckConstraint("starts_at < ends_at", name=op.f("ck_staff_absences_range")),
+        sa.ForeignKeyConstraint(
+            ["staff_id"], ["staff.id"], name=op.f("fk_staff_absences_staff_id_staff"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_absences")),
+    )
+    with op.batch_alter_table("staff_absences", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_staff_absences_staff_id"), ["staff_id"], unique=False)
+
+    op.create_table(
+        "staff_hours",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("staff_id", big_id, nullable=False),
+        sa.Column("weekday", sa.Integer(), nullable=False),
+        sa.Column("opens_minute", sa.Integer(), nullable=False),
+        sa.Column("closes_minute", sa.Integer(), nullable=False),
+        sa.CheckConstraint(
+            "opens_minute >= 0 AND opens_minute < closes_minute AND closes_minute <= 2880",
+            name=op.f("ck_staff_hours_range"),
+        ),
+        sa.CheckConstraint("weekday BETWEEN 0 AND 6", name=op.f("ck_staff_hours_weekday")),
+        sa.ForeignKeyConstraint(
+            ["staff_id"], ["staff.id"], name=op.f("fk_staff_hours_staff_id_staff"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_hours")),
+    )
+    with op.batch_alter_table("staff_hours", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_staff_hours_staff_id"), ["staff_id"], unique=False)
+
+    op.create_table(
+        "consent_events",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("account_id", big_id, nullable=False),
+        sa.Column("customer_id", big_id, nullable=True),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("value", sa.String(length=320), nullable=False),
+        sa.Column("purpose", sa.String(length=20), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("source", sa.String(length=40), nullable=False),
+        sa.Column("message_id", big_id, nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_consent_events_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["customer_id"], ["customers.id"], name=op.f("fk_consent_events_customer_id_customers")
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_consent_events_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consent_events")),
+    )
+    with op.batch_alter_table("consent_events", schema=None) as batch_op:
+        batch_op.create_index("ix_consent_events_address", ["account_id", "kind", "value"], unique=False)
+
+    op.create_table(
+        "consents",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("account_id", big_id, nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("value", sa.String(length=320), nullable=False),
+        sa.Column("purpose", sa.String(length=20), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_consents_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_consents_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consents")),
+        sa.UniqueConstraint(
+            "account_id", "kind", "value", "purpose", name=op.f("uq_consents_account_id_kind_value_purpose")
+        ),
+    )
+    op.create_table(
+        "conversations",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("account_id", big_id, nullable=False),
+        sa.Column("customer_id", big_id, nullable=False),
+        sa.Column("bot_id", big_id, nullable=True),
+        sa.Column("channel", sa.String(length=20), nullable=False),
+        sa.Column("peer_kind", sa.String(length=20), nullable=False),
+        sa.Column("peer", sa.String(length=320), nullable=False),
+        sa.Column("status", sa.String(length=10), server_default="open", nullable=False),
+        sa.Column("language", sa.String(length=16), nullable=True),
+        sa.Column("owner", sa.String(length=10), server_default="bot", nullable=False),
+        sa.Column("owner_user_id", big_id, nullable=True),
+        sa.Column("owner_version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("owner_since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("flow", json_type, nullable=True),
+        sa.Column("silence_due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("flow_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("unread_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("last_in_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_out_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_conversations_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["bot_id"], ["bots.id"], name=op.f("fk_conversations_bot_id_bots")),
+        sa.ForeignKeyConstraint(
+            ["business_id"], ["businesses.id"], name=op.f("fk_conversations_business_id_businesses"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_conversations_customer_id_customers")),
+        sa.ForeignKeyConstraint(["owner_user_id"], ["users.id"], name=op.f("fk_conversations_owner_user_id_users")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_conversations_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
+        sa.UniqueConstraint("account_id", "peer_kind", "peer", name=op.f("uq_conversations_account_id_peer_kind_peer")),
+        sa.UniqueConstraint("uid", name=op.f("uq_conversations_uid")),
+    )
+    with op.batch_alter_table("conversations", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_conversations_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(
+            "ix_conversations_expiry",
+            ["flow_expires_at"],
+            unique=False,
+            sqlite_where=sa.text("flow_expires_at IS NOT NULL"),
+            postgresql_where=sa.text("flow_expires_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_conversations_silence",
+            ["silence_due_at"],
+            unique=False,
+            sqlite_where=sa.text("silence_due_at IS NOT NULL"),
+            postgresql_where=sa.text("silence_due_at IS NOT NULL"),
+        )
+
+    op.create_table(
+        "early_statuses",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("account_id", big_id, nullable=False),
+        sa.Column("provider_id", sa.String(length=200), nullable=False),
+        sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("error_code", sa.String(length=40), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_early_statuses_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_early_statuses")),
+    )
+    with op.batch_alter_table("early_statuses", schema=None) as batch_op:
+        batch_op.create_index("ix_early_statuses_provider_id", ["account_id", "provider_id"], unique=False)
+
+    op.create_table(
+        "scenario_versions",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("scenario_id", big_id, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("published_by", big_id, nullable=True),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["published_by"], ["users.id"], name=op.f("fk_scenario_versions_published_by_users")),
+        sa.ForeignKeyConstraint(
+            ["scenario_id"],
+            ["scenarios.id"],
+            name=op.f("fk_scenario_versions_scenario_id_scenarios"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_scenario_versions_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scenario_versions")),
+        sa.UniqueConstraint("scenario_id", "number", name=op.f("uq_scenario_versions_scenario_id_number")),
+        sa.UniqueConstraint("uid", name=op.f("uq_scenario_versions_uid")),
+    )
+    op.create_table(
+        "appointments",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("customer_id", big_id, nullable=False),
+        sa.Column("service_id", big_id, nullable=False),
+        sa.Column("staff_id", big_id, nullable=False),
+        sa.Column("conversation_id", big_id, nullable=True),
+        sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("local_start", sa.String(length=16), nullable=False),
+        sa.Column("sequence", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("source", sa.String(length=20), nullable=False),
+        sa.Column("notes", sa.Text(), server_default="", nullable=False),
+        sa.Column("cancel_reason", sa.String(length=200), nullable=True),
+        sa.Column("cancelled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("starts_at < ends_at", name=op.f("ck_appointments_range")),
+        sa.ForeignKeyConstraint(
+            ["business_id"], ["businesses.id"], name=op.f("fk_appointments_business_id_businesses"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_appointments_conversation_id_conversations"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_appointments_customer_id_customers")),
+        sa.ForeignKeyConstraint(["service_id"], ["services.id"], name=op.f("fk_appointments_service_id_services")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_appointments_staff_id_staff")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_appointments_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_appointments")),
+        sa.UniqueConstraint("uid", name=op.f("uq_appointments_uid")),
+    )
+    with op.batch_alter_table("appointments", schema=None) as batch_op:
+        batch_op.create_index("ix_appointments_business_id_starts_at", ["business_id", "starts_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_appointments_customer_id"), ["customer_id"], unique=False)
+
+    op.create_table(
+        "flow_runs",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("conversation_id", big_id, nullable=False),
+        sa.Column("scenario_version_id", big_id, nullable=False),
+        sa.Column("ended", sa.String(length=20), nullable=False),
+        sa.Column("trail", json_type, nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_flow_runs_conversation_id_conversations"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["scenario_version_id"],
+            ["scenario_versions.id"],
+            name=op.f("fk_flow_runs_scenario_version_id_scenario_versions"),
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_flow_runs_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_flow_runs")),
+    )
+    with op.batch_alter_table("flow_runs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_flow_runs_conversation_id"), ["conversation_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_flow_runs_scenario_version_id"), ["scenario_version_id"], unique=False)
+
+    op.create_table(
+        "messages",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("conversation_id", big_id, nullable=False),
+        sa.Column("account_id", big_id, nullable=False),
+        sa.Column("direction", sa.String(length=3), nullable=False),
+        sa.Column("author", sa.String(length=10), nullable=False),
+        sa.Column("user_id", big_id, nullable=True),
+        sa.Column("is_private", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("text", sa.Text(), server_default="", nullable=False),
+        sa.Column("content", json_type, nullable=True),
+        sa.Column("raw", json_type, nullable=True),
+        sa.Column("provider_id", sa.String(length=200), nullable=True),
+        sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("error_code", sa.String(length=40), nullable=True),
+        sa.Column("error_text", sa.String(length=500), nullable=True),
+        sa.Column("turn_id", big_id, nullable=True),
+        sa.Column("dedupe", sa.String(length=120), nullable=True),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_messages_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_messages_conversation_id_conversations"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_messages_tenant_id_tenants")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_messages_user_id_users")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
+        sa.UniqueConstraint("uid", name=op.f("uq_messages_uid")),
+    )
+    with op.batch_alter_table("messages", schema=None) as batch_op:
+        batch_op.create_index("ix_messages_conversation_id_id", ["conversation_id", "id"], unique=False)
+        batch_op.create_index(
+            "uq_messages_account_id_provider_id",
+            ["account_id", "provider_id"],
+            unique=True,
+            sqlite_where=sa.text("provider_id IS NOT NULL"),
+            postgresql_where=sa.text("provider_id IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "uq_messages_dedupe",
+            ["dedupe"],
+            unique=True,
+            sqlite_where=sa.text("dedupe IS NOT NULL"),
+            postgresql_where=sa.text("dedupe IS NOT NULL"),
+        )
+
+    op.create_table(
+        "owner_changes",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("conversation_id", big_id, nullable=False),
+        sa.Column("owner", sa.String(length=10), nullable=False),
+        sa.Column("owner_user_id", big_id, nullable=True),
+        sa.Column("reason", sa.String(length=40), nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_owner_changes_conversation_id_conversations"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["owner_user_id"], ["users.id"], name=op.f("fk_owner_changes_owner_user_id_users")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_owner_changes_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_owner_changes")),
+    )
+    with op.batch_alter_table("owner_changes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_owner_changes_conversation_id"), ["conversation_id"], unique=False)
+
+    op.create_table(
+        "ratings",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("conversation_id", big_id, nullable=False),
+        sa.Column("customer_id", big_id, nullable=False),
+        sa.Column("score", sa.Integer(), nullable=False),
+        sa.Column("comment", sa.Text(), server_default="", nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_ratings_conversation_id_conversations"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_ratings_customer_id_customers")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_ratings_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ratings")),
+    )
+    with op.batch_alter_table("ratings", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_ratings_conversation_id"), ["conversation_id"], unique=False)
+
+    op.create_table(
+        "waitlist",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("service_id", big_id, nullable=False),
+        sa.Column("staff_id", big_id, nullable=True),
+        sa.Column("customer_id", big_id, nullable=False),
+        sa.Column("conversation_id", big_id, nullable=False),
+        sa.Column("from_day", sa.Date(), nullable=False),
+        sa.Column("to_day", sa.Date(), nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("offers", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("offer_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["business_id"], ["businesses.id"], name=op.f("fk_waitlist_business_id_businesses"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_waitlist_conversation_id_conversations"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_waitlist_customer_id_customers")),
+        sa.ForeignKeyConstraint(
+            ["service_id"], ["services.id"], name=op.f("fk_waitlist_service_id_services"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["staff_id"], ["staff.id"], name=op.f("fk_waitlist_staff_id_staff"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_waitlist_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_waitlist")),
+        sa.UniqueConstraint("uid", name=op.f("uq_waitlist_uid")),
+    )
+    with op.batch_alter_table("waitlist", schema=None) as batch_op:
+        batch_op.create_index("ix_waitlist_business_id_status", ["business_id", "status"], unique=False)
+        batch_op.create_index(batch_op.f("ix_waitlist_conversation_id"), ["conversation_id"], unique=False)
+
+    op.create_table(
+        "claims",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("staff_id", big_id, nullable=False),
+        sa.Column("unit", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("appointment_id", big_id, nullable=True),
+        sa.Column("service_id", big_id, nullable=True),
+        sa.Column("conversation_id", big_id, nullable=True),
+        sa.Column("waitlist_id", big_id, nullable=True),
+        sa.Column("visit_starts_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "(appointment_id IS NULL) = (expires_at IS NOT NULL)", name=op.f("ck_claims_hold_or_appointment")
+        ),
+        sa.CheckConstraint("starts_at < ends_at", name=op.f("ck_claims_range")),
+        sa.ForeignKeyConstraint(
+            ["appointment_id"],
+            ["appointments.id"],
+            name=op.f("fk_claims_appointment_id_appointments"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_claims_conversation_id_conversations"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["service_id"], ["services.id"], name=op.f("fk_claims_service_id_services"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_claims_staff_id_staff"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_claims_tenant_id_tenants")),
+        sa.ForeignKeyConstraint(
+            ["waitlist_id"], ["waitlist.id"], name=op.f("fk_claims_waitlist_id_waitlist"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_claims")),
+        sa.UniqueConstraint("appointment_id", name=op.f("uq_claims_appointment_id")),
+        sa.UniqueConstraint("uid", name=op.f("uq_claims_uid")),
+    )
+    with op.batch_alter_table("claims", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_claims_conversation_id"), ["conversation_id"], unique=False)
+        batch_op.create_index("ix_claims_staff_id_starts_at", ["staff_id", "starts_at"], unique=False)
+
+    op.create_table(
+        "outbox",
+        sa.Column("message_id", big_id, nullable=False),
+        sa.Column("account_id", big_id, nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("attempted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("part_ids", json_type, nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_outbox_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["messages.id"], name=op.f("fk_outbox_message_id_messages"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_outbox")),
+    )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(NO_OVERLAP_POSTGRESQL)
+    else:
+        op.execute(NO_OVERLAP_SQLITE.format(when="insert", what="INSERT"))
+        op.execute(NO_OVERLAP_SQLITE.format(when="update", what="UPDATE OF staff_id, unit, starts_at, ends_at"))
+
+
+def downgrade() -> None:
+    op.drop_table("outbox")
+    with op.batch_alter_table("claims", schema=None) as batch_op:
+        batch_op.drop_index("ix_claims_staff_id_starts_at")
+        batch_op.drop_index(batch_op.f("ix_claims_conversation_id"))
+
+    op.drop_table("claims")
+    with op.batch_alter_table("waitlist", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_waitlist_conversation_id"))
+        batch_op.drop_index("ix_waitlist_business_id_status")
+
+    op.drop_table("waitlist")
+    with op.batch_alter_table("ratings", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_ratings_conversation_id"))
+
+    op.drop_table("ratings")
+    with op.batch_alter_table("owner_changes", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_owner_changes_conversation_id"))
+
+    op.drop_table("owner_changes")
+    with op.batch_alter_table("messages", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_messages_dedupe",
+            sqlite_where=sa.text("dedupe IS NOT NULL"),
+            postgresql_where=sa.text("dedupe IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "uq_messages_account_id_provider_id",
+            sqlite_where=sa.text("provider_id IS NOT NULL"),
+            postgresql_where=sa.text("provider_id IS NOT NULL"),
+        )
+        batch_op.drop_index("ix_messages_conversation_id_id")
+
+    op.drop_table("messages")
+    with op.batch_alter_table("flow_runs", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_flow_runs_scenario_version_id"))
+        batch_op.drop_index(batch_op.f("ix_flow_runs_conversation_id"))
+
+    op.drop_table("flow_runs")
+    with op.batch_alter_table("appointments", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_appointments_customer_id"))
+        batch_op.drop_index("ix_appointments_business_id_starts_at")
+
+    op.drop_table("appointments")
+    op.drop_table("scenario_versions")
+    with op.batch_alter_table("early_statuses", schema=None) as batch_op:
+        batch_op.drop_index("ix_early_statuses_provider_id")
+
+    op.drop_table("early_statuses")
+    with op.batch_alter_table("conversations", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_conversations_silence",
+            sqlite_where=sa.text("silence_due_at IS NOT NULL"),
+            postgresql_where=sa.text("silence_due_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_conversations_expiry",
+            sqlite_where=sa.text("flow_expires_at IS NOT NULL"),
+            postgresql_where=sa.text("flow_expires_at IS NOT NULL"),
+        )
+        batch_op.drop_index(batch_op.f("ix_conversations_customer_id"))
+
+    op.drop_table("conversations")
+    op.drop_table("consents")
+    with op.batch_alter_table("consent_events", schema=None) as batch_op:
+        batch_op.drop_index("ix_consent_events_address")
+
+    op.drop_table("consent_events")
+    with op.batch_alter_table("staff_hours", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_staff_hours_staff_id"))
+
+    op.drop_table("staff_hours")
+    with op.batch_alter_table("staff_absences", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_staff_absences_staff_id"))
+
+    op.drop_table("staff_absences")
+    op.drop_table("scenarios")
+    with op.batch_alter_table("accounts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_accounts_tenant_id"))
+        batch_op.drop_index(batch_op.f("ix_accounts_business_id"))
+
+    op.drop_table("accounts")
+    with op.batch_alter_table("staff", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_staff_business_id"))
+
+    op.drop_table("staff")
+    with op.batch_alter_table("services", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_services_business_id"))
+
+    op.drop_table("services")
+    with op.batch_alter_table("reminder_rules", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_reminder_rules_business_id"))
+
+    op.drop_table("reminder_rules")
+    op.drop_table("holidays")
+    with op.batch_alter_table("faqs", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_faqs_business_id"))
+
+    op.drop_table("faqs")
+    with op.batch_alter_table("customer_identities", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_customer_identities_customer_id"))
+
+    op.drop_table("customer_identities")
+    with op.batch_alter_table("business_hours", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_business_hours_business_id"))
+
+    op.drop_table("business_hours")
+    with op.batch_alter_table("bots", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_bots_tenant_id"))
+        batch_op.drop_index(batch_op.f("ix_bots_business_id"))
+
+    op.drop_table("bots")
+    with op.batch_alter_table("users", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_users_tenant_id"))
+
+    op.drop_table("users")
+    with op.batch_alter_table("idempotency", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_idempotency_expires_at"))
+
+    op.drop_table("idempotency")
+    with op.batch_alter_table("customers", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_customers_tenant_id"))
+
+    op.drop_table("customers")
+    with op.batch_alter_table("businesses", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_businesses_tenant_id"))
+
+    op.drop_table("businesses")
+    with op.batch_alter_table("audit", schema=None) as batch_op:
+        batch_op.drop_index("ix_audit_tenant_id_id")
+
+    op.drop_table("audit")
+    op.drop_table("tenants")
+    op.drop_table("lanes")
+    with op.batch_alter_table("jobs", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_jobs_dedupe",
+            sqlite_where=sa.text("dedupe IS NOT NULL AND status = 'ready'"),
+            postgresql_where=sa.text("dedupe IS NOT NULL AND status = 'ready'"),
+        )
+        batch_op.drop_index("ix_jobs_due")
+
+    op.drop_table("jobs")

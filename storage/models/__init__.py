@@ -1,0 +1,5 @@
+"""Every table, by noun. Importing this package fills `storage.base.metadata`."""
+
+from storage.models import accounts, audit, bots, businesses, calendar, conversations, customers, jobs, tenants
+
+__all__ = ["accounts", "audit", "bots", "businesses", "calendar", "conversations", "customers", "jobs", "tenants"]

@@ -1,0 +1,25 @@
+"""Connected numbers: where a business can be reached, and with which keys."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, String, Table, Text, UniqueConstraint, true
+
+from storage.base import BigId, id_column, metadata, time_column, uid_column
+
+accounts = Table(
+    "accounts",
+    metadata,
+    id_column(),
+    uid_column(),
+    Column("tenant_id", BigId, ForeignKey("tenants.id"), nullable=False, index=True),
+    Column("business_id", BigId, ForeignKey("businesses.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("bot_id", BigId, ForeignKey("bots.id")),
+    Column("channel", String(20), nullable=False),  # sms, whatsapp, voice, web, sim
+    Column("provider", String(20), nullable=False),  # twilio, meta, webchat, simulator
+    Column("address", String(80), nullable=False),  # E.164 number, or the site key of a web chat
+    Column("provider_account", String(80)),  # Twilio's AccountSid, Meta's WABA id
+    Column("sender_pool", String(80)),  # Twilio's MessagingServiceSid
+    # Sealed JSON: {"auth_tokens": [newest, older …], …}. Null: the keys of the settings.
+    Column("credentials", Text),
+    Column("is_active", Boolean, nullable=False, server_default=true()),
+    time_column("created_at"),
+    UniqueConstraint("provider", "channel", "address"),
+)

@@ -1,0 +1,139 @@
+"""Conversations, who talks in them, and every message."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, false, text
+
+from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, type_json, uid_column
+
+conversations = Table(
+    "conversations",
+    metadata,
+    id_column(),
+    uid_column(),
+    Column("tenant_id", BigId, ForeignKey("tenants.id"), nullable=False),
+    Column("business_id", BigId, ForeignKey("businesses.id", ondelete="CASCADE"), nullable=False),
+    Column("account_id", BigId, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("customer_id", BigId, ForeignKey("customers.id"), nullable=False, index=True),
+    Column("bot_id", BigId, ForeignKey("bots.id")),
+    Column("channel", String(20), nullable=False),
+    Column("peer_kind", String(20), nullable=False),
+    Column("peer", String(320), nullable=False),
+    Column("status", String(10), nullable=False, server_default="open"),  # open, snoozed, closed
+    Column("language", String(16)),
+    # Who talks: bot, queue (waiting for a person) or staff (owner_user_id). `owner_version` goes up with every change.
+    Column("owner", String(10), nullable=False, server_default="bot"),
+    Column("owner_user_id", BigId, ForeignKey("users.id")),
+    Column("owner_version", Integer, nullable=False, server_default="1"),
+    time_column("owner_since"),
+    # What the bot is in the middle of: {"version_id", "run", …}, or null. Due times stand beside it to be found by index.
+    Column("flow", type_json),
+    Column("silence_due_at", UtcDateTime),
+    Column("flow_expires_at", UtcDateTime),
+    Column("unread_count", Integer, nullable=False, server_default="0"),
+    Column("last_in_at", UtcDateTime),
+    Column("last_out_at", UtcDateTime),
+    Column("closed_at", UtcDateTime),
+    time_column("created_at"),
+    UniqueConstraint("account_id", "peer_kind", "peer"),
+    Index("ix_conversations_silence", "silence_due_at", sqlite_where=text("silence_due_at IS NOT NULL"),
+          postgresql_where=text("silence_due_at IS NOT NULL")),
+    Index("ix_conversations_expiry", "flow_expires_at", sqlite_where=text("flow_expires_at IS NOT NULL"),
+          postgresql_where=text("flow_expires_at IS NOT NULL")),
+)
+
+# The history of the who-talks token.
+owner_changes = Table(
+    "owner_changes",
+    metadata,
+    id_column(),
+    Column("tenant_id", BigId, ForeignKey("tenants.id"), nullable=False),
+    Column("conversation_id", BigId, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("owner", String(10), nullable=False),
+    Column("owner_user_id", BigId, ForeignKey("users.id")),
+    Column("reason", String(40), nullable=False),
+    Column("note", Text, nullable=False, server_default=""),  # the bot's summary for the person who takes over
+    time_column("at"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    id_column(),
+    uid_column(),
+    Column("tenant_id", BigId, ForeignKey("tenants.id"), nullable=False),
+    Column("conversation_id", BigId, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("account_id", BigId, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("direction", String(3), nullable=False),  # in, out
+    Column("author", String(10), nullable=False),  # customer, bot, staff, system
+    Column("user_id", BigId, ForeignKey("users.id")),
+    Column("is_private", Boolean, nullable=False, server_default=false()),
+    Column("text", Text, nullable=False, server_default=""),
+    Column("content", type_json),  # null when `text` says it all, else the neutral message as JSON
+    Column("raw", type_json),  # what the provider sent, when it was more than text
+    Column("provider_id", String(200)),
+    # In: received. Out: accepted (went out in the webhook's answer), queued (in the outbox), then as the provider tells;
+    # refused when we may not send it.
+    Column("status", String(20), nullable=False),
+    Column("error_code", String(40)),
+    Column("error_text", String(500)),
+    Column("turn_id", BigId),  # out: the inbound message that this answers
+    Column("dedupe", String(120)),  # out: what must not be said twice, such as a reminder
+    Column("sent_at", UtcDateTime),  # in: by the provider's clock, where it tells
+    time_column("created_at"),
+    Index("ix_messages_conversation_id_id", "conversation_id", "id"),
+    Index("uq_messages_account_id_provider_id", "account_id", "provider_id", unique=True,
+          sqlite_where=text("provider_id IS NOT NULL"), postgresql_where=text("provider_id IS NOT NULL")),
+    Index("uq_messages_dedupe", "dedupe", unique=True, sqlite_where=text("dedupe IS NOT NULL"),
+          postgresql_where=text("dedupe IS NOT NULL")),
+)
+
+# One row for each message that is sent by a request of ours. `sending` with a time is the intent, written before the
+# request: after a crash the message is looked up at the provider instead of being sent blindly again.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("message_id", BigId, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True),
+    Column("account_id", BigId, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("state", String(10), nullable=False),  # ready, sending, sent, dead, refused
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("attempted_at", UtcDateTime),
+    Column("part_ids", type_json),  # provider ids of the parts that have gone out
+    time_column("created_at"),
+)
+
+# Statuses of messages that we do not know (yet): the callback can overtake the answer to our own request.
+early_statuses = Table(
+    "early_statuses",
+    metadata,
+    id_column(),
+    Column("account_id", BigId, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("provider_id", String(200), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("error_code", String(40)),
+    time_column("created_at"),
+    Index("ix_early_statuses_provider_id", "account_id", "provider_id"),
+)
+
+# Scenarios that have ended, with the way they took: [[state, outcome], …]. Running ones are in `conversations.flow`.
+flow_runs = Table(
+    "flow_runs",
+    metadata,
+    id_column(),
+    Column("tenant_id", BigId, ForeignKey("tenants.id"), nullable=False),
+    Column("conversation_id", BigId, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("scenario_version_id", BigId, ForeignKey("scenario_versions.id"), nullable=False, index=True),
+    Column("ended", String(20), nullable=False),  # completed, cancelled, handed_off, expired, failed, replaced
+    Column("trail", type_json, nullable=False),
+    time_column("ended_at"),
+)
+
+ratings = Table(
+    "ratings",
+    metadata,
+    id_column(),
+    Column("tenant_id", BigId, ForeignKey("tenants.id"), nullable=False),
+    Column("conversation_id", BigId, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("customer_id", BigId, ForeignKey("customers.id"), nullable=False),
+    Column("score", Integer, nullable=False),  # 1 to 5
+    Column("comment", Text, nullable=False, server_default=""),
+    time_column("at"),
+)

@@ -1,0 +1,229 @@
+"""The job table: work that is enqueued in the caller's transaction and outlives any process.
+
+A job is claimed by lease and acknowledged in the transaction of its effect. When a lease runs out (the process died or
+was stopped) somebody else takes the job, and the first one's acknowledgement is refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, delete, func, insert, or_, select, update
+
+from storage.base import Db, JsonValue
+from storage.models.jobs import jobs, lanes
+from storage.session import Conflict, announce, attempt
+
+TOPIC = "jobs"
+
+
+class LeaseLost(Exception):
+    """The lease ran out and the job is somebody else's now; the effect must not be committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed job. `attempts` counts this one."""
+
+    id: int
+    tenant_id: int | None
+    kind: str
+    payload: Mapping[str, JsonValue]
+    lane: str
+    attempts: int
+    lease: str
+    run_at: datetime
+
+
+def enqueue(
+    db: Db,
+    kind: str,
+    payload: Mapping[str, JsonValue],
+    *,
+    now: datetime,
+    run_at: datetime | None = None,
+    tenant_id: int | None = None,
+    lane: str = "main",
+    priority: int = 0,
+    dedupe: str | None = None,
+) -> None:
+    """Have `kind` done at `run_at` (default: now).
+
+    With `dedupe`, a waiting job of that name is replaced: it moves to the new time and payload.
+    """
+    values = {
+        "kind": kind,
+        "payload": dict(payload),
+        "tenant_id": tenant_id,
+        "lane": lane,
+        "priority": priority,
+        "run_at": run_at or now,
+        "dedupe": dedupe,
+        "created_at": now,
+    }
+    if dedupe is None:
+        db.execute(insert(jobs), values)
+    elif not _replace(db, dedupe, values):
+        try:
+            with attempt(db):
+                db.execute(insert(jobs), values)
+        except Conflict:  # another transaction enqueued the same in between
+            _replace(db, dedupe, values)
+    if values["run_at"] == now:
+        announce(db, TOPIC)
+
+
+def _replace(db: Db, dedupe: str, values: Mapping[str, object]) -> bool:
+    changed = db.execute(
+        update(jobs).where(jobs.c.dedupe == dedupe, jobs.c.status == "ready").values(**values, attempts=0)
+    )
+    return changed.rowcount > 0
+
+
+def cancel(db: Db, dedupe: str) -> bool:
+    """True when a waiting job of that name was taken away; a running one is not stopped."""
+    return db.execute(delete(jobs).where(jobs.c.dedupe == dedupe, jobs.c.status == "ready")).rowcount > 0
+
+
+def cancel_prefix(db: Db, prefix: str) -> int:
+    """How many waiting jobs were taken away whose dedupe name begins with `prefix`."""
+    where = jobs.c.dedupe.startswith(prefix, autoescape=True), jobs.c.status == "ready"
+    return db.execute(delete(jobs).where(*where)).rowcount
+
+
+def claim(
+    db: Db, *, now: datetime, lease: str, lease_for: timedelta, limit: int, kinds: frozenset[str]
+) -> list[Job]:
+    """Up to `limit` due jobs of known kinds, replies first, then oldest; each is ours until `lease_for` has passed.
+
+    Jobs of an unknown kind stay where they are: a newer version may have written them.
+    """
+    closed = _closed_lanes(db, now)
+    due = and_(
+        jobs.c.kind.in_(sorted(kinds)),
+        jobs.c.lane.not_in(sorted(closed)),
+        or_(
+            and_(jobs.c.status == "ready", jobs.c.run_at <= now),
+            and_(jobs.c.status == "running", jobs.c.leased_until <= now),
+        ),
+    )
+    found = db.execute(
+        select(jobs)
+        .where(due)
+        .order_by(jobs.c.priority, jobs.c.run_at, jobs.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    taken: list[Job] = []
+    for row in found:
+        if not _take_token(db, row.lane, now):
+            continue
+        taken.append(Job(row.id, row.tenant_id, row.kind, row.payload, row.lane, row.attempts + 1, lease, row.run_at))
+    if taken:
+        db.execute(
+            update(jobs)
+            .where(jobs.c.id.in_([job.id for job in taken]))
+            .values(status="running", lease=lease, leased_until=now + lease_for, attempts=jobs.c.attempts + 1)
+        )
+    return taken
+
+
+def finish(db: Db, job: Job) -> None:
+    """The job is done; call it in the transaction of its effect.
+
+    Raises: LeaseLost
+    """
+    if db.execute(delete(jobs).where(jobs.c.id == job.id, jobs.c.lease == job.lease)).rowcount == 0:
+        raise LeaseLost(f"job {job.id} is no longer leased to {job.lease!r}")
+
+
+def again(db: Db, job: Job, *, at: datetime, error: str, now: datetime) -> None:
+    """Try once more at `at`. When the same dedupe name waits already, that one stands for both."""
+    try:
+        with attempt(db):
+            changed = db.execute(
+                update(jobs)
+                .where(jobs.c.id == job.id, jobs.c.lease == job.lease)
+                .values(status="ready", run_at=at, lease=None, leased_until=None, error=error[:500])
+            )
+    except Conflict:
+        finish(db, job)
+        return
+    if changed.rowcount == 0:
+        raise LeaseLost(f"job {job.id} is no longer leased to {job.lease!r}")
+    if at <= now:
+        announce(db, TOPIC)
+
+
+def bury(db: Db, job: Job, *, error: str) -> None:
+    """No more tries; the row stays as `dead` for a person to look at."""
+    db.execute(
+        update(jobs)
+        .where(jobs.c.id == job.id, jobs.c.lease == job.lease)
+        .values(status="dead", lease=None, leased_until=None, error=error[:500])
+    )
+
+
+def extend(db: Db, job: Job, *, until: datetime) -> bool:
+    """True when the lease is still ours and now lasts until `until`."""
+    where = jobs.c.id == job.id, jobs.c.lease == job.lease
+    return db.execute(update(jobs).where(*where).values(leased_until=until)).rowcount > 0
+
+
+def release(db: Db, lease: str) -> int:
+    """Give back everything leased to `lease`, for a clean stop."""
+    changed = db.execute(
+        update(jobs)
+        .where(jobs.c.lease == lease, jobs.c.status == "running")
+        .values(status="ready", lease=None, leased_until=None, attempts=jobs.c.attempts - 1)
+    )
+    return changed.rowcount
+
+
+def next_due(db: Db, *, kinds: frozenset[str]) -> datetime | None:
+    """When the earliest waiting job of these kinds is due, or None."""
+    earliest: datetime | None = db.execute(
+        select(func.min(jobs.c.run_at)).where(jobs.c.status == "ready", jobs.c.kind.in_(sorted(kinds)))
+    ).scalar_one()
+    return earliest
+
+
+def set_lane(db: Db, name: str, *, rate_per_s: float | None = None, burst: int = 1, is_paused: bool = False) -> None:
+    """Limit a lane to `rate_per_s` with bursts of `burst`; None is no limit. Pausing keeps its jobs where they are."""
+    values = {"rate_per_s": rate_per_s, "burst": burst, "is_paused": is_paused}
+    _upsert_lane(db, name, values)
+
+
+def block_lane(db: Db, name: str, *, until: datetime) -> None:
+    """Claim nothing from the lane before `until`: the provider asked us to wait."""
+    _upsert_lane(db, name, {"blocked_until": until})
+
+
+def _upsert_lane(db: Db, name: str, values: Mapping[str, object]) -> None:
+    change = update(lanes).where(lanes.c.name == name).values(**values)
+    if db.execute(change).rowcount == 0:
+        try:
+            with attempt(db):
+                db.execute(insert(lanes).values(name=name, **values))
+        except Conflict:
+            db.execute(change)
+
+
+def _closed_lanes(db: Db, now: datetime) -> frozenset[str]:
+    closed = or_(lanes.c.is_paused.is_(True), lanes.c.blocked_until > now)
+    return frozenset(db.execute(select(lanes.c.name).where(closed)).scalars())
+
+
+def _take_token(db: Db, lane: str, now: datetime) -> bool:
+    """One token out of the lane's bucket; the row is locked on PostgreSQL, so the rate holds over all processes."""
+    row = db.execute(select(lanes).where(lanes.c.name == lane).with_for_update()).one_or_none()
+    if row is None or row.rate_per_s is None:
+        return True
+    tokens = float(row.burst)
+    if row.filled_at is not None:
+        waited_s = max((now - row.filled_at).total_seconds(), 0.0)
+        tokens = min(tokens, row.tokens + waited_s * row.rate_per_s)
+    if tokens < 1:
+        return False
+    db.execute(update(lanes).where(lanes.c.name == lane).values(tokens=tokens - 1, filled_at=now))
+    return True

@@ -1,0 +1,39 @@
+"""What a function inside a transaction may do besides querying: try something, and tell others once it is committed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import IntegrityError
+
+from storage.base import Db
+
+_TOPICS = "frontdesk_topics"
+
+
+class Conflict(Exception):
+    """The database refused what was tried: a unique value, an overlap. Nothing of it remains."""
+
+
+@contextmanager
+def attempt(db: Db) -> Iterator[None]:
+    """Run a block that the database may refuse, without losing the transaction around it.
+
+    Raises:
+        Conflict: a constraint was violated; the block's statements are undone and `db` can be used on.
+    """
+    try:
+        with db.begin_nested():
+            yield
+    except IntegrityError as refused:
+        raise Conflict(str(refused.orig)) from None
+
+
+def announce(db: Db, topic: str) -> None:
+    """Wake whoever listens to `topic`, after the commit and only then; many calls make one wake-up."""
+    db.info.setdefault(_TOPICS, set()).add(topic)
+
+
+def take_topics(db: Db) -> set[str]:
+    """The topics announced since the last call; the store calls this around every function."""
+    topics: set[str] = db.info.pop(_TOPICS, set())
+    return topics

@@ -1,0 +1,354 @@
+"""The one door to the database: `await store.write(fn, …)` and `await store.read(fn, …)`.
+
+`fn(db, …)` is an ordinary function. It cannot wait on the network, so no transaction is ever open over a call to a
+vendor. What `write` returns is committed.
+"""
+
+import asyncio
+import contextlib
+import random
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+import orjson
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from storage.base import Db
+from storage.bus import Bus
+from storage.filelock import FileLock
+from storage.session import take_topics
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class StoreUnavailable(Exception):
+    """The database cannot be reached or cannot write just now; nothing was changed. Trying again makes sense."""
+
+
+class Store(Protocol):
+    """A database that can be read and written. One per process."""
+
+    dialect: str
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def write(self, fn: Callable[Concatenate[Db, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `fn` returns, once its changes are committed.
+
+        Raises:
+            StoreUnavailable: the database is away, read-only, full or locked; nothing was changed.
+        """
+        ...
+
+    async def read(self, fn: Callable[Concatenate[Db, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `fn` returns of a consistent view; a change it makes is refused or undone."""
+        ...
+
+
+def open_store(url: str, bus: Bus, *, pool_size: int = 8, owner_note: str = "") -> Store:
+    """A store for `sqlite:///path` or `postgresql://user:password@host/name`, not started yet.
+
+    `owner_note` is written into the lock file beside an SQLite database (where the owner can be reached).
+    """
+    parsed = make_url(url)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return SqliteStore(parsed, bus, owner_note=owner_note)
+    if backend == "postgresql":
+        return PostgresStore(parsed, bus, pool_size=pool_size)
+    raise ValueError(f"database.url {url.split(':', 1)[0]!r} is not supported; use sqlite:///… or postgresql://…")
+
+
+def json_dumps(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def sqlite_engine(path: str, *, read_only: bool = False) -> Engine:
+    """An engine whose connections never open a transaction behind our back."""
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA busy_timeout=10000")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+        else:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA journal_size_limit=67108864")
+        return connection
+
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=NullPool, json_serializer=json_dumps, json_deserializer=orjson.loads
+    )
+    begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def postgres_engine(url: URL, *, pool_size: int) -> Engine:
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=False,
+        json_serializer=json_dumps,
+        json_deserializer=orjson.loads,
+        connect_args={"connect_timeout": 5},
+    )
+
+
+_Call = tuple[Callable[[Db], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
+
+
+class SqliteStore:
+    """One thread owns the only connection that writes; it commits whatever waits in one go (group commit)."""
+
+    dialect = "sqlite"
+    _GROUP = 128  # functions in one commit
+
+    def __init__(self, url: URL, bus: Bus, *, owner_note: str = "") -> None:
+        if not url.database or url.database == ":memory:":
+            raise ValueError("database.url needs a file, such as sqlite:///data/frontdesk.db")
+        self._path = Path(url.database)
+        self._bus = bus
+        self._lock = FileLock(self._path.with_name(self._path.name + ".lock"), note=owner_note)
+        self._waiting: deque[_Call | None] = deque()
+        self._wake = threading.Semaphore(0)
+        self._thread: threading.Thread | None = None
+        self._readers = ThreadPoolExecutor(4, thread_name_prefix="sqlite-read")
+        self._reader_local = threading.local()
+        self._reader_connections: list[Connection] = []
+
+    async def start(self) -> None:
+        """Raises: filelock.Held when another process already writes this file."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock.acquire()
+        self._thread = threading.Thread(target=self._run, name="sqlite-write", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        if self._thread is not None:
+            self._waiting.append(None)
+            self._wake.release()
+            await asyncio.to_thread(self._thread.join)
+            self._thread = None
+        self._readers.shutdown(wait=True)
+        for connection in self._reader_connections:
+            connection.close()
+        self._reader_connections.clear()
+        self._lock.release()
+
+    async def write(self, fn: Callable[Concatenate[Db, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        if self._thread is None:
+            raise StoreUnavailable("the store is stopped")
+        self._waiting.append((lambda db: fn(db, *args, **kwargs), future, loop))
+        self._wake.release()
+        return await future
+
+    async def read(self, fn: Callable[Concatenate[Db, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._readers, lambda: self._read(lambda db: fn(db, *args, **kwargs))
+        )
+
+    def _read(self, call: Callable[[Db], T]) -> T:
+        connection: Connection | None = getattr(self._reader_local, "connection", None)
+        if connection is None:
+            connection = sqlite_engine(str(self._path), read_only=True).connect()
+            self._reader_local.connection = connection
+            self._reader_connections.append(connection)
+        try:
+            with connection.begin():
+                return call(connection)
+        except OperationalError as away:
+            raise StoreUnavailable(_reason(away)) from away
+
+    def _run(self) -> None:
+        engine = sqlite_engine(str(self._path))
+        connection: Connection | None = None
+        stopping = False
+        while not stopping:
+            self._wake.acquire()
+            calls: list[_Call] = []
+            first = self._waiting.popleft()
+            stopping = first is None
+            if first is not None:
+                calls.append(first)
+            while len(calls) < self._GROUP and not stopping and self._wake.acquire(blocking=False):
+                call = self._waiting.popleft()
+                if call is None:
+                    stopping = True
+                else:
+                    calls.append(call)
+            if not calls:
+                continue
+            try:
+                if connection is None:
+                    connection = engine.connect()
+                results, topics = _run_group(connection, calls)
+            except Exception as away:
+                # The connection may be in any state: drop it, and tell everybody that nothing was changed.
+                if connection is not None:
+                    with contextlib.suppress(Exception):
+                        connection.close()
+                    connection = None
+                unavailable = StoreUnavailable(_reason(away))
+                unavailable.__cause__ = away
+                results, topics = [(False, unavailable)] * len(calls), set()
+            _resolve(calls, results, topics, self._bus)
+        if connection is not None:
+            connection.close()
+        engine.dispose()
+
+
+_Result = tuple[bool, Any]
+
+
+def _run_group(connection: Connection, calls: list[_Call]) -> tuple[list[_Result], set[str]]:
+    """Each call in its savepoint, one commit for all. An error of the file itself undoes the whole group."""
+    results: list[_Result] = []
+    topics: set[str] = set()
+    with connection.begin():
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        for call, _, _ in calls:
+            raw.execute("SAVEPOINT call")
+            try:
+                results.append((True, call(connection)))
+                raw.execute("RELEASE call")
+                topics |= take_topics(connection)
+            except OperationalError:
+                raise
+            except Exception as error:
+                raw.execute("ROLLBACK TO call")
+                raw.execute("RELEASE call")
+                take_topics(connection)
+                results.append((False, error))
+    return results, topics
+
+
+def _resolve(calls: list[_Call], results: list[_Result], topics: set[str], bus: Bus) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], _Result]]] = {}
+    for (_, future, loop), result in zip(calls, results, strict=True):
+        by_loop.setdefault(loop, []).append((future, result))
+    for loop, settled in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the loop was closed while we worked: nobody waits any more
+            loop.call_soon_threadsafe(_settle, settled, topics, bus)
+        topics = set()
+
+
+def _settle(settled: list[tuple[asyncio.Future[Any], _Result]], topics: set[str], bus: Bus) -> None:
+    for future, (ok, value) in settled:
+        if future.cancelled():
+            continue
+        if ok:
+            future.set_result(value)
+        else:
+            future.set_exception(value)
+    for topic in topics:
+        bus.publish(topic)
+
+
+class PostgresStore:
+    """The same functions on a pool of connections, each in a thread while its transaction runs."""
+
+    dialect = "postgresql"
+    _TRIES = 4
+
+    def __init__(self, url: URL, bus: Bus, *, pool_size: int = 8) -> None:
+        self._engine = postgres_engine(url, pool_size=pool_size)
+        self._bus = bus
+        self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="postgres")
+
+    async def start(self) -> None:
+        """Does not connect: the server may come up before its database does."""
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self._threads.shutdown, True)
+        self._engine.dispose()
+
+    async def write(self, fn: Callable[Concatenate[Db, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        for left in reversed(range(self._TRIES)):
+            try:
+                result, topics = await loop.run_in_executor(
+                    self._threads, lambda: self._write(lambda db: fn(db, *args, **kwargs))
+                )
+            except _Again as again:
+                if left == 0:
+                    raise StoreUnavailable(_reason(again.cause)) from again.cause
+                await asyncio.sleep(random.uniform(0.005, 0.05))
+                continue
+            for topic in topics:
+                self._bus.publish(topic)
+            return result
+        raise AssertionError("unreachable")
+
+    async def read(self, fn: Callable[Concatenate[Db, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def run() -> T:
+            try:
+                with self._engine.connect() as connection:
+                    result = fn(connection, *args, **kwargs)
+                    connection.rollback()
+                    return result
+            except (OperationalError, InterfaceError) as away:
+                raise StoreUnavailable(_reason(away)) from away
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+    def _write(self, call: Callable[[Db], T]) -> tuple[T, set[str]]:
+        committing = False
+        try:
+            with self._engine.connect() as connection:
+                take_topics(connection)
+                transaction = connection.begin()
+                try:
+                    result = call(connection)
+                except BaseException:
+                    transaction.rollback()
+                    raise
+                topics = take_topics(connection)
+                committing = True
+                transaction.commit()
+                return result, topics
+        except DBAPIError as error:
+            state = getattr(error.orig, "sqlstate", None)
+            if state in {"40001", "40P01"}:  # serialization failure, deadlock: PostgreSQL undid it all
+                raise _Again(error) from error
+            if error.connection_invalidated and not committing:
+                raise _Again(error) from error
+            if isinstance(error, OperationalError | InterfaceError) or state == "25006":  # read-only after a fail-over
+                raise StoreUnavailable(_reason(error)) from error
+            raise
+
+
+class _Again(Exception):
+    def __init__(self, cause: Exception) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+def _reason(error: Exception) -> str:
+    """The driver's own first line, without SQL or parameters."""
+    original = getattr(error, "orig", None) or error
+    return str(original).splitlines()[0] if str(original) else type(original).__name__
+
+
+async def ping(store: Store) -> None:
+    """Raises: StoreUnavailable when the database does not answer."""
+    await store.read(lambda db: db.execute(text("SELECT 1")).scalar_one())
