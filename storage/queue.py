@@ -91,9 +91,7 @@ def cancel_prefix(db: Db, prefix: str) -> int:
     return db.execute(delete(jobs).where(*where)).rowcount
 
 
-def claim(
-    db: Db, *, now: datetime, lease: str, lease_for: timedelta, limit: int, kinds: frozenset[str]
-) -> list[Job]:
+def claim(db: Db, *, now: datetime, lease: str, lease_for: timedelta, limit: int, kinds: frozenset[str]) -> list[Job]:
     """Up to `limit` due jobs of known kinds, replies first, then oldest; each is ours until `lease_for` has passed.
 
     Jobs of an unknown kind stay where they are: a newer version may have written them.

@@ -87,9 +87,9 @@ BEGIN SELECT RAISE(ABORT, 'ex_claims_no_overlap'); END
     for when, what in (("insert", "INSERT"), ("update", "UPDATE OF staff_id, unit, starts_at, ends_at"))
 ]
 
-event.listen(claims, "after_create", DDL(NO_OVERLAP_POSTGRESQL).execute_if(dialect="postgresql"))
+event.listen(claims, "after_create", DDL(NO_OVERLAP_POSTGRESQL).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]  # SQLAlchemy's
 for _statement in NO_OVERLAP_SQLITE:
-    event.listen(claims, "after_create", DDL(_statement).execute_if(dialect="sqlite"))
+    event.listen(claims, "after_create", DDL(_statement).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 waitlist = Table(
     "waitlist",

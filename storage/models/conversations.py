@@ -34,10 +34,18 @@ conversations = Table(
     Column("closed_at", UtcDateTime),
     time_column("created_at"),
     UniqueConstraint("account_id", "peer_kind", "peer"),
-    Index("ix_conversations_silence", "silence_due_at", sqlite_where=text("silence_due_at IS NOT NULL"),
-          postgresql_where=text("silence_due_at IS NOT NULL")),
-    Index("ix_conversations_expiry", "flow_expires_at", sqlite_where=text("flow_expires_at IS NOT NULL"),
-          postgresql_where=text("flow_expires_at IS NOT NULL")),
+    Index(
+        "ix_conversations_silence",
+        "silence_due_at",
+        sqlite_where=text("silence_due_at IS NOT NULL"),
+        postgresql_where=text("silence_due_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_conversations_expiry",
+        "flow_expires_at",
+        sqlite_where=text("flow_expires_at IS NOT NULL"),
+        postgresql_where=text("flow_expires_at IS NOT NULL"),
+    ),
 )
 
 # The history of the who-talks token.
@@ -80,10 +88,21 @@ messages = Table(
     Column("sent_at", UtcDateTime),  # in: by the provider's clock, where it tells
     time_column("created_at"),
     Index("ix_messages_conversation_id_id", "conversation_id", "id"),
-    Index("uq_messages_account_id_provider_id", "account_id", "provider_id", unique=True,
-          sqlite_where=text("provider_id IS NOT NULL"), postgresql_where=text("provider_id IS NOT NULL")),
-    Index("uq_messages_dedupe", "dedupe", unique=True, sqlite_where=text("dedupe IS NOT NULL"),
-          postgresql_where=text("dedupe IS NOT NULL")),
+    Index(
+        "uq_messages_account_id_provider_id",
+        "account_id",
+        "provider_id",
+        unique=True,
+        sqlite_where=text("provider_id IS NOT NULL"),
+        postgresql_where=text("provider_id IS NOT NULL"),
+    ),
+    Index(
+        "uq_messages_dedupe",
+        "dedupe",
+        unique=True,
+        sqlite_where=text("dedupe IS NOT NULL"),
+        postgresql_where=text("dedupe IS NOT NULL"),
+    ),
 )
 
 # One row for each message that is sent by a request of ours. `sending` with a time is the intent, written before the

@@ -23,8 +23,13 @@ jobs = Table(
     Column("error", String(500)),
     time_column("created_at"),
     Index("ix_jobs_due", "status", "priority", "run_at"),
-    Index("uq_jobs_dedupe", "dedupe", unique=True, sqlite_where=text("dedupe IS NOT NULL AND status = 'ready'"),
-          postgresql_where=text("dedupe IS NOT NULL AND status = 'ready'")),
+    Index(
+        "uq_jobs_dedupe",
+        "dedupe",
+        unique=True,
+        sqlite_where=text("dedupe IS NOT NULL AND status = 'ready'"),
+        postgresql_where=text("dedupe IS NOT NULL AND status = 'ready'"),
+    ),
 )
 
 # Limits of a lane: a token bucket and a pause. A lane without a row has none.

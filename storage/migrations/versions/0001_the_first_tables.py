@@ -411,12 +411,6 @@ def upgrade() -> None:
         sa.Column("published_id", big_id, nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["bot_id"], ["bots.id"], name=op.f("fk_scenarios_bot_id_bots"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(
-            ["published_id"],
-            ["scenario_versions.id"],
-            name=op.f("fk_scenarios_published_id_scenario_versions"),
-            use_alter=True,
-        ),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_scenarios_tenant_id_tenants")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_scenarios")),
         sa.UniqueConstraint("bot_id", "name", name=op.f("uq_scenarios_bot_id_name")),
