@@ -1,0 +1,200 @@
+"""What every channel can do for us: the adapter contract and the plain types it speaks in.
+
+A webhook takes four steps, and only the second needs keys:
+`claimed_account` (whose keys?), `verify` (is it the vendor?), `parse` (what happened?), `reply` (our answer to the
+request). What does not fit into the answer goes through `send`. The words come from `channels.render`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal, Protocol
+from urllib.parse import unquote_to_bytes
+
+from channels.errors import BadRequest, SendError
+from channels.messages import Address, Event, OutboundMessage, Status
+
+Pairs = tuple[tuple[str, str], ...]
+MAX_FIELDS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request as it arrived. Make one with `Request.read`.
+
+    `url` is the raw path and query, percent-encoding untouched. Header names are lower case. `form` are the decoded
+    pairs of a form body, or of the query when the method is GET; bytes that are not UTF-8 are kept as surrogate
+    escapes, so that the signature is checked over what was sent.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+    form: Pairs = ()
+
+    @classmethod
+    def read(cls, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> "Request":
+        """The request with its form parsed.
+
+        Raises:
+            BadRequest: the form has more than `MAX_FIELDS` fields.
+        """
+        lower = {name.lower(): value for name, value in headers.items()}
+        form: Pairs = ()
+        if method == "GET":
+            form = _query(url)
+        elif body and lower.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
+            form = _pairs(body)
+        return cls(method, url, lower, body, form)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters in the URL; of a repeated one the last value."""
+        return dict(_query(self.url))
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKeys:
+    """What a connected account needs: to check what comes in, and to send.
+
+    `secrets` sign webhooks, all of them valid, the newest first. `public_url` is where the vendor reaches us.
+    `user` and `password` are an API key, empty to use `account_id` and the newest secret. `service_id` is a pool
+    (Messaging Service) to send from instead of one number.
+    """
+
+    account_id: str
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    public_url: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
+    service_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a channel can carry. A limit of 0 means "not at all"; lengths are counted by `split.size`."""
+
+    text_max: int
+    buttons_max: int = 0
+    button_title_max: int = 0
+    list_max: int = 0
+    list_title_max: int = 0
+    list_description_max: int = 0
+    choice_text_max: int = 0  # text above buttons or a list
+    media_max: int = 0  # files in one message
+    media_takes_text: bool = False
+    location: bool = False
+    contact: bool = False
+    link_button: bool = False
+    asks_location: bool = False
+    templates: bool = False
+    reactions: bool = False
+    quotes: bool = False
+    inline_reply: bool = False  # the webhook's answer can carry our messages
+    read_receipts: bool = False
+    typing: bool = False
+    markdown: Literal["none", "whatsapp", "commonmark"] = "none"
+    session_window_h: int | None = None  # free text only so long after the customer's last message
+    carrier_opt_out: bool = False  # the carrier itself acts on STOP, CANCEL, END, ...
+    priced_per_part: bool = False  # long texts cost more: see `split.count`
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to answer the vendor's request with."""
+
+    content_type: str = "text/plain; charset=utf-8"
+    body: bytes = b""
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The vendor took the message."""
+
+    provider_id: str
+    status: Status = "queued"
+
+
+class Adapter(Protocol):
+    """One channel. Everything but `send` is plain computing and never waits."""
+
+    @property
+    def kind(self) -> str:
+        """The name in the registry, in accounts and in conversations: `sms`, `webchat`, ..."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def claimed_account(self, request: Request) -> str:
+        """The vendor's account that the request says it is from, not yet checked; empty when it does not say."""
+        ...
+
+    def verify(self, request: Request, keys: AccountKeys) -> bool:
+        """Whether the vendor sent this. Never raises, takes the same time for every wrong signature."""
+        ...
+
+    def parse(self, request: Request) -> tuple[Event, ...]:
+        """What happened, in order; empty when it is nothing that we act on.
+
+        Raises:
+            BadRequest: never anything else, whatever the bytes.
+        """
+        ...
+
+    def reply(self, messages: Sequence[OutboundMessage], *, status_url: str = "") -> Answer:
+        """The answer to the request that brought an event, with our messages in it if `capabilities.inline_reply`.
+
+        Render the messages first and give each its own reference: news about them comes to `status_url` and carries
+        that, since no provider id is known yet. Without messages it says "received, nothing to add".
+        """
+        ...
+
+    async def send(
+        self,
+        message: OutboundMessage,
+        *,
+        to: Address,
+        sender: Address,
+        keys: AccountKeys,
+        status_url: str = "",
+        tried_at: datetime | None = None,
+    ) -> Sent:
+        """Send one rendered message.
+
+        `tried_at` is when an earlier try with an unclear outcome began (aware UTC): the vendor is then asked whether
+        that one went out, and if so nothing is sent again.
+
+        Raises:
+            SendError: and nothing else.
+        """
+        ...
+
+    def explain(self, code: str) -> SendError:
+        """What a vendor's error code of a `StatusUpdate` means, as if `send` had raised it."""
+        ...
+
+
+def _query(url: str) -> Pairs:
+    return _pairs(url.partition("?")[2].encode("utf-8", "surrogatepass"))
+
+
+def _pairs(encoded: bytes) -> Pairs:
+    pieces = encoded.split(b"&")
+    if len(pieces) > MAX_FIELDS:
+        raise BadRequest("form", f"more than {MAX_FIELDS} fields")
+    return tuple([_pair(piece) for piece in pieces if piece])
+
+
+def _pair(piece: bytes) -> tuple[str, str]:
+    if b"%" not in piece and b"+" not in piece:  # most of them; a third of the time of the way below
+        name, _, value = piece.decode("utf-8", "surrogateescape").partition("=")
+        return name, value
+    raw_name, _, raw_value = piece.replace(b"+", b" ").partition(b"=")
+    return _decoded(raw_name), _decoded(raw_value)
+
+
+def _decoded(raw: bytes) -> str:
+    return unquote_to_bytes(raw).decode("utf-8", "surrogateescape")
