@@ -31,7 +31,9 @@ TURNS, AT_ONCE, POOL, PEERS = 4000, 16, 8, 256
 
 metadata = MetaData()
 peers = Table("bench_peers", metadata, Column("id", Integer, primary_key=True), Column("state", Text))
-notes = Table("bench_notes", metadata, Column("id", Integer, primary_key=True), Column("peer", Integer), Column("text", Text))
+notes = Table(
+    "bench_notes", metadata, Column("id", Integer, primary_key=True), Column("peer", Integer), Column("text", Text)
+)
 FIND = select(peers.c.id, peers.c.state).where(peers.c.id == bindparam("peer")).with_for_update()
 ADD = insert(notes).values(peer=bindparam("peer"), text=bindparam("text")).returning(notes.c.id)
 SAVE = update(peers).where(peers.c.id == bindparam("peer")).values(state=bindparam("new"))

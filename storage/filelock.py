@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 
 
-class Held(Exception):
+class Held(Exception):  # noqa: N818  filelock.Held says it
     """Another process holds the lock."""
 
     def __init__(self, path: Path, pid: int | None, note: str) -> None:

@@ -17,7 +17,7 @@ from storage.session import Conflict, announce, attempt
 TOPIC = "jobs"
 
 
-class LeaseLost(Exception):
+class LeaseLost(Exception):  # noqa: N818  reads better than LeaseLostError
     """The lease ran out and the job is somebody else's now; the effect must not be committed."""
 
 

@@ -10,7 +10,7 @@ from storage.base import Db
 _TOPICS = "frontdesk_topics"
 
 
-class Conflict(Exception):
+class Conflict(Exception):  # noqa: N818  named like an HTTP status
     """The database refused what was tried: a unique value, an overlap. Nothing of it remains."""
 
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, cast
 
 import orjson
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
@@ -29,7 +29,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class StoreUnavailable(Exception):
+class StoreUnavailable(Exception):  # noqa: N818  the trade's word
     """The database cannot be reached or cannot write just now; nothing was changed. Trying again makes sense."""
 
 
@@ -201,7 +201,7 @@ class SqliteStore:
                 if connection is None:
                     connection = engine.connect()
                 results, topics = _run_group(connection, calls)
-            except Exception as away:
+            except Exception as away:  # noqa: BLE001  a border: this thread must not die
                 # The connection may be in any state: drop it, and tell everybody that nothing was changed.
                 if connection is not None:
                     with contextlib.suppress(Exception):
@@ -218,23 +218,30 @@ class SqliteStore:
 
 _Result = tuple[bool, Any]
 
+# Trouble of the file rather than of one function: SQLITE_BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN.
+_FILE_TROUBLE: Final = frozenset({5, 6, 7, 8, 10, 11, 13, 14})
+
+
+def _breaks_file(error: OperationalError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _FILE_TROUBLE  # the low byte of an extended code is the code
+
 
 def _run_group(connection: Connection, calls: list[_Call]) -> tuple[list[_Result], set[str]]:
     """Each call in its savepoint, one commit for all. An error of the file itself undoes the whole group."""
     results: list[_Result] = []
     topics: set[str] = set()
     with connection.begin():
-        raw = connection.connection.driver_connection
-        assert isinstance(raw, sqlite3.Connection)
+        raw = cast(sqlite3.Connection, connection.connection.driver_connection)
         for call, _, _ in calls:
             raw.execute("SAVEPOINT call")
             try:
                 results.append((True, call(connection)))
                 raw.execute("RELEASE call")
                 topics |= take_topics(connection)
-            except OperationalError:
-                raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  a border: the caller gets it, the others go on
+                if isinstance(error, OperationalError) and _breaks_file(error):
+                    raise
                 raw.execute("ROLLBACK TO call")
                 raw.execute("RELEASE call")
                 take_topics(connection)
@@ -337,7 +344,7 @@ class PostgresStore:
             raise
 
 
-class _Again(Exception):
+class _Again(Exception):  # noqa: N818  not an error: the transaction is run once more
     def __init__(self, cause: Exception) -> None:
         super().__init__()
         self.cause = cause
