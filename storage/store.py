@@ -239,7 +239,7 @@ def _run_group(connection: Connection, calls: list[_Call]) -> tuple[list[_Result
                 results.append((True, call(connection)))
                 raw.execute("RELEASE call")
                 topics |= take_topics(connection)
-            except Exception as error:  # noqa: BLE001  a border: the caller gets it, the others go on
+            except Exception as error:
                 if isinstance(error, OperationalError) and _breaks_file(error):
                     raise
                 raw.execute("ROLLBACK TO call")

@@ -1,7 +1,6 @@
 """Appointments, the claims on people's time behind them, and who waits for a free slot."""
 
 from sqlalchemy import (
-    DDL,
     CheckConstraint,
     Column,
     Date,
@@ -11,7 +10,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    event,
 )
 
 from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, uid_column
@@ -44,7 +42,8 @@ appointments = Table(
 )
 
 # A claim is a piece of a staff member's time, buffers included: held for somebody who is deciding, or taken by an
-# appointment. Two claims on one unit of one staff member never overlap: the database refuses the second.
+# appointment. Two claims on one unit of one staff member never overlap: the database refuses the second (migration 0001:
+# an exclusion constraint on PostgreSQL, triggers on SQLite).
 claims = Table(
     "claims",
     metadata,
@@ -67,29 +66,6 @@ claims = Table(
     CheckConstraint("starts_at < ends_at", name="range"),
     CheckConstraint("(appointment_id IS NULL) = (expires_at IS NOT NULL)", name="hold_or_appointment"),
 )
-
-NO_OVERLAP_POSTGRESQL = """
-ALTER TABLE claims ADD CONSTRAINT ex_claims_no_overlap EXCLUDE USING gist (
-    int8range(staff_id, staff_id, '[]') WITH &&,
-    int4range(unit, unit, '[]') WITH &&,
-    tstzrange(starts_at, ends_at, '[)') WITH &&
-)
-"""
-NO_OVERLAP_SQLITE = [
-    f"""
-CREATE TRIGGER claims_no_overlap_{when} BEFORE {what} ON claims
-WHEN EXISTS (
-    SELECT 1 FROM claims WHERE staff_id = NEW.staff_id AND unit = NEW.unit AND id <> coalesce(NEW.id, -1)
-    AND starts_at < NEW.ends_at AND ends_at > NEW.starts_at
-)
-BEGIN SELECT RAISE(ABORT, 'ex_claims_no_overlap'); END
-"""
-    for when, what in (("insert", "INSERT"), ("update", "UPDATE OF staff_id, unit, starts_at, ends_at"))
-]
-
-event.listen(claims, "after_create", DDL(NO_OVERLAP_POSTGRESQL).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]  # SQLAlchemy's
-for _statement in NO_OVERLAP_SQLITE:
-    event.listen(claims, "after_create", DDL(_statement).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 waitlist = Table(
     "waitlist",

@@ -24,7 +24,7 @@ conversations = Table(
     Column("owner_user_id", BigId, ForeignKey("users.id")),
     Column("owner_version", Integer, nullable=False, server_default="1"),
     time_column("owner_since"),
-    # What the bot is in the middle of: {"version_id", "run", …}, or null. Due times stand beside it to be found by index.
+    # What the bot is in the middle of, or null. Its due times stand beside it to be found by an index.
     Column("flow", type_json),
     Column("silence_due_at", UtcDateTime),
     Column("flow_expires_at", UtcDateTime),
@@ -78,8 +78,8 @@ messages = Table(
     Column("content", type_json),  # null when `text` says it all, else the neutral message as JSON
     Column("raw", type_json),  # what the provider sent, when it was more than text
     Column("provider_id", String(200)),
-    # In: received. Out: accepted (went out in the webhook's answer), queued (in the outbox), then as the provider tells;
-    # refused when we may not send it.
+    # In: received. Out: accepted (went out in the webhook's answer) or queued (in the outbox), then as the provider
+    # tells; refused when we may not send it.
     Column("status", String(20), nullable=False),
     Column("error_code", String(40)),
     Column("error_text", String(500)),
