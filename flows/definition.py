@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 EndKind: TypeAlias = Literal["completed", "cancelled", "abandoned", "handed_off", "resume"]
 END_KINDS: tuple[EndKind, ...] = ("completed", "cancelled", "abandoned", "handed_off", "resume")
 
@@ -17,9 +16,6 @@ SAME = "="
 RESUME = "resume"
 RESTART = "restart"
 SCENARIO = "scenario:"
-
-_NONE: Mapping[str, str] = MappingProxyType({})
-_NO_PARAMS: Mapping[str, Json] = MappingProxyType({})
 
 
 class Position(NamedTuple):
@@ -83,7 +79,7 @@ class Invoke:
     """Run a registered action; its outcome decides where to go."""
 
     action: str
-    params: Mapping[str, Json] = _NO_PARAMS
+    params: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +122,7 @@ class State:
     task: Task
     say: str | None = None
     clear: tuple[str, ...] = ()
-    outcomes: Mapping[str, str] = _NONE
+    outcomes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +138,9 @@ class Interrupt:
     keywords: tuple[str, ...] = ()
     goto: str | None = None
     call: str | None = None
-    params: Mapping[str, Json] = _NO_PARAMS
+    params: Mapping[str, Json] = field(default_factory=dict)
     run: str | None = None
-    outcomes: Mapping[str, str] = _NONE
+    outcomes: Mapping[str, str] = field(default_factory=dict)
     resumes: bool = False
 
 
@@ -180,7 +176,7 @@ class Turn:
     clock: timedelta | None = None
     state: str | None = None
     says: tuple[str, ...] = ()
-    slots: Mapping[str, str] = _NONE
+    slots: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

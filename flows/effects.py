@@ -54,7 +54,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """This run is over, another scenario goes on; `slots` are what it may take along, where it has slots of that name."""
+    """This run is over, another scenario goes on with those of `slots` that it has too."""
 
     scenario: str
     slots: Mapping[str, SlotValue]

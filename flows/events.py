@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from flows.state import Option, SlotValue
-
-_NO_VALUES: Mapping[str, SlotValue] = MappingProxyType({})
-_NO_CHANGES: Mapping[str, SlotValue | None] = MappingProxyType({})
-_NO_ARGS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
     """Begin, or start over: slots are forgotten except the remembered ones, then `slots` are filled in."""
 
-    slots: Mapping[str, SlotValue] = _NO_VALUES
+    slots: Mapping[str, SlotValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +39,22 @@ class Interrupt:
 class Outcome:
     """An action is done, or a source has something else to report than choices (`none_free`).
 
-    `slots` sets slots, or forgets those that are None. `args` are words for the texts that follow. `ticket` is the one of the
-    `Call` or `Lookup` it answers, so that a late result cannot be taken for another's; None means the one waited for.
+    `slots` sets slots, or forgets those that are None. `args` are words for the texts that follow. `ticket` is that of
+    the `Call` or `Lookup` it answers, so that a late result is not taken for another's; None is the one waited for.
     """
 
     name: str
-    slots: Mapping[str, SlotValue | None] = _NO_CHANGES
-    args: Mapping[str, str] = _NO_ARGS
+    slots: Mapping[str, SlotValue | None] = field(default_factory=dict)
+    args: Mapping[str, str] = field(default_factory=dict)
     ticket: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A source offers these choices, in this order. Also taken while a question is open: then it is asked with them anew."""
+    """A source offers these choices, in this order. While a question is open it is asked anew with them."""
 
     options: tuple[Option, ...]
-    args: Mapping[str, str] = _NO_ARGS
+    args: Mapping[str, str] = field(default_factory=dict)
     ticket: int | None = None
 
 

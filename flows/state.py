@@ -33,12 +33,12 @@ class Option(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """A question that an interrupt broke into, to be asked again. `mark` is the length of the trail at that time."""
+    """A question that an interrupt broke into, to be asked again, with the trail as it was then."""
 
     node: str
     interrupt: str
     tries: int
-    mark: int
+    trail: tuple[str, ...] = ()
     offered: tuple[Option, ...] = ()
 
 
@@ -105,7 +105,7 @@ class Run:
             data["offered"] = _options_out(self.offered)
         if self.stack:
             data["stack"] = [
-                [frame.node, frame.interrupt, frame.tries, frame.mark, _options_out(frame.offered)]
+                [frame.node, frame.interrupt, frame.tries, list(frame.trail), _options_out(frame.offered)]
                 for frame in self.stack
             ]
         if self.silence_due is not None:
@@ -125,7 +125,7 @@ class Run:
         """The run that `to_json` wrote.
 
         Raises:
-            BadRun: it is not one.
+            RunError: it is not one.
         """
         try:
             run = cls(data["scenario"], data["node"])
@@ -135,8 +135,8 @@ class Run:
             run.slots = {name: SlotValue(value, label) for name, (value, label) in data.get("slots", {}).items()}
             run.offered = _options_in(data.get("offered", ()))
             run.stack = tuple(
-                Frame(node, interrupt, tries, mark, _options_in(offered))
-                for node, interrupt, tries, mark, offered in data.get("stack", ())
+                Frame(node, interrupt, tries, tuple(trail), _options_in(offered))
+                for node, interrupt, tries, trail, offered in data.get("stack", ())
             )
             if "silence_due" in data:
                 run.silence_due = datetime.fromisoformat(data["silence_due"])
@@ -144,11 +144,11 @@ class Run:
                 run.expires_at = datetime.fromisoformat(data["expires_at"])
             run.trail = tuple(data.get("trail", ()))
         except (KeyError, TypeError, ValueError, AttributeError) as wrong:
-            raise BadRun(f"a stored run does not read back: {type(wrong).__name__}") from wrong
+            raise RunError(f"a stored run does not read back: {type(wrong).__name__}") from wrong
         return run
 
 
-class BadRun(ValueError):
+class RunError(ValueError):
     """Stored JSON that is no run."""
 
 
