@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from typing import cast
 
-from transitions import Event, Machine
+from transitions import Event, EventData, Machine, Transition
 from transitions import State as MachineState
 
 from flows import definition
 from flows.definition import SAME, Branch, Collect, Finish, Interrupt, Invoke, Limits, Scenario, State
-from flows.state import Option
+from flows.state import Option, Run
 from flows.words import placeholders
 
 # `Run.node` is the machine's state attribute; `transitions` refuses a trigger of that name.
@@ -49,7 +50,7 @@ def compile(scenario: Scenario, limits: Limits = Limits()) -> Compiled:  # noqa:
             nodes[interrupt_trigger(interrupt.name)] = _calling_node(interrupt)
     arrows = list(_arrows(scenario, nodes))
     places = dict.fromkeys(chain(nodes, (arrow[2] for arrow in arrows)))
-    machine = Machine(
+    machine = _Machine(
         model=None,
         states=[MachineState(name) for name in places],
         initial=scenario.start if scenario.start in places else next(iter(places)),
@@ -70,6 +71,18 @@ def compile(scenario: Scenario, limits: Limits = Limits()) -> Compiled:  # noqa:
         options={lang: _options(scenario, lang) for lang in scenario.languages},
         limits=limits,
     )
+
+
+class _Arrow(Transition):
+    """An arrow that only moves: no machine here has callbacks, and looking for them took 7 of 10.5 µs a trigger."""
+
+    def execute(self, event_data: EventData) -> bool:
+        cast(Run, event_data.model).node = cast(str, self.dest)
+        return True
+
+
+class _Machine(Machine):
+    transition_cls = _Arrow
 
 
 def interrupt_trigger(name: str) -> str:
