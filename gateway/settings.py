@@ -1,0 +1,452 @@
+"""Every setting: config.yaml at the root says them all with their defaults, environment variables win over it.
+
+A name that is not a setting stops the start, wherever it was said: a misspelt `spool` must not lose messages quietly.
+"""
+
+import ipaddress
+import json
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, get_origin
+from urllib.parse import urlsplit, urlunsplit
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.fields import FieldInfo
+
+PREFIX = "FRONTDESK_"
+
+# The vendors' usual names.
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "DATABASE_URL": "database.url",
+        "REDIS_URL": "redis.url",
+        "PUBLIC_URL": "server.public_url",
+        "PORT": "server.port",
+        "TWILIO_ACCOUNT_SID": "twilio.account_sid",
+        "TWILIO_AUTH_TOKEN": "twilio.auth_token",
+        "META_APP_SECRET": "meta.app_secret",
+        "META_VERIFY_TOKEN": "meta.verify_token",
+        "STRIPE_SECRET_KEY": "stripe.secret_key",
+        "STRIPE_WEBHOOK_SECRET": "stripe.webhook_secret",
+        "ELEVENLABS_API_KEY": "elevenlabs.api_key",
+    }
+)
+
+# FRONTDESK_CONFIG names the file itself. The others are what Kubernetes puts into every container beside a service that
+# is called frontdesk (FRONTDESK_PORT=tcp://10.0.0.1:80 and its kin).
+_NOT_SETTINGS = re.compile(
+    r"CONFIG=.*|SERVICE_(HOST|PORT\w*)=.*|PORT(_\d+_(TCP|UDP)\w*)?=(tcp|udp)://.*|PORT_\d+_\w+=.*"
+)
+
+_KEY_FILE = "secret.key"
+_KEY_BYTES = 32
+_PLACEHOLDERS = re.compile(r"change.?me|example|placeholder|insecure|password|secret|your.key|(.)\1{7}", re.IGNORECASE)
+_NO_SECRET = SecretStr("")
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; `problems` has a line for each thing to mend, without any secret."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _web_address(url: str) -> str:
+    if not url:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("should begin with https:// (or http://) and a host")
+    if parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("should have no user, query or fragment")
+    return url.rstrip("/")
+
+
+def _database(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    kind = {"postgres": "postgresql"}.get(scheme.partition("+")[0], scheme.partition("+")[0])
+    if url and (not separator or kind not in ("sqlite", "postgresql") or (kind == "sqlite" and rest[:1] != "/")):
+        raise ValueError("should begin with sqlite:/// or postgresql://")
+    return f"{kind}://{rest}" if url else url
+
+
+def _redis(url: str) -> str:
+    if url and not re.match(r"(rediss?|unix)://", url):
+        raise ValueError("should begin with redis:// or rediss://")
+    return url
+
+
+def _strong(key: SecretStr) -> SecretStr:
+    """A12: nobody starts with the key of a tutorial."""
+    text = key.get_secret_value()
+    if text and len(text.encode()) < _KEY_BYTES:
+        raise ValueError(f"should have {_KEY_BYTES} characters or more; leave it empty and one is made")
+    if text and (_PLACEHOLDERS.search(text) or len(set(text)) < 10):
+        raise ValueError("looks like an example; leave it empty and one is made")
+    return key
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Server(Section):
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8000
+    public_url: WebAddress = ""
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
+    spool: bool = True
+
+
+class Database(Section):
+    url: Annotated[str, AfterValidator(_database), Field(repr=False)] = ""
+    pool_size: Annotated[int, Field(ge=1, le=1000)] = 8
+
+
+class Redis(Section):
+    url: Annotated[str, AfterValidator(_redis), Field(repr=False)] = ""
+
+
+class Log(Section):
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
+    format: Annotated[Literal["console", "json"], BeforeValidator(_lower)] = "console"
+
+
+class Secrets(Section):
+    key: Annotated[SecretStr, AfterValidator(_strong)] = _NO_SECRET
+
+
+class Twilio(Section):
+    account_sid: str = ""
+    auth_token: SecretStr = _NO_SECRET
+    api_base: Annotated[WebAddress, Field(min_length=1)] = "https://api.twilio.com"
+
+
+class Meta(Section):
+    app_secret: SecretStr = _NO_SECRET
+    verify_token: SecretStr = _NO_SECRET
+
+
+class Stripe(Section):
+    secret_key: SecretStr = _NO_SECRET
+    webhook_secret: SecretStr = _NO_SECRET
+
+
+class ElevenLabs(Section):
+    api_key: SecretStr = _NO_SECRET
+
+
+class Jobs(Section):
+    workers: Annotated[int, Field(ge=1, le=1000)] = 4
+    poll_s: Seconds = 1.0
+    lease_s: Seconds = 60.0
+
+
+class Conversations(Section):
+    inactive_after_h: Count = 24
+    handoff_expires_min: Count = 60
+
+
+class Demo(Section):
+    enabled: Annotated[Literal["auto"] | bool, BeforeValidator(_lower)] = "auto"
+
+
+class Settings(Section):
+    """Checked and complete: what was left empty in `server.public_url` and `database.url` is filled in."""
+
+    server: Server = Server()
+    database: Database = Database()
+    redis: Redis = Redis()
+    data_dir: Path = Path("data")
+    log: Log = Log()
+    secrets: Secrets = Secrets()
+    twilio: Twilio = Twilio()
+    meta: Meta = Meta()
+    stripe: Stripe = Stripe()
+    elevenlabs: ElevenLabs = ElevenLabs()
+    jobs: Jobs = Jobs()
+    conversations: Conversations = Conversations()
+    demo: Demo = Demo()
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the vendors are simulated and the demo business is there."""
+        if self.demo.enabled == "auto":
+            return not _live_vendors(self) and _is_loopback(self.server.host)
+        return self.demo.enabled
+
+
+def load(path: Path | None, env: Mapping[str, str]) -> Settings:
+    """The settings in force: defaults, then the file at `path` if one is given, then the environment.
+
+    Raises:
+        SettingsError: something in the file or the environment is not a setting or has a value that cannot be.
+    """
+    problems: list[str] = []
+    given: dict[str, object] = {}
+    for said_as, name, raw, is_text in [*_from_file(path, problems), *_from_environment(env, problems)]:
+        try:
+            given[name] = _checked(LEAVES[name], raw, is_text=is_text)
+        except ValidationError as error:
+            problems.append(f"{said_as} is {_shown(LEAVES[name], raw)}: {_wanted(error)}")
+    if problems:
+        raise SettingsError(*problems)
+    settings = _complete(Settings.model_validate(_nested(given)))
+    if contradictions := list(_contradictions(settings)):
+        raise SettingsError(*contradictions)
+    return settings
+
+
+def describe(settings: Settings) -> str:
+    """The settings as a page of YAML that can be shown: secrets and the passwords in addresses are hidden."""
+    page: dict[str, object] = {name: _safe(field, _at(settings, name)) for name, field in LEAVES.items()}
+    return str(yaml.safe_dump(_nested(page), sort_keys=False, allow_unicode=True))
+
+
+def master_key(settings: Settings) -> bytes:
+    """The key that seals secrets in the database; made at the first call when `secrets.key` is empty.
+
+    Raises:
+        SettingsError: the file with the key is damaged or cannot be read or made.
+    """
+    if key := settings.secrets.key.get_secret_value():
+        return key.encode()
+    path = settings.data_dir / _KEY_FILE
+    try:
+        if not path.exists():
+            _make_key(path)
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"secrets.key is empty and {path} is of no use: {type(error).__name__}") from error
+    if len(key) < _KEY_BYTES:
+        raise SettingsError(f"{path} is damaged: bring it back from a backup, or sealed secrets are lost")
+    return key.encode()
+
+
+def _make_key(path: Path) -> None:
+    """Processes that start together agree on one key: a link is made by one of them only, and is whole at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent)  # with mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        Path(draft).unlink()
+
+
+_Given = tuple[str, str, object, bool]  # how it was said, the setting, its value, whether that is bare text
+
+
+def _from_file(path: Path | None, problems: list[str]) -> list[_Given]:
+    if path is None:
+        return []
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), _NoDoubles)  # noqa: S506 - a SafeLoader
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}")
+        return []
+    except yaml.YAMLError as error:
+        problems.append(f"{path} is not YAML: {_where(error)}")
+        return []
+    return list(_walk(tree, "", path.name, problems))
+
+
+def _walk(value: object, name: str, file: str, problems: list[str]) -> Iterator[_Given]:
+    if name in LEAVES:
+        yield f"{file}: {name}", name, value, False
+    elif name and name not in SECTIONS:
+        problems.append(f"{file}: {name} is not a setting; {_hint(_nearest(name))}")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _walk(inner, f"{name}.{key}" if name else str(key), file, problems)
+    elif value is not None:
+        problems.append(f"{file}: {name or 'the page'} should be a section with names and values under it")
+
+
+def _from_environment(env: Mapping[str, str], problems: list[str]) -> Iterator[_Given]:
+    for variable, name in ALIASES.items():
+        if env.get(variable):  # An empty one is how compose files say "not set".
+            yield variable, name, env[variable], True
+    for variable, text in sorted(env.items()):
+        name = variable.upper()
+        if not name.startswith(PREFIX) or _NOT_SETTINGS.fullmatch(f"{name.removeprefix(PREFIX)}={text}"):
+            continue
+        meant = name.removeprefix(PREFIX).replace("__", ".").lower()
+        if meant in LEAVES:
+            yield variable, meant, text, True
+        else:
+            near = _nearest(meant, leaves_only=True)
+            problems.append(f"{variable} is not a setting; {_hint(near and PREFIX + near.replace('.', '__').upper())}")
+
+
+def _checked(field: FieldInfo, raw: object, *, is_text: bool) -> object:
+    """The value as the setting's type. YAML has types of its own, so only bare text is converted."""
+    if is_text and isinstance(raw, str) and get_origin(field.annotation) is tuple:
+        raw = [item.strip() for item in raw.split(",") if item.strip()]
+    as_json = json.dumps(raw, default=str, skipkeys=True)
+    return _adapter(field).validate_json(as_json, strict=not is_text)
+
+
+def _adapter(field: FieldInfo) -> TypeAdapter[Any]:
+    annotation: Any = field.annotation
+    return TypeAdapter(Annotated[annotation, *field.metadata] if field.metadata else annotation)
+
+
+def _wanted(error: ValidationError) -> str:
+    said = [re.sub(r"^(Value error, |Input )", "", one["msg"]).partition(", unable")[0] for one in error.errors()]
+    return " or ".join(dict.fromkeys(said))
+
+
+def _shown(field: FieldInfo, raw: object) -> str:
+    return "(hidden)" if _is_hidden(field) else repr(raw)
+
+
+def _is_hidden(field: FieldInfo) -> bool:
+    return field.annotation is SecretStr or not field.repr
+
+
+def _safe(field: FieldInfo, value: object) -> object:
+    if isinstance(value, SecretStr):
+        return "(set)" if value.get_secret_value() else ""
+    if isinstance(value, str) and _is_hidden(field):
+        return _without_password(value)
+    return _adapter(field).dump_python(value, mode="json")
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.password is None and "password" not in parts.query:
+        return url
+    who, _, host = parts.netloc.rpartition("@")
+    user, colon, _ = who.partition(":")
+    query = re.sub(r"(password=)[^&]*", r"\1(hidden)", parts.query)
+    return urlunsplit(parts._replace(netloc=f"{user}:(hidden)@{host}" if colon else parts.netloc, query=query))
+
+
+def _nearest(name: str, *, leaves_only: bool = False) -> str | None:
+    """The setting or section that looks most like `name`, or has its last part when the section is the wrong one."""
+    names = [*LEAVES] if leaves_only else [*LEAVES, *SECTIONS]
+    last = name.rpartition(".")[2]
+    same_last = [one for one in names if one.rpartition(".")[2] == last]
+    found = get_close_matches(name, names, 1, 0.75) or same_last or get_close_matches(name, names, 1, 0.5)
+    return found[0] if found else None
+
+
+def _hint(near: str | None) -> str:
+    return f"did you mean {near}?" if near else "config.yaml has them all"
+
+
+def _complete(settings: Settings) -> Settings:
+    server, database = settings.server, settings.database
+    if not server.public_url:
+        server = server.model_copy(update={"public_url": f"http://localhost:{server.port}"})
+    if not database.url:
+        database = database.model_copy(update={"url": f"sqlite:///{settings.data_dir / 'frontdesk.db'}"})
+    return settings.model_copy(update={"server": server, "database": database})
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    if settings.demo.enabled is not True:
+        return
+    if live := _live_vendors(settings):
+        yield f"demo.enabled is true, but {' and '.join(live)} would send for real: take one of them away"
+    if not _is_loopback(settings.server.host):
+        yield f"demo.enabled is true, but server.host {settings.server.host!r} lets others in: the demo has no locks"
+
+
+def _live_vendors(settings: Settings) -> list[str]:
+    keys = {
+        "twilio.auth_token": settings.twilio.auth_token,
+        "meta.app_secret": settings.meta.app_secret,
+        "stripe.secret_key": settings.stripe.secret_key,
+        "elevenlabs.api_key": settings.elevenlabs.api_key,
+    }
+    if _is_loopback(urlsplit(settings.twilio.api_base).hostname or ""):
+        del keys["twilio.auth_token"]  # It opens the simulator only.
+    return [name for name, key in keys.items() if key.get_secret_value()]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from _leaves(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field
+
+
+def _at(settings: Settings, name: str) -> object:
+    value: object = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _nested(flat: Mapping[str, object]) -> dict[str, object]:
+    tree: dict[str, Any] = {}
+    for name, value in flat.items():
+        *path, last = name.split(".")
+        inside = tree
+        for part in path:
+            inside = inside.setdefault(part, {})
+        inside[last] = value
+    return tree
+
+
+def _where(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return place + str(getattr(error, "problem", None) or "it cannot be read")
+
+
+class _NoDoubles(yaml.SafeLoader):
+    """YAML takes the last of two equal names without a word; here they are an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if doubled := next((name for name in names if names.count(name) > 1), None):
+            raise yaml.constructor.ConstructorError(None, None, f"{doubled!r} stands here twice", node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+LEAVES: Mapping[str, FieldInfo] = MappingProxyType(dict(_leaves(Settings)))
+SECTIONS = frozenset(name.rpartition(".")[0] for name in LEAVES) - {""}
