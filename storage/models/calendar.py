@@ -10,6 +10,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, uid_column
@@ -42,7 +43,7 @@ appointments = Table(
 )
 
 # A claim is a piece of a staff member's time, buffers included: held for somebody who is deciding, or taken by an
-# appointment. Two claims on one unit of one staff member never overlap: the database refuses the second (migration 0001:
+# appointment. Two claims on one unit of one staff member never overlap: the database refuses the second (0001:
 # an exclusion constraint on PostgreSQL, triggers on SQLite).
 claims = Table(
     "claims",
@@ -62,7 +63,14 @@ claims = Table(
     Column("visit_starts_at", UtcDateTime),  # without the buffer
     Column("expires_at", UtcDateTime),
     time_column("created_at"),
-    Index("ix_claims_staff_id_starts_at", "staff_id", "starts_at"),
+    # By end, not by start: what is over is the many, and no question about free time looks at it.
+    Index("ix_claims_staff_id_ends_at", "staff_id", "ends_at", "starts_at"),
+    Index(
+        "ix_claims_expires_at",
+        "expires_at",
+        sqlite_where=text("expires_at IS NOT NULL"),
+        postgresql_where=text("expires_at IS NOT NULL"),
+    ),
     CheckConstraint("starts_at < ends_at", name="range"),
     CheckConstraint("(appointment_id IS NULL) = (expires_at IS NOT NULL)", name="hold_or_appointment"),
 )

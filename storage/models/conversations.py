@@ -46,6 +46,19 @@ conversations = Table(
         sqlite_where=text("flow_expires_at IS NOT NULL"),
         postgresql_where=text("flow_expires_at IS NOT NULL"),
     ),
+    Index(
+        "ix_conversations_queue",
+        "owner_since",
+        sqlite_where=text("owner = 'queue'"),
+        postgresql_where=text("owner = 'queue'"),
+    ),
+    # Not over last_in_at: it changes with every message, and the open ones are few enough to look through.
+    Index(
+        "ix_conversations_open",
+        "id",
+        sqlite_where=text("status = 'open'"),
+        postgresql_where=text("status = 'open'"),
+    ),
 )
 
 # The history of the who-talks token.

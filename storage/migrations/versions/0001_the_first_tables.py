@@ -546,6 +546,20 @@ def upgrade() -> None:
             postgresql_where=sa.text("flow_expires_at IS NOT NULL"),
         )
         batch_op.create_index(
+            "ix_conversations_open",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("status = 'open'"),
+            postgresql_where=sa.text("status = 'open'"),
+        )
+        batch_op.create_index(
+            "ix_conversations_queue",
+            ["owner_since"],
+            unique=False,
+            sqlite_where=sa.text("owner = 'queue'"),
+            postgresql_where=sa.text("owner = 'queue'"),
+        )
+        batch_op.create_index(
             "ix_conversations_silence",
             ["silence_due_at"],
             unique=False,
@@ -845,7 +859,14 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("claims", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_claims_conversation_id"), ["conversation_id"], unique=False)
-        batch_op.create_index("ix_claims_staff_id_starts_at", ["staff_id", "starts_at"], unique=False)
+        batch_op.create_index("ix_claims_staff_id_ends_at", ["staff_id", "ends_at", "starts_at"], unique=False)
+        batch_op.create_index(
+            "ix_claims_expires_at",
+            ["expires_at"],
+            unique=False,
+            sqlite_where=sa.text("expires_at IS NOT NULL"),
+            postgresql_where=sa.text("expires_at IS NOT NULL"),
+        )
 
     op.create_table(
         "outbox",
@@ -874,7 +895,12 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("outbox")
     with op.batch_alter_table("claims", schema=None) as batch_op:
-        batch_op.drop_index("ix_claims_staff_id_starts_at")
+        batch_op.drop_index(
+            "ix_claims_expires_at",
+            sqlite_where=sa.text("expires_at IS NOT NULL"),
+            postgresql_where=sa.text("expires_at IS NOT NULL"),
+        )
+        batch_op.drop_index("ix_claims_staff_id_ends_at")
         batch_op.drop_index(batch_op.f("ix_claims_conversation_id"))
 
     op.drop_table("claims")
@@ -925,6 +951,16 @@ def downgrade() -> None:
             "ix_conversations_silence",
             sqlite_where=sa.text("silence_due_at IS NOT NULL"),
             postgresql_where=sa.text("silence_due_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_conversations_queue",
+            sqlite_where=sa.text("owner = 'queue'"),
+            postgresql_where=sa.text("owner = 'queue'"),
+        )
+        batch_op.drop_index(
+            "ix_conversations_open",
+            sqlite_where=sa.text("status = 'open'"),
+            postgresql_where=sa.text("status = 'open'"),
         )
         batch_op.drop_index(
             "ix_conversations_expiry",
