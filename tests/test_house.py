@@ -1,17 +1,24 @@
-"""The house itself: the servers under the tests are real, and nothing of this machine is in what we ship."""
+"""The house itself: the servers under the tests are real, and what we ship is whole and names no machine."""
 
+import re
 import subprocess
 import sys
+import tomllib
+import zipfile
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
-import asyncpg
 import psycopg
 import pytest
 import redis
 import redis.asyncio
 
+from storage import migrate
 from tests import servers
 from tests.clock import START, FakeClock
+
+ROOT = Path(__file__).parents[1]
 
 
 async def test_postgres_is_real_and_answers_on_the_loop_and_off_it(postgres_url: str) -> None:
@@ -20,9 +27,15 @@ async def test_postgres_is_real_and_answers_on_the_loop_and_off_it(postgres_url:
     assert row is not None
     assert row[0] >= 180000
     assert row[1] == "äö"
-    pool = await asyncpg.connect(postgres_url)
-    assert await pool.fetchval("SELECT 1") == 1
-    await pool.close()
+    async with await psycopg.AsyncConnection.connect(postgres_url) as connected:
+        assert await (await connected.execute("SELECT 1")).fetchone() == (1,)
+
+
+@pytest.mark.parametrize("again", [1, 2])
+def test_every_test_has_a_migrated_database_of_its_own(database_url: str, again: int) -> None:
+    assert migrate.current(database_url) == migrate.HEAD
+    migrate.downgrade(database_url, "base")  # Nobody else notices.
+    assert migrate.current(database_url) is None
 
 
 async def test_valkey_is_real_and_starts_empty_for_every_test(redis_url: str) -> None:
@@ -63,3 +76,37 @@ def test_clock_moves_only_when_told(clock: FakeClock) -> None:
     assert clock.now() - START == timedelta(hours=2)
     with pytest.raises(ValueError, match="without its zone"):
         clock.set(START.replace(tzinfo=None))
+
+
+def test_wheel_carries_what_is_not_python(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    [wheel] = tmp_path.iterdir()
+    carried = set(zipfile.ZipFile(wheel).namelist())
+    assert "gateway/config.yaml" in carried
+    for folder, pattern in [("storage/migrations", "**/*.py"), ("bots/scenarios", "*.yaml")]:
+        ours = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).glob(pattern)}
+        assert ours, f"nothing in {folder}"
+        assert ours <= carried
+    assert not [name for name in carried if name.startswith(("tests/", "bench/"))]
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_locks_name_hashes_and_nobodys_address(name: str) -> None:
+    lock = (ROOT / name).read_text()
+    assert "://" not in lock
+    assert not re.search(r"(?m)^-|^/|^\.|file:", lock)
+    pinned = re.findall(r"(?m)^([a-z0-9][a-z0-9-]*)==", lock)
+    assert len(re.findall(r"(?m)^[a-z0-9].*\\$\n    --hash=sha256:", lock)) == len(pinned)
+    wanted = _pyproject()["project"]["dependencies"]
+    assert {re.split(r"[\[>=<;]", one)[0] for one in wanted} <= set(pinned), "run `make lock`"
+
+
+def test_notes_of_change_are_named_so_that_they_are_found() -> None:
+    kinds = "|".join(one["directory"] for one in _pyproject()["tool"]["towncrier"]["type"])
+    notes = [path.name for path in (ROOT / "changes").iterdir() if path.name not in ("README.md", ".gitignore")]
+    assert [name for name in notes if not re.fullmatch(rf"\+?[a-z0-9-]+\.({kinds})\.md", name)] == []
+
+
+def _pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
