@@ -1,0 +1,90 @@
+"""The HTTP server: which doors there are, how big a request may be, and how a process starts and stops."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+from aiohttp import web
+
+from gateway import errors, health
+from gateway.context import House
+from gateway.hooks import routes, webchat
+from gateway.jobs.handlers import HANDLERS
+from gateway.jobs.schedule import Sweeper
+from gateway.jobs.worker import Worker
+from gateway.pipeline.receive import Receiver
+from gateway.pipeline.spool import Spool
+
+log = structlog.get_logger()
+
+_CLOSE_AFTER_S = 5.0  # how long requests that are being answered may take once we are asked to stop
+_KEEPALIVE_S = 75.0
+
+
+def make_app(house: House) -> web.Application:
+    """The application, to be run by any aiohttp runner; it does not own the house."""
+    server = house.settings.server
+    app = web.Application(client_max_size=server.max_body_bytes, middlewares=[errors.catch])
+    spool = Spool(house.settings.data_dir / "spool")
+    app[health.HOUSE] = house
+    app[health.SPOOL] = spool
+    app[routes.RECEIVER] = Receiver(house, spool if server.spool else None)
+    routes.add_routes(app)
+    webchat.add_routes(app)
+    health.add_routes(app)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def serving(house: House) -> AsyncIterator[web.AppRunner]:
+    """The server at the configured address, stopped gently when the block ends.
+
+    Raises: OSError when the address is taken.
+    """
+    runner = web.AppRunner(
+        make_app(house),
+        access_log=None,
+        shutdown_timeout=_CLOSE_AFTER_S,
+        keepalive_timeout=_KEEPALIVE_S,
+        max_headers=100,
+    )
+    await runner.setup()
+    try:
+        server = house.settings.server
+        await web.TCPSite(runner, server.host, server.port, backlog=1024, reuse_port=False).start()
+        yield runner
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def working(house: House) -> AsyncIterator[None]:
+    """The job worker and the sweeper, stopped gently when the block ends."""
+    stopping = asyncio.Event()
+    tasks = [
+        asyncio.create_task(Worker(house, HANDLERS).run(stopping), name="worker"),
+        asyncio.create_task(Sweeper(house, Spool(house.settings.data_dir / "spool")).run(stopping), name="sweeper"),
+    ]
+    try:
+        yield
+    finally:
+        stopping.set()
+        await asyncio.gather(*tasks)
+
+
+async def until_stopped(ready: Callable[[], None]) -> None:
+    """Return when the process is asked to stop (SIGTERM, SIGINT). `ready` is called once everything is up."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    # What is there now stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    ready()
+    await stop.wait()
+    log.info("stopping")

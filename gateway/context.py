@@ -1,0 +1,91 @@
+"""The wiring: everything one process is made of, put together in one place."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from bots.registry import Registry
+from channels.base import Adapter
+from channels.registry import adapters
+from desk.clock import Clock, SystemClock
+from gateway.accounts import TOPIC as ACCOUNTS_TOPIC
+from gateway.accounts import Accounts
+from gateway.pipeline.order import Order
+from gateway.settings import Settings, master_key
+from storage.bus import Bus, MemoryBus, RedisBus
+from storage.seal import Sealer
+from storage.store import Store, open_store
+
+
+@dataclass(frozen=True)
+class House:
+    """What requests, turns and jobs are given. `now` is the injected clock; tests stop it."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    bus: Bus
+    sealer: Sealer
+    accounts: Accounts
+    adapters: dict[str, Adapter]
+    bots: Registry
+    order: Order = field(default_factory=Order)
+
+    def status_url(self, provider: str) -> str:
+        """Where `provider` reports what became of a message."""
+        return f"{self.settings.server.public_url}/api/v1/webhooks/{provider}/status"
+
+
+@contextlib.asynccontextmanager
+async def open_house(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    monotonic_s: Callable[[], float] = time.monotonic,
+    note: str = "",
+) -> AsyncIterator[House]:
+    """A house whose store and bus are running, and stopped when the block ends.
+
+    `note` says in the lock beside an SQLite file where this process can be reached.
+
+    Raises:
+        storage.filelock.Held: another process writes this SQLite file.
+    """
+    bus: Bus = RedisBus(settings.redis.url) if settings.redis.url else MemoryBus()
+    store = open_store(settings.database.url, bus, pool_size=settings.database.pool_size, owner_note=note)
+    sealer = Sealer(master_key(settings))
+    accounts = Accounts(store, sealer, settings, monotonic_s)
+    await store.start()
+    try:
+        await bus.start()
+        house = House(
+            settings=settings,
+            clock=clock or SystemClock(),
+            store=store,
+            bus=bus,
+            sealer=sealer,
+            accounts=accounts,
+            adapters=adapters(twilio_api_base=settings.twilio.api_base),
+            bots=Registry(),
+        )
+        forgetting = asyncio.create_task(_forget_accounts(bus, accounts))
+        try:
+            yield house
+        finally:
+            forgetting.cancel()
+            for adapter in house.adapters.values():
+                await adapter.close()
+    finally:
+        await bus.stop()
+        await store.stop()
+
+
+async def _forget_accounts(bus: Bus, accounts: Accounts) -> None:
+    async with bus.listen(ACCOUNTS_TOPIC) as changed:
+        while True:
+            await changed.wait()
+            changed.clear()
+            accounts.forget()
+

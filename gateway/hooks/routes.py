@@ -1,0 +1,78 @@
+"""The doors for providers and for the web chat: an HTTP request in, the pipeline's answer out."""
+
+from ipaddress import ip_address
+
+from aiohttp import web
+
+from channels.base import Adapter, Request
+from channels.errors import BadRequest
+from gateway.errors import problem
+from gateway.pipeline.receive import Forged, Receiver
+from storage.store import StoreUnavailable
+
+RECEIVER = web.AppKey("receiver", Receiver)
+
+_RETRY_AFTER_S = "5"
+
+
+def add_routes(app: web.Application) -> None:
+    """Mount every provider's webhook, with and without a trailing slash, versioned and bare."""
+    for prefix in ("/api/v1/webhooks", "/webhooks"):
+        for path in (f"{prefix}/twilio/messages", f"{prefix}/twilio/status"):
+            for method in ("POST", "GET"):
+                app.router.add_route(method, path, twilio_sms)
+                app.router.add_route(method, f"{path}/", twilio_sms)
+
+
+async def twilio_sms(request: web.Request) -> web.Response:
+    """Twilio's messages and what became of ours; both are signed alike and tell themselves apart."""
+    return await _webhook(request, "sms", "twilio")
+
+
+async def _webhook(request: web.Request, channel: str, provider: str) -> web.Response:
+    receiver = request.app[RECEIVER]
+    adapter: Adapter = receiver.house.adapters[channel]
+    body = await request.read()
+    try:
+        incoming = Request.read(request.method, request.raw_path, request.headers, body)
+        answer = await receiver.webhook(adapter, provider, incoming, public_urls(request))
+    except Forged:
+        return problem(request, 403, "BAD_SIGNATURE", "The signature is missing or does not fit this request.")
+    except BadRequest as bad:
+        return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
+    except (StoreUnavailable, OSError):
+        away = problem(request, 503, "UNAVAILABLE", "Nothing can be stored just now; please try again.")
+        away.headers["Retry-After"] = _RETRY_AFTER_S
+        return away
+    return web.Response(
+        status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type} if answer.body else None
+    )
+
+
+def public_urls(request: web.Request) -> tuple[str, ...]:
+    """The addresses under which the provider may know us.
+
+    The configured public address is the only one, except on a developer's machine: while it is a loopback one, the host
+    that the request names counts too. `X-Forwarded-*` count only when they come from a trusted proxy; anybody can send
+    them (promises W3).
+    """
+    settings = request.app[RECEIVER].house.settings.server
+    urls = [settings.public_url]
+    if settings.is_public_url_local:
+        urls.append(f"{request.scheme}://{request.host}")
+    if (forwarded := _forwarded(request)) is not None:
+        urls.append(forwarded)
+    return tuple(urls)
+
+
+def _forwarded(request: web.Request) -> str | None:
+    proxies = request.app[RECEIVER].house.settings.server.trusted_proxies
+    host = request.headers.get("X-Forwarded-Host") or request.headers.get("Host")
+    scheme = request.headers.get("X-Forwarded-Proto")
+    if not proxies or not host or scheme not in ("http", "https"):
+        return None
+    try:
+        peer = ip_address(request.remote or "")
+    except ValueError:
+        return None
+    return f"{scheme}://{host}" if any(peer in network for network in proxies) else None

@@ -1,0 +1,104 @@
+"""What jobs do, by kind. A job is a function here and a line in `HANDLERS` (docs/add-a-job.md)."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import structlog
+from sqlalchemy import select
+
+from channels.errors import SendError
+from gateway.context import House
+from gateway.jobs.cues import play_job
+from gateway.jobs.worker import Handler
+from gateway.pipeline import outbox
+from storage.base import Db
+from storage.models.calendar import appointments, waitlist
+from storage.models.conversations import conversations
+from storage.queue import Job
+
+log = structlog.get_logger()
+
+
+async def send(house: House, job: Job) -> None:
+    """Send one message of the outbox."""
+    letter = await house.store.write(outbox.begin, job, now=house.clock.now())
+    if letter is None:
+        return
+    account = await house.accounts.by_id(letter.account_id)
+    if account is None:
+        gone = SendError("", "This number is no longer connected.", kind="config")
+        await house.store.write(outbox.failed, job, gone, now=house.clock.now())
+        return
+    try:
+        result = await house.adapters[account.channel].send(
+            letter.message,
+            to=letter.to,
+            sender=account.sender,
+            keys=account.keys,
+            status_url=house.status_url(account.provider),
+            tried_at=letter.tried_at,
+        )
+    except SendError as error:
+        log.warning("send failed", code=error.code, why=error.text, retryable=error.retryable, attempts=job.attempts)
+        await house.store.write(outbox.failed, job, error, now=house.clock.now())
+        return
+    await house.store.write(outbox.sent, job, result)
+    log.info("sent", provider_id=result.provider_id)
+
+
+async def reminder(house: House, job: Job) -> None:
+    """Remind of a visit; the bot looks again whether it still stands."""
+    await play_job(house, job, "reminder", _of_appointment)
+
+
+async def waitlist_offer(house: House, job: Job) -> None:
+    """Tell somebody who waits that a time has become free."""
+    await play_job(house, job, "waitlist_offer", _of_waitlist)
+
+
+async def outcome(house: House, job: Job) -> None:
+    """Hand the result of slow work to the conversation that waits for it."""
+    await play_job(house, job, "outcome", lambda _, job: int(str(job.payload["conversation_id"])))
+
+
+async def csat(house: House, job: Job) -> None:
+    """Ask how it went, some time after a conversation was closed."""
+    await play_job(house, job, "csat", lambda _, job: int(str(job.payload["conversation_id"])))
+
+
+HANDLERS: Mapping[str, Handler] = MappingProxyType(
+    {
+        outbox.KIND: send,
+        "reminder": reminder,
+        "waitlist_offer": waitlist_offer,
+        "outcome": outcome,
+        "csat": csat,
+    }
+)
+
+
+def _of_appointment(db: Db, job: Job) -> int | None:
+    """The conversation in which the visit was booked, else the customer's latest; None: we cannot write to them."""
+    row = db.execute(
+        select(appointments.c.customer_id, appointments.c.conversation_id).where(
+            appointments.c.id == int(str(job.payload["appointment_id"]))
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.conversation_id is not None:
+        return int(row.conversation_id)
+    latest: int | None = db.execute(
+        select(conversations.c.id)
+        .where(conversations.c.customer_id == row.customer_id)
+        .order_by(conversations.c.last_in_at.desc().nulls_last(), conversations.c.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return latest
+
+
+def _of_waitlist(db: Db, job: Job) -> int | None:
+    found: int | None = db.execute(
+        select(waitlist.c.conversation_id).where(waitlist.c.id == int(str(job.payload["waitlist_id"])))
+    ).scalar_one_or_none()
+    return found

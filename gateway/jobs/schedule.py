@@ -1,0 +1,109 @@
+"""What falls due by itself: silence, expiry, holds, offers, unclaimed hand-offs, and the spool.
+
+All of it is rows with a due time, found by an index and looked at again under the conversation's lock, so that two
+processes that sweep at once do a thing once, and a restart forgets nothing.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+
+from bots.bot import Cue
+from channels.messages import InboundMessage
+from desk import conversations, messages
+from desk.calendar import bookings, waitlist
+from gateway.context import House
+from gateway.jobs import cues
+from gateway.pipeline.receive import Receiver
+from gateway.pipeline.spool import Spool
+from storage.store import StoreUnavailable
+
+log = structlog.get_logger()
+
+_AT_ONCE = 100  # due conversations in one sweep; the rest follow in the next
+_EARLY_STATUS_KEPT = timedelta(days=8)  # longer than any provider repeats itself
+
+
+class Sweeper:
+    """Looks for due things every `jobs.poll_s`."""
+
+    def __init__(self, house: House, spool: Spool) -> None:
+        self._house = house
+        self._spool = spool
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Sweep until `stopping` is set."""
+        while not stopping.is_set():
+            await self.sweep()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), self._house.settings.jobs.poll_s)
+
+    async def sweep(self) -> None:
+        """Everything that is due now, once. One kind's trouble does not keep the others from being done."""
+        sweeps: list[Callable[[], Awaitable[None]]] = [
+            self._drain_spool,
+            self._holds_and_offers,
+            self._silence,
+            self._expired,
+            self._unclaimed,
+            self._inactive,
+            self._tidy,
+        ]
+        for sweep in sweeps:
+            try:
+                await sweep()
+            except StoreUnavailable:
+                return  # the next sweep tries again; the worker has already said so
+            except Exception:
+                log.exception("sweep failed", sweep=sweep.__name__)
+
+    async def _holds_and_offers(self) -> None:
+        now = self._house.clock.now()
+        if await self._house.store.read(bookings.any_expired, now):
+            await self._house.store.write(waitlist.expire_offers, now)
+            await self._house.store.write(bookings.expire_holds, now)
+
+    async def _silence(self) -> None:
+        due = await self._house.store.read(conversations.silent_due, self._house.clock.now(), _AT_ONCE)
+        await self._play(due, "silent")
+
+    async def _expired(self) -> None:
+        due = await self._house.store.read(conversations.expired_flows, self._house.clock.now(), _AT_ONCE)
+        await self._play(due, "expired")
+
+    async def _unclaimed(self) -> None:
+        before = self._house.clock.now() - timedelta(minutes=self._house.settings.conversations.handoff_expires_min)
+        due = await self._house.store.read(conversations.queued_since, before, _AT_ONCE)
+        await self._play(due, "handoff_expired")
+
+    async def _inactive(self) -> None:
+        before = self._house.clock.now() - timedelta(hours=self._house.settings.conversations.inactive_after_h)
+        for conversation_id in await self._house.store.read(conversations.inactive, before, _AT_ONCE):
+            await self._house.store.write(conversations.close_inactive, conversation_id, now=self._house.clock.now())
+
+    async def _tidy(self) -> None:
+        before = self._house.clock.now() - _EARLY_STATUS_KEPT
+        if await self._house.store.read(messages.any_early_status, before):
+            await self._house.store.write(messages.drop_early_statuses, before)
+
+    async def _play(self, due: list[int], kind: str) -> None:
+        for conversation_id in due:
+            await cues.play(self._house, conversation_id, Cue(kind, {}))
+
+    async def _drain_spool(self) -> None:
+        """Handle what came while the database was away; replies go by the outbox, the webhooks are long answered."""
+        if self._spool.is_empty():
+            return
+        receiver = Receiver(self._house)
+        for path, kept in self._spool.waiting():
+            for one in kept:
+                account = await self._house.accounts.by_id(one.account_id)
+                adapter = self._house.adapters[one.channel]
+                for event in adapter.parse(one.request):
+                    if isinstance(event, InboundMessage) and account is not None:
+                        await receiver.message(adapter, account, event, inline=False)
+            self._spool.done(path)
+            log.info("spool drained", messages=len(kept))

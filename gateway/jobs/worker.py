@@ -1,0 +1,119 @@
+"""Runs due jobs: claims them by lease, a few at a time, and never loses one.
+
+Wake-ups make it quick; the poll behind them makes it sure.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+
+import structlog
+
+from gateway.context import House
+from storage import queue
+from storage.base import new_uid
+from storage.queue import Job, LeaseLost
+from storage.store import StoreUnavailable
+
+log = structlog.get_logger()
+
+# Does one job and finishes it (`queue.finish`) in the transaction of its effect.
+Handler = Callable[[House, Job], Awaitable[None]]
+
+MAX_ATTEMPTS = 10
+
+
+class Worker:
+    """One per process. `handlers` maps a job's kind to what does it; jobs of other kinds are left alone."""
+
+    def __init__(self, house: House, handlers: Mapping[str, Handler], *, chance: random.Random | None = None) -> None:
+        self._house = house
+        self._handlers = handlers
+        self._kinds = frozenset(handlers)
+        self._lease = new_uid()
+        self._chance = chance or random.Random()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until `stopping` is set; then finish what runs and give back what does not finish in time."""
+        jobs = self._house.settings.jobs
+        async with self._house.bus.listen(queue.TOPIC) as woken:
+            while not stopping.is_set():
+                woken.clear()
+                if await self._claim(jobs.workers - len(self._running)):
+                    continue
+                await self._wait(woken, stopping, jobs.poll_s)
+        await self._stop()
+
+    async def drain(self) -> int:
+        """Do everything that is due now, until nothing is; how many jobs that were. For tests and the command line."""
+        done = 0
+        while claimed := await self._claim(self._house.settings.jobs.workers):
+            done += claimed
+            await asyncio.gather(*self._running)
+        return done
+
+    async def _claim(self, free: int) -> int:
+        if free <= 0:
+            return 0
+        settings = self._house.settings.jobs
+        try:
+            claimed = await self._house.store.write(
+                queue.claim,
+                now=self._house.clock.now(),
+                lease=self._lease,
+                lease_for=timedelta(seconds=settings.lease_s),
+                limit=free,
+                kinds=self._kinds,
+            )
+        except StoreUnavailable as away:
+            log.warning("no jobs: the database does not answer", reason=str(away))
+            return 0
+        for job in claimed:
+            task = asyncio.create_task(self._one(job))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return len(claimed)
+
+    async def _one(self, job: Job) -> None:
+        with structlog.contextvars.bound_contextvars(job=job.id, kind=job.kind):
+            try:
+                await self._handlers[job.kind](self._house, job)
+            except LeaseLost:
+                log.warning("job was taken over by another worker")
+            except StoreUnavailable as away:
+                log.warning("job waits for the database", reason=str(away))  # its lease runs out, then it is due again
+            except Exception as error:
+                log.exception("job failed", attempts=job.attempts)
+                with contextlib.suppress(StoreUnavailable, LeaseLost):
+                    await self._later(job, type(error).__name__)
+
+    async def _later(self, job: Job, error: str) -> None:
+        if job.attempts >= MAX_ATTEMPTS:
+            log.error("job is dead", attempts=job.attempts)
+            await self._house.store.write(queue.bury, job, error=error)
+            return
+        now = self._house.clock.now()
+        wait = timedelta(seconds=min(2.0**job.attempts, 3600.0) * self._chance.uniform(0.8, 1.2))
+        await self._house.store.write(queue.again, job, at=now + wait, error=error, now=now)
+
+    async def _wait(self, woken: asyncio.Event, stopping: asyncio.Event, poll_s: float) -> None:
+        """Until there may be something to do: a wake-up, a free hand, a stop, or the poll."""
+        waits = [asyncio.create_task(woken.wait()), asyncio.create_task(stopping.wait())]
+        busy = len(self._running) >= self._house.settings.jobs.workers
+        watched: list[asyncio.Future[object]] = [*waits, *(self._running if busy else ())]
+        await asyncio.wait(watched, timeout=poll_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _stop(self) -> None:
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=5)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        with contextlib.suppress(StoreUnavailable):
+            await self._house.store.write(queue.release, self._lease)

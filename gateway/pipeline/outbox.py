@@ -1,0 +1,164 @@
+"""Messages that go out by a request of ours: the intent is written down before the request, the outcome after it.
+
+A crash in between leaves the row `sending`; the next try asks the provider whether the message went out before it
+sends again. A message is put here in the transaction that decided on it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import insert, select, update
+
+from channels.errors import SendError
+from channels.messages import Address, AddressKind, OutboundMessage, Sent
+from desk import consent, conversations, messages
+from gateway.accounts import Account
+from storage import queue
+from storage.base import Db
+from storage.models.conversations import conversations as conversation_table
+from storage.models.conversations import messages as message_table
+from storage.models.conversations import outbox
+
+KIND = "send"
+
+# Waits between tries: quick at first, for a hiccup, then long enough for an outage. After the last one it is dead.
+RETRY_AFTER = tuple(timedelta(seconds=s) for s in (2, 10, 60, 300, 1800, 7200, 21600))
+ONCE_MORE = 2  # tries for trouble that may be passing or may not
+
+
+def lane(account_id: int) -> str:
+    """The lane of everything that goes out over one account; the provider's rate holds for it as a whole."""
+    return f"account:{account_id}"
+
+
+def put(db: Db, account: Account, message_id: int, *, now: datetime, priority: int = 0) -> None:
+    """Have the stored message `message_id` sent over `account`."""
+    db.execute(
+        insert(outbox).values(message_id=message_id, account_id=account.id, state="ready", created_at=now)
+    )
+    queue.enqueue(
+        db,
+        KIND,
+        {"message_id": message_id},
+        now=now,
+        tenant_id=account.tenant_id,
+        lane=lane(account.id),
+        priority=priority,
+        dedupe=f"send:{message_id}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message about to be sent. `tried_at` is when an earlier try with an unknown outcome began."""
+
+    message: OutboundMessage
+    account_id: int
+    to: Address
+    tried_at: datetime | None
+
+
+def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
+    """Write down that we are about to send; None when there is nothing to send any more (the job is done then)."""
+    message_id = int(str(job.payload["message_id"]))
+    row = db.execute(
+        select(
+            message_table.c.uid,
+            message_table.c.text,
+            message_table.c.content,
+            message_table.c.account_id,
+            message_table.c.tenant_id,
+            conversation_table.c.peer_kind,
+            conversation_table.c.peer,
+            outbox.c.state,
+            outbox.c.attempted_at,
+        )
+        .join(outbox, outbox.c.message_id == message_table.c.id)
+        .join(conversation_table, conversation_table.c.id == message_table.c.conversation_id)
+        .where(message_table.c.id == message_id)
+    ).one_or_none()
+    if row is None or row.state not in ("ready", "sending"):
+        queue.finish(db, job)
+        return None
+    refusal = consent.may_send(db, row.account_id, row.peer_kind, row.peer)
+    if refusal is not None:
+        _refuse(db, message_id, refusal.code, refusal.text)
+        queue.finish(db, job)
+        return None
+    db.execute(
+        update(outbox)
+        .where(outbox.c.message_id == message_id)
+        .values(state="sending", attempts=outbox.c.attempts + 1, attempted_at=now)
+    )
+    kind: AddressKind = row.peer_kind
+    message = (
+        OutboundMessage.from_json(row.content) if row.content else OutboundMessage(row.text, reference=row.uid)
+    )
+    return Letter(
+        message=message,
+        account_id=row.account_id,
+        to=Address(kind, row.peer),
+        tried_at=row.attempted_at if row.state == "sending" else None,
+    )
+
+
+def sent(db: Db, job: queue.Job, result: Sent) -> None:
+    """The provider took it: keep its id, and any status that overtook us."""
+    message_id = int(str(job.payload["message_id"]))
+    messages.attach_provider_id(db, message_id, result.provider_id, result.status)
+    db.execute(
+        update(outbox)
+        .where(outbox.c.message_id == message_id)
+        .values(state="sent", part_ids=[result.provider_id], attempted_at=None)
+    )
+    queue.finish(db, job)
+
+
+def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
+    """The provider did not take it: try again later, or give up and let people see why."""
+    message_id = int(str(job.payload["message_id"]))
+    tries = ONCE_MORE if error.kind == "retry_once" else len(RETRY_AFTER) + 1
+    if error.kind != "unclear":  # it surely did not go out: no look-up before the next try
+        db.execute(
+            update(outbox).where(outbox.c.message_id == message_id).values(state="ready", attempted_at=None)
+        )
+    if error.retryable and job.attempts < tries:
+        wait = RETRY_AFTER[min(job.attempts, len(RETRY_AFTER)) - 1]
+        if error.retry_after_s is not None:
+            wait = timedelta(seconds=error.retry_after_s)
+            queue.block_lane(db, job.lane, until=now + wait)
+        queue.again(db, job, at=now + wait, error=str(error), now=now)
+        return
+    if error.kind == "opted_out":
+        _note_opt_out(db, message_id, now=now)
+    _refuse(db, message_id, error.code, error.text, status="failed")
+    queue.finish(db, job)
+
+
+def _refuse(db: Db, message_id: int, code: str, text: str, *, status: str = "refused") -> None:
+    db.execute(
+        update(message_table)
+        .where(message_table.c.id == message_id)
+        .values(status=status, error_code=code or None, error_text=text[:500])
+    )
+    state = "refused" if status == "refused" else "dead"
+    db.execute(update(outbox).where(outbox.c.message_id == message_id).values(state=state))
+
+
+def _note_opt_out(db: Db, message_id: int, *, now: datetime) -> None:
+    """The provider says that this person has opted out: from now on we know it too."""
+    found = conversations.of_message(db, message_id)
+    if found is not None:
+        consent.record(
+            db,
+            tenant_id=found.tenant_id,
+            account_id=found.account_id,
+            kind=found.peer_kind,
+            value=found.peer,
+            customer_id=found.customer_id,
+            purpose="all",
+            state="out",
+            source="provider",
+            message_id=message_id,
+            now=now,
+        )

@@ -1,0 +1,106 @@
+"""From a provider's request to its answer: verified, parsed, put in order, handled, committed."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from channels.base import AccountKeys, Adapter, Answer, Request
+from channels.errors import BadRequest
+from channels.messages import InboundMessage, OutboundMessage, StatusUpdate
+from gateway.accounts import Account
+from gateway.context import House
+from gateway.pipeline import turn
+from gateway.pipeline.spool import Spool
+from storage.store import StoreUnavailable
+
+log = structlog.get_logger()
+
+
+class Forged(Exception):  # noqa: N818  receive.Forged says it
+    """The signature is missing or wrong: nothing was read, nothing kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Takes what providers send. `spool` keeps messages while the database is away; None answers 503 instead."""
+
+    house: House
+    spool: Spool | None = None
+
+    async def webhook(self, adapter: Adapter, provider: str, request: Request, urls: tuple[str, ...]) -> Answer:
+        """The answer to a provider's webhook, with our replies in it where the channel can carry them.
+
+        `urls` are the public addresses that the request may have been signed for.
+
+        Raises:
+            Forged: it is not from the provider.
+            BadRequest: it is, but makes no sense.
+            StoreUnavailable: the database is away and nothing was kept; the provider should try again.
+        """
+        claimed = adapter.claimed_account(request)
+        secrets = await self.house.accounts.secrets(provider, claimed)
+        for url in urls:
+            if adapter.verify(request, AccountKeys(claimed, secrets=secrets, public_url=url)):
+                break
+        else:
+            log.warning("webhook refused", provider=provider, account_claimed=claimed[:40], reason="signature")
+            raise Forged
+        replies: list[OutboundMessage] = []
+        for event in adapter.parse(request):
+            if isinstance(event, InboundMessage):
+                replies += await self._one(adapter, provider, claimed, event, request)
+            else:
+                await self._status(adapter, provider, event, request)
+        return adapter.reply(replies, status_url=f"{urls[0]}/api/v1/webhooks/{provider}/status")
+
+    async def message(self, adapter: Adapter, account: Account, event: InboundMessage, *, inline: bool) -> turn.Taken:
+        """What the turn of one verified message left behind.
+
+        Raises: StoreUnavailable
+        """
+        channel = turn.Channel(account, adapter.capabilities, inline=inline)
+        house = self.house
+        async with house.order.turn((account.id, event.sender)):
+            try:
+                taken = await house.store.write(turn.take, house.bots, channel, event, now=house.clock.now())
+            except StoreUnavailable:
+                raise
+            except Exception:
+                log.exception("turn failed", account=account.id, provider_id=event.provider_id)
+                taken = await house.store.write(turn.take_broken, house.bots, channel, event, now=house.clock.now())
+        log.info(
+            "turn done",
+            conversation=taken.conversation_id,
+            message=taken.message_id,
+            duplicate=taken.is_duplicate,
+            replies=len(taken.replies),
+            **taken.facts,
+        )
+        return taken
+
+    async def _one(
+        self, adapter: Adapter, provider: str, claimed: str, event: InboundMessage, request: Request
+    ) -> tuple[OutboundMessage, ...]:
+        account = await self.house.accounts.by_address(provider, adapter.kind, event.recipient.value)
+        if account is None:
+            log.warning("message for a number that is not connected", provider=provider, to=event.recipient.value)
+            return ()
+        if account.provider_account and claimed and account.provider_account != claimed:
+            log.warning("webhook refused", provider=provider, account=account.id, reason="account of another")
+            raise Forged
+        try:
+            return (await self.message(adapter, account, event, inline=adapter.capabilities.inline_reply)).replies
+        except StoreUnavailable as away:
+            if self.spool is None:
+                raise
+            await self.spool.add(provider, adapter.kind, account.id, request, self.house.clock.now())
+            log.warning("message spooled", account=account.id, provider_id=event.provider_id, reason=str(away))
+            return ()
+
+    async def _status(self, adapter: Adapter, provider: str, event: StatusUpdate, request: Request) -> None:
+        from gateway.pipeline import status
+
+        await self.house.store.write(status.apply, adapter, provider, event, now=self.house.clock.now())
+
+
+__all__ = ["BadRequest", "Forged", "Receiver"]
