@@ -1,6 +1,6 @@
 """From what we want to say to messages that one channel can carry."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
 
@@ -27,6 +27,11 @@ def render(message: OutboundMessage, able: Capabilities) -> tuple[OutboundMessag
     if pieces and able.quotes:
         pieces[0] = replace(pieces[0], reply_to=message.reply_to)
     return tuple(pieces)
+
+
+def render_all(messages: Iterable[OutboundMessage], able: Capabilities) -> list[OutboundMessage]:
+    """The pieces of several messages, in order."""
+    return [piece for message in messages for piece in render(message, able)]
 
 
 def _pieces(message: OutboundMessage, able: Capabilities) -> Iterator[OutboundMessage]:

@@ -1,0 +1,90 @@
+"""What Twilio's error codes mean: a sentence for a person, and what to do next.
+
+Source: reference, whatsapp-sms.md table A8. Decided by code alone; Twilio's own texts may hold a phone number.
+"""
+
+from typing import Final
+
+from channels.errors import FailureKind, SendError
+
+_HOUR: Final = 3600.0
+_TOMORROW: Final = 24 * _HOUR
+
+# code -> what to do, a sentence for a person, seconds to wait
+_KNOWN: Final[dict[int, tuple[FailureKind, str, float | None]]] = {
+    20003: ("config", "Twilio does not accept the account's credentials.", None),
+    20404: ("config", "Twilio does not know this account or resource.", None),
+    20429: ("retry", "Twilio asks us to slow down.", None),
+    21211: ("permanent", "This is not a number that can be written to.", None),
+    21212: ("config", "The number we send from is not valid.", None),
+    21408: ("config", "Sending to this country is not switched on in Twilio.", None),
+    21606: ("config", "The number we send from cannot reach this destination.", None),
+    21608: ("config", "A trial account can only write to numbers that are verified in Twilio.", None),
+    21610: ("opted_out", "This person has replied STOP.", None),
+    21611: ("retry", "Too many messages are waiting for the number we send from.", 60),
+    21612: ("voice", "This number cannot be reached by text message.", None),
+    21614: ("voice", "This is not a mobile number.", None),
+    21617: ("bug", "The message is longer than 1,600 characters.", None),
+    21656: ("config", "The variables do not fit the template.", None),
+    21703: ("config", "The messaging service has no number to send from.", None),
+    30001: ("retry", "Twilio's queue for this number is full.", 60),
+    30002: ("config", "The Twilio account is suspended.", None),
+    30003: ("retry", "The phone is switched off or out of reach.", _HOUR),
+    30004: ("permanent", "The message was blocked by the phone or its network.", None),
+    30005: ("permanent", "The number is unknown or no longer in use.", None),
+    30006: ("voice", "This is a landline or a network that takes no text messages.", None),
+    30007: ("content", "The network filtered this text as unwanted.", None),
+    30008: ("retry_once", "The network refused the message without a reason.", 60),
+    30009: ("none", "A part of a message from the customer did not arrive.", None),
+    30010: ("config", "The message costs more than the limit that is set.", None),
+    30017: ("retry", "The network is overloaded.", 300),
+    30018: ("config", "The sender name has to be registered for this country.", None),
+    30019: ("content", "The message is too large for this network.", None),
+    30022: ("retry", "The registered US campaign sends too fast.", 60),
+    30023: ("retry", "The daily limit of the registered US campaign is reached.", _TOMORROW),
+    30024: ("config", "The number we send from is not set up for this network.", None),
+    30032: ("config", "The toll-free number is not verified yet.", None),
+    30410: ("retry", "The network did not answer in time.", 300),
+    63001: ("config", "The channel does not accept the account's credentials.", None),
+    63003: ("permanent", "This person is not on the channel.", None),
+    63005: ("bug", "The channel does not take this content.", None),
+    63007: ("config", "The number we send from is not connected to the channel.", None),
+    63012: ("retry", "The channel has an internal problem.", 60),
+    63013: ("permanent", "The message goes against the channel's policy.", None),
+    63015: ("config", "This person has not joined the WhatsApp sandbox.", None),
+    63016: ("window", "More than 24 hours since the customer's last message: only a template may be sent.", None),
+    63018: ("retry", "The channel asks us to slow down.", 60),
+    63019: ("retry_once", "The file could not be fetched from where it is kept.", 60),
+    63020: ("config", "The WhatsApp business account has an open invitation or problem.", None),
+    63021: ("bug", "The channel finds the content invalid.", None),
+    63024: ("permanent", "The channel finds the recipient invalid.", None),
+    63025: ("none", "The file is there already.", None),
+    63027: ("config", "The template does not exist in this language.", None),
+    63028: ("config", "The template wants another number of variables.", None),
+    63030: ("bug", "The channel does not know a setting of the message.", None),
+    63031: ("bug", "Sender and recipient are the same.", None),
+    63032: ("content", "WhatsApp does not deliver this message to this person.", None),
+    63033: ("permanent", "This person has blocked the business.", None),
+    63036: ("other_channel", "This phone cannot be reached by RCS.", None),
+    63038: ("retry", "The account's daily limit of messages is reached.", _TOMORROW),
+}
+
+
+def explain(code: str, *, http_status: int | None = None, retry_after_s: float | None = None) -> SendError:
+    """The failure behind a code; an unknown code is judged by the HTTP status of the answer that held it.
+
+    Without either (a status callback) an unknown code is final: sending again would be a guess.
+    """
+    known = _KNOWN.get(int(code)) if code.isascii() and code.isdigit() and len(code) < 7 else None
+    if known:
+        kind, text, wait_s = known
+        return SendError(code, text, kind=kind, retry_after_s=retry_after_s if retry_after_s is not None else wait_s)
+    if http_status == 429:
+        kind, text = "retry", "Twilio asks us to slow down."
+    elif http_status in (401, 403, 404):
+        kind, text = "config", "Twilio does not accept the account's credentials or does not know the resource."
+    elif http_status == 408 or (http_status is not None and http_status >= 500):
+        kind, text = "unclear", "Twilio had a problem and did not say whether the message went out."
+    else:
+        kind, text = "permanent", "Twilio refused the message."
+    return SendError(code, text, kind=kind, retry_after_s=retry_after_s)

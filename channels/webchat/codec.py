@@ -1,0 +1,116 @@
+"""The web chat's JSON: what the page posts and what it gets back.
+
+In: `{"session": "…", "id": "…", "text": "hi"}`, or `"choice": {"id": "…", "title": "…"}` instead of the text; `site`
+and `name` may be added. Out: `{"messages": [{"id": "…", "text": "…", "choices": [{"id": "…", "title": "…"}]}]}`.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import orjson
+
+from channels.base import Request
+from channels.clean import clean
+from channels.errors import BadRequest
+from channels.messages import JSON, Address, Choice, InboundMessage, OutboundMessage, Part, Text
+
+TEXT_MAX: Final = 4000
+# Whoever knows a session reads its conversation, so it has to be long enough to be random.
+_SESSION: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+
+def decode(request: Request, kind: Literal["web", "sim"] = "web") -> InboundMessage:
+    """The message that the page posted. Its provider id holds the session, since pages count for themselves.
+
+    Raises:
+        BadRequest: naming the field that is missing or wrong.
+    """
+    data = _object(request.body)
+    session, message_id = _matching(data, "session", _SESSION), _matching(data, "id", _ID)
+    site = _string(data, "site", 64)
+    return InboundMessage(
+        f"{session}.{message_id}",
+        Address(kind, session),
+        Address(kind, site),
+        (_part(data),),
+        profile_name=_string(data, "name", 200),
+        provider_account=site,
+        raw={name: _clean(data[name]) for name in ("session", "id", "site", "name", "text", "choice") if name in data},
+    )
+
+
+def encode(messages: Iterable[OutboundMessage]) -> bytes:
+    """What the page shows, oldest first; empty fields are left out."""
+    return orjson.dumps({"messages": [_shown(message) for message in messages]})
+
+
+def claimed_site(request: Request) -> str:
+    """The site the page says it belongs to; empty when it does not say or the body is no JSON object."""
+    try:
+        return _string(_object(request.body), "site", 64)
+    except BadRequest:
+        return ""
+
+
+def _part(data: dict[str, JSON]) -> Part:
+    choice = data.get("choice")
+    if choice is None:
+        text = _string(data, "text", TEXT_MAX)
+        if not text.strip():
+            raise BadRequest("text", "missing")
+        return Text(text)
+    if not isinstance(choice, dict):
+        raise BadRequest("choice", "not an object with an id")
+    if not (chosen := _string(choice, "id", 256)):
+        raise BadRequest("choice.id", "missing")
+    return Choice(chosen, _string(choice, "title", 256))
+
+
+def _object(body: bytes) -> dict[str, JSON]:
+    try:
+        data = orjson.loads(body)
+    except ValueError:
+        raise BadRequest("body", "not JSON") from None
+    if not isinstance(data, dict):
+        raise BadRequest("body", "not an object")
+    return data
+
+
+def _string(data: dict[str, JSON], name: str, longest: int) -> str:
+    value = data.get(name, "")
+    if not isinstance(value, str):
+        raise BadRequest(name, "not a text")
+    if len(value) > longest:
+        raise BadRequest(name, f"longer than {longest:,} characters")
+    return clean(value)
+
+
+def _matching(data: dict[str, JSON], name: str, pattern: re.Pattern[str]) -> str:
+    value = _string(data, name, 64)
+    if not pattern.fullmatch(value):
+        raise BadRequest(name, f"has to match {pattern.pattern}" if value else "missing")
+    return value
+
+
+def _clean(value: JSON) -> JSON:
+    if isinstance(value, dict):
+        return {name: clean(text) for name in ("id", "title") if isinstance(text := value.get(name), str)}
+    return clean(value) if isinstance(value, str) else None
+
+
+def _shown(message: OutboundMessage) -> dict[str, JSON]:
+    fields: dict[str, JSON] = {
+        "id": message.reference,
+        "text": message.text,
+        "style": message.style if message.choices else "",
+        "choices": [_filled(id=o.id, title=o.title, description=o.description) for o in message.choices],
+        "media": [_filled(kind=m.kind, url=m.url, name=m.name, content_type=m.content_type) for m in message.media],
+        "link": _filled(title=message.link.title, url=message.link.url) if message.link else None,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _filled(**fields: str) -> JSON:
+    return {name: value for name, value in fields.items() if value}
