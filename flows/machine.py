@@ -44,10 +44,7 @@ class Compiled:
 
 def compile(scenario: Scenario, limits: Limits = Limits()) -> Compiled:  # noqa: A001, B008 - the trade's word; frozen
     """A scenario ready to run. It should have passed the linter: a target that is nowhere becomes a `failed` run."""
-    nodes = dict(scenario.states)
-    for interrupt in scenario.interrupts.values():
-        if interrupt.call is not None:
-            nodes[interrupt_trigger(interrupt.name)] = _calling_node(interrupt)
+    nodes = all_nodes(scenario)
     arrows = list(_arrows(scenario, nodes))
     places = dict.fromkeys(chain(nodes, (arrow[2] for arrow in arrows)))
     machine = _Machine(
@@ -88,6 +85,15 @@ class _Machine(Machine):
 def interrupt_trigger(name: str) -> str:
     """The trigger of an interrupt; the prefix keeps it apart from an outcome of the same name."""
     return f"interrupt:{name}"
+
+
+def all_nodes(scenario: Scenario) -> dict[str, State]:
+    """The states, and what each calling interrupt does as a state called `interrupt:NAME`."""
+    nodes = dict(scenario.states)
+    for interrupt in scenario.interrupts.values():
+        if interrupt.call is not None:
+            nodes[interrupt_trigger(interrupt.name)] = _calling_node(interrupt)
+    return nodes
 
 
 def targets(state: State) -> Mapping[str, str]:
