@@ -1,0 +1,245 @@
+"""The one door to the database, on both engines."""
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, insert, select, text
+
+from storage import filelock
+from storage.base import Db
+from storage.bus import MemoryBus, RedisBus
+from storage.models.tenants import tenants
+from storage.session import Conflict, announce, attempt
+from storage.store import PostgresStore, Store, StoreUnavailable, open_store, ping
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def add_tenant(db: Db, name: str, at: datetime = NOON) -> int:
+    return db.execute(insert(tenants).values(name=name, created_at=at).returning(tenants.c.id)).scalar_one()
+
+
+def names(db: Db) -> list[str]:
+    return list(db.execute(select(tenants.c.name).order_by(tenants.c.id)).scalars())
+
+
+async def test_what_write_returns_is_committed(store: Store) -> None:
+    await store.write(add_tenant, "Ada")
+    assert await store.read(names) == ["Ada"]
+
+
+async def test_a_function_that_fails_leaves_nothing_and_the_others_go_on(store: Store) -> None:
+    def fails(db: Db) -> None:
+        add_tenant(db, "lost")
+        raise LookupError("no")
+
+    results = await asyncio.gather(
+        *(store.write(add_tenant, f"t{n}") for n in range(5)),
+        store.write(fails),
+        *(store.write(add_tenant, f"u{n}") for n in range(5)),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [*[int] * 5, LookupError, *[int] * 5]
+    assert len(await store.read(names)) == 10
+    assert "lost" not in await store.read(names)
+
+
+async def test_a_statement_that_makes_no_sense_fails_alone(store: Store) -> None:
+    def nonsense(db: Db) -> None:
+        db.execute(text("SELECT * FROM no_such_table"))
+
+    results = await asyncio.gather(
+        store.write(add_tenant, "before"),
+        store.write(nonsense),
+        store.write(add_tenant, "after"),
+        return_exceptions=True,
+    )
+    assert [isinstance(result, Exception) for result in results] == [False, True, False]
+    assert not isinstance(results[1], StoreUnavailable)
+    assert sorted(await store.read(names)) == ["after", "before"]
+
+
+async def test_what_the_database_refuses_does_not_end_the_transaction(store: Store) -> None:
+    def twice(db: Db) -> int:
+        first = add_tenant(db, "one")
+        with pytest.raises(Conflict), attempt(db):
+            db.execute(insert(tenants).values(id=first, name="two", created_at=NOON))
+        return add_tenant(db, "three")
+
+    await store.write(twice)
+    assert await store.read(names) == ["one", "three"]
+
+
+async def test_reading_changes_nothing(store: Store) -> None:
+    try:
+        await store.read(add_tenant, "sneaky")
+    except StoreUnavailable:
+        pass  # SQLite refuses, PostgreSQL undoes
+    assert await store.read(names) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [NOON, datetime(2026, 3, 2, 14, 30, 1, 5, tzinfo=timezone(timedelta(hours=5, minutes=45)))],
+)
+async def test_times_come_back_aware_and_in_utc(store: Store, given: datetime) -> None:
+    await store.write(add_tenant, "t", given)
+    found = await store.read(lambda db: db.execute(select(tenants.c.created_at)).scalar_one())
+    assert found == given
+    assert found.utcoffset() == timedelta(0)
+
+
+async def test_a_time_without_its_zone_is_refused(store: Store) -> None:
+    with pytest.raises(Exception, match="without its zone"):
+        await store.write(add_tenant, "t", datetime(2026, 3, 2, 12))  # noqa: DTZ001  that is the point
+
+
+async def test_topics_are_announced_after_the_commit_and_only_then(store: Store, bus: MemoryBus) -> None:
+    def work(db: Db, *, fail: bool) -> None:
+        announce(db, "jobs")
+        announce(db, "jobs")
+        if fail:
+            raise LookupError
+
+    async with bus.listen("jobs") as woken:
+        with pytest.raises(LookupError):
+            await store.write(work, fail=True)
+        await store.write(add_tenant, "quiet")
+        assert not woken.is_set()
+        await store.write(work, fail=False)
+        assert woken.is_set()
+
+
+async def test_many_writers_at_once_lose_nothing(store: Store) -> None:
+    def count_up(db: Db) -> int:
+        add_tenant(db, "x")
+        return db.execute(select(func.count()).select_from(tenants)).scalar_one()
+
+    await asyncio.gather(*(store.write(count_up) for _ in range(200)))
+    assert len(await store.read(names)) == 200
+
+
+async def test_a_second_process_on_the_same_file_is_refused_with_the_holders_pid(sqlite_database_url: str) -> None:
+    first = open_store(sqlite_database_url, MemoryBus(), owner_note="http://localhost:8000")
+    await first.start()
+    second = open_store(sqlite_database_url, MemoryBus())
+    with pytest.raises(filelock.Held, match=rf"process {os.getpid()} \(http://localhost:8000\)"):
+        await second.start()
+    await first.stop()
+    await second.start()
+    await second.stop()
+
+
+async def test_a_file_locked_by_another_program_is_waited_for(sqlite_database_url: str) -> None:
+    store = open_store(sqlite_database_url, MemoryBus())
+    await store.start()
+    path = sqlite_database_url.removeprefix("sqlite:///")
+    outside = sqlite3.connect(path, isolation_level=None)
+    outside.execute("BEGIN IMMEDIATE")
+    writing = asyncio.create_task(store.write(add_tenant, "patient"))
+    done, _ = await asyncio.wait([writing], timeout=0.2)
+    assert not done
+    outside.execute("COMMIT")
+    outside.close()
+    await writing
+    assert await store.read(names) == ["patient"]
+    await store.stop()
+
+
+async def test_a_store_that_was_stopped_says_so(sqlite_database_url: str) -> None:
+    store = open_store(sqlite_database_url, MemoryBus())
+    await store.start()
+    await store.stop()
+    with pytest.raises(StoreUnavailable):
+        await store.write(add_tenant, "late")
+
+
+async def test_a_database_that_is_away_is_unavailable_not_an_error_of_ours() -> None:
+    store = open_store("postgresql://nobody@127.0.0.1:9/nothing", MemoryBus())
+    await store.start()
+    with pytest.raises(StoreUnavailable):
+        await store.write(add_tenant, "x")
+    with pytest.raises(StoreUnavailable):
+        await ping(store)
+    await store.stop()
+
+
+async def test_a_cut_connection_is_tried_again(postgresql_database_url: str) -> None:
+    store = open_store(postgresql_database_url, MemoryBus(), pool_size=1)
+    assert isinstance(store, PostgresStore)
+    await store.start()
+    await store.write(add_tenant, "first")
+    killer = open_store(postgresql_database_url, MemoryBus())
+    await killer.start()
+    await killer.read(
+        lambda db: db.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+    )
+    await store.write(add_tenant, "second")
+    assert await store.read(names) == ["first", "second"]
+    await store.stop()
+    await killer.stop()
+
+
+async def test_two_transactions_that_deadlock_both_end_well(postgresql_database_url: str) -> None:
+    store = open_store(postgresql_database_url, MemoryBus())
+    await store.start()
+    one, two = await store.write(add_tenant, "one"), await store.write(add_tenant, "two")
+
+    def rename(db: Db, first: int, second: int) -> None:
+        for tenant in (first, second):
+            db.execute(text("UPDATE tenants SET name = name || '!' WHERE id = :id"), {"id": tenant})
+            db.execute(text("SELECT pg_sleep(0.05)"))
+
+    await asyncio.gather(store.write(rename, one, two), store.write(rename, two, one))
+    assert await store.read(names) == ["one!!", "two!!"]
+    await store.stop()
+
+
+async def test_wake_ups_cross_processes_over_redis(redis_url: str) -> None:
+    here, there = RedisBus(redis_url), RedisBus(redis_url)
+    await here.start()
+    await there.start()
+    async with there.listen("jobs") as woken:
+        async with asyncio.timeout(5):
+            while not woken.is_set():  # until its subscription stands
+                here.publish("jobs")
+                with_patience = asyncio.create_task(woken.wait())
+                await asyncio.wait([with_patience], timeout=0.05)
+                with_patience.cancel()
+    await here.stop()
+    await there.stop()
+
+
+async def test_without_redis_wake_ups_stay_in_the_process() -> None:
+    bus = RedisBus("redis://127.0.0.1:9/0", retry_s=0.01)
+    await bus.start()
+    async with bus.listen("jobs") as woken:
+        bus.publish("jobs")
+        assert woken.is_set()
+    await bus.stop()
+
+
+def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    script = (
+        "import sys; from pathlib import Path; from storage.filelock import FileLock;"
+        "FileLock(Path(sys.argv[1]), note='there').acquire(); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        assert filelock.holder(path) == (other.pid, "there")
+        other.kill()
+    assert filelock.holder(path) is None
