@@ -1,6 +1,7 @@
 """The one door to the database, on both engines."""
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -22,7 +23,8 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 def add_tenant(db: Db, name: str, at: datetime = NOON) -> int:
-    return db.execute(insert(tenants).values(name=name, created_at=at).returning(tenants.c.id)).scalar_one()
+    added: int = db.execute(insert(tenants).values(name=name, created_at=at).returning(tenants.c.id)).scalar_one()
+    return added
 
 
 def names(db: Db) -> list[str]:
@@ -77,10 +79,8 @@ async def test_what_the_database_refuses_does_not_end_the_transaction(store: Sto
 
 
 async def test_reading_changes_nothing(store: Store) -> None:
-    try:
+    with contextlib.suppress(StoreUnavailable):  # SQLite refuses, PostgreSQL undoes
         await store.read(add_tenant, "sneaky")
-    except StoreUnavailable:
-        pass  # SQLite refuses, PostgreSQL undoes
     assert await store.read(names) == []
 
 
@@ -177,13 +177,9 @@ async def test_a_cut_connection_is_tried_again(postgresql_database_url: str) -> 
     await store.write(add_tenant, "first")
     killer = open_store(postgresql_database_url, MemoryBus())
     await killer.start()
-    await killer.read(
-        lambda db: db.execute(
-            text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-        )
-    )
+    mine = "datname = current_database() AND pid <> pg_backend_pid()"
+    cut = text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine}")
+    await killer.read(lambda db: db.execute(cut).all())
     await store.write(add_tenant, "second")
     assert await store.read(names) == ["first", "second"]
     await store.stop()
