@@ -1,0 +1,39 @@
+"""Who changed what. Rows are only ever added, in the transaction of the change."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import insert
+
+from desk.who import Actor
+from storage.base import Db, JsonValue
+from storage.models.audit import audit
+
+_ADD = insert(audit)
+
+
+def record(
+    db: Db,
+    who: Actor,
+    action: str,
+    noun: str,
+    noun_id: int,
+    before: Mapping[str, JsonValue] | None,
+    after: Mapping[str, JsonValue] | None,
+    now: datetime,
+) -> None:
+    """Note that `who` did `action` (`appointment.booked`). `before` and `after`: ids, times, states, no words."""
+    db.execute(
+        _ADD,
+        {
+            "tenant_id": who.tenant_id,
+            "at": now,
+            "actor": who.kind,
+            "actor_id": who.user_id,
+            "action": action,
+            "noun": noun,
+            "noun_id": noun_id,
+            "before": before,
+            "after": after,
+        },
+    )

@@ -1,0 +1,1 @@
+"""The calendar: when somebody is free, and who has taken which time."""

@@ -1,0 +1,119 @@
+"""Appointments, to be read. What changes them is in `bookings`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, bindparam, select
+
+from desk.errors import NotFound
+from desk.who import Actor
+from storage.base import Db
+from storage.models.businesses import services, staff
+from storage.models.calendar import appointments
+
+LIVE = ("scheduled", "confirmed")
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """A visit that somebody booked. `status`: scheduled, confirmed, completed, cancelled, no_show.
+
+    `local_start` is the wall time of the business when it was booked (`2026-03-08T10:00`).
+    """
+
+    id: int
+    uid: str
+    tenant_id: int
+    business_id: int
+    customer_id: int
+    service_id: int
+    service_name: str
+    staff_id: int
+    staff_name: str
+    conversation_id: int | None
+    status: str
+    starts_at: datetime
+    ends_at: datetime
+    local_start: str
+    sequence: int
+    source: str
+    notes: str
+    cancel_reason: str | None
+    cancelled_at: datetime | None
+    created_at: datetime
+
+    @property
+    def is_live(self) -> bool:
+        """Still to happen, as far as anybody has said."""
+        return self.status in LIVE
+
+
+def get(db: Db, who: Actor, appointment_id: int) -> Appointment:
+    """Raises: NotFound"""
+    return _one(db, who, appointment_id, _GET)
+
+
+def locked(db: Db, who: Actor, appointment_id: int) -> Appointment:
+    """The same, and nobody else changes it before the commit.
+
+    Raises: NotFound
+    """
+    return _one(db, who, appointment_id, _GET_LOCKED)
+
+
+def upcoming(db: Db, who: Actor, *, customer_id: int, now: datetime) -> list[Appointment]:
+    """What the customer has booked and is not over yet, earliest first."""
+    values = {"tenant_id": who.tenant_id, "customer_id": customer_id, "now": now}
+    return [Appointment(*row) for row in db.execute(_UPCOMING, values)]
+
+
+def to_remind_of(db: Db, who: Actor, appointment_id: int, *, sequence: int, now: datetime) -> Appointment | None:
+    """The appointment a reminder job was made for, or None when there is nothing to remind of any more: it was
+    cancelled, moved since (`sequence`), or has begun. It stays as it is until the commit.
+    """
+    try:
+        found = locked(db, who, appointment_id)
+    except NotFound:
+        return None
+    return found if found.is_live and found.sequence == sequence and found.starts_at > now else None
+
+
+def _one(db: Db, who: Actor, appointment_id: int, statement: Select[*tuple[Any, ...]]) -> Appointment:
+    row = db.execute(statement, {"tenant_id": who.tenant_id, "appointment_id": appointment_id}).one_or_none()
+    if row is None:
+        raise NotFound("appointment", appointment_id)
+    return Appointment(*row)
+
+
+_c = appointments.c
+_COLUMNS: Select[*tuple[Any, ...]] = select(
+    _c.id,
+    _c.uid,
+    _c.tenant_id,
+    _c.business_id,
+    _c.customer_id,
+    _c.service_id,
+    services.c.name,
+    _c.staff_id,
+    staff.c.name,
+    _c.conversation_id,
+    _c.status,
+    _c.starts_at,
+    _c.ends_at,
+    _c.local_start,
+    _c.sequence,
+    _c.source,
+    _c.notes,
+    _c.cancel_reason,
+    _c.cancelled_at,
+    _c.created_at,
+).select_from(appointments.join(services, services.c.id == _c.service_id).join(staff, staff.c.id == _c.staff_id))
+_GET = _COLUMNS.where(_c.id == bindparam("appointment_id"), _c.tenant_id == bindparam("tenant_id"))
+_GET_LOCKED = _GET.with_for_update(of=appointments, key_share=True)
+_UPCOMING = _COLUMNS.where(
+    _c.tenant_id == bindparam("tenant_id"),
+    _c.customer_id == bindparam("customer_id"),
+    _c.status.in_(LIVE),
+    _c.ends_at > bindparam("now"),
+).order_by(_c.starts_at, _c.id)

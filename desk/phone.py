@@ -1,0 +1,56 @@
+"""Telephone numbers in one form, whoever wrote them and however."""
+
+import re
+import unicodedata
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
+
+_PREFIXES = re.compile(r"^(?:whatsapp|tel|sms|sip):", re.IGNORECASE)
+
+
+def canonical(text: str, region: str = "US") -> str:
+    """`text` as E.164 (`+15125550100`); short codes, sender names and what is no number come back as given, tidied.
+
+    Channel prefixes (`whatsapp:`), marks of writing direction and full-width digits are gone either way. `region` is
+    the country whose people dial the number without its country code.
+    """
+    tidy = _PREFIXES.sub("", _tidy(text)).strip()
+    number = _parse(tidy, region)
+    if number is None:
+        return tidy
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def region_of(number: str, default: str = "US") -> str:
+    """The country (ISO 3166) of an E.164 number, or `default` when it has none."""
+    parsed = _parse(number, default)
+    found = parsed and phonenumbers.region_code_for_number(parsed)
+    return found if found and found != "001" else default  # 001: freephone and the like, without a country
+
+
+def zones_of(number: str) -> tuple[str, ...]:
+    """IANA time zones where an E.164 number may be; empty when nobody can tell."""
+    from phonenumbers import timezone  # 7 MB of tables that most processes never need
+
+    parsed = _parse(number, None)
+    if parsed is None:
+        return ()
+    return tuple(zone for zone in timezone.time_zones_for_number(parsed) if zone != timezone.UNKNOWN_TIMEZONE)
+
+
+def _tidy(text: str) -> str:
+    text = unicodedata.normalize("NFKC", text.replace("\x00", "").encode("utf-8", "ignore").decode())
+    return "".join(c for c in text if unicodedata.category(c) not in {"Cf", "Cc"}).strip()
+
+
+def _parse(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    if len(text) > 40 or any(c.isalpha() for c in text):  # a sender's name, or 1-800-FLOWERS, which nobody texts from
+        return None
+    try:
+        number = phonenumbers.parse(text, region)
+    except NumberParseException:
+        return None
+    if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE or number.extension:
+        return None
+    return number
