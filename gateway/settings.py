@@ -125,6 +125,11 @@ class Server(Section):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
     spool: bool = True
 
+    @property
+    def is_public_url_local(self) -> bool:
+        """Whether nobody outside this machine is told of us."""
+        return _is_loopback(urlsplit(self.public_url).hostname or "")
+
 
 class Database(Section):
     url: Annotated[str, AfterValidator(_database), Field(repr=False)] = ""

@@ -185,6 +185,20 @@ def test_demo_is_for_this_machine_and_without_keys(env: dict[str, str], is_demo:
     assert load(None, env).is_demo is is_demo
 
 
+@pytest.mark.parametrize(
+    ("public_url", "is_local"),
+    [
+        ("", True),
+        ("http://127.0.0.2:8000", True),
+        ("http://[::1]:8000", True),
+        ("https://desk.example", False),
+        ("https://localhost.example", False),
+    ],
+)
+def test_public_address_is_known_as_local_or_not(public_url: str, is_local: bool) -> None:
+    assert load(None, {"PUBLIC_URL": public_url}).server.is_public_url_local is is_local
+
+
 def test_what_is_shown_holds_no_secret() -> None:
     secret = "canary-" + KEY
     env = {name: secret for name in settings.ALIASES if name.endswith(("TOKEN", "SECRET", "KEY"))}
