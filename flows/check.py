@@ -22,9 +22,9 @@ from flows.definition import (
     State,
     Test,
 )
-from flows.machine import COLLECT_OUTCOMES, all_nodes, interrupt_trigger, targets
+from flows.machine import all_nodes, interrupt_trigger, targets
 from flows.problems import Problem, did_you_mean
-from flows.registry import Registry
+from flows.registry import Registry, Result
 from flows.words import placeholders
 
 # WhatsApp's sizes, the narrowest of the channels: up to 3 choices become buttons, up to 10 a list.
@@ -153,7 +153,7 @@ class _Linter:
             path = ("states", state.name)
             match state.task:
                 case Collect() as task:
-                    self.closed(path, state.outcomes, *self.collect_outcomes(task))
+                    self.closed(path, state.outcomes, *self.collect_outcomes(state, task))
                 case Invoke(action) if action in self.registry.actions:
                     names = tuple(self.registry.actions[action].outcomes)
                     self.closed(path, state.outcomes, names, names)
@@ -164,14 +164,11 @@ class _Linter:
                 names = tuple(self.registry.actions[interrupt.call].outcomes)
                 self.closed(("interrupts", interrupt.name), interrupt.outcomes, (), names)
 
-    def collect_outcomes(self, task: Collect) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def collect_outcomes(self, state: State, task: Collect) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What must be listed, and what may be."""
-        must: tuple[str, ...] = ("filled", "exhausted")
+        must: tuple[str, ...] = ("filled", "exhausted", *self.results(state))
         if task.silence is not None:
             must += ("silent",)
-        slot = self.scenario.slots.get(task.slot)
-        if slot is not None and slot.source is not None and slot.source in self.registry.sources:
-            must += self.registry.sources[slot.source].outcomes
         return must, (*must, "invalid")
 
     def closed(
@@ -203,12 +200,6 @@ class _Linter:
         for name in scenario.states:
             if name in reached and name not in ends:
                 self.problem(("states", name), "no_end", f"From the state {name!r} no way leads to an end.")
-        resuming = self.reach([self.door(each) for each in scenario.interrupts.values() if each.resumes])
-        for name, state in scenario.states.items():
-            if self.resumes(state) and name in reached and name not in resuming:
-                self.problem(
-                    ("states", name), "resume_nowhere", "`resume` goes back from an interrupt with `then: resume` only."
-                )
 
     def door(self, interrupt: Interrupt) -> str:
         return interrupt.goto or interrupt_trigger(interrupt.name)
@@ -228,9 +219,6 @@ class _Linter:
             fresh = set(chain.from_iterable(map(self.following, fresh))) - reached
         return reached
 
-    def resumes(self, state: State) -> bool:
-        return state.task == Finish("resume") or RESUME in targets(state).values()
-
     def is_end(self, state: State) -> bool:
         away = any(target == RESUME or target.startswith(SCENARIO) for target in targets(state).values())
         return isinstance(state.task, Finish) or away
@@ -248,23 +236,39 @@ class _Linter:
             )
 
     def edges(self) -> Iterator[Edge]:
-        """The arrows that are followed without waiting, each with the slots it forgets."""
+        """The arrows that are followed without waiting for the customer."""
         for node in self.nodes.values():
-            task = node.task
             for outcome, target in targets(node).items():
-                if isinstance(task, Collect) and outcome in COLLECT_OUTCOMES and outcome != "filled":
-                    continue
                 to = node.name if target == SAME else self.scenario.start if target == RESTART else target
                 if to not in self.nodes:
                     continue
-                cleared = set(self.nodes[to].clear)
+                forgotten = set(self.nodes[to].clear)
                 if target == RESTART:
-                    cleared |= {slot.name for slot in self.scenario.slots.values() if slot.remember is None}
-                action = self.registry.actions.get(task.action) if isinstance(task, Invoke) else None
-                if action is not None and outcome in action.outcomes:
-                    cleared |= set(action.outcomes[outcome].clears)
-                skipped = task.slot if isinstance(task, Collect) and outcome == "filled" else None
-                yield Edge(node.name, to, skipped, self.with_dependants(cleared))
+                    forgotten |= {slot.name for slot in self.scenario.slots.values() if slot.remember is None}
+                result = self.results(node).get(outcome, Result())
+                slot = node.task.slot if isinstance(node.task, Collect) else None
+                if slot is not None and outcome in ("invalid", "exhausted", "silent"):
+                    continue
+                yield Edge(
+                    node.name,
+                    to,
+                    skipped=slot if outcome == "filled" else None,
+                    found=slot if slot in result.sets else None,
+                    forgotten=self.with_dependants(forgotten | set(result.clears)),
+                    spent=frozenset(result.clears),
+                    gained=frozenset(result.sets),
+                )
+
+    def results(self, node: State) -> Mapping[str, Result]:
+        """The outcomes that an action or a source brings to this node, with what they do."""
+        match node.task:
+            case Invoke(action) if action in self.registry.actions:
+                return self.registry.actions[action].outcomes
+            case Collect(name):
+                slot = self.scenario.slots.get(name)
+                if slot is not None and slot.source is not None and slot.source in self.registry.sources:
+                    return self.registry.sources[slot.source].outcomes
+        return {}
 
     def with_dependants(self, cleared: set[str]) -> frozenset[str]:
         fresh = cleared
@@ -303,13 +307,12 @@ class _Linter:
     def placeholders(self) -> None:
         registry = self.registry
         known = {*self.scenario.slots, *registry.facts, *registry.args}
+        for node in self.nodes.values():
+            for result in self.results(node).values():
+                known |= set(result.args)
         for slot in self.scenario.slots.values():
             if slot.source is not None and slot.source in registry.sources:
                 known |= set(registry.sources[slot.source].args)
-        for node in self.nodes.values():
-            if isinstance(node.task, Invoke) and node.task.action in registry.actions:
-                for result in registry.actions[node.task.action].outcomes.values():
-                    known |= set(result.args)
         for lang, words in self.scenario.words.items():
             for key, wording in words.items():
                 for text in (wording.text, wording.short, wording.voice, wording.sms):
@@ -339,16 +342,17 @@ class _Linter:
     # What nothing uses, and tests.
 
     def leftovers(self) -> None:
-        used: set[str] = set()
+        used = set(chain.from_iterable(slot.after for slot in self.scenario.slots.values()))
         for node in self.nodes.values():
+            for result in self.results(node).values():
+                used |= {*result.sets, *result.clears}
             match node.task:
                 case Collect(slot):
                     used.add(slot)
                 case Branch(cases):
                     used |= {case.name for case in cases if case.subject == "slot"}
                 case Invoke(name) if name in self.registry.actions:
-                    action = self.registry.actions[name]
-                    used |= set(action.needs)
+                    used |= set(self.registry.actions[name].needs)
                 case _:
                     pass
         for words in self.scenario.words.values():
@@ -371,7 +375,7 @@ class _Linter:
         keys = set(chain.from_iterable(scenario.words.values()))
         for name, outcomes in test.mock.items():
             self.known((*path, "mock", name), name, sources | actions, "action or source", code="unknown_action")
-            if name in actions and name in registry.actions:
+            if name in registry.actions:
                 for outcome in outcomes:
                     self.known((*path, "mock", name), outcome, registry.actions[name].outcomes, "outcome")
         for fact in test.facts:

@@ -102,7 +102,7 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The scenario ends here; `resume` goes back to the question an interrupt broke into."""
+    """The scenario ends here; `resume` goes back to the question an interrupt broke into, if there is one."""
 
     kind: EndKind
 
@@ -183,7 +183,8 @@ class Turn:
 class Test:
     """A conversation the scenario must survive before it may be published.
 
-    `mock` gives the outcomes of an action, one after the other and the last again and again, or what a source offers.
+    `mock` gives the outcomes of an action or source, one after the other and the last again and again, or the labels
+    of what a source offers.
     """
 
     name: str
@@ -203,7 +204,7 @@ class Limits:
     options: int = 200
     steps: int = 60
     depth: int = 3
-    silences: int = 3
+    silences: int = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class RunChild:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The run is over: `completed`, `cancelled`, `abandoned`, `handed_off` or `expired`."""
+    """The run is over: `completed`, `cancelled`, `abandoned`, `handed_off`, `expired`, or `resume` what was before."""
 
     kind: str
 

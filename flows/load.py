@@ -92,7 +92,7 @@ class _Reader:
 
     def scenario(self, item: Item) -> Scenario | None:
         parts = self.fields(item, _TOP, "a scenario")
-        for key in ("spec", "id", "start", "states", "words"):
+        for key in ("spec", "id", "start", "states"):
             if key not in parts:
                 self.problem(item.at, "missing", f"A scenario needs {key!r}.")
         if "spec" in parts and parts["spec"].value != 1:
@@ -116,7 +116,7 @@ class _Reader:
             tests=tuple(self.test(each) for each in self.entries(parts.get("tests"))),
             positions=self.positions,
         )
-        return scenario if scenario.states and scenario.words else None
+        return scenario if scenario.states else None
 
     # The parts of a scenario.
 

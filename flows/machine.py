@@ -65,7 +65,7 @@ def compile(scenario: Scenario, limits: Limits = Limits()) -> Compiled:  # noqa:
         dependants={name: _dependants(scenario, name) for name in scenario.slots},
         args=args,
         placeholders=frozenset(chain.from_iterable(args.values())),
-        options={lang: _options(scenario, lang) for lang in scenario.languages},
+        options={lang: _options(scenario, lang) for lang in scenario.languages or ("",)},
         limits=limits,
     )
 
@@ -161,7 +161,7 @@ def _args(scenario: Scenario) -> dict[str, tuple[str, ...]]:
 
 
 def _options(scenario: Scenario, lang: str) -> dict[str, tuple[Option, ...]]:
-    words = {**scenario.words[scenario.languages[0]], **scenario.words[lang]}
+    words = {**scenario.words[scenario.languages[0]], **scenario.words[lang]} if lang else {}
     options = {}
     for slot in scenario.slots.values():
         if slot.choices:

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One outcome of an action: the slots it sets and clears, by name, and the words it brings for placeholders."""
+    """One outcome of an action or source: slots it sets and clears, by name, and words it brings for placeholders.
+
+    It clears what led to it: a taken time, a day that is past. The linter counts on that when it looks for cycles.
+    """
 
     sets: tuple[str, ...] = ()
     clears: tuple[str, ...] = ()
@@ -26,9 +29,13 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Something that offers choices for `from`. `outcomes` are what else it may report; the first: nothing to offer."""
+    """Something that offers choices for `from`.
 
-    outcomes: tuple[str, ...] = ("none",)
+    `outcomes` are what it may report instead, first that there is nothing to offer (`none` or `none_free`). One that
+    sets the slot itself, because there is just one choice, leads back by `=`. `args` are words that come with choices.
+    """
+
+    outcomes: Mapping[str, Result] = field(default_factory=lambda: {"none": Result()})
     args: tuple[str, ...] = ()
 
 

@@ -46,7 +46,7 @@ def begin(
 ) -> Step:
     """A new run at its first question, with `slots` filled beforehand. `lang` falls back to the default language."""
     run = Run(scenario.scenario.id, scenario.scenario.start, facts=dict(facts))
-    run.lang = lang if lang in scenario.options else scenario.scenario.languages[0]
+    run.lang = lang if lang in scenario.options else next(iter(scenario.options))
     walk = _Walk(scenario, run, now)
     walk.start(slots)
     return Step(walk.run, tuple(walk.effects), tuple(walk.moves))
@@ -146,28 +146,23 @@ class _Walk:
         if self.run.waiting != "input" or not isinstance(node.task, Collect):
             return False
         self.heard()
-        self.tried(node.task, "invalid")
+        run = self.run
+        run.tries += 1
+        if run.tries <= node.task.max_invalid:
+            self.follow("invalid")
+        else:
+            run.tries = 0
+            self.follow("exhausted")
         return True
 
     def silent(self, node: State) -> bool:
         run = self.run
         if run.waiting != "input" or run.silence_due is None or self.now < run.silence_due:
             return False
-        if not isinstance(node.task, Collect):
-            return False
         run.hops = 0
         run.silences += 1
-        self.tried(node.task, "silent")
+        self.follow("silent")
         return True
-
-    def tried(self, task: Collect, outcome: str) -> None:
-        run = self.run
-        run.tries += 1
-        if run.tries <= task.max_invalid:
-            self.follow(outcome)
-        else:
-            run.tries = 0
-            self.follow("exhausted")
 
     def interrupted(self, node: State, name: str) -> bool:
         run = self.run
@@ -251,10 +246,14 @@ class _Walk:
                 return
             event.trigger(run)
             self.moves.append(Move(source, called or outcome, run.node))
-            again = outcome in ("invalid", "silent") and run.node == source
-            in_full = run.node == source and outcome.startswith("interrupt:")
-            called = ""
-            outcome = self.repeat(again=again) if again or in_full else self.enter()
+            stays = run.node == source
+            if stays and outcome in ("invalid", "silent"):
+                self.repeat(short=True, again=outcome == "invalid")
+                return
+            if stays and outcome.startswith("interrupt:"):
+                self.repeat(short=False, again=False)
+                return
+            outcome, called = self.enter(), ""
 
     def enter(self, *, clear: bool = True) -> str | None:
         """Do what the state we are in is there for; the outcome when it has one at once."""
@@ -284,7 +283,7 @@ class _Walk:
                 self.say(node)
                 if kind == "resume" and run.stack:
                     return self.take_up_again()
-                self.end("completed" if kind == "resume" else kind)
+                self.end(kind)
                 return None
 
     def enter_elsewhere(self) -> str | None:
@@ -293,7 +292,7 @@ class _Walk:
         if run.node == RESUME and run.stack:
             return self.take_up_again()
         if run.node == RESUME:
-            self.end("completed")
+            self.end(RESUME)
         elif run.node == RESTART:
             self.restart()
             return self.enter()
@@ -319,12 +318,11 @@ class _Walk:
         self.ask(node, task, short=run.asked == node.name)
         return None
 
-    def repeat(self, *, again: bool) -> str | None:
-        """Ask the open question once more; in short after an answer in vain, in full when the customer wants that."""
+    def repeat(self, *, short: bool, again: bool) -> None:
+        """Ask the open question once more, with the choices it had."""
         node = self.scenario.nodes[self.run.node]
         if isinstance(node.task, Collect):
-            self.ask(node, node.task, short=again, again=again)
-        return None
+            self.ask(node, node.task, short=short, again=again)
 
     def take_up_again(self) -> str | None:
         """Back to the question that was put aside last: asked again in short, or skipped if answered meanwhile."""
@@ -436,7 +434,7 @@ class _Walk:
 
     def options(self) -> Mapping[str, tuple[Option, ...]]:
         by_language = self.scenario.options
-        return by_language.get(self.run.lang) or by_language[self.scenario.scenario.languages[0]]
+        return by_language.get(self.run.lang) or next(iter(by_language.values()))
 
     def change(self, values: Mapping[str, SlotValue | None]) -> set[str]:
         """Set or forget slots and what depended on their old values; the names of all that were known and changed."""

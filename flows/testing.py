@@ -12,7 +12,7 @@ from flows.definition import Collect, Json, Position
 from flows.drive import Perform, drive
 from flows.effects import Ask, Call, Effect, Lookup, RunChild, Say
 from flows.machine import Compiled
-from flows.registry import Registry, Source
+from flows.registry import Action, Registry, Result, Source
 from flows.state import Option, Run, SlotValue
 from flows.step import Move, Step, begin, step
 from flows.words import fill
@@ -165,32 +165,36 @@ class Rehearsal:
     def _perform(self, effect: Call | Lookup, run: Run) -> events.Outcome | events.Found | None:
         name = effect.action if isinstance(effect, Call) else effect.source
         mocked = self.mock.get(name)
-        if isinstance(effect, Call) and mocked:
+        known = self._outcomes(effect)
+        if mocked and (isinstance(effect, Call) or known.keys() >= set(mocked)):
             turn = self.used.get(name, 0)
             self.used[name] = turn + 1
-            return self._outcome(effect, mocked[min(turn, len(mocked) - 1)])
-        if isinstance(effect, Lookup) and mocked is not None:
-            return self._offer(effect, mocked)
-        if self.perform is not None:
+            return self._report(effect, mocked[min(turn, len(mocked) - 1)])
+        if mocked is None and self.perform is not None:
             return self.perform(effect, run)
-        if isinstance(effect, Lookup):
-            return self._offer(effect, (f"{name} 1", f"{name} 2"))
-        action = self.registry.actions.get(name)
-        return self._outcome(effect, next(iter(action.outcomes), "error") if action else "error")
+        if isinstance(effect, Call):
+            return self._report(effect, next(iter(known), "error"))
+        labels = (f"{name} 1", f"{name} 2") if mocked is None else mocked
+        if not labels and known:
+            return self._report(effect, next(iter(known)))
+        return self._offer(effect, labels)
 
-    def _outcome(self, effect: Call, outcome: str) -> events.Outcome:
-        action = self.registry.actions.get(effect.action)
-        result = action.outcomes.get(outcome) if action else None
-        if result is None:
-            return events.Outcome(outcome, ticket=effect.ticket)
+    def _outcomes(self, effect: Call | Lookup) -> Mapping[str, Result]:
+        registered: Action | Source | None
+        if isinstance(effect, Call):
+            registered = self.registry.actions.get(effect.action)
+        else:
+            registered = self.registry.sources.get(effect.source)
+        return {} if registered is None else registered.outcomes
+
+    def _report(self, effect: Call | Lookup, outcome: str) -> events.Outcome:
+        result = self._outcomes(effect).get(outcome, Result())
         slots: dict[str, SlotValue | None] = dict.fromkeys(result.clears)
         slots.update((name, SlotValue(name, name)) for name in result.sets)
         return events.Outcome(outcome, slots, {name: name for name in result.args}, effect.ticket)
 
-    def _offer(self, effect: Lookup, labels: tuple[str, ...]) -> events.Outcome | events.Found:
+    def _offer(self, effect: Lookup, labels: tuple[str, ...]) -> events.Found:
         source = self.registry.sources.get(effect.source, Source())
-        if not labels and source.outcomes:
-            return events.Outcome(source.outcomes[0], ticket=effect.ticket)
         options = tuple(Option(str(number), label, label) for number, label in enumerate(labels, start=1))
         return events.Found(options, {name: name for name in source.args}, effect.ticket)
 
