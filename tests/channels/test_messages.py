@@ -1,0 +1,113 @@
+"""The neutral messages: what survives the database, and statuses that never go back."""
+
+import itertools
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.messages import (
+    JSON,
+    STATUSES,
+    Address,
+    Choice,
+    Contact,
+    Edit,
+    Form,
+    InboundMessage,
+    Location,
+    Media,
+    OutboundMessage,
+    Part,
+    Reaction,
+    Status,
+    Text,
+    Unsupported,
+    advance,
+    parts_from_json,
+    parts_to_json,
+)
+
+values: st.SearchStrategy[JSON] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+forms = st.builds(Form, st.text(), st.text(), st.dictionaries(st.text(), values, max_size=3))
+places = st.builds(Location, finite, finite, st.text(), st.text(), st.text())
+parts = st.one_of(forms, places, *(st.from_type(kind) for kind in get_args(Part) if kind not in (Form, Location)))
+outbound = st.builds(OutboundMessage, location=st.none() | places)
+statuses = st.sampled_from(STATUSES)
+
+
+@given(st.lists(parts, max_size=4))
+def test_parts_come_back_from_json_as_they_were(several: list[Part]) -> None:
+    assert parts_from_json(parts_to_json(several)) == tuple(several)
+
+
+@given(outbound)
+def test_outbound_messages_come_back_from_json_as_they_were(message: OutboundMessage) -> None:
+    assert OutboundMessage.from_json(message.to_json()) == message
+
+
+def test_a_part_of_a_newer_version_comes_back_as_unsupported() -> None:
+    assert parts_from_json([{"type": "hologram", "depth": 3}]) == (Unsupported("hologram"),)
+
+
+@pytest.mark.parametrize(
+    "data", [None, [], "text", {}, {"type": 3}, {"type": "text"}, {"type": "location", "latitude": "x"}]
+)
+def test_what_is_no_part_is_refused(data: JSON) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parts_from_json([data])
+
+
+@pytest.mark.parametrize(
+    ("several", "words"),
+    [
+        ((), ""),
+        ((Text("hi"),), "hi"),
+        ((Text("look"), Media("image", caption="the leak")), "look\nthe leak"),
+        ((Media("audio"),), ""),
+        ((Choice("svc_1", "Haircut"),), "Haircut"),
+        ((Choice("svc_1"),), "svc_1"),
+        ((Reaction("SM1", "👍"), Edit("SM1", "no"), Contact("Ann"), Location(1, 2)), ""),
+    ],
+)
+def test_text_is_what_the_customer_said(several: tuple[Part, ...], words: str) -> None:
+    message = InboundMessage("SM1", Address("sim", "a"), Address("sim", "b"), several)
+    assert message.text == words
+    assert message.choice == next((part for part in several if isinstance(part, Choice)), None)
+
+
+@given(st.lists(statuses, min_size=1, max_size=6))
+def test_a_status_never_goes_back_and_the_order_of_callbacks_does_not_matter(arriving: list[Status]) -> None:
+    outcomes = set()
+    for order in itertools.permutations(arriving[:4]):
+        current = order[0]
+        for status in order[1:]:
+            before, current = current, advance(current, status)
+            assert STATUSES.index(current) >= STATUSES.index(before)
+        outcomes.add(current)
+    assert len(outcomes) == 1
+
+
+@pytest.mark.parametrize(
+    ("arriving", "kept"),
+    [
+        (["delivered", "sent", "read", "failed"], "read"),
+        (["read", "delivered"], "read"),
+        (["sent", "undelivered", "sending"], "undelivered"),
+        (["delivered", "undelivered"], "delivered"),
+        (["failed", "sent"], "failed"),
+        (["queued", "queued"], "queued"),
+        (["sending", "canceled"], "canceled"),
+    ],
+)
+def test_the_furthest_status_is_kept(arriving: list[Status], kept: Status) -> None:
+    current: Status | None = None
+    for status in arriving:
+        current = advance(current, status)
+    assert current == kept

@@ -1,0 +1,51 @@
+"""Which messages stop, restart or ask for help, and which only look like it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.optout import keywords_of
+
+
+@pytest.mark.parametrize(
+    ("text", "between", "in_conversation", "by_carrier"),
+    [
+        # text, between conversations, in one, and in one on a number whose carrier acts by itself
+        ("STOP", "stop", "stop", "stop"),
+        (" Stop. ", "stop", "stop", "stop"),
+        ("stop all", "stop", "stop", "stop"),
+        ("Opt-out", "stop", "stop", "stop"),
+        ("unsubscribe!", "stop", "stop", "stop"),
+        ("\u200fSTOP\u200e", "stop", "stop", "stop"),
+        ("ＳＴＯＰ", "stop", "stop", "stop"),
+        ("Arrêt", "stop", "stop", "stop"),
+        ("ALTO", "stop", "stop", "stop"),
+        ("Abmelden", "stop", "stop", "stop"),
+        ("cancel", "stop", None, "stop"),
+        ("END", "stop", None, "stop"),
+        ("quit", "stop", None, "stop"),
+        ("start", "start", "start", "start"),
+        ("UNSTOP", "start", "start", "start"),
+        ("yes", "start", None, None),
+        ("help", "help", "help", "help"),
+        ("info", "help", None, None),
+        ("please stop by at 3", None, None, None),
+        ("cancel my appointment", None, None, None),
+        ("stop 2", None, None, None),
+        ("hello", None, None, None),
+        ("👍", None, None, None),
+        ("", None, None, None),
+        ("stop" + " " * 5000, None, None, None),
+    ],
+)
+def test_only_a_whole_message_counts(
+    text: str, between: str | None, in_conversation: str | None, by_carrier: str | None
+) -> None:
+    assert keywords_of(text, active=False) == between
+    assert keywords_of(text, active=True) == in_conversation
+    assert keywords_of(text, active=True, carrier=True) == by_carrier
+
+
+@given(st.text(), st.booleans(), st.booleans())
+def test_any_text_can_be_asked(text: str, active: bool, carrier: bool) -> None:
+    assert keywords_of(text, active=active, carrier=carrier) in ("stop", "start", "help", None)
