@@ -70,7 +70,7 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """The child scenario has ended."""
+    """The child scenario has ended. Or, while a question is open: ask it again in short, it was talked past."""
 
 
 Event: TypeAlias = Start | Answer | Invalid | Interrupt | Outcome | Found | Silent | Expired | Resume

@@ -224,7 +224,7 @@ class _Walk:
         return True
 
     def resumed(self, node: State) -> bool:
-        if self.run.waiting != "child" or not isinstance(node.task, Collect):
+        if self.run.waiting not in ("child", "input") or not isinstance(node.task, Collect):
             return False
         self.heard()
         self.ask(node, node.task, short=True)
