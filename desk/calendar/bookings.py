@@ -26,8 +26,6 @@ from desk.who import Actor
 from storage import queue
 from storage.base import Db, JsonValue, new_uid
 from storage.models.calendar import appointments, claims
-from storage.models.conversations import conversations
-from storage.models.customers import customers
 from storage.session import announce
 
 __all__ = [
@@ -70,8 +68,7 @@ def book(
         HoldExpired: nothing is left of the hold, and no `slot` was given.
         NotFound, Invalid: no such customer, conversation, service or hold; the member does not do the service.
     """
-    taking.same_tenant(who, business)
-    _check_theirs(db, who, customer_id, conversation_id)
+    taking.check_theirs(db, who, business, customer_id=customer_id, conversation_id=conversation_id)
     if hold_id is not None:
         held = _held(db, who, hold_id, conversation_id)
         if held is not None and held.appointment_id is not None:
@@ -293,15 +290,6 @@ def _become(db: Db, who: Actor, appointment_id: int, status: str, *, now: dateti
     return after
 
 
-def _check_theirs(db: Db, who: Actor, customer_id: int, conversation_id: int | None) -> None:
-    values = {"tenant_id": who.tenant_id, "noun_id": customer_id}
-    if db.execute(_CUSTOMER, values).one_or_none() is None:
-        raise NotFound("customer", customer_id)
-    values["noun_id"] = conversation_id or 0
-    if conversation_id is not None and db.execute(_CONVERSATION, values).one_or_none() is None:
-        raise NotFound("conversation", conversation_id)
-
-
 def _free(db: Db, business: Business, freed: Freed, *, now: datetime) -> None:
     if freed.span.end > now:
         queue.enqueue(db, FREED, freed.payload(), now=now, tenant_id=business.tenant_id)
@@ -364,9 +352,3 @@ _CANCEL = (
     )
 )
 _BECOME = update(appointments).where(_THIS).values(status=bindparam("new_status"), updated_at=bindparam("now"))
-_CUSTOMER = select(customers.c.id).where(
-    customers.c.id == bindparam("noun_id"), customers.c.tenant_id == bindparam("tenant_id")
-)
-_CONVERSATION = select(conversations.c.id).where(
-    conversations.c.id == bindparam("noun_id"), conversations.c.tenant_id == bindparam("tenant_id")
-)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from sqlalchemy import bindparam, select
+
 from desk.businesses import Business, Service, Staff
 from desk.calendar import claims, slots, zones
 from desk.calendar.slots import Slot
@@ -11,6 +13,8 @@ from desk.calendar.spans import Span
 from desk.errors import NotFound, SlotTaken
 from desk.who import Actor
 from storage.base import Db
+from storage.models.conversations import conversations
+from storage.models.customers import customers
 from storage.session import Conflict, attempt
 
 T = TypeVar("T")
@@ -75,3 +79,24 @@ def same_tenant(who: Actor, business: Business) -> None:
     """Raises: NotFound"""
     if business.tenant_id != who.tenant_id:
         raise NotFound("business", business.id)
+
+
+def check_theirs(db: Db, who: Actor, business: Business, *, customer_id: int, conversation_id: int | None) -> None:
+    """Raises: NotFound when anything of it is another tenant's"""
+    same_tenant(who, business)
+    wanted = {"tenant_id": who.tenant_id, "noun_id": customer_id}
+    if db.execute(_CUSTOMER, wanted).one_or_none() is None:
+        raise NotFound("customer", customer_id)
+    if conversation_id is None:
+        return
+    wanted["noun_id"] = conversation_id
+    if db.execute(_CONVERSATION, wanted).one_or_none() is None:
+        raise NotFound("conversation", conversation_id)
+
+
+_CUSTOMER = select(customers.c.id).where(
+    customers.c.id == bindparam("noun_id"), customers.c.tenant_id == bindparam("tenant_id")
+)
+_CONVERSATION = select(conversations.c.id).where(
+    conversations.c.id == bindparam("noun_id"), conversations.c.tenant_id == bindparam("tenant_id")
+)

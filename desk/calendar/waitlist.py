@@ -1,0 +1,311 @@
+"""Who waits for a time that is taken. Freed time is offered to one after the other, the longest waiting first.
+
+An offer holds the time; it is announced by the job `waitlist_offer` and ends in one way: accepted, declined or expired.
+Then the entry is done with, and the time goes to the next.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Select, bindparam, insert, select, update
+
+from desk import businesses
+from desk.businesses import Business
+from desk.calendar import bookings, holds, slots, taking, zones
+from desk.calendar import claims as pieces
+from desk.calendar.appointments import Appointment
+from desk.calendar.claims import Freed
+from desk.calendar.slots import Slot
+from desk.calendar.spans import Span, overlap
+from desk.errors import Invalid, NotFound, SlotTaken, WrongState
+from desk.who import Actor
+from storage import queue
+from storage.base import Db, new_uid
+from storage.models.calendar import claims, waitlist
+
+OFFER = "waitlist_offer"  # the job that tells the customer; payload: waitlist_id
+
+_OFFER_MINUTES = 10
+_LONGEST_DAYS = 92
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Somebody who waits. `status`: waiting, offered, booked, declined, expired, left."""
+
+    id: int
+    uid: str
+    business_id: int
+    service_id: int
+    staff_id: int | None
+    customer_id: int
+    conversation_id: int
+    from_day: date
+    to_day: date
+    status: str
+    offer_expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A time that is held for somebody who waits, until `expires_at`."""
+
+    entry: Entry
+    hold_id: int
+    slot: Slot
+    expires_at: datetime
+
+
+def join(
+    db: Db,
+    who: Actor,
+    business: Business,
+    *,
+    service_id: int,
+    staff_id: int | None,
+    customer_id: int,
+    conversation_id: int,
+    from_day: date,
+    to_day: date,
+    now: datetime,
+) -> Entry:
+    """Wait for a time on the local days `from_day` to `to_day`; with whom only if `staff_id` is given.
+
+    Joining again for the same service changes the days and keeps the place.
+
+    Raises: Invalid, NotFound
+    """
+    taking.check_theirs(db, who, business, customer_id=customer_id, conversation_id=conversation_id)
+    slots.able(business, business.service(service_id), staff_id)
+    today = zones.local_day(now, business.zone)
+    if to_day < max(from_day, today):
+        raise Invalid("to_day", "These days are over already.")
+    if (to_day - today).days > _LONGEST_DAYS:
+        raise Invalid("to_day", f"Nobody can wait for more than {_LONGEST_DAYS} days.")
+    wanted = {"service_id": service_id, "conversation_id": conversation_id, "tenant_id": who.tenant_id}
+    days = {"staff_id": staff_id, "from_day": max(from_day, today), "to_day": to_day}
+    waiting = db.execute(_WAITS_ALREADY, wanted).scalar_one_or_none()
+    if waiting is not None:
+        db.execute(update(waitlist).where(_w.id == waiting).values(**days, customer_id=customer_id))
+        return get(db, who, waiting)
+    values = {"uid": new_uid(), "business_id": business.id, "customer_id": customer_id, "created_at": now}
+    entry_id: int = db.execute(_ADD, {**wanted, **days, **values, "status": "waiting"}).scalar_one()
+    return get(db, who, entry_id)
+
+
+def leave(db: Db, who: Actor, business: Business, waitlist_id: int, *, now: datetime) -> Offer | None:
+    """Wait no longer; what was on offer goes to the next (the offer that is made to them, if any).
+
+    Raises: NotFound
+    """
+    return _end(db, who, business, waitlist_id, "left", now=now)
+
+
+def decline(db: Db, who: Actor, business: Business, waitlist_id: int, *, now: datetime) -> Offer | None:
+    """No to the time on offer; it goes to the next (the offer that is made to them, if any).
+
+    Raises: NotFound
+    """
+    return _end(db, who, business, waitlist_id, "declined", now=now)
+
+
+def accept(
+    db: Db, who: Actor, business: Business, waitlist_id: int, *, source: str = "bot", now: datetime
+) -> Appointment:
+    """The appointment at the time on offer.
+
+    An offer that has run out is still good as long as nobody else was offered the time.
+
+    Raises:
+        WrongState: there is no offer (any more).
+        SlotTaken: the rules have overtaken it; with alternatives.
+        NotFound
+    """
+    entry = _locked(db, who, waitlist_id)
+    held = db.execute(_HELD, {"waitlist_id": waitlist_id}).one_or_none()
+    if entry.status != "offered" or held is None:
+        raise WrongState("waitlist entry", waitlist_id, entry.status, "This time is no longer on offer.")
+    made = bookings.book(
+        db,
+        who,
+        business,
+        hold_id=held.id,
+        customer_id=entry.customer_id,
+        conversation_id=entry.conversation_id,
+        source=source,
+        now=now,
+    )
+    _set(db, waitlist_id, "booked")
+    return made
+
+
+def offer_freed(db: Db, who: Actor, business: Business, freed: Freed, *, now: datetime) -> Offer | None:
+    """Offer freed time to the first who waits for such a time; None when it suits nobody (or is gone already).
+
+    The job `waitlist_freed` (`bookings.FREED`) calls it, with `Freed.of(payload)`.
+    """
+    day = zones.local_day(freed.span.start, business.zone)
+    last = zones.local_day(freed.span.end, business.zone)
+    wanted = {"business_id": business.id, "staff_id": freed.staff_id, "first": day, "last": last}
+    for row in db.execute(_WAITING, wanted).all():
+        entry = Entry(*row)
+        slot = _fitting(db, business, entry, freed, now=now)
+        if slot is None or db.execute(_LOCK, {"waitlist_id": entry.id}).scalar_one_or_none() is None:
+            continue
+        try:
+            held = holds.hold(
+                db,
+                who,
+                business,
+                slot,
+                conversation_id=entry.conversation_id,
+                now=now,
+                minutes=_OFFER_MINUTES,
+                waitlist_id=entry.id,
+            )
+        except SlotTaken:
+            continue
+        db.execute(_SET_OFFERED, {"this_id": entry.id, "expires_at": held.expires_at})
+        queue.enqueue(db, OFFER, {"waitlist_id": entry.id}, now=now, tenant_id=business.tenant_id)
+        return Offer(get(db, who, entry.id), held.id, held.slot, held.expires_at)
+    return None
+
+
+def expire_offers(db: Db, now: datetime, *, limit: int = 100) -> list[Offer]:
+    """Offers that nobody answered in time end here; the time goes to the next (the offers that are made to them)."""
+    made: list[Offer] = []
+    for row in db.execute(_OVERDUE, {"now": now, "limit": limit}).all():
+        business = businesses.load(db, row.business_id)
+        system = Actor(row.tenant_id, "system")
+        offer = _end(db, system, business, row.id, "expired", now=now)
+        if offer is not None:
+            made.append(offer)
+    return made
+
+
+def get(db: Db, who: Actor, waitlist_id: int) -> Entry:
+    """Raises: NotFound"""
+    row = db.execute(_GET, {"waitlist_id": waitlist_id, "tenant_id": who.tenant_id}).one_or_none()
+    if row is None:
+        raise NotFound("waitlist entry", waitlist_id)
+    return Entry(*row)
+
+
+def waiting_in(db: Db, who: Actor, conversation_id: int) -> list[Entry]:
+    """What the conversation waits for or was offered, the oldest first."""
+    wanted = {"conversation_id": conversation_id, "tenant_id": who.tenant_id}
+    return [Entry(*row) for row in db.execute(_OF_CONVERSATION, wanted)]
+
+
+def offer_of(db: Db, who: Actor, business: Business, waitlist_id: int) -> Offer | None:
+    """What is on offer to an entry, or None: for the job that announces it, and for the answer.
+
+    Raises: NotFound
+    """
+    entry = get(db, who, waitlist_id)
+    held = db.execute(_HELD, {"waitlist_id": waitlist_id}).one_or_none()
+    if entry.status != "offered" or held is None:
+        return None
+    slot = slots.at(business, held.service_id, held.visit_starts_at, staff_id=held.staff_id)
+    return Offer(entry, held.id, slot, held.expires_at)
+
+
+def _end(db: Db, who: Actor, business: Business, waitlist_id: int, status: str, *, now: datetime) -> Offer | None:
+    entry = _locked(db, who, waitlist_id)
+    if entry.status not in {"waiting", "offered"}:
+        return None
+    held = db.execute(_HELD, {"waitlist_id": waitlist_id}).one_or_none()
+    _set(db, waitlist_id, status)
+    if held is None:
+        return None
+    pieces.forget_holds(db, [held.id])
+    freed = Freed(business.id, held.staff_id, Span(held.starts_at, held.ends_at))
+    return offer_freed(db, who, business, freed, now=now) if freed.span.end > now else None
+
+
+def _fitting(db: Db, business: Business, entry: Entry, freed: Freed, *, now: datetime) -> Slot | None:
+    """A start for the entry that makes use of the freed time: the very same if it fits, else the first."""
+    service = business.service(entry.service_id)
+    member = business.staff_member(freed.staff_id)
+    if not service.is_active or not member.can_do(service):
+        return None
+    first = max(entry.from_day, zones.local_day(freed.span.start - service.duration, business.zone))
+    last = min(entry.to_day, zones.local_day(freed.span.end, business.zone))
+    found = [
+        slot
+        for slot in slots.free(
+            db, business, service.id, from_day=first, to_day=last, staff_id=member.id, now=now, limit=None
+        )
+        if overlap(pieces.span_of(service, Span(slot.starts_at, slot.ends_at)), freed.span)
+    ]
+    inside = [slot for slot in found if slot.starts_at >= freed.span.start]
+    return next(iter(inside or found), None)
+
+
+def _locked(db: Db, who: Actor, waitlist_id: int) -> Entry:
+    row = db.execute(_GET_LOCKED, {"waitlist_id": waitlist_id, "tenant_id": who.tenant_id}).one_or_none()
+    if row is None:
+        raise NotFound("waitlist entry", waitlist_id)
+    return Entry(*row)
+
+
+def _set(db: Db, waitlist_id: int, status: str) -> None:
+    db.execute(_SET, {"this_id": waitlist_id, "new_status": status})
+
+
+_w = waitlist.c
+_ENTRY: Select[*tuple[Any, ...]] = select(
+    _w.id,
+    _w.uid,
+    _w.business_id,
+    _w.service_id,
+    _w.staff_id,
+    _w.customer_id,
+    _w.conversation_id,
+    _w.from_day,
+    _w.to_day,
+    _w.status,
+    _w.offer_expires_at,
+)
+_GET = _ENTRY.where(_w.id == bindparam("waitlist_id"), _w.tenant_id == bindparam("tenant_id"))
+_GET_LOCKED = _GET.with_for_update()
+_OF_CONVERSATION = _ENTRY.where(
+    _w.conversation_id == bindparam("conversation_id"),
+    _w.tenant_id == bindparam("tenant_id"),
+    _w.status.in_(("waiting", "offered")),
+).order_by(_w.id)
+_WAITS_ALREADY = select(_w.id).where(
+    _w.conversation_id == bindparam("conversation_id"),
+    _w.tenant_id == bindparam("tenant_id"),
+    _w.service_id == bindparam("service_id"),
+    _w.status == "waiting",
+)
+_WAITING = _ENTRY.where(
+    _w.business_id == bindparam("business_id"),
+    _w.status == "waiting",
+    _w.staff_id.is_(None) | (_w.staff_id == bindparam("staff_id")),
+    _w.from_day <= bindparam("last"),
+    _w.to_day >= bindparam("first"),
+).order_by(_w.created_at, _w.id)
+# Whoever is being dealt with by somebody else at this moment is passed over: to wait for them could wait in a circle.
+_LOCK = select(_w.id).where(_w.id == bindparam("waitlist_id"), _w.status == "waiting").with_for_update(skip_locked=True)
+_OVERDUE = (
+    select(_w.id, _w.tenant_id, _w.business_id)
+    .where(_w.status == "offered", _w.offer_expires_at <= bindparam("now"))
+    .order_by(_w.offer_expires_at, _w.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+_ADD = insert(waitlist).returning(_w.id)
+_SET = (
+    update(waitlist).where(_w.id == bindparam("this_id")).values(status=bindparam("new_status"), offer_expires_at=None)
+)
+_SET_OFFERED = (
+    update(waitlist)
+    .where(_w.id == bindparam("this_id"))
+    .values(status="offered", offers=_w.offers + 1, offer_expires_at=bindparam("expires_at"))
+)
+_HELD: Select[*tuple[Any, ...]] = select(claims).where(
+    claims.c.waitlist_id == bindparam("waitlist_id"), claims.c.expires_at.is_not(None)
+)

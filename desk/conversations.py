@@ -1,0 +1,476 @@
+"""Conversations, and the token that says who talks in them: the bot, the queue, or one person."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Select, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from desk import audit, customers
+from desk.errors import NotAllowed, NotFound, Stale
+from desk.text import one_line, storable
+from desk.who import Actor
+from storage.base import Db, JsonValue, new_uid
+from storage.models import customers as customer_models
+from storage.models.accounts import accounts
+from storage.models.businesses import businesses
+from storage.models.conversations import conversations, owner_changes
+from storage.models.tenants import users
+from storage.session import announce
+
+Owner = Literal["bot", "queue", "staff"]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All that a turn needs to know, as of the start of the turn.
+
+    `id` to `last_out_at` is the conversation. `is_out`: the peer said STOP to this account.
+    """
+
+    tenant_id: int
+    business_id: int
+    business_revision: int
+    account_id: int
+    channel: str
+    provider: str
+    address: str
+    bot_id: int | None
+    id: int
+    uid: str
+    peer_kind: str
+    peer: str
+    status: str
+    language: str | None
+    owner: Owner
+    owner_user_id: int | None
+    owner_version: int
+    owner_since: datetime
+    flow: Mapping[str, JsonValue] | None
+    silence_due_at: datetime | None
+    flow_expires_at: datetime | None
+    unread_count: int
+    last_in_at: datetime | None
+    last_out_at: datetime | None
+    customer_id: int
+    customer_name: str | None
+    customer_profile_name: str | None
+    customer_language: str | None
+    is_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Who talks. `version` goes up with every change."""
+
+    owner: Owner
+    user_id: int | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerChange:
+    owner: Owner
+    user_id: int | None
+    reason: str
+    note: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A conversation in which something is due, and since when."""
+
+    id: int
+    tenant_id: int
+    since: datetime
+
+
+def find(db: Db, account_id: int, peer_kind: str, peer: str) -> Context | None:
+    """The conversation with that peer, or None when there never was one. Others wait for it until the commit."""
+    address = {"account_id": account_id, "peer_kind": peer_kind, "peer": peer}
+    # The lock is a statement of its own: when it has to be waited for, the joined rows must be read after it.
+    if db.dialect.name == "postgresql" and db.execute(_LOCK_PEER, address).one_or_none() is None:
+        return None
+    row = db.execute(_OF_PEER, address).one_or_none()
+    return None if row is None else Context(*row)
+
+
+def begin(
+    db: Db, account_id: int, *, peer_kind: str, peer: str, profile_name: str | None = None, now: datetime
+) -> Context:
+    """The conversation with that peer, begun if need be, with the customer found by the address or made.
+
+    Begun twice at once it is still one. `peer` is canonical (`phone.canonical`).
+
+    Raises: NotFound when there is no such account, or it is switched off.
+    """
+    account = db.execute(_ACCOUNT, {"account_id": account_id}).one_or_none()
+    if account is None:
+        raise NotFound("account", account_id)
+    customer = customers.find_or_make(
+        db, account.tenant_id, kind=peer_kind, value=peer, profile_name=profile_name, now=now
+    )
+    values = {
+        "uid": new_uid(),
+        "tenant_id": account.tenant_id,
+        "business_id": account.business_id,
+        "account_id": account_id,
+        "customer_id": customer.id,
+        "bot_id": account.bot_id,
+        "channel": account.channel,
+        "peer_kind": peer_kind,
+        "peer": peer,
+        "owner_since": now,
+        "created_at": now,
+    }
+    db.execute(_BEGIN[db.dialect.name], values)
+    found = find(db, account_id, peer_kind, peer)
+    if found is None:
+        raise NotFound("conversation", None)
+    return found
+
+
+def by_id(db: Db, who: Actor, conversation_id: int, *, lock: bool = True) -> Context:
+    """The conversation; with `lock`, others wait for it until the commit.
+
+    Raises: NotFound
+    """
+    wanted = {"conversation_id": conversation_id, "tenant_id": who.tenant_id}
+    if lock and db.dialect.name == "postgresql":
+        db.execute(_LOCK_ID, wanted).one_or_none()
+    row = db.execute(_OF_ID, wanted).one_or_none()
+    if row is None:
+        raise NotFound("conversation", conversation_id)
+    return Context(*row)
+
+
+def save_turn(
+    db: Db,
+    conversation_id: int,
+    *,
+    flow: Mapping[str, JsonValue] | None,
+    silence_due_at: datetime | None,
+    flow_expires_at: datetime | None,
+    last_in_at: datetime | None = None,
+    last_out_at: datetime | None = None,
+    unread: int = 0,
+    language: str | None = None,
+) -> None:
+    """Keep what a turn has come to. `unread` is added; None for the two last times and the language changes nothing."""
+    db.execute(
+        _SAVE,
+        {
+            "this_id": conversation_id,
+            "new_flow": flow,
+            "new_silence": silence_due_at,
+            "new_expiry": flow_expires_at,
+            "new_in": last_in_at,
+            "new_out": last_out_at,
+            "more": unread,
+            "new_language": language,
+        },
+    )
+
+
+def may_talk(context: Context, speaker: Actor) -> bool:
+    """Whether `speaker` has the word now.
+
+    The bot and whatever runs by itself (reminders, nudges, surveys) only while the bot has it; a program that stands in
+    for people as long as no person has it; a person when it is theirs; the customer always.
+    """
+    if speaker.kind == "customer":
+        return True
+    if speaker.kind == "staff":
+        return context.owner == "staff" and context.owner_user_id == speaker.user_id
+    if speaker.kind == "app":
+        return context.owner != "staff"
+    return context.owner == "bot"
+
+
+def take_over(
+    db: Db,
+    who: Actor,
+    conversation_id: int,
+    *,
+    user_id: int,
+    reason: str,
+    now: datetime,
+    expected_version: int | None = None,
+) -> Token:
+    """From now on the person talks and the bot is silent. Whoever has it already keeps it.
+
+    With `expected_version` (what the person saw) nobody takes it from a colleague unawares.
+
+    Raises:
+        Stale: somebody was quicker.
+        NotAllowed: for bots and customers.
+        NotFound: also for a person of another tenant.
+    """
+    _people_only(who, conversation_id)
+    if db.execute(_USER, {"user_id": user_id, "tenant_id": who.tenant_id}).one_or_none() is None:
+        raise NotFound("user", user_id)
+    return _hand(db, who, conversation_id, "staff", user_id, reason=reason, now=now, expected_version=expected_version)
+
+
+def to_queue(
+    db: Db,
+    who: Actor,
+    conversation_id: int,
+    *,
+    reason: str,
+    note: str = "",
+    now: datetime,
+    expected_version: int | None = None,
+) -> Token:
+    """A person is wanted; until one takes over nobody talks. `note` is the bot's summary for them.
+
+    A bot or customer who asks for it while a person has it already changes nothing.
+
+    Raises: Stale, NotFound
+    """
+    return _hand(
+        db,
+        who,
+        conversation_id,
+        "queue",
+        None,
+        reason=reason,
+        note=note,
+        now=now,
+        expected_version=expected_version,
+        keeps=who.kind in {"bot", "customer"},
+    )
+
+
+def give_back(
+    db: Db, who: Actor, conversation_id: int, *, reason: str, now: datetime, expected_version: int | None = None
+) -> Token:
+    """The bot talks again. Also for hand-offs that nobody claimed in time: give `expected_version`, or a person who
+    claims it in this moment loses it.
+
+    Raises: Stale, NotAllowed (for bots and customers), NotFound
+    """
+    _people_only(who, conversation_id)
+    return _hand(db, who, conversation_id, "bot", None, reason=reason, now=now, expected_version=expected_version)
+
+
+def close(db: Db, who: Actor, conversation_id: int, *, reason: str, now: datetime) -> Token:
+    """Done with: nothing is unread, no nudge is due, and the bot has the word should they write again.
+
+    Raises: NotFound
+    """
+    token = _hand(db, who, conversation_id, "bot", None, reason=reason, now=now)
+    values = {"status": "closed", "closed_at": now, "silence_due_at": None, "unread_count": 0}
+    _set_status(db, who, conversation_id, values, now=now)
+    return token
+
+
+def reopen(db: Db, who: Actor, conversation_id: int, *, now: datetime) -> None:
+    """Open again, with whoever has the word.
+
+    Raises: NotFound
+    """
+    _set_status(db, who, conversation_id, {"status": "open", "closed_at": None}, now=now)
+
+
+def owners(db: Db, who: Actor, conversation_id: int) -> list[OwnerChange]:
+    """Who had the word, from the first change on."""
+    rows = db.execute(_OWNERS, {"conversation_id": conversation_id, "tenant_id": who.tenant_id})
+    return [OwnerChange(*row) for row in rows]
+
+
+def queued_since(db: Db, before: datetime, limit: int = 100) -> list[Due]:
+    """Open conversations that have waited for a person since `before` or longer, the longest first."""
+    return [Due(*row) for row in db.execute(_QUEUED, {"before": before, "limit": limit})]
+
+
+def silent_due(db: Db, now: datetime, limit: int = 100) -> list[Due]:
+    """Open conversations in which the bot waits for an answer that has not come in time, the most overdue first."""
+    return [Due(*row) for row in db.execute(_SILENT, {"now": now, "limit": limit})]
+
+
+def expired_flows(db: Db, now: datetime, limit: int = 100) -> list[Due]:
+    """Conversations whose scenario has run out of time, whoever talks in them, the most overdue first."""
+    return [Due(*row) for row in db.execute(_EXPIRED, {"now": now, "limit": limit})]
+
+
+def inactive(db: Db, before: datetime, limit: int = 100) -> list[Due]:
+    """Open conversations without a message since `before` that nobody waits in, and since when."""
+    return [Due(*row) for row in db.execute(_INACTIVE, {"before": before, "limit": limit})]
+
+
+def _hand(
+    db: Db,
+    who: Actor,
+    conversation_id: int,
+    owner: Owner,
+    user_id: int | None,
+    *,
+    reason: str,
+    note: str = "",
+    now: datetime,
+    expected_version: int | None = None,
+    keeps: bool = False,
+) -> Token:
+    """The token, handed to `owner`; with `keeps` a person who has it keeps it."""
+    wanted = {"conversation_id": conversation_id, "tenant_id": who.tenant_id}
+    row = db.execute(_TOKEN, wanted).one_or_none()
+    if row is None:
+        raise NotFound("conversation", conversation_id)
+    before = Token(*row)
+    if expected_version is not None and expected_version != before.version:
+        raise Stale("conversation", conversation_id, before.version)
+    if (before.owner, before.user_id) == (owner, user_id) or (keeps and before.owner == "staff"):
+        return before
+    after = Token(owner, user_id, before.version + 1)
+    values = {"new_owner": owner, "new_user_id": user_id, "new_version": after.version, "now": now}
+    db.execute(_HAND, {**values, "this_id": conversation_id})
+    change = {"owner": owner, "owner_user_id": user_id, "reason": one_line(reason, 40), "note": storable(note, 4000)}
+    db.execute(_NOTE, {**wanted, **change, "at": now})
+    audit.record(
+        db,
+        who,
+        f"conversation.to_{owner}",
+        "conversation",
+        conversation_id,
+        {"owner": before.owner, "user_id": before.user_id},
+        {"owner": owner, "user_id": user_id, "version": after.version},
+        now,
+    )
+    announce(db, f"inbox:{who.tenant_id}")
+    return after
+
+
+def _set_status(db: Db, who: Actor, conversation_id: int, values: Mapping[str, object], *, now: datetime) -> None:
+    where = _c.id == conversation_id, _c.tenant_id == who.tenant_id
+    before = db.execute(select(_c.status).where(*where)).scalar_one_or_none()
+    if before is None:
+        raise NotFound("conversation", conversation_id)
+    if before == values["status"]:
+        return
+    db.execute(update(conversations).where(*where).values(**values))
+    status = str(values["status"])
+    audit.record(
+        db, who, f"conversation.{status}", "conversation", conversation_id, {"status": before}, {"status": status}, now
+    )
+    announce(db, f"inbox:{who.tenant_id}")
+
+
+def _people_only(who: Actor, conversation_id: int) -> None:
+    if who.kind in {"bot", "customer"}:
+        raise NotAllowed("Only the people of the business can decide that.", id=conversation_id)
+
+
+_c = conversations.c
+_u = customer_models.customers.c
+_o = customer_models.consents.c
+_CONTEXT: Select[*tuple[Any, ...]] = select(
+    _c.tenant_id,
+    _c.business_id,
+    businesses.c.revision,
+    _c.account_id,
+    _c.channel,
+    accounts.c.provider,
+    accounts.c.address,
+    accounts.c.bot_id,
+    _c.id,
+    _c.uid,
+    _c.peer_kind,
+    _c.peer,
+    _c.status,
+    _c.language,
+    _c.owner,
+    _c.owner_user_id,
+    _c.owner_version,
+    _c.owner_since,
+    _c.flow,
+    _c.silence_due_at,
+    _c.flow_expires_at,
+    _c.unread_count,
+    _c.last_in_at,
+    _c.last_out_at,
+    _c.customer_id,
+    _u.name,
+    _u.profile_name,
+    _u.language,
+    func.coalesce(_o.state, "in") == "out",
+).select_from(
+    conversations.join(accounts, accounts.c.id == _c.account_id)
+    .join(businesses, businesses.c.id == _c.business_id)
+    .join(customer_models.customers, _u.id == _c.customer_id)
+    .outerjoin(
+        customer_models.consents,
+        and_(_o.account_id == _c.account_id, _o.kind == _c.peer_kind, _o.value == _c.peer, _o.purpose == "all"),
+    )
+)
+_IS_PEER = (
+    _c.account_id == bindparam("account_id"),
+    _c.peer_kind == bindparam("peer_kind"),
+    _c.peer == bindparam("peer"),
+)
+_IS_ID = _c.id == bindparam("conversation_id"), _c.tenant_id == bindparam("tenant_id")
+_OF_PEER = _CONTEXT.where(*_IS_PEER)
+_OF_ID = _CONTEXT.where(*_IS_ID)
+# Not FOR UPDATE: that would also wait for everybody who refers to the conversation by a foreign key.
+_LOCK_PEER = select(_c.id).where(*_IS_PEER).with_for_update(key_share=True)
+_LOCK_ID = select(_c.id).where(*_IS_ID).with_for_update(key_share=True)
+_TOKEN: Select[*tuple[Any, ...]] = (
+    select(_c.owner, _c.owner_user_id, _c.owner_version).where(*_IS_ID).with_for_update(key_share=True)
+)
+_ACCOUNT = select(accounts).where(accounts.c.id == bindparam("account_id"), accounts.c.is_active.is_(True))
+_USER = select(users.c.id).where(
+    users.c.id == bindparam("user_id"), users.c.tenant_id == bindparam("tenant_id"), users.c.is_active.is_(True)
+)
+_BEGIN = {
+    "sqlite": sqlite.insert(conversations).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(conversations).on_conflict_do_nothing(),
+}
+_SAVE = (
+    update(conversations)
+    .where(_c.id == bindparam("this_id"))
+    .values(
+        flow=bindparam("new_flow"),
+        silence_due_at=bindparam("new_silence"),
+        flow_expires_at=bindparam("new_expiry"),
+        last_in_at=func.coalesce(bindparam("new_in", type_=_c.last_in_at.type), _c.last_in_at),
+        last_out_at=func.coalesce(bindparam("new_out", type_=_c.last_out_at.type), _c.last_out_at),
+        unread_count=_c.unread_count + bindparam("more"),
+        language=func.coalesce(bindparam("new_language", type_=_c.language.type), _c.language),
+    )
+)
+_HAND = (
+    update(conversations)
+    .where(_c.id == bindparam("this_id"))
+    .values(
+        owner=bindparam("new_owner"),
+        owner_user_id=bindparam("new_user_id"),
+        owner_version=bindparam("new_version"),
+        owner_since=bindparam("now"),
+        silence_due_at=None,  # the bot does not nudge anybody while it is silent, and begins afresh afterwards
+    )
+)
+_NOTE = insert(owner_changes)
+_h = owner_changes.c
+_OWNERS: Select[*tuple[Any, ...]] = (
+    select(_h.owner, _h.owner_user_id, _h.reason, _h.note, _h.at)
+    .where(_h.conversation_id == bindparam("conversation_id"), _h.tenant_id == bindparam("tenant_id"))
+    .order_by(_h.id)
+)
+
+
+def _due(since: Any, *where: Any) -> Select[*tuple[Any, ...]]:
+    return select(_c.id, _c.tenant_id, since).where(*where).order_by(since, _c.id).limit(bindparam("limit"))
+
+
+_IS_OPEN = _c.status == "open"
+_LAST = case(
+    (and_(_c.last_out_at.is_not(None), or_(_c.last_in_at.is_(None), _c.last_out_at > _c.last_in_at)), _c.last_out_at),
+    else_=func.coalesce(_c.last_in_at, _c.created_at, type_=_c.created_at.type),
+)
+_QUEUED = _due(_c.owner_since, _c.owner == "queue", _IS_OPEN, _c.owner_since <= bindparam("before"))
+_SILENT = _due(_c.silence_due_at, _c.silence_due_at <= bindparam("now"), _IS_OPEN, _c.owner == "bot")
+_EXPIRED = _due(_c.flow_expires_at, _c.flow_expires_at <= bindparam("now"))
+_INACTIVE = _due(_LAST, _IS_OPEN, _c.owner == "bot", bindparam("before") >= _LAST)

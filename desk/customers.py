@@ -1,0 +1,206 @@
+"""Customers and the addresses they are known by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Select, bindparam, insert, select, update
+
+from desk import audit
+from desk.errors import IdentityTaken, Invalid, NotFound
+from desk.text import one_line
+from desk.who import Actor
+from storage.base import Db, metadata, new_uid
+from storage.models.customers import customer_identities, customers
+from storage.session import Conflict, attempt
+
+# A WhatsApp id is a telephone number that the provider has checked: the same number is the same person.
+_TWINS = {"phone": "whatsapp", "whatsapp": "phone"}
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """`name` is what they said; `profile_name` is what their channel shows, which may be anything."""
+
+    id: int
+    uid: str
+    tenant_id: int
+    name: str | None
+    profile_name: str | None
+    email: str | None
+    phone: str | None
+    language: str | None
+    time_zone: str | None
+    created_at: datetime
+
+
+def find_or_make(db: Db, tenant_id: int, *, kind: str, value: str, profile_name: str | None, now: datetime) -> Customer:
+    """Whoever is known by that address, or a new customer. `value` is canonical (`phone.canonical`).
+
+    Called twice at once it still makes one: the address is unique, and the second finds the first one's.
+    """
+    found = _find(db, tenant_id, kind, value, now=now)
+    if found is None:
+        try:
+            with attempt(db):
+                found = _make(db, tenant_id, kind, value, profile_name, now=now)
+        except Conflict:
+            found = _find(db, tenant_id, kind, value, now=now)
+            if found is None:  # only a merge or an erasure in this very moment can do that
+                raise
+    return found
+
+
+def get(db: Db, who: Actor, customer_id: int) -> Customer:
+    """The customer, or the one it was merged into.
+
+    Raises: NotFound
+    """
+    for _ in range(2):  # a merge leaves no chains
+        row = db.execute(_GET, {"tenant_id": who.tenant_id, "customer_id": customer_id}).one_or_none()
+        if row is None:
+            break
+        *columns, merged_into_id = row
+        if merged_into_id is None:
+            return Customer(*columns)
+        customer_id = merged_into_id
+    raise NotFound("customer", customer_id)
+
+
+def set_name(db: Db, who: Actor, customer_id: int, name: str, *, now: datetime) -> Customer:
+    """The customer under the name they gave.
+
+    Raises: Invalid, NotFound
+    """
+    said = one_line(name, 200)
+    if not said:
+        raise Invalid("name", "A name needs at least one letter.")
+    found = get(db, who, customer_id)
+    db.execute(update(customers).where(customers.c.id == found.id).values(name=said, updated_at=now))
+    return get(db, who, found.id)
+
+
+def add_identity(db: Db, who: Actor, customer_id: int, *, kind: str, value: str, now: datetime) -> None:
+    """From now on the customer is also found by this address. Adding it twice changes nothing.
+
+    Raises: NotFound, IdentityTaken
+    """
+    found = get(db, who, customer_id)
+    try:
+        with attempt(db):
+            db.execute(_ADD_IDENTITY, _identity(who.tenant_id, found.id, kind, value, now))
+    except Conflict:
+        other = _find(db, who.tenant_id, kind, value, now=now)
+        if other is not None and other.id != found.id:
+            raise IdentityTaken(other.id) from None
+        return
+    audit.record(db, who, "customer.identity_added", "customer", found.id, None, {"kind": kind}, now)
+
+
+def merge(db: Db, who: Actor, *, survivor_id: int, other_id: int, now: datetime) -> Customer:
+    """The survivor, who now has all that the other had: addresses, conversations, appointments, waiting, ratings.
+
+    What the survivor lacks (name, e-mail, …) is taken from the other, tags are joined. The other stays as a signpost:
+    `get` follows it.
+
+    Raises: Invalid, NotFound
+    """
+    if survivor_id == other_id:
+        raise Invalid("other_id", "A customer cannot be merged with itself.")
+    lock = select(customers).where(customers.c.tenant_id == who.tenant_id, customers.c.id.in_([survivor_id, other_id]))
+    rows = {row.id: row for row in db.execute(lock.order_by(customers.c.id).with_for_update())}
+    for customer_id in (survivor_id, other_id):
+        if customer_id not in rows:
+            raise NotFound("customer", customer_id)
+        if rows[customer_id].merged_into_id is not None:
+            raise Invalid("customer", "This customer was merged into another one already.")
+    survivor, other = rows[survivor_id], rows[other_id]
+    for column in _pointing_here():
+        db.execute(update(column.table).where(column == other_id).values({column.name: survivor_id}))
+    filled: dict[str, object] = {
+        name: getattr(other, name) for name in _FILLED if getattr(survivor, name) is None and getattr(other, name)
+    }
+    filled["tags"] = [*survivor.tags, *(tag for tag in other.tags if tag not in survivor.tags)]
+    filled["attributes"] = {**other.attributes, **survivor.attributes}
+    db.execute(update(customers).where(customers.c.id == survivor_id).values(**filled, updated_at=now))
+    db.execute(update(customers).where(customers.c.id == other_id).values(merged_into_id=survivor_id, updated_at=now))
+    audit.record(db, who, "customer.merged", "customer", survivor_id, None, {"other_id": other_id}, now)
+    return get(db, who, survivor_id)
+
+
+def _find(db: Db, tenant_id: int, kind: str, value: str, *, now: datetime) -> Customer | None:
+    kinds = [kind, _TWINS[kind]] if kind in _TWINS else [kind]
+    rows = db.execute(_FIND, {"tenant_id": tenant_id, "kinds": kinds, "value": value}).all()
+    if not rows:
+        return None
+    exact = next((row for row in rows if row[0] == kind), None)
+    _, *columns = exact or rows[0]
+    found = Customer(*columns)
+    if exact is None:
+        try:
+            with attempt(db):
+                db.execute(_ADD_IDENTITY, _identity(tenant_id, found.id, kind, value, now))
+        except Conflict:  # somebody else was as quick, with the same result
+            return found
+    return found
+
+
+def _make(db: Db, tenant_id: int, kind: str, value: str, profile_name: str | None, *, now: datetime) -> Customer:
+    uid, shown = new_uid(), one_line(profile_name, 200) if profile_name else None
+    email = value if kind == "email" else None
+    phone = value if kind in _TWINS else None
+    values = {
+        "uid": uid,
+        "tenant_id": tenant_id,
+        "profile_name": shown or None,
+        "email": email,
+        "phone": phone and phone[:40],
+        "attributes": {},
+        "tags": [],
+        "created_at": now,
+        "updated_at": now,
+    }
+    customer_id: int = db.execute(_ADD, values).scalar_one()
+    db.execute(_ADD_IDENTITY, _identity(tenant_id, customer_id, kind, value, now))
+    return Customer(customer_id, uid, tenant_id, None, shown or None, email, phone, None, None, now)
+
+
+def _identity(tenant_id: int, customer_id: int, kind: str, value: str, now: datetime) -> Mapping[str, object]:
+    return {"tenant_id": tenant_id, "customer_id": customer_id, "kind": kind, "value": value, "created_at": now}
+
+
+def _pointing_here() -> list[Column[Any]]:
+    """Every column of every table that says whose something is, also of tables that are still to come."""
+    return [column for table in metadata.sorted_tables for column in table.columns if column.references(customers.c.id)]
+
+
+_FILLED = ("name", "profile_name", "email", "phone", "language", "time_zone")
+_c = customers.c
+_COLUMNS = (
+    _c.id,
+    _c.uid,
+    _c.tenant_id,
+    _c.name,
+    _c.profile_name,
+    _c.email,
+    _c.phone,
+    _c.language,
+    _c.time_zone,
+    _c.created_at,
+)
+_GET: Select[*tuple[Any, ...]] = select(*_COLUMNS, _c.merged_into_id).where(
+    _c.id == bindparam("customer_id"), _c.tenant_id == bindparam("tenant_id")
+)
+_i = customer_identities.c
+_FIND: Select[*tuple[Any, ...]] = (
+    select(_i.kind, *_COLUMNS)
+    .join(customers, _c.id == _i.customer_id)
+    .where(
+        _i.tenant_id == bindparam("tenant_id"),
+        _i.kind.in_(bindparam("kinds", expanding=True)),
+        _i.value == bindparam("value"),
+    )
+)
+_ADD = insert(customers).returning(_c.id)
+_ADD_IDENTITY = insert(customer_identities)

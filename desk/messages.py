@@ -1,0 +1,306 @@
+"""Every message, in and out, and how far it has come."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Select, bindparam, case, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from desk.text import one_line, storable
+from desk.who import Actor
+from storage.base import Db, JsonValue, new_uid
+from storage.models.conversations import early_statuses, messages
+
+Author = Literal["customer", "bot", "staff", "system"]
+
+# How far a message has come. A status moves up and never down; proof of delivery outweighs a report of failure.
+_RANKS: Mapping[str, int] = {
+    "queued": 0,
+    "accepted": 1,
+    "scheduled": 1,
+    "sending": 2,
+    "sent": 3,
+    "failed": 4,
+    "undelivered": 4,
+    "refused": 4,
+    "canceled": 4,
+    "delivered": 5,
+    "read": 6,
+}
+
+StatusChange = Literal["changed", "ignored", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`content` is null when `text` says it all, else JSON: the neutral message (out), or its parts (in)."""
+
+    id: int
+    uid: str
+    conversation_id: int
+    direction: str
+    author: str
+    user_id: int | None
+    is_private: bool
+    text: str
+    content: JsonValue
+    provider_id: str | None
+    status: str
+    error_code: str | None
+    error_text: str | None
+    turn_id: int | None
+    sent_at: datetime | None
+    created_at: datetime
+
+
+def add_in(
+    db: Db,
+    *,
+    tenant_id: int,
+    conversation_id: int,
+    account_id: int,
+    text: str,
+    content: Sequence[JsonValue] | None = None,
+    raw: Mapping[str, JsonValue] | None = None,
+    provider_id: str | None,
+    sent_at: datetime | None = None,
+    now: datetime,
+) -> int | None:
+    """The id of the new message, or None when the provider has delivered this one before (`id_of` finds it)."""
+    added: int | None = db.execute(
+        _ADD_IN[db.dialect.name],
+        {
+            "uid": new_uid(),
+            "tenant_id": tenant_id,
+            "conversation_id": conversation_id,
+            "account_id": account_id,
+            "text": storable(text),
+            "content": content,
+            "raw": raw,
+            "provider_id": provider_id,
+            "sent_at": sent_at,
+            "created_at": now,
+        },
+    ).scalar_one_or_none()
+    return added
+
+
+def add_out(
+    db: Db,
+    *,
+    tenant_id: int,
+    conversation_id: int,
+    account_id: int,
+    author: Author,
+    text: str,
+    content: Mapping[str, JsonValue] | None = None,
+    status: str,
+    turn_id: int | None = None,
+    user_id: int | None = None,
+    is_private: bool = False,
+    dedupe: str | None = None,
+    error_code: str | None = None,
+    error_text: str | None = None,
+    uid: str | None = None,
+    now: datetime,
+) -> int | None:
+    """The id of the new message, or None when one with this `dedupe` was said before.
+
+    `uid` is for a caller that has to say it already in the message itself. `status`: accepted (goes out in the webhook's answer), queued (in the outbox) or refused (with the error that says
+    why). `turn_id` is the message that it answers.
+    """
+    added: int | None = db.execute(
+        _ADD_OUT[db.dialect.name],
+        {
+            "uid": uid or new_uid(),
+            "tenant_id": tenant_id,
+            "conversation_id": conversation_id,
+            "account_id": account_id,
+            "author": author,
+            "user_id": user_id,
+            "is_private": is_private,
+            "text": storable(text),
+            "content": content,
+            "status": status,
+            "error_code": error_code,
+            "error_text": error_text,
+            "turn_id": turn_id,
+            "dedupe": dedupe,
+            "created_at": now,
+        },
+    ).scalar_one_or_none()
+    return added
+
+
+def id_of(db: Db, account_id: int, provider_id: str) -> int | None:
+    """Our id of the provider's message, or None."""
+    found: int | None = db.execute(_ID_OF, {"account_id": account_id, "provider_id": provider_id}).scalar_one_or_none()
+    return found
+
+
+def without_provider_id(db: Db, account_id: int, uid: str) -> int | None:
+    """Our id of an outgoing message whose provider id is not known yet, found by its own; None when it is known."""
+    found: int | None = db.execute(_NAMELESS, {"account_id": account_id, "uid": uid}).scalar_one_or_none()
+    return found
+
+
+def replies_of(db: Db, message_id: int) -> list[Message]:
+    """What was said in answer to an inbound message, in order: a duplicate of it is answered the same again."""
+    return [Message(*row) for row in db.execute(_REPLIES, {"message_id": message_id})]
+
+
+def history(
+    db: Db,
+    who: Actor,
+    conversation_id: int,
+    *,
+    after: int | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[Message]:
+    """Messages of a conversation in order: the first after the id `after`, or else the last (before `before`)."""
+    wanted = {"conversation_id": conversation_id, "tenant_id": who.tenant_id, "limit": limit}
+    if after is not None:
+        return [Message(*row) for row in db.execute(_AFTER, {**wanted, "after": after})]
+    rows = db.execute(_BEFORE, {**wanted, "before": _BEYOND if before is None else before}).all()
+    return [Message(*row) for row in reversed(rows)]
+
+
+def set_status(
+    db: Db,
+    account_id: int,
+    provider_id: str,
+    status: str,
+    *,
+    error_code: str | None = None,
+    error_text: str | None = None,
+    now: datetime,
+) -> StatusChange:
+    """Note how far one of our messages has come.
+
+    "ignored" when it has come at least as far already (or the status is none we know). "unknown" when no message has
+    this id (yet): the callback may overtake the answer to our request, so it is kept for `attach_provider_id`.
+    """
+    if status not in _RANKS:
+        return "ignored"
+    values = {"account": account_id, "provider": provider_id}
+    new = {"new_status": status, "new_rank": _RANKS[status]}
+    new |= {"new_code": error_code, "new_text": error_text and one_line(error_text, 500)}
+    if db.execute(_SET_STATUS, {**values, **new}).rowcount > 0:
+        return "changed"
+    if db.execute(_KNOWN, values).first() is not None:
+        return "ignored"
+    if db.dialect.name == "postgresql":
+        # Our own request may be writing down this id right now: wait for it, and look again.
+        db.execute(_LOCK, values)
+        if db.execute(_SET_STATUS, {**values, **new}).rowcount > 0:
+            return "changed"
+        if db.execute(_KNOWN, values).first() is not None:
+            return "ignored"
+    early = {"account_id": account_id, "provider_id": provider_id, "status": status, "error_code": error_code}
+    db.execute(_KEEP, {**early, "created_at": now})
+    return "unknown"
+
+
+def attach_provider_id(db: Db, message_id: int, provider_id: str, status: str) -> str:
+    """Note under which id the provider took our message; the status it has now, which may have come before this.
+
+    Raises: KeyError when `status` is none of ours
+    """
+    account_id: int = db.execute(_ACCOUNT_OF, {"message_id": message_id}).scalar_one()
+    values = {"account": account_id, "provider": provider_id}
+    if db.dialect.name == "postgresql":
+        db.execute(_LOCK, values)
+    db.execute(_ATTACH, {"this_id": message_id, "provider": provider_id})
+    known = [(_RANKS[status], status, None), *((_RANKS[row.status], *row) for row in db.execute(_TAKE_EARLY, values))]
+    rank, furthest, code = max(known, key=lambda one: one[0])
+    new = {"new_status": furthest, "new_rank": rank, "new_code": code, "new_text": None}
+    db.execute(_SET_STATUS, {**values, **new})
+    now_is: str = db.execute(_STATUS_OF, {"message_id": message_id}).scalar_one()
+    return now_is
+
+
+def forget_early(db: Db, before: datetime) -> int:
+    """How many statuses of messages that never turned up were thrown away."""
+    return db.execute(_FORGET_EARLY, {"before": before}).rowcount
+
+
+_BEYOND = 2**62  # larger than any id
+
+_m = messages.c
+_e = early_statuses.c
+_COLUMNS = (
+    _m.id,
+    _m.uid,
+    _m.conversation_id,
+    _m.direction,
+    _m.author,
+    _m.user_id,
+    _m.is_private,
+    _m.text,
+    _m.content,
+    _m.provider_id,
+    _m.status,
+    _m.error_code,
+    _m.error_text,
+    _m.turn_id,
+    _m.sent_at,
+    _m.created_at,
+)
+_MESSAGE: Select[*tuple[Any, ...]] = select(*_COLUMNS)
+_IN = {"direction": "in", "author": "customer", "status": "received"}
+_ADD_IN = {
+    "sqlite": sqlite.insert(messages).values(**_IN).on_conflict_do_nothing().returning(_m.id),
+    "postgresql": postgresql.insert(messages).values(**_IN).on_conflict_do_nothing().returning(_m.id),
+}
+_ADD_OUT = {
+    "sqlite": sqlite.insert(messages).values(direction="out").on_conflict_do_nothing().returning(_m.id),
+    "postgresql": postgresql.insert(messages).values(direction="out").on_conflict_do_nothing().returning(_m.id),
+}
+_ID_OF = select(_m.id).where(_m.account_id == bindparam("account_id"), _m.provider_id == bindparam("provider_id"))
+_NAMELESS = select(_m.id).where(
+    _m.uid == bindparam("uid"),
+    _m.account_id == bindparam("account_id"),
+    _m.direction == "out",
+    _m.provider_id.is_(None),
+)
+# By way of the conversation, whose index it can use.
+_asked = messages.alias("asked")
+_REPLIES = (
+    _MESSAGE.join(_asked, _asked.c.conversation_id == _m.conversation_id)
+    .where(_asked.c.id == bindparam("message_id"), _m.id > _asked.c.id, _m.turn_id == _asked.c.id)
+    .order_by(_m.id)
+)
+_OF_CONVERSATION = _MESSAGE.where(
+    _m.conversation_id == bindparam("conversation_id"), _m.tenant_id == bindparam("tenant_id")
+).limit(bindparam("limit"))
+_AFTER = _OF_CONVERSATION.where(_m.id > bindparam("after")).order_by(_m.id)
+_BEFORE = _OF_CONVERSATION.where(_m.id < bindparam("before")).order_by(_m.id.desc())
+_OURS = (
+    _m.account_id == bindparam("account"),
+    _m.provider_id == bindparam("provider"),
+    _m.direction == "out",
+)
+_SET_STATUS = (
+    update(messages)
+    .where(*_OURS, case(_RANKS, value=_m.status, else_=0) < bindparam("new_rank"))
+    .values(status=bindparam("new_status"), error_code=bindparam("new_code"), error_text=bindparam("new_text"))
+)
+_KNOWN = select(_m.id).where(*_OURS)
+_LOCK = select(
+    func.pg_advisory_xact_lock(
+        func.hashtextextended(bindparam("provider", type_=_m.provider_id.type), bindparam("account"))
+    )
+)
+_KEEP = insert(early_statuses)
+_ACCOUNT_OF = select(_m.account_id).where(_m.id == bindparam("message_id"))
+_STATUS_OF = select(_m.status).where(_m.id == bindparam("message_id"))
+_ATTACH = update(messages).where(_m.id == bindparam("this_id")).values(provider_id=bindparam("provider"))
+_TAKE_EARLY: Any = (
+    delete(early_statuses)
+    .where(_e.account_id == bindparam("account"), _e.provider_id == bindparam("provider"))
+    .returning(_e.status, _e.error_code)
+)
+_FORGET_EARLY = delete(early_statuses).where(_e.created_at < bindparam("before"))
