@@ -37,7 +37,8 @@ def render_all(messages: Iterable[OutboundMessage], able: Capabilities) -> list[
 def _pieces(message: OutboundMessage, able: Capabilities) -> Iterator[OutboundMessage]:
     shape = _shape(message, able)
     is_interactive = shape in ("buttons", "list")
-    texts = list(split(_in_words(message, able, shape), able.choice_text_max if is_interactive else able.text_max))
+    text_max = min(able.text_max, able.choice_text_max) if is_interactive else able.text_max
+    texts = list(split(_in_words(message, able, shape), text_max))
     if message.reaction and able.reactions:
         yield OutboundMessage(reaction=message.reaction)
     for start in range(0, len(message.media) if able.media_max else 0, able.media_max or 1):

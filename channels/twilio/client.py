@@ -152,9 +152,10 @@ def _has_text(body: str, parameters: Mapping[str, str | list[str]]) -> bool:
 
 def _code(answer: str) -> str:
     try:
-        return str(orjson.loads(answer)["code"])
-    except (ValueError, KeyError, TypeError):
+        code = orjson.loads(answer)["code"]
+    except (ValueError, LookupError, TypeError):
         return ""
+    return str(code) if type(code) is int else ""
 
 
 def _seconds(retry_after: str) -> float | None:

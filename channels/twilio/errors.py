@@ -81,7 +81,7 @@ def explain(code: str, *, http_status: int | None = None, retry_after_s: float |
         return SendError(code, text, kind=kind, retry_after_s=retry_after_s if retry_after_s is not None else wait_s)
     if http_status == 429:
         kind, text = "retry", "Twilio asks us to slow down."
-    elif http_status in (401, 403, 404):
+    elif http_status in (401, 403, 404) or (http_status is not None and 300 <= http_status < 400):
         kind, text = "config", "Twilio does not accept the account's credentials or does not know the resource."
     elif http_status == 408 or (http_status is not None and http_status >= 500):
         kind, text = "unclear", "Twilio had a problem and did not say whether the message went out."

@@ -1,0 +1,132 @@
+"""What every adapter promises, whichever channel it is."""
+
+import json
+from collections.abc import Callable
+from typing import cast
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.base import AccountKeys, Adapter, Request
+from channels.errors import BadRequest, SendError
+from channels.messages import InboundMessage, OutboundMessage, StatusUpdate
+from channels.registry import Network, adapters
+from channels.twilio.client import TwilioClient
+from tests.channels.posts import KEYS, form_post, json_post, recorded
+
+# Nothing here sends, so the session is never used.
+NETWORK = Network(TwilioClient(cast("aiohttp.ClientSession", None)), deliver=lambda to, message: None)
+ADAPTERS = adapters(NETWORK)
+GOOD: dict[str, Callable[[], Request]] = {
+    "sms": lambda: form_post(recorded("twilio", "sms_text")),
+    "webchat": lambda: json_post(recorded("webchat", "text")),
+    "simulator": lambda: json_post(recorded("webchat", "choice")),
+}
+each_adapter = pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=list(ADAPTERS))
+
+hostile = st.text(max_size=30) | st.sampled_from(
+    ["\x00", "\ud800", "9" * 5000, "1e999", "NaN", "[" * 9999, "'--", "{{7*7}}"]
+)
+known_fields = st.sampled_from(
+    sorted({name for vendor in ("sms_text", "whatsapp_button") for name in recorded("twilio", vendor)})
+)
+media_fields = st.sampled_from(["NumMedia", "MediaUrl0", "MediaContentType0", "Latitude", "Longitude", "FlowData"])
+statuses = st.sampled_from(["MessageStatus", "ErrorCode", "OptOutType", "ReferralSourceId", "ListId", "WaId"])
+twilio_forms = st.dictionaries(known_fields | media_fields | statuses, hostile, max_size=8)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+page_fields = st.sampled_from(["session", "id", "text", "choice", "name", "site"])
+
+
+@each_adapter
+def test_an_adapter_is_registered_under_its_own_name(adapter: Adapter) -> None:
+    assert ADAPTERS[adapter.kind] is adapter
+    assert adapter.capabilities.text_max > 0
+
+
+@each_adapter
+def test_a_good_request_is_verified_and_becomes_a_message(adapter: Adapter) -> None:
+    request = GOOD[adapter.kind]()
+    assert adapter.verify(request, KEYS)
+    (event,) = adapter.parse(request)
+    assert isinstance(event, InboundMessage)
+    assert event.provider_id
+    assert event.text
+    assert event.provider_account == adapter.claimed_account(request)
+    json.dumps(event.raw)
+
+
+@each_adapter
+def test_the_same_request_gives_the_same_provider_id(adapter: Adapter) -> None:
+    assert adapter.parse(GOOD[adapter.kind]()) == adapter.parse(GOOD[adapter.kind]())
+
+
+@each_adapter
+def test_an_answer_without_messages_only_says_received(adapter: Adapter) -> None:
+    answer = adapter.reply(())
+    assert answer.status == 200
+    assert b"Message>" not in answer.body
+
+
+@each_adapter
+def test_an_answer_carries_every_piece_of_a_long_message(adapter: Adapter) -> None:
+    words = [f"word{number}" for number in range(2000)]
+    body = adapter.reply((OutboundMessage(" ".join(words)),), status_url="https://a.b/status").body.decode()
+    assert all(f"{word}" in body for word in words)
+    assert body.count("word1999") == 1
+
+
+@each_adapter
+def test_an_unknown_error_code_is_explained_all_the_same(adapter: Adapter) -> None:
+    assert isinstance(adapter.explain("no such code"), SendError)
+
+
+@each_adapter
+@given(
+    method=st.sampled_from(["GET", "POST"]),
+    url=st.text(max_size=40),
+    kind=st.sampled_from(["application/x-www-form-urlencoded", "application/json", "text/plain", ""]),
+    body=st.binary(max_size=200),
+)
+def test_no_bytes_bring_anything_but_a_bad_request(
+    adapter: Adapter, method: str, url: str, kind: str, body: bytes
+) -> None:
+    _survives(adapter, Request.read(method, url, {"content-type": kind}, body))
+
+
+@each_adapter
+@given(form=twilio_forms)
+def test_no_form_brings_anything_but_a_bad_request(adapter: Adapter, form: dict[str, str]) -> None:
+    _survives(adapter, form_post({**recorded("twilio", "sms_text"), **form}))
+    body = urlencode(form, errors="surrogatepass").encode()
+    _survives(adapter, Request.read("POST", "/", {"content-type": "application/x-www-form-urlencoded"}, body))
+
+
+@each_adapter
+@given(data=json_values | st.dictionaries(page_fields, json_values | hostile, max_size=6))
+def test_no_json_brings_anything_but_a_bad_request(adapter: Adapter, data: object) -> None:
+    _survives(adapter, json_post(data))
+    if isinstance(data, dict):
+        _survives(adapter, json_post({**recorded("webchat", "text"), **data}))
+
+
+def _survives(adapter: Adapter, request: Request) -> None:
+    """Whatever comes out is fit for any database."""
+    assert isinstance(adapter.claimed_account(request), str)
+    assert adapter.verify(request, AccountKeys("", ("secret",))) in (True, False)
+    try:
+        events = adapter.parse(request)
+    except BadRequest:
+        return
+    for event in events:
+        assert isinstance(event, InboundMessage | StatusUpdate)
+        stored = json.dumps([event.raw, event.provider_id, str(getattr(event, "parts", ""))], ensure_ascii=False)
+        stored.encode()
+        assert "\x00" not in stored
+        assert "\\u0000" not in json.dumps(event.raw)

@@ -1,0 +1,234 @@
+"""Sending by REST: the real SDK against the simulated phone network, in good and bad weather."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+
+import aiohttp
+import pytest
+from aiohttp import web
+from pytest_aiohttp.plugin import AiohttpServer
+
+from channels.base import AccountKeys
+from channels.errors import SendError
+from channels.messages import Address, Media, OutboundMessage, Template
+from channels.twilio.client import TwilioClient
+from channels.twilio.sms import SmsAdapter
+from simulators.clock import HandClock
+from simulators.twilio import Account, Faults, Number, TwilioSimulator
+
+KEYS = AccountKeys("AC00000000000000000000000000000001", ("the-token",), "https://desk.example.com")
+DESK, CUSTOMER = Address("phone", "+15125550100"), Address("phone", "+15551230001")
+HELLO = OutboundMessage("Hello Dana", reference="out-1")
+
+
+@pytest.fixture
+def hand_clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def sim(hand_clock: HandClock) -> AsyncIterator[TwilioSimulator]:
+    accounts = [Account(sid=KEYS.account_id, auth_token="the-token", api_keys={"SK1": "the-key"})]
+    numbers = [Number(number=DESK.value, account_sid=KEYS.account_id, messaging_service_sid="MG" + "1" * 32)]
+    async with TwilioSimulator(
+        accounts=accounts, numbers=numbers, clock=hand_clock, sleep=hand_clock.sleep, rng=Random(1)
+    ) as network:
+        yield network
+        await network.settled()
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as running:
+        yield running
+
+
+@pytest.fixture
+def sms(sim: TwilioSimulator, session: aiohttp.ClientSession) -> SmsAdapter:
+    return SmsAdapter(TwilioClient(session, api_base=sim.url, timeout_s=0.5))
+
+
+def _inbox(sim: TwilioSimulator) -> list[str]:
+    return [text.body for text in sim.phone(CUSTOMER.value).inbox]
+
+
+async def test_a_message_reaches_the_phone(sms: SmsAdapter, sim: TwilioSimulator) -> None:
+    sent = await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=KEYS)
+    await sim.settled()
+    assert sent.status == "queued"
+    assert sent.provider_id in sim.messages
+    assert _inbox(sim) == ["Hello Dana"]
+
+
+async def test_an_api_key_and_a_messaging_service_send_too(sms: SmsAdapter, sim: TwilioSimulator) -> None:
+    keys = replace(KEYS, user="SK1", password="the-key", service_id="MG" + "1" * 32)
+    await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=keys)
+    await sim.settled()
+    assert _inbox(sim) == ["Hello Dana"]
+
+
+async def test_files_go_along(sms: SmsAdapter, sim: TwilioSimulator) -> None:
+    files = tuple(Media("image", url=f"https://desk.example.com/{name}.png") for name in "ab")
+    await sms.send(OutboundMessage("Look", media=files), to=CUSTOMER, sender=DESK, keys=KEYS)
+    await sim.settled()
+    (message,) = sim.messages.values()
+    assert message.media_urls == tuple(file.url for file in files)
+
+
+@pytest.mark.parametrize(
+    ("to", "keys", "faults", "code", "kind", "retry_after_s"),
+    [
+        ("+1555", KEYS, Faults(), "21211", "permanent", None),
+        (CUSTOMER.value, replace(KEYS, secrets=("wrong",)), Faults(), "20003", "config", None),
+        (CUSTOMER.value, KEYS, Faults(rest_429=1, retry_after_s=7), "20429", "retry", 7),
+        (CUSTOMER.value, KEYS, Faults(rest_500=1), "20500", "unclear", None),
+        (CUSTOMER.value, KEYS, Faults(rest_hang=1), "", "unclear", None),
+        (CUSTOMER.value, KEYS, Faults(accept_but_reset=1), "", "unclear", None),
+        (CUSTOMER.value, KEYS, Faults(broken_json=1), "", "unclear", None),
+    ],
+)
+async def test_a_refusal_says_what_to_do_next(
+    sms: SmsAdapter,
+    sim: TwilioSimulator,
+    to: str,
+    keys: AccountKeys,
+    faults: Faults,
+    code: str,
+    kind: str,
+    retry_after_s: float | None,
+) -> None:
+    sim.faults = faults
+    with pytest.raises(SendError) as trouble:
+        await sms.send(HELLO, to=Address("phone", to), sender=DESK, keys=keys)
+    error = trouble.value
+    assert (error.code, error.kind, error.retry_after_s) == (code, kind, retry_after_s)
+    assert error.retryable == (kind in ("retry", "unclear"))
+    assert CUSTOMER.value not in f"{error}{error!r}"
+    assert "token" not in f"{error}{error!r}"
+
+
+async def test_who_said_stop_is_told_apart(sms: SmsAdapter, sim: TwilioSimulator) -> None:
+    sim.opted_out.add((sim.numbers[DESK.value].opt_out_scope, CUSTOMER.value))
+    with pytest.raises(SendError) as trouble:
+        await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=KEYS)
+    assert (trouble.value.code, trouble.value.kind) == ("21610", "opted_out")
+
+
+async def test_a_closed_door_means_that_nothing_was_sent(session: aiohttp.ClientSession) -> None:
+    sms = SmsAdapter(TwilioClient(session, api_base="http://127.0.0.1:1"))
+    with pytest.raises(SendError) as trouble:
+        await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=KEYS)
+    assert trouble.value.kind == "retry"
+
+
+@pytest.mark.parametrize("fault", [Faults(accept_but_reset=1), Faults(broken_json=1)])
+async def test_after_an_unclear_answer_a_message_that_went_out_is_found_and_not_sent_twice(
+    sms: SmsAdapter, sim: TwilioSimulator, hand_clock: HandClock, fault: Faults
+) -> None:
+    await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=KEYS)  # the same words, said an hour before
+    await hand_clock.advance(3600)
+    tried_at, sim.faults = hand_clock.now, fault
+    with pytest.raises(SendError):
+        await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=KEYS)
+    await hand_clock.advance(60)
+    again = await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=KEYS, tried_at=tried_at)
+    await sim.settled()
+    assert again.provider_id == list(sim.messages)[1]
+    assert _inbox(sim) == ["Hello Dana"] * 2
+
+
+async def test_after_an_unclear_answer_a_message_that_did_not_go_out_is_sent(
+    sms: SmsAdapter, sim: TwilioSimulator, hand_clock: HandClock
+) -> None:
+    await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=KEYS)
+    await hand_clock.advance(3600)
+    tried_at, sim.faults = hand_clock.now, Faults(rest_500=1)
+    with pytest.raises(SendError):
+        await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=KEYS)
+    await sms.send(OutboundMessage("Other words"), to=CUSTOMER, sender=DESK, keys=KEYS)
+    await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=KEYS, tried_at=tried_at)
+    await sim.settled()
+    assert _inbox(sim) == ["Hello Dana", "Other words", "Hello Dana"]
+
+
+@pytest.mark.parametrize("fault", [Faults(rest_429=1), Faults(rest_500=1), Faults(rest_hang=1)])
+async def test_while_twilio_cannot_be_asked_nothing_is_sent_on_a_guess(
+    sms: SmsAdapter, sim: TwilioSimulator, hand_clock: HandClock, fault: Faults
+) -> None:
+    sim.faults = fault
+    with pytest.raises(SendError) as trouble:
+        await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=KEYS, tried_at=hand_clock.now - timedelta(minutes=1))
+    assert trouble.value.kind == "unclear"
+    assert not sim.messages
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (201, "", "unclear"),
+        (201, "null", "unclear"),
+        (201, "[]", "unclear"),
+        (201, '{"sid": null}', "unclear"),
+        (201, '{"sid": "SM1", "date_created": 3}', "unclear"),
+        (200, "<html>", "unclear"),
+        (302, "", "config"),
+        (404, "not json", "config"),
+        (400, '{"code": {"x": 1}}', "permanent"),
+        (400, '{"code": 3}', "permanent"),
+        (400, '{"code": true}', "permanent"),
+        (503, "", "unclear"),
+        (429, "", "retry"),
+    ],
+)
+async def test_a_nonsense_answer_is_unclear_and_never_another_exception(
+    session: aiohttp.ClientSession, aiohttp_server: AiohttpServer, status: int, body: str, kind: str
+) -> None:
+    async def nonsense(_: web.Request) -> web.Response:
+        return web.Response(
+            status=status, text=body, headers={"Location": "http://127.0.0.1:1/", "Retry-After": "soon"}
+        )
+
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", nonsense)
+    server = await aiohttp_server(app)
+    sms = SmsAdapter(TwilioClient(session, api_base=str(server.make_url("/prefix/"))))
+    with pytest.raises(SendError) as trouble:
+        await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=KEYS)
+    assert trouble.value.kind == kind
+    assert trouble.value.code in ("", "3")
+
+
+@pytest.mark.parametrize("message", [OutboundMessage(), OutboundMessage("word " * 400)])
+async def test_what_is_not_rendered_into_one_message_is_a_bug(sms: SmsAdapter, message: OutboundMessage) -> None:
+    with pytest.raises(SendError) as trouble:
+        await sms.send(message, to=CUSTOMER, sender=DESK, keys=KEYS)
+    assert trouble.value.kind == "bug"
+
+
+async def test_a_template_is_said_in_words(sms: SmsAdapter, sim: TwilioSimulator) -> None:
+    await sms.send(OutboundMessage("See you", template=Template("HX1")), to=CUSTOMER, sender=DESK, keys=KEYS)
+    await sim.settled()
+    assert _inbox(sim) == ["See you"]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("30003", "retry"),
+        ("30008", "retry_once"),
+        ("30006", "voice"),
+        ("30007", "content"),
+        ("63016", "window"),
+        ("21610", "opted_out"),
+        ("99999", "permanent"),
+        ("", "permanent"),
+        ("²", "permanent"),
+        ("9" * 5000, "permanent"),
+    ],
+)
+def test_every_error_code_has_a_sentence_and_a_next_step(sms: SmsAdapter, code: str, kind: str) -> None:
+    error = sms.explain(code)
+    assert error.kind == kind
+    assert error.text.endswith(".")

@@ -1,0 +1,136 @@
+"""The web chat's JSON, and the simulator that shares it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from channels.base import AccountKeys
+from channels.errors import BadRequest, SendError
+from channels.messages import JSON, Address, Choice, InboundMessage, Link, Media, Option, OutboundMessage, Text
+from channels.simulator.adapter import SimulatorAdapter
+from channels.webchat.adapter import WebChatAdapter
+from tests.channels.posts import json_post, recorded
+
+SESSION = "s-0123456789abcdef"
+VISITOR, PAGE = Address("web", SESSION), Address("web", "")
+EXPECTED = {
+    "text": InboundMessage(f"{SESSION}.1", VISITOR, PAGE, (Text("I need a repair"),)),
+    "choice": InboundMessage(
+        f"{SESSION}.2",
+        VISITOR,
+        Address("web", "main"),
+        (Choice("svc_1", "Haircut"),),
+        profile_name="Dana",
+        provider_account="main",
+    ),
+    "text_with_extras": InboundMessage(f"{SESSION}.3", VISITOR, PAGE, (Text("a\ufffdb"),)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_a_post_becomes_its_message(name: str) -> None:
+    (event,) = WebChatAdapter().parse(json_post(recorded("webchat", name)))
+    assert replace(event, raw={}) == EXPECTED[name]
+    assert "tracking" not in event.raw
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"session": "short"}, "session"),
+        ({"session": "s-0123456789abcdef/../x"}, "session"),
+        ({"session": 12345678901234567890}, "session"),
+        ({"id": ""}, "id"),
+        ({"id": "1\n2"}, "id"),
+        ({"text": ""}, "text"),
+        ({"text": " \n "}, "text"),
+        ({"text": "x" * 4001}, "text"),
+        ({"text": ["hi"]}, "text"),
+        ({"choice": "svc_1"}, "choice"),
+        ({"choice": {"title": "Haircut"}}, "choice.id"),
+        ({"choice": {"id": "x" * 300}}, "id"),
+        ({"site": "x" * 65}, "site"),
+        ({"name": {"first": "Dana"}}, "name"),
+    ],
+)
+def test_a_wrong_post_is_refused_by_the_name_of_its_field(changes: dict[str, JSON], field: str) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        WebChatAdapter().parse(json_post({**recorded("webchat", "text"), **changes}))
+    assert refusal.value.field == field
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"3",
+        b'"text"',
+        b"{",
+        b"NaN",
+        b"\xff\xfe{\x00}\x00",
+        b"\xef\xbb\xbf{}",
+        b"[" * 100_000,
+        b'{"a":\x80}',
+    ],
+)
+def test_what_is_no_json_object_is_refused(body: bytes) -> None:
+    with pytest.raises(BadRequest, match="body"):
+        WebChatAdapter().parse(json_post(body))
+
+
+def test_the_page_gets_what_it_can_show() -> None:
+    messages = (
+        OutboundMessage(
+            "Which <service>?", choices=(Option("s1", "Haircut"), Option("s2", "Repair", "1 hour")), reference="m1"
+        ),
+        OutboundMessage("Bye", media=(Media("image", url="https://a.b/c.png"),), link=Link("Pay", "https://a.b")),
+    )
+    answer = WebChatAdapter().reply(messages)
+    assert answer.content_type == "application/json"
+    assert json.loads(answer.body) == {
+        "messages": [
+            {
+                "id": "m1",
+                "text": "Which <service>?",
+                "style": "list",
+                "choices": [
+                    {"id": "s1", "title": "Haircut"},
+                    {"id": "s2", "title": "Repair", "description": "1 hour"},
+                ],
+            },
+            {"text": "Bye", "media": [{"kind": "image", "url": "https://a.b/c.png"}]},
+            {"link": {"title": "Pay", "url": "https://a.b"}},
+        ]
+    }
+
+
+def test_another_sites_page_cannot_post_without_being_asked() -> None:
+    request = json_post(recorded("webchat", "text"))
+    keys = AccountKeys("")
+    assert WebChatAdapter().verify(request, keys)
+    assert WebChatAdapter().verify(replace(request, headers={"content-type": "Application/JSON; charset=utf-8"}), keys)
+    assert not WebChatAdapter().verify(replace(request, headers={"content-type": "text/plain"}), keys)
+    assert not WebChatAdapter().verify(replace(request, headers={}), keys)
+
+
+async def test_a_later_message_waits_for_the_page_under_its_reference() -> None:
+    chat, keys = WebChatAdapter(), AccountKeys("")
+    sent = await chat.send(OutboundMessage("hi", reference="m1"), to=VISITOR, sender=PAGE, keys=keys)
+    assert (sent.provider_id, sent.status) == ("m1", "sent")
+    with pytest.raises(SendError):
+        await chat.send(OutboundMessage("hi"), to=VISITOR, sender=PAGE, keys=keys)
+
+
+async def test_the_simulator_shows_messages_at_once() -> None:
+    screen: list[tuple[Address, OutboundMessage]] = []
+    simulator, me = SimulatorAdapter(lambda to, message: screen.append((to, message))), Address("sim", SESSION)
+    (event,) = simulator.parse(json_post(recorded("webchat", "text")))
+    assert isinstance(event, InboundMessage)
+    assert event.sender == me
+    wish = OutboundMessage("Sure?", choices=(Option("y", "Yes"), Option("n", "No")), reference="m1")
+    sent = await simulator.send(wish, to=me, sender=event.recipient, keys=AccountKeys(""))
+    assert sent.status == "delivered"
+    assert screen == [(me, replace(wish, style="buttons"))]
