@@ -207,6 +207,9 @@ class Limits:
     silences: int = 2
 
 
+LIMITS = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """A whole scenario. `words` is language → key → wording; the first language is the default one.

@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 from flows import source
 from flows.definition import (
     END_KINDS,
+    LIMITS,
     RESTART,
     RESUME,
     Branch,
@@ -67,7 +68,7 @@ _WORDING = ("text", "short", "voice", "sms", "keywords")
 _TURN = ("user", "clock", "state", "says", "slots")
 
 
-def load(text: str | bytes, *, form: Format = "yaml", limits: Limits = Limits()) -> Scenario:  # noqa: B008 - frozen
+def load(text: str | bytes, *, form: Format = "yaml", limits: Limits = LIMITS) -> Scenario:
     """The scenario that `text` describes.
 
     Raises:

@@ -11,7 +11,7 @@ from transitions import Event, EventData, Machine, Transition
 from transitions import State as MachineState
 
 from flows import definition
-from flows.definition import SAME, Branch, Collect, Finish, Interrupt, Invoke, Limits, Scenario, State
+from flows.definition import LIMITS, SAME, Branch, Collect, Finish, Interrupt, Invoke, Limits, Scenario, State
 from flows.state import Option, Run
 from flows.words import placeholders
 
@@ -42,7 +42,7 @@ class Compiled:
     limits: Limits
 
 
-def compile(scenario: Scenario, limits: Limits = Limits()) -> Compiled:  # noqa: A001, B008 - the trade's word; frozen
+def compile(scenario: Scenario, limits: Limits = LIMITS) -> Compiled:  # noqa: A001 - the trade's word
     """A scenario ready to run. It should have passed the linter: a target that is nowhere becomes a `failed` run."""
     nodes = all_nodes(scenario)
     arrows = list(_arrows(scenario, nodes))

@@ -126,6 +126,7 @@ class _Walk:
         if not values:
             return self.invalid(node)
         self.heard()
+        news = {name for name, value in values.items() if run.slots.get(name) != value}
         changed = self.change(values)
         if changed:
             for index, name in enumerate(run.trail):
@@ -133,10 +134,11 @@ class _Walk:
                 if isinstance(passed, Collect) and passed.slot in changed:
                     self.go_back(index)
                     return True
+        slot = self.scenario.scenario.slots[task.slot]
         if task.slot in run.slots:
             self.passed(node)
             self.follow("filled")
-        elif not values.keys().isdisjoint(self.scenario.scenario.slots[task.slot].after):
+        elif slot.source is not None and not news.isdisjoint(slot.after):
             self.look_up(node, task)
         else:
             self.ask(node, task, short=True)
@@ -449,8 +451,10 @@ class _Walk:
             elif name in self.scenario.dependants:
                 run.slots[name] = value
         for name in tuple(changed):
-            for other in self.scenario.dependants[name]:
-                if other not in values and run.slots.pop(other, None) is not None:
+            for other in self.scenario.dependants.get(name, ()):
+                # A "yes" in the same breath as a change was said of what is no longer true.
+                kept = other in values and self.scenario.scenario.slots[other].type != "yes_no"
+                if not kept and run.slots.pop(other, None) is not None:
                     changed.add(other)
         if run.stack and values:
             run.stack = tuple(self.without_stale_offers(frame, values.keys()) for frame in run.stack)
