@@ -122,8 +122,13 @@ class Adapter(Protocol):
     """One channel. Everything but `send` is plain computing and never waits."""
 
     @property
-    def kind(self) -> str:
-        """The name in the registry, in accounts and in conversations: `sms`, `webchat`, ..."""
+    def provider(self) -> str:
+        """Whose interface it speaks, as accounts name it: `twilio`, `meta`, `webchat`, `simulator`."""
+        ...
+
+    @property
+    def channel(self) -> str:
+        """What customers use, as accounts and conversations name it: `sms`, `whatsapp`, `web`, `sim`."""
         ...
 
     @property

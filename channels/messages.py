@@ -217,7 +217,7 @@ class InboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class StatusUpdate:
-    """News about a message of ours.
+    """News about a message of ours, which `sender` (our own address) has sent.
 
     `reference` is the one of the `OutboundMessage`, when the channel carried it along: it finds messages whose provider
     id we never learnt (replies inside a webhook's answer, sends that timed out).
@@ -229,6 +229,7 @@ class StatusUpdate:
     error_code: str = ""
     error_text: str = ""
     reference: str = ""
+    sender: Address | None = None
     raw: dict[str, JSON] = field(default_factory=dict)
 
 
@@ -303,7 +304,7 @@ class OutboundMessage:
         return fields
 
     @classmethod
-    def from_json(cls, data: JSON) -> "OutboundMessage":
+    def from_json(cls, data: object) -> "OutboundMessage":
         """The message `to_json` wrote.
 
         Raises:

@@ -19,10 +19,11 @@ class Network:
     deliver: Callable[[Address, OutboundMessage], None]  # puts a message on the simulator's screen
 
 
-def adapters(network: Network) -> dict[str, Adapter]:
-    """The adapter of each kind of account."""
-    return {
-        "sms": SmsAdapter(network.twilio),
-        "webchat": WebChatAdapter(),
-        "simulator": SimulatorAdapter(network.deliver),
-    }
+def adapters(network: Network) -> dict[tuple[str, str], Adapter]:
+    """The adapter for each provider and channel that an account can have."""
+    every: tuple[Adapter, ...] = (
+        SmsAdapter(network.twilio),
+        WebChatAdapter(),
+        SimulatorAdapter(network.deliver),
+    )
+    return {(adapter.provider, adapter.channel): adapter for adapter in every}

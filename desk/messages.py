@@ -108,8 +108,8 @@ def add_out(
 ) -> int | None:
     """The id of the new message, or None when one with this `dedupe` was said before.
 
-    `uid` is for a caller that has to say it already in the message itself. `status`: accepted (goes out in the webhook's answer), queued (in the outbox) or refused (with the error that says
-    why). `turn_id` is the message that it answers.
+    `status`: accepted (goes out in the webhook's answer), queued (in the outbox) or refused (with the error that says
+    why). `turn_id` is the message that it answers. `uid` is for a caller who has said it already.
     """
     added: int | None = db.execute(
         _ADD_OUT[db.dialect.name],
@@ -143,6 +143,12 @@ def id_of(db: Db, account_id: int, provider_id: str) -> int | None:
 def without_provider_id(db: Db, account_id: int, uid: str) -> int | None:
     """Our id of an outgoing message whose provider id is not known yet, found by its own; None when it is known."""
     found: int | None = db.execute(_NAMELESS, {"account_id": account_id, "uid": uid}).scalar_one_or_none()
+    return found
+
+
+def id_of_uid(db: Db, conversation_id: int, uid: str) -> int | None:
+    """Our id of a message of this conversation by the one that is told outside, or None."""
+    found: int | None = db.execute(_OF_UID, {"conversation_id": conversation_id, "uid": uid}).scalar_one_or_none()
     return found
 
 
@@ -260,6 +266,7 @@ _ADD_OUT = {
     "postgresql": postgresql.insert(messages).values(direction="out").on_conflict_do_nothing().returning(_m.id),
 }
 _ID_OF = select(_m.id).where(_m.account_id == bindparam("account_id"), _m.provider_id == bindparam("provider_id"))
+_OF_UID = select(_m.id).where(_m.uid == bindparam("uid"), _m.conversation_id == bindparam("conversation_id"))
 _NAMELESS = select(_m.id).where(
     _m.uid == bindparam("uid"),
     _m.account_id == bindparam("account_id"),

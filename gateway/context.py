@@ -3,15 +3,19 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
+import aiohttp
 from bots.registry import Registry
+
 from channels.base import Adapter
-from channels.registry import adapters
+from channels.messages import Address, OutboundMessage
+from channels.registry import Network, adapters
+from channels.twilio.client import TwilioClient
 from desk.clock import Clock, SystemClock
 from gateway.accounts import TOPIC as ACCOUNTS_TOPIC
-from gateway.accounts import Accounts
+from gateway.accounts import Account, Accounts
 from gateway.pipeline.order import Order
 from gateway.settings import Settings, master_key
 from storage.bus import Bus, MemoryBus, RedisBus
@@ -29,9 +33,13 @@ class House:
     bus: Bus
     sealer: Sealer
     accounts: Accounts
-    adapters: dict[str, Adapter]
+    adapters: Mapping[tuple[str, str], Adapter]  # by provider and channel
     bots: Registry
     order: Order = field(default_factory=Order)
+
+    def adapter(self, account: Account) -> Adapter:
+        """What speaks the language of the account's provider."""
+        return self.adapters[account.provider, account.channel]
 
     def status_url(self, provider: str) -> str:
         """Where `provider` reports what became of a message."""
@@ -45,10 +53,12 @@ async def open_house(
     clock: Clock | None = None,
     monotonic_s: Callable[[], float] = time.monotonic,
     note: str = "",
+    deliver: Callable[[Address, OutboundMessage], None] = lambda _to, _message: None,
 ) -> AsyncIterator[House]:
     """A house whose store and bus are running, and stopped when the block ends.
 
-    `note` says in the lock beside an SQLite file where this process can be reached.
+    `note` says in the lock beside an SQLite file where this process can be reached; `deliver` shows what is sent over
+    the simulator channel.
 
     Raises:
         storage.filelock.Held: another process writes this SQLite file.
@@ -58,6 +68,7 @@ async def open_house(
     sealer = Sealer(master_key(settings))
     accounts = Accounts(store, sealer, settings, monotonic_s)
     await store.start()
+    http = aiohttp.ClientSession(trust_env=True)
     try:
         await bus.start()
         house = House(
@@ -67,7 +78,7 @@ async def open_house(
             bus=bus,
             sealer=sealer,
             accounts=accounts,
-            adapters=adapters(twilio_api_base=settings.twilio.api_base),
+            adapters=adapters(Network(TwilioClient(http, api_base=settings.twilio.api_base), deliver)),
             bots=Registry(),
         )
         forgetting = asyncio.create_task(_forget_accounts(bus, accounts))
@@ -75,9 +86,8 @@ async def open_house(
             yield house
         finally:
             forgetting.cancel()
-            for adapter in house.adapters.values():
-                await adapter.close()
     finally:
+        await http.close()
         await bus.stop()
         await store.stop()
 
@@ -88,4 +98,3 @@ async def _forget_accounts(bus: Bus, accounts: Accounts) -> None:
             await changed.wait()
             changed.clear()
             accounts.forget()
-

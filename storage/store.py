@@ -67,6 +67,18 @@ def open_store(url: str, bus: Bus, *, pool_size: int = 8, owner_note: str = "") 
     raise ValueError(f"database.url {url.split(':', 1)[0]!r} is not supported; use sqlite:///… or postgresql://…")
 
 
+def lock_path(url: str) -> Path | None:
+    """The file whose lock says that a process writes the SQLite database at `url`; None for PostgreSQL."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    return _lock_path(Path(parsed.database))
+
+
+def _lock_path(database: Path) -> Path:
+    return database.with_name(database.name + ".lock")
+
+
 def json_dumps(value: object) -> str:
     return orjson.dumps(value).decode()
 
@@ -125,7 +137,7 @@ class SqliteStore:
             raise ValueError("database.url needs a file, such as sqlite:///data/frontdesk.db")
         self._path = Path(url.database)
         self._bus = bus
-        self._lock = FileLock(self._path.with_name(self._path.name + ".lock"), note=owner_note)
+        self._lock = FileLock(_lock_path(self._path), note=owner_note)
         self._waiting: deque[_Call | None] = deque()
         self._wake = threading.Semaphore(0)
         self._thread: threading.Thread | None = None

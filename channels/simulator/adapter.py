@@ -31,7 +31,8 @@ CAPABILITIES: Final = Capabilities(
 class SimulatorAdapter:
     """Takes the web chat's JSON; what is sent goes to `deliver`, straight away and in the same process."""
 
-    kind: Final = "simulator"
+    provider: Final = "simulator"
+    channel: Final = "sim"
     capabilities: Final = CAPABILITIES
 
     def __init__(self, deliver: Callable[[Address, OutboundMessage], None]) -> None:

@@ -100,6 +100,7 @@ def decode(request: Request) -> tuple[Event, ...]:
             error_code=fields.get("ErrorCode", ""),
             error_text=fields.get("ErrorMessage", ""),
             reference=clean(request.query.get(REFERENCE, "")) if "?" in request.url else "",
+            sender=_address(fields, "From") if fields.get("From") else None,
             raw=dict(fields),
         ),
     )

@@ -26,7 +26,8 @@ CAPABILITIES: Final = Capabilities(
 class SmsAdapter:
     """SMS and MMS by Twilio's webhooks, TwiML and REST API."""
 
-    kind: Final = "sms"
+    provider: Final = "twilio"
+    channel: Final = "sms"
     capabilities: Final = CAPABILITIES
 
     def __init__(self, client: TwilioClient) -> None:

@@ -29,7 +29,8 @@ CAPABILITIES: Final = Capabilities(
 class WebChatAdapter:
     """Plain HTTP: replies stand in the answer, later messages wait until the page asks for them."""
 
-    kind: Final = "webchat"
+    provider: Final = "webchat"
+    channel: Final = "web"
     capabilities: Final = CAPABILITIES
 
     def claimed_account(self, request: Request) -> str:

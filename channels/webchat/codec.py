@@ -6,6 +6,7 @@ and `name` may be added. Out: `{"messages": [{"id": "…", "text": "…", "choic
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import orjson
@@ -18,6 +19,7 @@ from channels.messages import JSON, Address, Choice, InboundMessage, OutboundMes
 TEXT_MAX: Final = 4000
 # Whoever knows a session reads its conversation, so it has to be long enough to be random.
 _SESSION: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_UID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -39,6 +41,28 @@ def decode(request: Request, kind: Literal["web", "sim"] = "web") -> InboundMess
         provider_account=site,
         raw={name: _clean(data[name]) for name in ("session", "id", "site", "name", "text", "choice") if name in data},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whose messages a page wants, and after which one; `after` is empty for all of them."""
+
+    site: str
+    session: str
+    after: str
+
+
+def asked(request: Request) -> Asked:
+    """What the page asks for in its query: `site`, `session`, and maybe `after`, the id of the last message it has.
+
+    Raises:
+        BadRequest: naming the field that is missing or wrong.
+    """
+    data: dict[str, JSON] = dict(request.query)
+    after = _string(data, "after", 64)
+    if after and not _UID.fullmatch(after):
+        raise BadRequest("after", "not the id of a message")
+    return Asked(_string(data, "site", 64), _matching(data, "session", _SESSION), after)
 
 
 def encode(messages: Iterable[OutboundMessage]) -> bytes:

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 from aiohttp import web
 
-from channels.base import Adapter, Request
+from channels.base import Request
 from channels.errors import BadRequest
 from gateway.errors import problem
 from gateway.pipeline.receive import Forged, Receiver
@@ -26,16 +26,15 @@ def add_routes(app: web.Application) -> None:
 
 async def twilio_sms(request: web.Request) -> web.Response:
     """Twilio's messages and what became of ours; both are signed alike and tell themselves apart."""
-    return await _webhook(request, "sms", "twilio")
+    return await webhook(request, "twilio", "sms")
 
 
-async def _webhook(request: web.Request, channel: str, provider: str) -> web.Response:
-    receiver = request.app[RECEIVER]
-    adapter: Adapter = receiver.house.adapters[channel]
+async def webhook(request: web.Request, provider: str, channel: str) -> web.Response:
+    """The pipeline's answer to a provider's request, or the refusal that fits."""
     body = await request.read()
     try:
         incoming = Request.read(request.method, request.raw_path, request.headers, body)
-        answer = await receiver.webhook(adapter, provider, incoming, public_urls(request))
+        answer = await request.app[RECEIVER].webhook(provider, channel, incoming, public_urls(request))
     except Forged:
         return problem(request, 403, "BAD_SIGNATURE", "The signature is missing or does not fit this request.")
     except BadRequest as bad:

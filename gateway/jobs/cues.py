@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
+from bots.bot import Cue
 from sqlalchemy import select
 
-from bots.bot import Cue
 from channels.messages import Address, AddressKind
+from desk.conversations import by_id
+from desk.who import Actor
 from gateway.context import House
 from gateway.pipeline import turn
 from storage import queue
@@ -23,7 +25,7 @@ log = structlog.get_logger()
 class Place:
     """Where a cue is played: the conversation, its account and who is at the other end."""
 
-    conversation_id: int
+    tenant_id: int
     account_id: int
     peer: Address
 
@@ -31,14 +33,12 @@ class Place:
 def place(db: Db, conversation_id: int) -> Place | None:
     """The place of a conversation, or None when it is gone."""
     row = db.execute(
-        select(conversations.c.account_id, conversations.c.peer_kind, conversations.c.peer).where(
-            conversations.c.id == conversation_id
-        )
+        select(_c.tenant_id, _c.account_id, _c.peer_kind, _c.peer).where(_c.id == conversation_id)
     ).one_or_none()
     if row is None:
         return None
     kind: AddressKind = row.peer_kind
-    return Place(conversation_id, row.account_id, Address(kind, row.peer))
+    return Place(row.tenant_id, row.account_id, Address(kind, row.peer))
 
 
 async def play(house: House, conversation_id: int, cue: Cue, *, job: Job | None = None) -> None:
@@ -53,21 +53,32 @@ async def play(house: House, conversation_id: int, cue: Cue, *, job: Job | None 
         if job is not None:
             await house.store.write(queue.finish, job)
         return
-    channel = turn.Channel(account, house.adapters[account.channel].capabilities, inline=False)
+    channel = turn.Channel(account, house.adapter(account).capabilities, inline=False)
+    who = Actor(where.tenant_id, "system")
     async with house.order.turn((account.id, where.peer)):
-        taken = await house.store.write(_play, house, channel, conversation_id, cue, job, now=house.clock.now())
-    if taken is not None:
-        log.info("cue played", conversation=conversation_id, cue=cue.kind, **taken.facts)
+        taken = await house.store.write(_play, house, channel, who, conversation_id, cue, job, now=house.clock.now())
+    log.info("cue played", conversation=conversation_id, cue=cue.kind, **taken.facts)
 
 
 def _play(
-    db: Db, house: House, channel: turn.Channel, conversation_id: int, cue: Cue, job: Job | None, *, now: datetime
-) -> turn.Taken | None:
-    taken = turn.cue(db, house.bots, channel, conversation_id, cue, now=now)
+    db: Db,
+    house: House,
+    channel: turn.Channel,
+    who: Actor,
+    conversation_id: int,
+    cue: Cue,
+    job: Job | None,
+    *,
+    now: datetime,
+) -> turn.Taken:
+    context = by_id(db, who, conversation_id)
+    taken = turn.cue(db, house.bots, channel, context, cue, now=now)
     if job is not None:
         queue.finish(db, job)
     return taken
 
+
+_c = conversations.c
 
 Finder = Callable[[Db, Job], int | None]
 

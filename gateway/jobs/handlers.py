@@ -30,7 +30,7 @@ async def send(house: House, job: Job) -> None:
         await house.store.write(outbox.failed, job, gone, now=house.clock.now())
         return
     try:
-        result = await house.adapters[account.channel].send(
+        result = await house.adapter(account).send(
             letter.message,
             to=letter.to,
             sender=account.sender,

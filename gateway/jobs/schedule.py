@@ -7,18 +7,21 @@ processes that sweep at once do a thing once, and a restart forgets nothing.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
-
 from bots.bot import Cue
+
 from channels.messages import InboundMessage
 from desk import conversations, messages
 from desk.calendar import bookings, waitlist
+from desk.conversations import Due
+from desk.who import Actor
 from gateway.context import House
 from gateway.jobs import cues
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
+from storage.base import Db
 from storage.store import StoreUnavailable
 
 log = structlog.get_logger()
@@ -61,10 +64,7 @@ class Sweeper:
                 log.exception("sweep failed", sweep=sweep.__name__)
 
     async def _holds_and_offers(self) -> None:
-        now = self._house.clock.now()
-        if await self._house.store.read(bookings.any_expired, now):
-            await self._house.store.write(waitlist.expire_offers, now)
-            await self._house.store.write(bookings.expire_holds, now)
+        await self._house.store.write(_expire_claims, now=self._house.clock.now())
 
     async def _silence(self) -> None:
         due = await self._house.store.read(conversations.silent_due, self._house.clock.now(), _AT_ONCE)
@@ -81,17 +81,16 @@ class Sweeper:
 
     async def _inactive(self) -> None:
         before = self._house.clock.now() - timedelta(hours=self._house.settings.conversations.inactive_after_h)
-        for conversation_id in await self._house.store.read(conversations.inactive, before, _AT_ONCE):
-            await self._house.store.write(conversations.close_inactive, conversation_id, now=self._house.clock.now())
+        for due in await self._house.store.read(conversations.inactive, before, _AT_ONCE):
+            await self._house.store.write(_close, due, before=before, now=self._house.clock.now())
 
     async def _tidy(self) -> None:
         before = self._house.clock.now() - _EARLY_STATUS_KEPT
-        if await self._house.store.read(messages.any_early_status, before):
-            await self._house.store.write(messages.drop_early_statuses, before)
+        await self._house.store.write(messages.forget_early, before)
 
-    async def _play(self, due: list[int], kind: str) -> None:
-        for conversation_id in due:
-            await cues.play(self._house, conversation_id, Cue(kind, {}))
+    async def _play(self, due: list[Due], kind: str) -> None:
+        for one in due:
+            await cues.play(self._house, one.id, Cue(kind, {}))
 
     async def _drain_spool(self) -> None:
         """Handle what came while the database was away; replies go by the outbox, the webhooks are long answered."""
@@ -101,9 +100,23 @@ class Sweeper:
         for path, kept in self._spool.waiting():
             for one in kept:
                 account = await self._house.accounts.by_id(one.account_id)
-                adapter = self._house.adapters[one.channel]
+                adapter = self._house.adapters[one.provider, one.channel]
                 for event in adapter.parse(one.request):
                     if isinstance(event, InboundMessage) and account is not None:
-                        await receiver.message(adapter, account, event, inline=False)
+                        await receiver.message(account, event, inline=False)
             self._spool.done(path)
             log.info("spool drained", messages=len(kept))
+
+
+def _expire_claims(db: Db, *, now: datetime) -> None:
+    waitlist.expire_offers(db, now)
+    bookings.expire_holds(db, now)
+
+
+def _close(db: Db, due: Due, *, before: datetime, now: datetime) -> None:
+    """Close an inactive conversation, unless somebody has written since it was found."""
+    who = Actor(due.tenant_id, "system")
+    context = conversations.by_id(db, who, due.id)
+    written = max(filter(None, (context.last_in_at, context.last_out_at)), default=due.since)
+    if written <= before and context.status == "open":
+        conversations.close(db, who, due.id, reason="inactive", now=now)

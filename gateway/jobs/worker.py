@@ -8,6 +8,7 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
@@ -101,10 +102,11 @@ class Worker:
 
     async def _wait(self, woken: asyncio.Event, stopping: asyncio.Event, poll_s: float) -> None:
         """Until there may be something to do: a wake-up, a free hand, a stop, or the poll."""
-        waits = [asyncio.create_task(woken.wait()), asyncio.create_task(stopping.wait())]
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(one.wait()) for one in (woken, stopping)]
         busy = len(self._running) >= self._house.settings.jobs.workers
-        watched: list[asyncio.Future[object]] = [*waits, *(self._running if busy else ())]
-        await asyncio.wait(watched, timeout=poll_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {*waits, *(self._running if busy else ())}, timeout=poll_s, return_when=asyncio.FIRST_COMPLETED
+        )
         for wait in waits:
             wait.cancel()
         await asyncio.gather(*waits, return_exceptions=True)

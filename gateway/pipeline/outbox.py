@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import insert, select, update
 
+from channels.base import Sent
 from channels.errors import SendError
-from channels.messages import Address, AddressKind, OutboundMessage, Sent
-from desk import consent, conversations, messages
+from channels.messages import Address, AddressKind, OutboundMessage
+from desk import consent, messages
 from gateway.accounts import Account
+from gateway.pipeline import status
 from storage import queue
 from storage.base import Db
 from storage.models.conversations import conversations as conversation_table
@@ -33,9 +35,7 @@ def lane(account_id: int) -> str:
 
 def put(db: Db, account: Account, message_id: int, *, now: datetime, priority: int = 0) -> None:
     """Have the stored message `message_id` sent over `account`."""
-    db.execute(
-        insert(outbox).values(message_id=message_id, account_id=account.id, state="ready", created_at=now)
-    )
+    db.execute(insert(outbox).values(message_id=message_id, account_id=account.id, state="ready", created_at=now))
     queue.enqueue(
         db,
         KIND,
@@ -80,9 +80,11 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
     if row is None or row.state not in ("ready", "sending"):
         queue.finish(db, job)
         return None
-    refusal = consent.may_send(db, row.account_id, row.peer_kind, row.peer)
-    if refusal is not None:
-        _refuse(db, message_id, refusal.code, refusal.text)
+    allowed = consent.may_send(
+        db, account_id=row.account_id, kind=row.peer_kind, value=row.peer, use="service", now=now
+    )
+    if isinstance(allowed, consent.Refusal):
+        _refuse(db, message_id, allowed.code, allowed.reason)
         queue.finish(db, job)
         return None
     db.execute(
@@ -91,9 +93,7 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
         .values(state="sending", attempts=outbox.c.attempts + 1, attempted_at=now)
     )
     kind: AddressKind = row.peer_kind
-    message = (
-        OutboundMessage.from_json(row.content) if row.content else OutboundMessage(row.text, reference=row.uid)
-    )
+    message = OutboundMessage.from_json(row.content) if row.content else OutboundMessage(row.text, reference=row.uid)
     return Letter(
         message=message,
         account_id=row.account_id,
@@ -119,9 +119,7 @@ def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
     message_id = int(str(job.payload["message_id"]))
     tries = ONCE_MORE if error.kind == "retry_once" else len(RETRY_AFTER) + 1
     if error.kind != "unclear":  # it surely did not go out: no look-up before the next try
-        db.execute(
-            update(outbox).where(outbox.c.message_id == message_id).values(state="ready", attempted_at=None)
-        )
+        db.execute(update(outbox).where(outbox.c.message_id == message_id).values(state="ready", attempted_at=None))
     if error.retryable and job.attempts < tries:
         wait = RETRY_AFTER[min(job.attempts, len(RETRY_AFTER)) - 1]
         if error.retry_after_s is not None:
@@ -130,35 +128,16 @@ def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
         queue.again(db, job, at=now + wait, error=str(error), now=now)
         return
     if error.kind == "opted_out":
-        _note_opt_out(db, message_id, now=now)
-    _refuse(db, message_id, error.code, error.text, status="failed")
+        status.opt_out(db, message_id, now=now)
+    _refuse(db, message_id, error.code, error.text, state="failed")
     queue.finish(db, job)
 
 
-def _refuse(db: Db, message_id: int, code: str, text: str, *, status: str = "refused") -> None:
+def _refuse(db: Db, message_id: int, code: str, text: str, *, state: str = "refused") -> None:
+    """`refused` by us, or `failed` at the provider: people see the sentence beside the message."""
     db.execute(
         update(message_table)
         .where(message_table.c.id == message_id)
-        .values(status=status, error_code=code or None, error_text=text[:500])
+        .values(status=state, error_code=code or None, error_text=text[:500])
     )
-    state = "refused" if status == "refused" else "dead"
     db.execute(update(outbox).where(outbox.c.message_id == message_id).values(state=state))
-
-
-def _note_opt_out(db: Db, message_id: int, *, now: datetime) -> None:
-    """The provider says that this person has opted out: from now on we know it too."""
-    found = conversations.of_message(db, message_id)
-    if found is not None:
-        consent.record(
-            db,
-            tenant_id=found.tenant_id,
-            account_id=found.account_id,
-            kind=found.peer_kind,
-            value=found.peer,
-            customer_id=found.customer_id,
-            purpose="all",
-            state="out",
-            source="provider",
-            message_id=message_id,
-            now=now,
-        )

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from channels.base import AccountKeys, Adapter, Answer, Request
-from channels.errors import BadRequest
+from channels.base import AccountKeys, Answer, Request
 from channels.messages import InboundMessage, OutboundMessage, StatusUpdate
 from gateway.accounts import Account
 from gateway.context import House
-from gateway.pipeline import turn
+from gateway.pipeline import status, turn
 from gateway.pipeline.spool import Spool
 from storage.store import StoreUnavailable
 
@@ -27,7 +26,7 @@ class Receiver:
     house: House
     spool: Spool | None = None
 
-    async def webhook(self, adapter: Adapter, provider: str, request: Request, urls: tuple[str, ...]) -> Answer:
+    async def webhook(self, provider: str, channel: str, request: Request, urls: tuple[str, ...]) -> Answer:
         """The answer to a provider's webhook, with our replies in it where the channel can carry them.
 
         `urls` are the public addresses that the request may have been signed for.
@@ -37,6 +36,7 @@ class Receiver:
             BadRequest: it is, but makes no sense.
             StoreUnavailable: the database is away and nothing was kept; the provider should try again.
         """
+        adapter = self.house.adapters[provider, channel]
         claimed = adapter.claimed_account(request)
         secrets = await self.house.accounts.secrets(provider, claimed)
         for url in urls:
@@ -48,18 +48,18 @@ class Receiver:
         replies: list[OutboundMessage] = []
         for event in adapter.parse(request):
             if isinstance(event, InboundMessage):
-                replies += await self._one(adapter, provider, claimed, event, request)
+                replies += await self._one(provider, channel, claimed, event, request)
             else:
-                await self._status(adapter, provider, event, request)
-        return adapter.reply(replies, status_url=f"{urls[0]}/api/v1/webhooks/{provider}/status")
+                await self._status(provider, channel, event)
+        return adapter.reply(replies, status_url=self.house.status_url(provider))
 
-    async def message(self, adapter: Adapter, account: Account, event: InboundMessage, *, inline: bool) -> turn.Taken:
+    async def message(self, account: Account, event: InboundMessage, *, inline: bool) -> turn.Taken:
         """What the turn of one verified message left behind.
 
         Raises: StoreUnavailable
         """
-        channel = turn.Channel(account, adapter.capabilities, inline=inline)
         house = self.house
+        channel = turn.Channel(account, house.adapter(account).capabilities, inline=inline)
         async with house.order.turn((account.id, event.sender)):
             try:
                 taken = await house.store.write(turn.take, house.bots, channel, event, now=house.clock.now())
@@ -79,28 +79,31 @@ class Receiver:
         return taken
 
     async def _one(
-        self, adapter: Adapter, provider: str, claimed: str, event: InboundMessage, request: Request
+        self, provider: str, channel: str, claimed: str, event: InboundMessage, request: Request
     ) -> tuple[OutboundMessage, ...]:
-        account = await self.house.accounts.by_address(provider, adapter.kind, event.recipient.value)
+        account = await self.house.accounts.by_address(provider, channel, event.recipient.value)
         if account is None:
-            log.warning("message for a number that is not connected", provider=provider, to=event.recipient.value)
+            log.warning("message for a number that is not connected", provider=provider, channel=channel)
             return ()
         if account.provider_account and claimed and account.provider_account != claimed:
             log.warning("webhook refused", provider=provider, account=account.id, reason="account of another")
             raise Forged
         try:
-            return (await self.message(adapter, account, event, inline=adapter.capabilities.inline_reply)).replies
+            inline = self.house.adapter(account).capabilities.inline_reply
+            return (await self.message(account, event, inline=inline)).replies
         except StoreUnavailable as away:
             if self.spool is None:
                 raise
-            await self.spool.add(provider, adapter.kind, account.id, request, self.house.clock.now())
+            await self.spool.add(provider, channel, account.id, request, self.house.clock.now())
             log.warning("message spooled", account=account.id, provider_id=event.provider_id, reason=str(away))
             return ()
 
-    async def _status(self, adapter: Adapter, provider: str, event: StatusUpdate, request: Request) -> None:
-        from gateway.pipeline import status
-
-        await self.house.store.write(status.apply, adapter, provider, event, now=self.house.clock.now())
-
-
-__all__ = ["BadRequest", "Forged", "Receiver"]
+    async def _status(self, provider: str, channel: str, event: StatusUpdate) -> None:
+        ours = event.sender.value if event.sender is not None else ""
+        account = await self.house.accounts.by_address(provider, channel, ours)
+        if account is None:
+            log.warning("status of a number that is not connected", provider=provider, channel=channel)
+            return
+        adapter = self.house.adapter(account)
+        outcome = await self.house.store.write(status.apply, adapter, account, event, now=self.house.clock.now())
+        log.info("status", account=account.id, provider_id=event.provider_id, status=event.status, outcome=outcome)

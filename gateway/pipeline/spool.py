@@ -41,9 +41,7 @@ class Spool:
         self._lock = asyncio.Lock()
         self._number = 0
 
-    async def add(
-        self, provider: str, channel: str, account_id: int, request: Request, received_at: datetime
-    ) -> None:
+    async def add(self, provider: str, channel: str, account_id: int, request: Request, received_at: datetime) -> None:
         """Keep a request; it is on the disk when this returns.
 
         Raises: OSError when it cannot be written; the provider must hear that we do not have it.

@@ -2,41 +2,69 @@
 
 from datetime import datetime
 
+from sqlalchemy import bindparam, select
+
 from channels.base import Adapter
 from channels.messages import StatusUpdate
 from desk import consent, messages
+from gateway.accounts import Account
 from storage.base import Db
+from storage.models.conversations import conversations as conversation_table
+from storage.models.conversations import messages as message_table
 
 
-def apply(db: Db, adapter: Adapter, account_id: int, event: StatusUpdate, *, now: datetime) -> bool:
-    """True when the message's status moved; news of an unknown message is kept until the message is known.
+def apply(db: Db, adapter: Adapter, account: Account, event: StatusUpdate, *, now: datetime) -> str:
+    """changed, ignored, or unknown: news of an unknown message is kept until the message is known.
 
-    A message is found by our own reference (replies in a webhook's answer learn their provider id this way) or by the
-    provider's id.
+    A reply in a webhook's answer has no provider id until the first news of it, which carries our own reference.
     """
+    if event.reference and event.provider_id:
+        nameless = messages.without_provider_id(db, account.id, event.reference)
+        if nameless is not None:
+            messages.attach_provider_id(db, nameless, event.provider_id, "queued")
     explained = adapter.explain(event.error_code) if event.error_code else None
-    moved = messages.set_status(
+    outcome = messages.set_status(
         db,
-        account_id=account_id,
-        provider_id=event.provider_id,
-        reference=event.reference or None,
-        status=event.status,
+        account.id,
+        event.provider_id,
+        event.status,
         error_code=event.error_code or None,
-        error_text=explained.text if explained else None,
+        error_text=explained.text if explained else event.error_text or None,
         now=now,
     )
-    if moved is not None and explained is not None and explained.kind == "opted_out":
-        consent.record(
-            db,
-            tenant_id=moved.tenant_id,
-            account_id=account_id,
-            kind=moved.peer_kind,
-            value=moved.peer,
-            customer_id=moved.customer_id,
-            purpose="all",
-            state="out",
-            source="provider",
-            message_id=moved.message_id,
-            now=now,
-        )
-    return moved is not None
+    if outcome == "changed" and explained is not None and explained.kind == "opted_out":
+        message_id = messages.id_of(db, account.id, event.provider_id)
+        if message_id is not None:
+            opt_out(db, message_id, now=now)
+    return outcome
+
+
+def opt_out(db: Db, message_id: int, *, now: datetime) -> None:
+    """The provider says that whom we wrote to has opted out: from now on we know it too."""
+    row = db.execute(_RECIPIENT, {"message_id": message_id}).one()
+    consent.record(
+        db,
+        tenant_id=row.tenant_id,
+        account_id=row.account_id,
+        kind=row.peer_kind,
+        value=row.peer,
+        customer_id=row.customer_id,
+        purpose="all",
+        state="out",
+        source="provider",
+        message_id=message_id,
+        now=now,
+    )
+
+
+_RECIPIENT = (
+    select(
+        conversation_table.c.tenant_id,
+        conversation_table.c.account_id,
+        conversation_table.c.peer_kind,
+        conversation_table.c.peer,
+        conversation_table.c.customer_id,
+    )
+    .join(message_table, message_table.c.conversation_id == conversation_table.c.id)
+    .where(message_table.c.id == bindparam("message_id"))
+)

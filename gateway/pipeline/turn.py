@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bots import bot as bots
 from bots.registry import LoadedBot, Registry
+
+from bots import bot as bots
 from channels import optout
 from channels.base import Capabilities
 from channels.messages import InboundMessage, OutboundMessage, Text, parts_to_json
 from channels.render import render
 from desk import consent, conversations, messages
 from desk.conversations import Context
+from desk.who import Actor
 from gateway.accounts import Account
 from gateway.pipeline import outbox
 from storage.base import Db, JsonValue, new_uid
@@ -47,16 +49,17 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
     A message that we have already gives the replies of the first time again, and changes nothing.
     """
     context = _context(db, channel.account, message, now=now)
-    message_id = _keep(db, channel.account, context, message, now=now)
+    message_id = _keep(db, context, message, now=now)
     if message_id is None:
-        return _again(db, channel.account, context, message)
+        return _again(db, context, message)
+    if context.status != "open":
+        conversations.reopen(db, Actor(context.tenant_id, "customer"), context.id, now=now)
     word = _opt_out(channel, message, context)
     if word is not None:
-        return _consent(db, channel, context, message, message_id, word, now=now)
-    if context.owner != "bot" or context.is_opted_out or message.answered_by_provider or context.bot_id is None:
-        conversations.save_turn(db, context, last_in_at=now, now=now)
-        facts = {"owner": context.owner, "opted_out": context.is_opted_out}
-        return Taken(context.conversation_id, message_id, (), facts)
+        return _consent(db, context, message, message_id, word, now=now)
+    if context.owner != "bot" or context.is_out or message.answered_by_provider or context.bot_id is None:
+        _keep_flow(db, context, now=now)
+        return Taken(context.id, message_id, (), {"owner": context.owner, "opted_out": context.is_out})
     bot = _bot(db, registry, context)
     result = bots.take_turn(db, bot, context, bots.Heard(message_id, message), now=now)
     return _answer(db, channel, context, result, message_id=message_id, now=now)
@@ -65,55 +68,41 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
 def take_broken(db: Db, registry: Registry, channel: Channel, message: InboundMessage, *, now: datetime) -> Taken:
     """The same for a message whose turn failed: it is kept, the customer hears an apology, a person gets the word."""
     context = _context(db, channel.account, message, now=now)
-    message_id = _keep(db, channel.account, context, message, now=now)
+    message_id = _keep(db, context, message, now=now)
     if message_id is None:
-        return _again(db, channel.account, context, message)
-    if context.owner != "bot" or context.bot_id is None:
-        conversations.save_turn(db, context, last_in_at=now, now=now)
-        return Taken(context.conversation_id, message_id, (), {})
+        return _again(db, context, message)
+    if context.owner != "bot" or context.is_out or context.bot_id is None:
+        _keep_flow(db, context, now=now)
+        return Taken(context.id, message_id, (), {"owner": context.owner})
     result = bots.internal_error(db, _bot(db, registry, context), context, now=now)
     return _answer(db, channel, context, result, message_id=message_id, now=now)
 
 
-def cue(
-    db: Db, registry: Registry, channel: Channel, conversation_id: int, what: bots.Cue, *, now: datetime
-) -> Taken | None:
-    """A turn that the customer did not begin: silence, a reminder, an offer. Replies go to the outbox.
-
-    None when there is nothing to say it to any more.
-    """
-    context = conversations.lock(db, conversation_id)
-    if context is None or context.bot_id is None:
-        return None
+def cue(db: Db, registry: Registry, channel: Channel, context: Context, what: bots.Cue, *, now: datetime) -> Taken:
+    """A turn that the customer did not begin: silence, a reminder, an offer. Replies go to the outbox."""
+    if context.bot_id is None:
+        return Taken(context.id, 0, (), {})
     result = bots.take_turn(db, _bot(db, registry, context), context, what, now=now)
     return _answer(db, replace(channel, inline=False), context, result, message_id=None, now=now)
 
 
 def _context(db: Db, account: Account, message: InboundMessage, *, now: datetime) -> Context:
-    found = conversations.find(db, account.id, message.sender.kind, message.sender.value)
+    peer = message.sender
+    found = conversations.find(db, account.id, peer.kind, peer.value)
     if found is not None:
         return found
     return conversations.begin(
-        db,
-        tenant_id=account.tenant_id,
-        business_id=account.business_id,
-        account_id=account.id,
-        bot_id=account.bot_id,
-        channel=account.channel,
-        kind=message.sender.kind,
-        value=message.sender.value,
-        profile_name=message.profile_name or None,
-        now=now,
+        db, account.id, peer_kind=peer.kind, peer=peer.value, profile_name=message.profile_name or None, now=now
     )
 
 
-def _keep(db: Db, account: Account, context: Context, message: InboundMessage, *, now: datetime) -> int | None:
+def _keep(db: Db, context: Context, message: InboundMessage, *, now: datetime) -> int | None:
     is_plain = len(message.parts) == 1 and isinstance(message.parts[0], Text)
     return messages.add_in(
         db,
-        tenant_id=account.tenant_id,
-        account_id=account.id,
-        conversation_id=context.conversation_id,
+        tenant_id=context.tenant_id,
+        account_id=context.account_id,
+        conversation_id=context.id,
         provider_id=message.provider_id,
         text=message.text,
         content=None if is_plain else parts_to_json(message.parts),
@@ -123,93 +112,101 @@ def _keep(db: Db, account: Account, context: Context, message: InboundMessage, *
     )
 
 
-def _again(db: Db, account: Account, context: Context, message: InboundMessage) -> Taken:
-    first = messages.by_provider_id(db, account.id, message.provider_id)
-    replies = tuple(_outbound(row) for row in messages.replies_of(db, first))
-    return Taken(context.conversation_id, first.id, replies, {}, is_duplicate=True)
+def _keep_flow(db: Db, context: Context, *, now: datetime) -> None:
+    """Nobody of ours answers: the message waits for a person."""
+    conversations.save_turn(
+        db,
+        context.id,
+        flow=context.flow,
+        silence_due_at=context.silence_due_at,
+        flow_expires_at=context.flow_expires_at,
+        last_in_at=now,
+        unread=1,
+    )
+
+
+def _again(db: Db, context: Context, message: InboundMessage) -> Taken:
+    first = messages.id_of(db, context.account_id, message.provider_id)
+    replies = tuple(_outbound(row) for row in messages.replies_of(db, first)) if first is not None else ()
+    return Taken(context.id, first or 0, replies, {}, is_duplicate=True)
 
 
 def _outbound(row: messages.Message) -> OutboundMessage:
-    if row.content is not None:
-        return OutboundMessage.from_json(row.content)
-    return OutboundMessage(row.text, reference=row.uid)
+    if row.content is None:
+        return OutboundMessage(row.text, reference=row.uid)
+    return OutboundMessage.from_json(row.content)
 
 
 def _bot(db: Db, registry: Registry, context: Context) -> LoadedBot:
-    assert context.bot_id is not None  # noqa: S101  both callers have looked
-    return registry.get(db, context.bot_id, business_id=context.business_id, revision=context.revision)
+    assert context.bot_id is not None  # noqa: S101  the callers have looked
+    return registry.get(db, context.bot_id, business_id=context.business_id, revision=context.business_revision)
 
 
 def _answer(
     db: Db, channel: Channel, context: Context, result: bots.TurnResult, *, message_id: int | None, now: datetime
 ) -> Taken:
-    replies = tuple(piece for reply in result.replies for piece in render(reply, channel.capabilities))
-    said = tuple(_say(db, channel, context, reply, message_id=message_id, now=now) for reply in replies)
+    pieces = [piece for reply in result.replies for piece in render(reply, channel.capabilities)]
+    said = tuple(_say(db, channel, context, piece, message_id=message_id, now=now) for piece in pieces)
     conversations.save_turn(
         db,
-        context,
+        context.id,
         flow=result.flow,
         silence_due_at=result.silence_due_at,
         flow_expires_at=result.flow_expires_at,
         language=result.language,
         last_in_at=now if message_id is not None else None,
         last_out_at=now if said else None,
-        now=now,
     )
-    return Taken(context.conversation_id, message_id or 0, said if channel.inline else (), result.log)
+    return Taken(context.id, message_id or 0, said if channel.inline else (), result.log)
 
 
 def _say(
-    db: Db, channel: Channel, context: Context, reply: OutboundMessage, *, message_id: int | None, now: datetime
+    db: Db, channel: Channel, context: Context, piece: OutboundMessage, *, message_id: int | None, now: datetime
 ) -> OutboundMessage:
-    """Keep one reply; it goes out in the webhook's answer, or by the outbox."""
+    """Keep one reply; it goes out in the webhook's answer, or by the outbox.
+
+    Its own id is its reference: news about it carries that, since an answer to a webhook has no provider id yet.
+    """
     uid = new_uid()
-    reply = replace(reply, reference=uid)
-    is_plain = reply == OutboundMessage(reply.text, reference=uid)
+    piece = replace(piece, reference=uid)
+    is_plain = piece == OutboundMessage(piece.text, reference=uid)
     row_id = messages.add_out(
         db,
-        tenant_id=channel.account.tenant_id,
-        account_id=channel.account.id,
-        conversation_id=context.conversation_id,
+        tenant_id=context.tenant_id,
+        account_id=context.account_id,
+        conversation_id=context.id,
         uid=uid,
         author="bot",
-        text=reply.text,
-        content=None if is_plain else reply.to_json(),
+        text=piece.text,
+        content=None if is_plain else piece.to_json(),
         status="accepted" if channel.inline else "queued",
         turn_id=message_id,
         now=now,
     )
-    if not channel.inline:
+    if not channel.inline and row_id is not None:
         outbox.put(db, channel.account, row_id, now=now)
-    return reply
+    return piece
 
 
 def _opt_out(channel: Channel, message: InboundMessage, context: Context) -> str | None:
+    """STOP, START or HELP, by the provider's word or our own list; in a web chat these are words like any other."""
     if message.opt_out is not None:
         return message.opt_out
     if not channel.capabilities.carrier_opt_out and channel.account.channel != "whatsapp":
         return None
-    return optout.keyword_of(message.text, is_asked=context.flow is not None)
+    is_active = context.flow is not None and not context.is_out
+    return optout.keywords_of(message.text, active=is_active, carrier=channel.capabilities.carrier_opt_out)
 
 
-def _consent(
-    db: Db,
-    channel: Channel,
-    context: Context,
-    message: InboundMessage,
-    message_id: int,
-    word: str,
-    *,
-    now: datetime,
-) -> Taken:
-    """STOP, START and HELP. Where the carrier answers these words by itself, we keep silent."""
+def _consent(db: Db, context: Context, message: InboundMessage, message_id: int, word: str, *, now: datetime) -> Taken:
+    """Write it down. The carrier has answered by itself, so we keep silent."""
     if word in ("stop", "start"):
         consent.record(
             db,
-            tenant_id=channel.account.tenant_id,
-            account_id=channel.account.id,
-            kind=message.sender.kind,
-            value=message.sender.value,
+            tenant_id=context.tenant_id,
+            account_id=context.account_id,
+            kind=context.peer_kind,
+            value=context.peer,
             customer_id=context.customer_id,
             purpose="all",
             state="out" if word == "stop" else "in",
@@ -217,5 +214,5 @@ def _consent(
             message_id=message_id,
             now=now,
         )
-    conversations.save_turn(db, context, last_in_at=now, now=now)
-    return Taken(context.conversation_id, message_id, (), {"opt_out": word})
+    _keep_flow(db, context, now=now)
+    return Taken(context.id, message_id, (), {"opt_out": word})

@@ -125,7 +125,7 @@ outbox = Table(
     metadata,
     Column("message_id", BigId, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True),
     Column("account_id", BigId, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
-    Column("state", String(10), nullable=False),  # ready, sending, sent, dead, refused
+    Column("state", String(10), nullable=False),  # ready, sending, sent, failed, refused
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("attempted_at", UtcDateTime),
     Column("part_ids", type_json),  # provider ids of the parts that have gone out

@@ -22,10 +22,10 @@ NETWORK = Network(TwilioClient(cast("aiohttp.ClientSession", None)), deliver=lam
 ADAPTERS = adapters(NETWORK)
 GOOD: dict[str, Callable[[], Request]] = {
     "sms": lambda: form_post(recorded("twilio", "sms_text")),
-    "webchat": lambda: json_post(recorded("webchat", "text")),
-    "simulator": lambda: json_post(recorded("webchat", "choice")),
+    "web": lambda: json_post(recorded("webchat", "text")),
+    "sim": lambda: json_post(recorded("webchat", "choice")),
 }
-each_adapter = pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=list(ADAPTERS))
+each_adapter = pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=["-".join(key) for key in ADAPTERS])
 
 hostile = st.text(max_size=30) | st.sampled_from(
     ["\x00", "\ud800", "9" * 5000, "1e999", "NaN", "[" * 9999, "'--", "{{7*7}}"]
@@ -46,13 +46,13 @@ page_fields = st.sampled_from(["session", "id", "text", "choice", "name", "site"
 
 @each_adapter
 def test_an_adapter_is_registered_under_its_own_name(adapter: Adapter) -> None:
-    assert ADAPTERS[adapter.kind] is adapter
+    assert ADAPTERS[adapter.provider, adapter.channel] is adapter
     assert adapter.capabilities.text_max > 0
 
 
 @each_adapter
 def test_a_good_request_is_verified_and_becomes_a_message(adapter: Adapter) -> None:
-    request = GOOD[adapter.kind]()
+    request = GOOD[adapter.channel]()
     assert adapter.verify(request, KEYS)
     (event,) = adapter.parse(request)
     assert isinstance(event, InboundMessage)
@@ -64,7 +64,7 @@ def test_a_good_request_is_verified_and_becomes_a_message(adapter: Adapter) -> N
 
 @each_adapter
 def test_the_same_request_gives_the_same_provider_id(adapter: Adapter) -> None:
-    assert adapter.parse(GOOD[adapter.kind]()) == adapter.parse(GOOD[adapter.kind]())
+    assert adapter.parse(GOOD[adapter.channel]()) == adapter.parse(GOOD[adapter.channel]())
 
 
 @each_adapter

@@ -90,11 +90,15 @@ EXPECTED: dict[str, InboundMessage | StatusUpdate | None] = {
         ),
     ),
     "whatsapp_unknown_kind": replace(WHATSAPP, parts=(Unsupported("hologram"),)),
-    "status_delivered": StatusUpdate(MM, "delivered"),
+    "status_delivered": StatusUpdate(MM, "delivered", sender=Address("phone", "+15125550100")),
     "status_undelivered": StatusUpdate(
-        MM, "undelivered", error_code="30003", error_text="Unreachable destination handset"
+        MM,
+        "undelivered",
+        error_code="30003",
+        error_text="Unreachable destination handset",
+        sender=Address("phone", "+15125550100"),
     ),
-    "status_whatsapp_read": StatusUpdate(MM, "read"),
+    "status_whatsapp_read": StatusUpdate(MM, "read", sender=Address("whatsapp", "+15559876543")),
     "status_unknown": None,
 }
 
