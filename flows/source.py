@@ -23,6 +23,7 @@ Scalar: TypeAlias = str | int | float | bool | None
 _MAX_DEPTH = 24
 _MAX_INTEGER = 2**53
 _TAG = "tag:yaml.org,2002:"
+_YAML_ONLY = str.maketrans({"\t": " ", "\x85": "\\N", "\u2028": "\\L", "\u2029": "\\P"})
 _SURROGATE_PAIR = re.compile(r"(\\\\)|\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
@@ -49,11 +50,7 @@ def read(text: str | bytes, *, form: Format = "yaml", max_bytes: int) -> Item:
     try:
         node = yaml.compose(content, Loader=_Loader)
     except yaml.MarkedYAMLError as broken:
-        mark = broken.problem_mark or broken.context_mark
-        where = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
-        raise _refusal(
-            where, "syntax", f"This is not valid {form.upper()}: {broken.problem or broken.context}."
-        ) from broken
+        raise _syntax(form, broken, content.count("\n")) from broken
     except (yaml.YAMLError, RecursionError) as broken:
         raise _refusal(
             Position(1, 1), "syntax", f"This cannot be read as {form.upper()}: {str(broken).splitlines()[0]}."
@@ -87,7 +84,11 @@ def _decoded(text: str | bytes, max_bytes: int) -> str:
 
 
 def _as_yaml(text: str) -> str:
-    """JSON that a YAML parser reads the same: checked as JSON, without tabs, surrogate pairs as one character."""
+    """JSON that a YAML parser reads the same.
+
+    It is checked as JSON first. Then tabs, surrogate pairs and the line breaks that only YAML knows are written YAML's
+    way.
+    """
     try:
         json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as broken:
@@ -96,7 +97,16 @@ def _as_yaml(text: str) -> str:
         ) from broken
     except (ValueError, RecursionError) as broken:
         raise _refusal(Position(1, 1), "syntax", f"This cannot be read as JSON: {broken}.") from broken
-    return _SURROGATE_PAIR.sub(_one_character, text.replace("\t", " "))
+    return _SURROGATE_PAIR.sub(_one_character, text.translate(_YAML_ONLY))
+
+
+def _syntax(form: Format, broken: yaml.MarkedYAMLError, last_line: int) -> ScenarioError:
+    mark, begun = broken.problem_mark or broken.context_mark, broken.context_mark
+    if mark and begun and mark.line > last_line:
+        mark = begun
+    where = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
+    since = f" ({broken.context} begun in line {begun.line + 1})" if begun and broken.context else ""
+    return _refusal(where, "syntax", f"This is not valid {form.upper()}: {broken.problem or broken.context}{since}.")
 
 
 def _no_constant(name: str) -> NoReturn:
