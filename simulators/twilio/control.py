@@ -1,0 +1,137 @@
+"""A small API under /_sim with which a person and curl can play a phone, look around, and cause trouble."""
+
+import base64
+import binascii
+from dataclasses import asdict
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from simulators.twilio import faults
+from simulators.twilio.inbound import UnknownNumber
+from simulators.twilio.model import Exchange, Media, Message, Received
+from simulators.twilio.phone import Phone
+from simulators.twilio.rest import NETWORK, Json
+
+
+def routes() -> list[web.RouteDef]:
+    """The paths under /_sim."""
+    return [
+        web.get("/_sim", _overview),
+        web.get("/_sim/phones/{number}", _inbox),
+        web.post("/_sim/phones/{number}/messages", _text),
+        web.get("/_sim/faults", _show_faults),
+        web.put("/_sim/faults", _set_faults),
+    ]
+
+
+@web.middleware
+async def as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Errors under /_sim as JSON. Only JSON is taken in, which no foreign web page can send here unasked."""
+    if not request.path.startswith("/_sim"):
+        return await handler(request)
+    try:
+        if request.method in ("POST", "PUT") and request.content_type != "application/json":
+            raise web.HTTPUnsupportedMediaType(text='send JSON, for example with curl --json \'{"body": "hi"}\'')
+        return await handler(request)
+    except web.HTTPException as error:
+        return web.json_response({"error": error.text}, status=error.status)
+
+
+async def _overview(request: web.Request) -> web.Response:
+    network = request.app[NETWORK]
+    numbers = [
+        {"number": number.number, "account_sid": number.account_sid, "webhook_url": number.webhook_url}
+        for number in network.numbers.values()
+    ]
+    alerts = [asdict(alert) for alert in network.alerts[-50:]]
+    return web.json_response(
+        {"numbers": numbers, "messages": len(network.messages), "requests": len(network.posts), "alerts": alerts}
+    )
+
+
+async def _inbox(request: web.Request) -> web.Response:
+    phone = _phone(request)
+    return web.json_response({"number": phone.number, "inbox": [_received(text) for text in phone.inbox]})
+
+
+async def _text(request: web.Request) -> web.Response:
+    data = await _object(request)
+    to, body, media = data.get("to"), data.get("body", ""), data.get("media", [])
+    if not isinstance(to, str) or not isinstance(body, str) or not isinstance(media, list):
+        raise web.HTTPBadRequest(text='send {"to": "+15125550100", "body": "hi"}; media is a list')
+    try:
+        exchange = await _phone(request).text(to, body, media=[_file(item) for item in media])
+    except UnknownNumber as error:
+        raise web.HTTPNotFound(text=str(error)) from error
+    return web.json_response(_exchange(exchange), status=201)
+
+
+async def _show_faults(request: web.Request) -> web.Response:
+    return web.json_response(asdict(request.app[NETWORK].faults))
+
+
+async def _set_faults(request: web.Request) -> web.Response:
+    try:
+        request.app[NETWORK].faults = faults.from_json(await _object(request))
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=str(error)) from error
+    return await _show_faults(request)
+
+
+def _phone(request: web.Request) -> Phone:
+    try:
+        return request.app[NETWORK].phone(request.match_info["number"])
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=str(error)) from error
+
+
+async def _object(request: web.Request) -> Json:
+    try:
+        data: object = await request.json()
+    except (ValueError, RecursionError) as error:
+        raise web.HTTPBadRequest(text="that is not JSON") from error
+    if not isinstance(data, dict):
+        raise web.HTTPBadRequest(text="send a JSON object")
+    return data
+
+
+def _file(item: object) -> Media:
+    match item:
+        case {"content_type": str(content_type), "base64": str(content)}:
+            try:
+                return Media(base64.b64decode(content, validate=True), content_type)
+            except binascii.Error as error:
+                raise web.HTTPBadRequest(text="the base64 of a file does not decode") from error
+        case _:
+            raise web.HTTPBadRequest(text='a file is {"content_type": "image/png", "base64": "…"}')
+
+
+def _exchange(exchange: Exchange) -> Json:
+    return {
+        "sid": exchange.message.sid,
+        "webhook": [
+            {
+                "url": post.url,
+                "status": post.status,
+                "error": post.error,
+                "answer": post.answer.decode(errors="replace"),
+            }
+            for post in exchange.posts
+        ],
+        "replies": [_reply(message) for message in exchange.replies],
+    }
+
+
+def _reply(message: Message) -> Json:
+    return {"sid": message.sid, "to": message.to, "body": message.body, "media": message.media_urls}
+
+
+def _received(text: Received) -> Json:
+    return {
+        "sid": text.sid,
+        "from": text.sender,
+        "body": text.body,
+        "media": text.media_urls,
+        "at": text.at.isoformat(),
+    }

@@ -1,0 +1,190 @@
+"""From the application to a phone: taking a message, delivering it, and telling the application how it went."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from simulators.twilio import checks
+from simulators.twilio.checks import Draft, Refusal
+from simulators.twilio.model import Message, Number, Received
+from simulators.twilio.network import Network
+from simulators.twilio.webhooks import Form
+
+_NEVER_SENT = (30001, 30002)  # These end in `failed`; with every other error a message comes back `undelivered`.
+_REASONS = {
+    30001: "Queue overflow",
+    30002: "Account suspended",
+    30003: "Unreachable destination handset",
+    30004: "Message blocked",
+    30005: "Unknown destination handset",
+    30006: "Landline or unreachable carrier",
+    30007: "Message filtered",
+    30008: "Unknown error",
+}
+
+
+def send(network: Network, draft: Draft) -> Message:
+    """Take a message from the application; its delivery goes on by itself.
+
+    Raises:
+        Refusal: Twilio does not take it.
+    """
+    candidate = _sender(network, draft)
+    sender, at = checks.accept(
+        draft,
+        account=network.accounts[draft.account_sid],
+        sender=candidate,
+        is_opted_out=candidate is not None and (candidate.opt_out_scope, draft.to) in network.opted_out,
+        is_landline=checks.is_phone_number(draft.to) and network.phone(draft.to).is_landline,
+        now=network.clock(),
+    )
+    if not draft.status_callback and sender.status_callback_url:
+        draft = replace(draft, status_callback=sender.status_callback_url)
+    return put_through(network, draft, sender, at=at)
+
+
+def put_through(network: Network, draft: Draft, sender: Number, *, at: datetime | None = None) -> Message:
+    """Send without any check, at once or at the given time."""
+    now = network.clock()
+    is_pooled = bool(draft.messaging_service_sid)
+    message = Message(
+        sid=("MM" if draft.media_urls else "SM") + network.new_id(),
+        account_sid=draft.account_sid,
+        sender=None if is_pooled else sender.number,
+        to=draft.to,
+        body=draft.body,
+        direction=draft.direction,
+        status="scheduled" if at else "accepted" if is_pooled else "queued",
+        created_at=now,
+        updated_at=now,
+        messaging_service_sid=draft.messaging_service_sid or sender.messaging_service_sid,
+        media_urls=draft.media_urls,
+        status_callback=draft.status_callback or None,
+        callback_method=draft.callback_method,
+    )
+    network.messages[message.sid] = message
+    if message.messaging_service_sid:
+        network.usual_number[message.messaging_service_sid, draft.to] = sender
+    if at is None:
+        _dispatch(network, message, sender)
+    else:
+        network.start(_dispatch_at(network, at, message, sender), sid=message.sid, is_scheduled=True)
+    return message
+
+
+def cancel(network: Network, message: Message) -> None:
+    """Call off a scheduled message.
+
+    Raises:
+        Refusal: it no longer waits.
+    """
+    if message.status != "scheduled":
+        raise Refusal(30409, "This message cannot be canceled: it is not scheduled")
+    _move(network, message, "canceled", None)
+    network.start(_report(network, message, _status_form(message, network.clock())), sid=message.sid)
+
+
+def _sender(network: Network, draft: Draft) -> Number | None:
+    """The account's number that will send it: the one asked for, or the service's that this phone is used to."""
+    if draft.sender:
+        number = network.numbers.get(draft.sender)
+        is_fit = number is not None and number.account_sid == draft.account_sid
+        if draft.messaging_service_sid:
+            is_fit = is_fit and number is not None and number.messaging_service_sid == draft.messaging_service_sid
+        return number if is_fit else None
+    pool = [
+        number
+        for number in network.numbers.values()
+        if number.messaging_service_sid == draft.messaging_service_sid and number.account_sid == draft.account_sid
+    ]
+    usual = network.usual_number.get((draft.messaging_service_sid, draft.to))
+    return usual if usual in pool else next(iter(pool), None)
+
+
+async def _dispatch_at(network: Network, at: datetime, message: Message, sender: Number) -> None:
+    await network.sleep((at - network.clock()).total_seconds())
+    if message.status == "scheduled":
+        _dispatch(network, message, sender)
+
+
+def _dispatch(network: Network, message: Message, sender: Number) -> None:
+    """Put a message on the phone straight away, unless something is in the way; its states follow by themselves."""
+    message.sender = sender.number
+    phone = network.phone(message.to)
+    error = network.dice.faults.undelivered_code if network.dice.strikes("undelivered") else phone.fails_with
+    body, media_urls = message.body, message.media_urls  # As sent: by the time of a late delivery it may be redacted.
+
+    def deliver() -> None:
+        if error is None:
+            phone.receive(Received(message.sid, sender.number, body, media_urls, network.clock()))
+
+    is_late = network.dice.strikes("delay")
+    if not is_late:
+        deliver()
+    network.start(_travel(network, message, error, deliver if is_late else None), sid=message.sid)
+
+
+async def _travel(network: Network, message: Message, error: int | None, deliver: Callable[[], None] | None) -> None:
+    dice = network.dice
+    is_silent, is_twice = dice.strikes("never_status"), dice.strikes("status_duplicate")
+    is_backwards = dice.strikes("status_out_of_order")
+    if deliver is not None:
+        await network.sleep(dice.faults.delay_s)
+        deliver()
+    outcome = "delivered" if error is None else "undelivered"
+    states = ["queued", "failed"] if error in _NEVER_SENT else ["queued", "sent", outcome]
+    kept_back: list[Form] = []
+    for state in states:
+        await network.sleep(network.pace_s)
+        _move(network, message, state, error if state in ("failed", "undelivered") else None)
+        reports = [] if is_silent else [_status_form(message, network.clock())] * (2 if is_twice else 1)
+        if is_backwards:
+            kept_back = reports + kept_back
+        else:
+            for form in reports:
+                await _report(network, message, form)
+    for form in kept_back:
+        await _report(network, message, form)
+
+
+def _move(network: Network, message: Message, status: str, error: int | None) -> None:
+    message.status = status
+    message.error_code = error
+    message.updated_at = network.clock()
+    if status == "sent":
+        message.sent_at = message.updated_at
+
+
+def _status_form(message: Message, now: datetime) -> Form:
+    form = {
+        "SmsSid": message.sid,
+        "SmsStatus": message.status,
+        "MessageStatus": message.status,
+        "To": message.to,
+        "MessageSid": message.sid,
+        "AccountSid": message.account_sid,
+        "ApiVersion": "2010-04-01",
+    }
+    if message.sender:
+        form["From"] = message.sender
+    if message.messaging_service_sid:
+        form["MessagingServiceSid"] = message.messaging_service_sid
+    if message.error_code:
+        form |= {"ErrorCode": str(message.error_code), "ErrorMessage": reason(message.error_code)}
+    if message.status == "delivered":
+        form["RawDlrDoneDate"] = f"{now:%y%m%d%H%M}"
+    return tuple(form.items())
+
+
+def reason(error_code: int) -> str:
+    """An error code in words."""
+    return _REASONS.get(error_code, "Delivery failed")
+
+
+async def _report(network: Network, message: Message, form: Form) -> None:
+    if not message.status_callback:
+        return
+    post = await network.post(message.account_sid, message.status_callback, form, message.callback_method)
+    if post.error is not None:
+        text = f"the status callback was not accepted ({post.status})"
+        network.alert(post.error, text, url=post.url, message_sid=message.sid)
