@@ -7,7 +7,7 @@ sends again. A message is put here in the transaction that decided on it.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from channels.base import Sent
 from channels.errors import SendError
@@ -90,7 +90,8 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
     db.execute(
         update(outbox)
         .where(outbox.c.message_id == message_id)
-        .values(state="sending", attempts=outbox.c.attempts + 1, attempted_at=now)
+        # The first of several unclear tries counts: the look-up has to reach back to it, or it sends a second time.
+        .values(state="sending", attempts=outbox.c.attempts + 1, attempted_at=func.coalesce(outbox.c.attempted_at, now))
     )
     kind: AddressKind = row.peer_kind
     message = OutboundMessage.from_json(row.content) if row.content else OutboundMessage(row.text, reference=row.uid)
