@@ -1,0 +1,1 @@
+"""The desk, asked through its verbs, on both engines."""
