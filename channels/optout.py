@@ -29,6 +29,7 @@ WORDS: Final[dict[str, dict[str, tuple[OptOut, bool]]]] = {
 }
 _ALL: Final = {word: meaning for words in WORDS.values() for word, meaning in words.items()}
 _LONGEST: Final = 4 * max(map(len, _ALL))
+_INVISIBLE: Final = ("Mn", "Me", "Cf")  # accents, direction marks, joiners
 
 
 def keywords_of(text: str, *, active: bool, carrier: bool = False) -> OptOut | None:
@@ -49,6 +50,3 @@ def _plain(text: str) -> str:
     folded = unicodedata.normalize("NFKD", text).casefold()
     visible = (char for char in folded if unicodedata.category(char) not in _INVISIBLE)
     return " ".join("".join(char if char.isalnum() else " " for char in visible).split())
-
-
-_INVISIBLE: Final = ("Mn", "Me", "Cf")  # accents, direction marks, joiners

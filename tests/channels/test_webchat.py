@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from channels.base import AccountKeys
+from channels.base import AccountKeys, Request
 from channels.errors import BadRequest, SendError
 from channels.messages import JSON, Address, Choice, InboundMessage, Link, Media, Option, OutboundMessage, Text
 from channels.simulator.adapter import SimulatorAdapter
 from channels.webchat.adapter import WebChatAdapter
+from channels.webchat.codec import Asked, asked
 from tests.channels.posts import json_post, recorded
 
 SESSION = "s-0123456789abcdef"
@@ -105,6 +106,34 @@ def test_the_page_gets_what_it_can_show() -> None:
             {"link": {"title": "Pay", "url": "https://a.b"}},
         ]
     }
+
+
+def _poll(query: str) -> Request:
+    return Request.read("GET", f"/webchat?{query}", {})
+
+
+def test_a_page_asks_for_what_it_has_missed() -> None:
+    uid = "019f0000-0000-7000-8000-000000000001"
+    assert asked(_poll(f"session={SESSION}")) == Asked("", SESSION, "")
+    assert asked(_poll(f"session={SESSION}&site=main&after={uid}")) == Asked("main", SESSION, uid)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("", "session"),
+        ("session=short", "session"),
+        (f"session={SESSION}%00", "session"),
+        (f"session={SESSION}&after=1", "after"),
+        (f"session={SESSION}&after=%F0%9F%91%8B", "after"),
+        (f"session={SESSION}&site={'x' * 65}", "site"),
+        ("&".join(["x=1"] * 2000), "form"),
+    ],
+)
+def test_a_wrong_question_is_refused_by_the_name_of_its_field(query: str, field: str) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        asked(_poll(query))
+    assert refusal.value.field == field
 
 
 def test_another_sites_page_cannot_post_without_being_asked() -> None:
