@@ -73,6 +73,8 @@ claims = Table(
     ),
     CheckConstraint("starts_at < ends_at", name="range"),
     CheckConstraint("(appointment_id IS NULL) = (expires_at IS NOT NULL)", name="hold_or_appointment"),
+    # Claims are deleted, and who held one still knows its id: SQLite must not give that id to somebody else.
+    sqlite_autoincrement=True,
 )
 
 waitlist = Table(

@@ -856,6 +856,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_claims")),
         sa.UniqueConstraint("appointment_id", name=op.f("uq_claims_appointment_id")),
         sa.UniqueConstraint("uid", name=op.f("uq_claims_uid")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("claims", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_claims_conversation_id"), ["conversation_id"], unique=False)
