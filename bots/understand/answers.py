@@ -1,0 +1,359 @@
+"""Answers to what the bot asked: yes or no, and which of the things on offer."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from math import log
+from typing import Literal, NamedTuple
+
+from rapidfuzz.distance import OSA
+
+from bots.understand import acts
+from bots.understand.text import Token, fold, read_number, stem, tokens, words
+
+How = Literal["number", "exact", "part", "fuzzy", "any", "ambiguous", "none"]
+
+
+class Choice(NamedTuple):
+    id: str
+    label: str
+    keywords: tuple[str, ...] = ()
+
+
+class Picked(NamedTuple):
+    """What was chosen. `any` and `ambiguous` carry every id that fits; `none` carries none."""
+
+    ids: tuple[str, ...]
+    how: How
+    score: float  # 1 for a sure pick, less for a part of a name or a misspelt one
+
+    @property
+    def id(self) -> str | None:
+        """The one id chosen, or None when it is not one."""
+        return self.ids[0] if self.how in ("number", "exact", "part", "fuzzy") else None
+
+
+NOTHING = Picked((), "none", 0.0)
+
+
+def yes_no(text: str) -> bool | None:
+    """True for a yes, False for a no, None when it is neither ("maybe", "at 4 please")."""
+    said = acts.simplify(text)
+    return acts.verdict(said)
+
+
+def choose(text: str, options: Sequence[Choice], *, asked: bool = True) -> Picked:
+    """Which option `text` means: by number, by name or part of it, by keyword, misspelt, or any of them.
+
+    Several that fit equally come back as `ambiguous`, and weak evidence picks nothing. With `asked` False the
+    options were not on the table: numbers and "any" then mean something else, and only names count.
+    """
+    if not options:
+        return NOTHING
+    folded = fold(text)
+    said = tokens(folded)
+    core = _core([token.text for token in said])
+    if not core:
+        return NOTHING
+    exact = [option.id for option in options if core in _names(option)]
+    if exact:
+        return Picked(tuple(exact), "exact" if len(exact) == 1 else "ambiguous", 1.0)
+    if asked:
+        numbered = _by_number(folded.text, core, options)
+        if numbered is not None:
+            return numbered
+    wanted = _wanted(said, folded.text)
+    named = _by_name(wanted, options, text, asked=asked)
+    if named.how == "none" and asked and _says_any(text, core):
+        refused = {_key(token.text) for token in said} - {_key(token.text) for token in wanted}
+        left = tuple(option.id for option in options if not refused & _stems(option))
+        return Picked(left or tuple(option.id for option in options), "any", 1.0)
+    return named
+
+
+# --- by number --------------------------------------------------------------------------------------------------------
+
+
+def _by_number(line: str, core: tuple[str, ...], options: Sequence[Choice]) -> Picked | None:
+    places = _places(line, core, len(options))
+    if not places:
+        return None
+    ids = [options[place].id for place in places]
+    if len(core) == 1 and core[0].isdigit():
+        # "2" beside the options "2 people" and "4 people" may be the name as well as the place.
+        ids += [o.id for o in options if o.id not in ids and any(core[0] in name for name in _names(o))]
+    return Picked(tuple(ids), "number" if len(ids) == 1 else "ambiguous", 1.0)
+
+
+def _places(line: str, core: tuple[str, ...], count: int) -> list[int]:
+    """The places (from 0) meant by a number, an ordinal, `last` or `option 2`; empty when it is not about places."""
+    marked = [_number(found) for found in _MARKED.findall(line)]
+    if not marked:
+        bare = [_place_word(word, count) for word in core if word not in ("and", "or", "one", "option", "choice")]
+        if core in (("one",), ("the", "one"), ("option", "one")):
+            bare = [1]
+        if not bare or None in bare:
+            number = read_number(core)
+            bare = [number[0]] if number is not None and number[1] == len(core) else []
+        marked = bare
+    return [place - 1 for place in dict.fromkeys(marked) if place is not None and 1 <= place <= count]
+
+
+def _place_word(word: str, count: int) -> int | None:
+    if word in ("last", "latter"):
+        return count
+    if word == "former":
+        return 1
+    return _ORDINALS.get(word) or _number(word)
+
+
+def _number(word: str) -> int | None:
+    number = read_number([word])
+    if number is not None:
+        return number[0]
+    digits = word[:-2] if word[-2:] in ("st", "nd", "rd", "th") else ""
+    return int(digits) if digits.isdigit() and len(digits) <= 3 else None
+
+
+# --- by name ----------------------------------------------------------------------------------------------------------
+
+
+def _by_name(said: list[Token], options: Sequence[Choice], raw: str, *, asked: bool) -> Picked:
+    """The option whose words were said, weighing rare words over ones that several options share."""
+    texts = [token.text for token in said]
+    heard = {_key(word) for word in texts}
+    squashed = "".join(texts)
+    counts = Counter(word for option in options for word in _stems(option))
+    how: How = "part"
+    scores: dict[str, float] = {}
+    for option in options:
+        score = _share(heard, option, counts, len(options))
+        score = max(score, 0.95 if any(_inside(name, texts, squashed) for name in _names(option)) else 0.0)
+        if score >= 0.5 and not _only_everyday(heard, option, said, raw):
+            scores[option.id] = score
+    if not scores:
+        how = "fuzzy"
+        likeness = {option.id: _whole_likeness(squashed, option) for option in options}
+        if not any(likeness.values()):
+            likeness = {option.id: _likeness(texts, option, counts, asked=asked) for option in options}
+        scores = {choice: score for choice, score in likeness.items() if score >= 0.5}
+    if not scores:
+        return NOTHING
+    ids = _best(scores, options, counts, texts)
+    return Picked(ids, how if len(ids) == 1 else "ambiguous", round(max(scores[each] for each in ids), 3))
+
+
+def _best(
+    scores: dict[str, float], options: Sequence[Choice], counts: Counter[str], texts: Sequence[str]
+) -> tuple[str, ...]:
+    """Of the options that fit, those that account for most of what was said, and fit best; all of "Anna or Ben"."""
+    said = {option.id: _accounted(option, texts) for option in options if option.id in scores}
+    if {"or", "and"} & set(texts) and len(scores) > 1:
+        apart = [each for each in said if all(each == other or not said[each] & said[other] for other in said)]
+        if len(apart) > 1:
+            return tuple(apart)
+    weights = {each: sum(_weight(word, counts, len(options)) for word in said[each]) for each in scores}
+    most = max(weights.values())
+    left = {each: scores[each] for each in scores if weights[each] >= most - 0.01}
+    top = max(left.values())
+    return tuple(each for each, score in left.items() if score >= top - 0.05)
+
+
+def _accounted(option: Choice, texts: Sequence[str]) -> frozenset[str]:
+    """The option's words that were said, one by one or as a name in one piece."""
+    words_said = {_key(word) for word in texts} & _stems(option)
+    squashed = "".join(texts)
+    for name in _names(option):
+        if _inside(name, texts, squashed):
+            words_said |= {_key(word) for word in name if word not in _LITTLE}
+    return frozenset(words_said)
+
+
+def _share(heard: set[str], option: Choice, counts: Counter[str], total: int) -> float:
+    """How much of the option's weight was said; a word that no other option has is enough by itself."""
+    best = 0.0
+    for name in _names(option):
+        weights = {_key(word): _weight(_key(word), counts, total) for word in name if word not in _LITTLE}
+        whole = sum(weights.values())
+        common = [word for word in weights if word in heard]
+        if not whole or not common:
+            continue
+        share = sum(weights[word] for word in common) / whole
+        distinct = any(counts[word] == 1 and (len(word) >= 3 or word.isdigit()) for word in common)
+        best = max(best, 0.55 + 0.4 * share if distinct else max(share, 0.5 * (share >= 0.2)))
+    return best
+
+
+def _weight(word: str, counts: Counter[str], total: int) -> float:
+    return log(1 + total / max(1, counts[word]))
+
+
+def _inside(name: tuple[str, ...], texts: Sequence[str], squashed: str) -> bool:
+    """Whether the name was said in one piece, also when glued or cut differently: `hair cut` is `haircut`."""
+    glued = "".join(name)
+    if len(glued) < 3:
+        return False
+    size = len(name)
+    if any(tuple(texts[i : i + size]) == name for i in range(len(texts) - size + 1)):
+        return True
+    if len(glued) < 6 or glued not in squashed:
+        return False
+    return any(
+        "".join(texts[i:j]) == glued for i in range(len(texts)) for j in range(i + 1, min(i + size + 3, len(texts) + 1))
+    )
+
+
+def _likeness(texts: Sequence[str], option: Choice, counts: Counter[str], *, asked: bool) -> float:
+    """How near a misspelt word comes to the option's own words: one slip in five letters, two in eight.
+
+    The beginning of a word is enough when it is the whole answer: "Ann" for Anna.
+    """
+    best = 0.0
+    for word in {word for name in _names(option) for word in name} - _LITTLE:
+        rare = 1.0 if counts[_key(word)] == 1 else 0.75
+        if asked and len(texts) == 1 and len(texts[0]) >= 3 and word.startswith(texts[0]):
+            best = max(best, 0.8 * rare)
+        if len(word) < 4:
+            continue
+        limit = 1 if len(word) < 8 else 2
+        for text in texts:
+            if len(text) < 4 or text in _LITTLE or text in _EVERYDAY or (word[0] != text[0] and len(word) <= 6):
+                continue
+            slips = OSA.distance(word, text, score_cutoff=limit)
+            if slips > limit and len(word) > 5:
+                slips = OSA.distance(stem(word), stem(text), score_cutoff=1)
+                limit = 1
+            if slips <= limit:
+                best = max(best, rare * (1 - slips / len(word)))
+    return best
+
+
+def _whole_likeness(core: str, option: Choice) -> float:
+    """How near the whole answer comes to one of the option's names: `haricut` is Haircut before Haircut and beard."""
+    best = 0.0
+    for name in _names(option):
+        glued = "".join(name)
+        limit = 1 if len(glued) < 8 else 2
+        slips = OSA.distance(glued, core, score_cutoff=limit) if len(glued) >= 4 else limit + 1
+        if slips <= limit:
+            best = max(best, 1 - slips / len(glued) / 2)
+    return best
+
+
+def _only_everyday(heard: set[str], option: Choice, said: list[Token], raw: str) -> bool:
+    """Whether all that matched is an everyday word such as the name Will in "will you be open?"."""
+    matched = [token for token in said if _key(token.text) in heard & _stems(option)]
+    if len(said) <= 2 or any(token.text not in _EVERYDAY for token in matched):
+        return False
+    place = {token.start: n for n, token in enumerate(said)}
+    for token in matched:
+        n = place[token.start]
+        before = said[n - 1].text if n else ""
+        capital = raw[token.start : token.start + 1].isupper() and n > 0
+        if capital or before in ("with", "by", "see", "is", "and", "or", "prefer"):
+            return False
+    return bool(matched)
+
+
+def _wanted(said: list[Token], line: str) -> list[Token]:
+    """Without what was ruled out: "not Anna, Ben" keeps Ben, "anyone but Ben" keeps no name."""
+    kept, skip = [], 0
+    for n, token in enumerate(said):
+        before = said[n - 1].text if n else ""
+        if before in ("not", "except", "isn't") or (before == "of" and n > 1 and said[n - 2].text == "instead"):
+            skip = 3
+        if before == "but" and n > 1 and said[n - 2].text in ("anyone", "anybody", "any", "anything", "everyone"):
+            skip = 3
+        if skip and n and set(line[said[n - 1].end : token.start]) & set(",.;!?") and before != "not":
+            skip = 0
+        if skip and token.text in ("but", "i", "please", "instead", "with", "rather"):
+            skip = 0
+        if skip:
+            skip -= 1
+        else:
+            kept.append(token)
+    return kept
+
+
+def _says_any(text: str, core: tuple[str, ...]) -> bool:
+    if set(core) & _ANY_WORDS and len(core) <= 5:
+        return True
+    return "dont_care" in acts.acts(text)
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def _key(word: str) -> str:
+    return _SAME.get(word) or stem(word)
+
+
+def _core(said: Sequence[str]) -> tuple[str, ...]:
+    """The words without the politeness around them: "I'd like the second one please" is `second`."""
+    start, end = 0, len(said)
+    while start < end and said[start] in _BEFORE:
+        start += 1
+    while end > start and said[end - 1] in _AFTER:
+        end -= 1
+    return tuple(said[start:end]) or tuple(said[:1])
+
+
+@lru_cache(maxsize=4096)
+def _names(option: Choice) -> tuple[tuple[str, ...], ...]:
+    """The label and keywords in words; what stands in brackets in a label may be left away."""
+    names = [option.label, *option.keywords]
+    if "(" in option.label:
+        names.append(option.label.partition("(")[0])
+    return tuple(dict.fromkeys(name for name in (_core_name(each) for each in names) if name))
+
+
+def _core_name(name: str) -> tuple[str, ...]:
+    return tuple(word for word in words(name) if word not in ("a", "an", "the"))
+
+
+@lru_cache(maxsize=4096)
+def _stems(option: Choice) -> frozenset[str]:
+    return frozenset(_key(word) for name in _names(option) for word in name if word not in _LITTLE)
+
+
+_MARKED = re.compile(
+    r"(?:\b(?:option|number|choice|nr|num|no\.|item|slot)\s{0,2}#?|#)\s{0,2}"
+    r"(\d{1,3}|one|two|three|four|five|six|seven|eight|nine|ten)\b"
+)
+_ORDINALS = {
+    word: n
+    for n, word in enumerate(
+        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split(), 1
+    )
+}
+_BEFORE = frozenset(
+    "the a an please i i'd i'll i'm id ill would like want to take have go with for let's lets do choose pick give me my "
+    "can could we get maybe ok okay yes yeah sure um uh hmm well so it's its that is prefer book need think just then hi "
+    "hello and on at by option number choice".split()
+)
+_AFTER = frozenset(
+    "please pls thanks thank you one ones option choice sounds good great works then would be fine ok".split()
+)
+_SAME = {
+    short: stem(name)
+    for name, shorts in {
+        "monday": "mon", "tuesday": "tue tues", "wednesday": "wed weds", "thursday": "thu thur thurs", "friday": "fri",
+        "saturday": "sat", "sunday": "sun", "color": "colour colours coloring colouring",
+    }.items()
+    for short in shorts.split()
+}  # fmt: skip
+_LITTLE = frozenset(
+    "a an the and or of for to in on at with by from is are be it i you we my your our me us please as up off out "
+    "dr mr mrs ms miss md".split()
+)
+_ANY_WORDS = frozenset(
+    "any anyone anybody whoever whichever whatever anything either earliest soonest available".split()
+)
+# Names and labels that are also everyday words; alone in a longer sentence they are not evidence.
+_EVERYDAY = frozenset(
+    "will mark may grace art hope bill rose sue pat rob dean joy april june august penny guy king long young best good "
+    "man chance amber jack dawn summer autumn faith time call check other more new full short regular appointment visit "
+    "service book booking today tomorrow day week morning afternoon evening help question price first last next change "
+    "what when where that this there here have some same like want need know please thanks sorry hello with your".split()
+)
