@@ -196,15 +196,13 @@ def set_status(
     new |= {"new_code": error_code, "new_text": error_text and one_line(error_text, 500)}
     if db.execute(_SET_STATUS, {**values, **new}).rowcount > 0:
         return "changed"
-    if db.execute(_KNOWN, values).first() is not None:
-        return "ignored"
     if db.dialect.name == "postgresql":
         # Our own request may be writing down this id right now: wait for it, and look again.
         db.execute(_LOCK, values)
         if db.execute(_SET_STATUS, {**values, **new}).rowcount > 0:
             return "changed"
-        if db.execute(_KNOWN, values).first() is not None:
-            return "ignored"
+    if db.execute(_KNOWN, values).first() is not None:
+        return "ignored"
     early = {"account_id": account_id, "provider_id": provider_id, "status": status, "error_code": error_code}
     db.execute(_KEEP, {**early, "created_at": now})
     return "unknown"
