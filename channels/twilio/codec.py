@@ -54,9 +54,9 @@ _STATUSES: Final[dict[str, Status]] = {
 }
 _OPT_OUTS: Final[dict[str, OptOut]] = {"STOP": "stop", "START": "start", "HELP": "help"}
 
-# Two capitals and then no more: a signature does not say where a name ends and its value begins, so whoever replays a
-# request may shift the next parameter's name, which begins with a capital, into the id and make the message look new.
-_SID: Final = re.compile(r"[A-Z]{2}(?:[0-9a-z_-]{1,62}|[0-9A-F]{32})")
+# Two capitals and then letters of one case: a signature does not say where a name ends and its value begins, so whoever
+# replays a request may shift the next parameter's name, which has both, into the id and make the message look new.
+_SID: Final = re.compile(r"[A-Z]{2}(?:[0-9a-z_-]{1,62}|[0-9A-Z_-]{1,62})")
 _FULL_NUMBER: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _BARE_NUMBER: Final = re.compile(r"[1-9][0-9]{8,14}")
 _SHORT_CODE: Final = re.compile(r"[0-9]{3,8}")
