@@ -22,7 +22,7 @@ from flows.definition import (
     State,
     Test,
 )
-from flows.machine import all_nodes, interrupt_trigger, targets
+from flows.machine import COLLECT_OUTCOMES, all_nodes, interrupt_trigger, targets
 from flows.problems import Problem, did_you_mean
 from flows.registry import Registry, Result
 from flows.words import placeholders
@@ -169,7 +169,9 @@ class _Linter:
         must: tuple[str, ...] = ("filled", "exhausted", *self.results(state))
         if task.silence is not None:
             must += ("silent",)
-        return must, (*must, "invalid")
+        # What a source may report that nobody knows, nobody can tell.
+        more = () if self.is_known(state) else tuple(state.outcomes.keys() - set(COLLECT_OUTCOMES))
+        return must, (*must, "invalid", *more)
 
     def closed(
         self, path: tuple[str, ...], listed: Mapping[str, str], must: Collection[str], may: Collection[str]
@@ -186,6 +188,8 @@ class _Linter:
 
     def ways(self) -> None:
         scenario = self.scenario
+        if scenario.start not in scenario.states:
+            return
         doors = [self.door(interrupt) for interrupt in scenario.interrupts.values() if interrupt.run is None]
         reached = self.reach([scenario.start, *doors])
         for name in scenario.states:
@@ -236,8 +240,8 @@ class _Linter:
             )
 
     def edges(self) -> Iterator[Edge]:
-        """The arrows that are followed without waiting for the customer."""
-        for node in self.nodes.values():
+        """The arrows that are followed without waiting for the customer, as far as we know what they do."""
+        for node in filter(self.is_known, self.nodes.values()):
             for outcome, target in targets(node).items():
                 to = node.name if target == SAME else self.scenario.start if target == RESTART else target
                 if to not in self.nodes:
@@ -258,6 +262,17 @@ class _Linter:
                     spent=frozenset(result.clears),
                     gained=frozenset(result.sets),
                 )
+
+    def is_known(self, node: State) -> bool:
+        """Whether the action or source at this node, if it has one, is registered."""
+        match node.task:
+            case Invoke(action):
+                return action in self.registry.actions
+            case Collect(name):
+                slot = self.scenario.slots.get(name)
+                return slot is None or slot.source is None or slot.source in self.registry.sources
+            case _:
+                return True
 
     def results(self, node: State) -> Mapping[str, Result]:
         """The outcomes that an action or a source brings to this node, with what they do."""
@@ -370,11 +385,10 @@ class _Linter:
 
     def test(self, path: tuple[str, ...], test: Test) -> None:
         registry, scenario = self.registry, self.scenario
-        sources = {slot.source for slot in scenario.slots.values() if slot.source is not None}
-        actions = {node.task.action for node in self.nodes.values() if isinstance(node.task, Invoke)}
         keys = set(chain.from_iterable(scenario.words.values()))
         for name, outcomes in test.mock.items():
-            self.known((*path, "mock", name), name, sources | actions, "action or source", code="unknown_action")
+            names = registry.actions.keys() | registry.sources.keys()
+            self.known((*path, "mock", name), name, names, "action or source", code="unknown_action")
             if name in registry.actions:
                 for outcome in outcomes:
                     self.known((*path, "mock", name), outcome, registry.actions[name].outcomes, "outcome")

@@ -48,7 +48,7 @@ class TurnResult(NamedTuple):
     problem: str | None = None
 
 
-class TestResult(NamedTuple):
+class Verdict(NamedTuple):
     """How a test went, up to its first turn that went wrong."""
 
     name: str
@@ -68,7 +68,7 @@ def run_tests(
     interpret: Interpreter | None = None,
     opening: Opening | None = None,
     perform: Perform | None = None,
-) -> tuple[TestResult, ...]:
+) -> tuple[Verdict, ...]:
     """Play all tests of the scenario from `now` on a virtual clock.
 
     Without `interpret` words are matched literally (`read_plainly`). What a test does not mock is left to `perform`,
@@ -92,7 +92,7 @@ def run_tests(
             turns.append(_play(rehearsal, turn, at))
             if turns[-1].problem is not None:
                 break
-        results.append(TestResult(test.name, tuple(turns)))
+        results.append(Verdict(test.name, tuple(turns)))
     return tuple(results)
 
 

@@ -156,16 +156,11 @@ def _holidays(db: Db, business_id: int, today: date) -> None:
         for name, day, ranges in juniper.holidays(year):
             if not today + _FIRST_HOLIDAY <= day <= today + _LAST_HOLIDAY:
                 continue
-            for _, opens, closes in list(_ranges({0: ranges})) or [(0, None, None)]:
-                _add(
-                    db,
-                    models.holidays,
-                    business_id=business_id,
-                    day=day,
-                    name=name,
-                    opens_minute=opens,
-                    closes_minute=closes,
-                )
+            row = {"business_id": business_id, "day": day, "name": name}
+            if not ranges:
+                _add(db, models.holidays, **row)
+            for _, opens, closes in _ranges({day.weekday(): ranges}):
+                _add(db, models.holidays, **row, opens_minute=opens, closes_minute=closes)
 
 
 def _bot(db: Db, who: Actor, business_id: int, now: datetime) -> int:

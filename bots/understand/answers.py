@@ -129,7 +129,7 @@ def _by_name(said: list[Token], options: Sequence[Choice], raw: str, *, asked: b
     scores: dict[str, float] = {}
     for option in options:
         score = _share(heard, option, counts, len(options))
-        score = max(score, 0.95 if any(_inside(name, texts, squashed) for name in _names(option)) else 0.0)
+        score = max(score, 0.95 if any(_inside(name, texts) for name in _names(option)) else 0.0)
         if score >= 0.5 and not _only_everyday(heard, option, said, raw):
             scores[option.id] = score
     if not scores:
@@ -140,34 +140,28 @@ def _by_name(said: list[Token], options: Sequence[Choice], raw: str, *, asked: b
         scores = {choice: score for choice, score in likeness.items() if score >= 0.5}
     if not scores:
         return NOTHING
-    ids = _best(scores, options, counts, texts)
+    ids = _best(scores, options, texts)
     return Picked(ids, how if len(ids) == 1 else "ambiguous", round(max(scores[each] for each in ids), 3))
 
 
-def _best(
-    scores: dict[str, float], options: Sequence[Choice], counts: Counter[str], texts: Sequence[str]
-) -> tuple[str, ...]:
+def _best(scores: dict[str, float], options: Sequence[Choice], texts: Sequence[str]) -> tuple[str, ...]:
     """Of the options that fit, those that account for most of what was said, and fit best; all of "Anna or Ben"."""
-    said = {option.id: _accounted(option, texts) for option in options if option.id in scores}
-    if {"or", "and"} & set(texts) and len(scores) > 1:
-        apart = [each for each in said if all(each == other or not said[each] & said[other] for other in said)]
-        if len(apart) > 1:
-            return tuple(apart)
-    weights = {each: sum(_weight(word, counts, len(options)) for word in said[each]) for each in scores}
-    most = max(weights.values())
-    left = {each: scores[each] for each in scores if weights[each] >= most - 0.01}
+    heard = {option.id: _accounted(option, texts) for option in options if option.id in scores}
+    sets = [places for places in heard.values() if places]
+    if {"or", "and"} & set(texts) and any(a.isdisjoint(b) for a in sets for b in sets):
+        return tuple(scores)
+    most = max(len(places) for places in heard.values())
+    left = {each: scores[each] for each in scores if len(heard[each]) == most}
     top = max(left.values())
     return tuple(each for each, score in left.items() if score >= top - 0.05)
 
 
-def _accounted(option: Choice, texts: Sequence[str]) -> frozenset[str]:
-    """The option's words that were said, one by one or as a name in one piece."""
-    words_said = {_key(word) for word in texts} & _stems(option)
-    squashed = "".join(texts)
+def _accounted(option: Choice, texts: Sequence[str]) -> frozenset[int]:
+    """Places of the words in the message that this option accounts for, one by one or as a name in one piece."""
+    places = {place for place, word in enumerate(texts) if _key(word) in _stems(option)}
     for name in _names(option):
-        if _inside(name, texts, squashed):
-            words_said |= {_key(word) for word in name if word not in _LITTLE}
-    return frozenset(words_said)
+        places.update(_inside(name, texts))
+    return frozenset(places)
 
 
 def _share(heard: set[str], option: Choice, counts: Counter[str], total: int) -> float:
@@ -189,19 +183,20 @@ def _weight(word: str, counts: Counter[str], total: int) -> float:
     return log(1 + total / max(1, counts[word]))
 
 
-def _inside(name: tuple[str, ...], texts: Sequence[str], squashed: str) -> bool:
-    """Whether the name was said in one piece, also when glued or cut differently: `hair cut` is `haircut`."""
+def _inside(name: tuple[str, ...], texts: Sequence[str]) -> range:
+    """Where the name was said in one piece, also when cut differently: `hair cut` is Haircut. Empty when not."""
     glued = "".join(name)
     if len(glued) < 3:
-        return False
-    size = len(name)
-    if any(tuple(texts[i : i + size]) == name for i in range(len(texts) - size + 1)):
-        return True
-    if len(glued) < 6 or glued not in squashed:
-        return False
-    return any(
-        "".join(texts[i:j]) == glued for i in range(len(texts)) for j in range(i + 1, min(i + size + 3, len(texts) + 1))
-    )
+        return range(0)
+    for start in range(len(texts)):
+        if not glued.startswith(texts[start]):
+            continue
+        so_far = ""
+        for end in range(start, min(start + len(name) + 3, len(texts))):
+            so_far += texts[end]
+            if so_far == glued:
+                return range(start, end + 1)
+    return range(0)
 
 
 def _likeness(texts: Sequence[str], option: Choice, counts: Counter[str], *, asked: bool) -> float:
@@ -328,9 +323,9 @@ _ORDINALS = {
     )
 }
 _BEFORE = frozenset(
-    "the a an please i i'd i'll i'm id ill would like want to take have go with for let's lets do choose pick give me my "
-    "can could we get maybe ok okay yes yeah sure um uh hmm well so it's its that is prefer book need think just then hi "
-    "hello and on at by option number choice".split()
+    "the a an please i i'd i'll i'm id ill would like want to take have go with for let's lets do choose pick give me "
+    "my can could we get maybe ok okay yes yeah sure um uh hmm well so it's its that is prefer book need think just "
+    "then hi hello and on at by option number choice".split()
 )
 _AFTER = frozenset(
     "please pls thanks thank you one ones option choice sounds good great works then would be fine ok".split()
@@ -344,16 +339,17 @@ _SAME = {
     for short in shorts.split()
 }  # fmt: skip
 _LITTLE = frozenset(
-    "a an the and or of for to in on at with by from is are be it i you we my your our me us please as up off out "
-    "dr mr mrs ms miss md".split()
+    "a an the and or of for to in on at with by from is are be it i you we my your our me us please as up off out dr "
+    "mr mrs ms miss md".split()
 )
 _ANY_WORDS = frozenset(
     "any anyone anybody whoever whichever whatever anything either earliest soonest available".split()
 )
 # Names and labels that are also everyday words; alone in a longer sentence they are not evidence.
 _EVERYDAY = frozenset(
-    "will mark may grace art hope bill rose sue pat rob dean joy april june august penny guy king long young best good "
-    "man chance amber jack dawn summer autumn faith time call check other more new full short regular appointment visit "
-    "service book booking today tomorrow day week morning afternoon evening help question price first last next change "
-    "what when where that this there here have some same like want need know please thanks sorry hello with your".split()
+    "will mark may grace art hope bill rose sue pat rob dean joy april june august penny guy king long young best "
+    "good man chance amber jack dawn summer autumn faith time call check other more new full short regular "
+    "appointment visit service book booking today tomorrow day week morning afternoon evening help question price "
+    "first last next change what when where that this there here have some same like want need know please thanks "
+    "sorry hello with your".split()
 )

@@ -1,5 +1,5 @@
 """Dates and times as people type them, in English."""
 
-from bots.understand.dates.reading import When, parse
+from bots.understand.dates.reading import Asked, When, parse
 
-__all__ = ["When", "parse"]
+__all__ = ["Asked", "When", "parse"]

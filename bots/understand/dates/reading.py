@@ -491,7 +491,7 @@ _ANSWER_LEADS = frozenset(
     ["", "for", "it", "about", "so", "say", "maybe", "or", "be", "is", "to", "yes", "ok", "okay", "sure", "then", ",",
      "perhaps", "lets", "let's", "do", "have", "want", "like", "prefer", "no", "actually", "please", "sorry", "mean"]
 )  # fmt: skip
-_COUNTING = frozenset("for another each every".split())
+_COUNTING = frozenset("for of another each every".split())
 _AFTER_ANSWER = frozenset(
     "please pls on or then instead thanks thank would works work is sounds if and but for with sharp to "
     "this that at in so when because since will should can could my your we i i'll i'd it's you any today not with the "

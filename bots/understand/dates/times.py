@@ -211,7 +211,7 @@ def _hour(pieces: Sequence[Piece], i: int) -> tuple[int, int] | None:
         return piece.value, i + 1
     if piece.kind == w.NWORD and 1 <= piece.value <= 12:
         return piece.value, i + 1
-    return None
+    return (12, i + 1) if piece.kind == w.NAMED and piece.value == w.NOON else None
 
 
 def _minutes(pieces: Sequence[Piece], j: int) -> tuple[int, int] | None:

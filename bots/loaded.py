@@ -1,0 +1,135 @@
+"""A bot as it is kept in memory: the business, its published scenarios, and everything prepared per language."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bots.ear import Ear
+from bots.render import Voice, choice_id
+from bots.times import ANYONE
+from channels import messages
+from desk.businesses import Business
+from desk.who import Actor
+from flows.definition import Collect, Finish
+from flows.machine import Compiled
+from flows.state import Option
+from flows.words import fill
+from storage.base import Db
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedScenario:
+    """One published version. `names` are the slots that a known customer's name fills; a digression comes back to what
+    it broke into, whoever began it.
+    """
+
+    version_id: int
+    compiled: Compiled
+    names: tuple[str, ...]
+    is_digression: bool
+
+    @classmethod
+    def of(cls, version_id: int, compiled: Compiled) -> "LoadedScenario":
+        scenario = compiled.scenario
+        remembered = [slot for slot in scenario.slots.values() if slot.remember == "customer"]
+        return cls(
+            version_id,
+            compiled,
+            names=tuple(slot.name for slot in remembered if slot.type == "name"),
+            is_digression=any(state.task == Finish("resume") for state in scenario.states.values())
+            and not any(isinstance(state.task, Collect) for state in scenario.states.values()),
+        )
+
+    @property
+    def id(self) -> str:
+        return self.compiled.scenario.id
+
+    def text(self, lang: str, key: str, channel: str, args: Mapping[str, str], *, short: bool) -> str:
+        """The words of `key`, filled in."""
+        words = self.compiled.scenario.words
+        said = words.get(lang) or words[self.compiled.scenario.languages[0]]
+        wording = said.get(key)
+        return "" if wording is None else fill(wording.pick(channel, short=short), args)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the business offers to choose from, in one language."""
+
+    services: tuple[Option, ...]
+    staff: tuple[Option, ...]
+    yes_label: str
+    no_label: str
+
+    @classmethod
+    def of(cls, business: Business, voice: Voice) -> "Choices":
+        return cls(
+            services=tuple(
+                Option(str(one.id), one.name, one.id, _detail(voice, one.duration_minutes, one.price_cents), one.keywords)
+                for one in business.services
+            ),
+            staff=(
+                Option(str(ANYONE), voice.phrase("anyone"), ANYONE),
+                *(Option(str(one.id), one.name, one.id) for one in business.staff),
+            ),
+            yes_label=voice.phrase("yes"),
+            no_label=voice.phrase("no"),
+        )
+
+    def yes_no(self, slot: str) -> tuple[messages.Option, ...]:
+        """Buttons for a question that is answered by yes or no."""
+        return (
+            messages.Option(choice_id(slot, "yes"), self.yes_label),
+            messages.Option(choice_id(slot, "no"), self.no_label),
+        )
+
+
+def _detail(voice: Voice, minutes: int, price_cents: int | None) -> str:
+    if price_cents is None:
+        return voice.phrase("minutes", count=str(minutes))
+    return voice.phrase("service_detail", minutes=str(minutes), price=voice.money(price_cents))
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """All that is prepared for one language."""
+
+    voice: Voice
+    ear: Ear
+    choices: Choices
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedBot:
+    """Nothing in it ever changes; a change of the business or of the scenarios makes a new one.
+
+    `scenarios` are the published ones by id; `find_version` finds those that conversations are still pinned to.
+    `asks_name`: a new customer is asked for a name once a visit is booked.
+    """
+
+    id: int
+    business: Business
+    actor: Actor
+    scenarios: Mapping[str, LoadedScenario]
+    spoken: Mapping[str, Spoken]
+    asks_name: bool
+    find_version: Callable[[Db, int], LoadedScenario | None]
+
+    def speaks(self, lang: str) -> Spoken:
+        """What is prepared for the language, or for the business's own where it does not speak that one."""
+        return self.spoken.get(lang) or self.spoken[self.business.languages[0]]
+
+    def voice(self, lang: str) -> Voice:
+        return self.speaks(lang).voice
+
+    def ear(self, lang: str) -> Ear:
+        return self.speaks(lang).ear
+
+    def choices(self, lang: str) -> Choices:
+        return self.speaks(lang).choices
+
+    def version(self, db: Db, version_id: int) -> LoadedScenario | None:
+        """The scenario of that version, published or not any more; None when it is none of this bot's."""
+        for scenario in self.scenarios.values():
+            if scenario.version_id == version_id:
+                return scenario
+        return self.find_version(db, version_id)

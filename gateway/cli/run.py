@@ -1,0 +1,182 @@
+"""Processes that stay: everything in one, the server alone, the jobs alone."""
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+
+import typer
+from sqlalchemy.engine import make_url
+
+from gateway import demo, log
+from gateway import demo_business as juniper
+from gateway.app import serving, until_stopped, working
+from gateway.cli import database
+from gateway.cli.settings import load, plain_words
+from gateway.context import open_house
+from gateway.settings import Settings
+from simulators.twilio import Account, Number, TwilioSimulator
+
+_PHONE = "+15125550123"  # somebody who is not in the demo's address book
+_PACE_S = 0.3  # between two states of a message that is under way
+
+
+def run(config: Path | None) -> None:
+    """`frontdesk run`."""
+    _stay(load(config), _everything)
+
+
+def serve(config: Path | None) -> None:
+    """`frontdesk serve`."""
+    _stay(load(config), _server)
+
+
+def work(config: Path | None) -> None:
+    """`frontdesk worker`."""
+    _stay(load(config), _jobs)
+
+
+def local_url(settings: Settings) -> str:
+    """Where this machine reaches the server."""
+    host = settings.server.host
+    address = _ip(host)
+    if address is not None and address.is_unspecified:
+        host = "127.0.0.1"
+    elif address is not None and address.version == 6:
+        host = f"[{host}]"
+    return f"http://{host}:{settings.server.port}"
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _stay(settings: Settings, main: Callable[[Settings], Coroutine[None, None, None]]) -> None:
+    log.configure(settings.log.level, settings.log.format)
+    with plain_words(settings):
+        database.bring_up_to_date(settings)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(main(settings))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not on Windows
+        return None
+    return uvloop.new_event_loop
+
+
+async def _everything(settings: Settings) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        phones = ""
+        if _needs_keys(settings):
+            simulator = await stack.enter_async_context(_phone_network(settings))
+            phones = simulator.url
+            settings = demo.with_keys(settings, api_base=phones)
+        house = await stack.enter_async_context(open_house(settings, note=local_url(settings)))
+        is_new = await database.put_in_demo(house.store, settings)
+        await stack.enter_async_context(working(house))
+        await stack.enter_async_context(serving(house))
+        await until_stopped(lambda: _say(_welcome(settings, phones, is_new=is_new)))
+
+
+async def _server(settings: Settings) -> None:
+    settings = _beside_run(settings)
+    async with open_house(settings, note=local_url(settings)) as house, serving(house):
+        await until_stopped(lambda: _say([f"Frontdesk serves at {settings.server.public_url}; Ctrl-C stops it."]))
+
+
+async def _jobs(settings: Settings) -> None:
+    async with open_house(_beside_run(settings), note="worker") as house, working(house):
+        await until_stopped(lambda: _say(["Frontdesk does jobs; Ctrl-C stops it."]))
+
+
+def _needs_keys(settings: Settings) -> bool:
+    """Whether Twilio is to be simulated. Keys of the settings always win."""
+    return settings.is_demo and not settings.twilio.auth_token.get_secret_value()
+
+
+def _beside_run(settings: Settings) -> Settings:
+    """For a process without a phone network of its own: where `frontdesk run` would have one."""
+    if not _needs_keys(settings):
+        return settings
+    return demo.with_keys(settings, api_base=f"http://127.0.0.1:{_next_port(settings)}")
+
+
+def _next_port(settings: Settings) -> int:
+    return settings.server.port % 65_535 + 1
+
+
+@contextlib.asynccontextmanager
+async def _phone_network(settings: Settings) -> AsyncIterator[TwilioSimulator]:
+    """A phone network that reports to us, on the port after ours or, if that is taken, on any."""
+    server = settings.server
+    simulator = TwilioSimulator(
+        accounts=[Account(sid=demo.TWILIO_ACCOUNT, auth_token=demo.TWILIO_TOKEN)],
+        numbers=[
+            Number(
+                number=juniper.SMS_NUMBER,
+                account_sid=demo.TWILIO_ACCOUNT,
+                webhook_url=f"{server.public_url}/api/v1/webhooks/twilio/messages",
+                status_callback_url=f"{server.public_url}/api/v1/webhooks/twilio/status",
+                city="AUSTIN",
+                state="TX",
+            )
+        ],
+        reach={server.public_url: local_url(settings)},  # signed for the public address, brought to the door
+        pace_s=_PACE_S,
+    )
+    port = _next_port(settings)
+    try:
+        await simulator.serve("127.0.0.1", port if _is_free(port) else 0)
+        yield simulator
+    finally:
+        await simulator.close()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _welcome(settings: Settings, phones: str, *, is_new: bool) -> list[str]:
+    url = settings.server.public_url
+    lines = [
+        f"Frontdesk is open at {url}",
+        "",
+        "  Talk to the bot      frontdesk chat      (in a second terminal)",
+    ]
+    if phones:
+        lines += [
+            "  Or play a phone      curl -H 'Content-Type: application/json' "
+            f'-d \'{{"to": "{juniper.SMS_NUMBER}", "body": "hi"}}\' {phones}/_sim/phones/{_PHONE}/messages',
+            f"  What it received     curl {phones}/_sim/phones/{_PHONE}",
+        ]
+    lines += [
+        f"  Is all well?         curl {url}/healthz      or: frontdesk doctor",
+        f"  The data             {make_url(settings.database.url)}",
+        "",
+    ]
+    if settings.is_demo:
+        lines += [
+            f"This is a demo: {juniper.NAME} is made up, vendors without a key are simulated, and only this machine",
+            "gets in. `frontdesk config check` shows what is in force.",
+        ]
+    elif is_new:
+        lines += [f"The database was empty, so a made-up business, {juniper.NAME}, is in it now."]
+    return [*lines, "Ctrl-C stops it."]
+
+
+def _say(lines: list[str]) -> None:
+    typer.echo("\n".join(lines))

@@ -1,0 +1,78 @@
+"""STOP is STOP, until START."""
+
+from typing import Literal
+
+import pytest
+from sqlalchemy import select
+
+from desk import consent
+from desk.consent import ALLOWED, NO_MARKETING, OPTED_OUT, Allowed, Refusal
+from storage.base import Db
+from storage.models.customers import consent_events
+from tests.desk import shop as shops
+from tests.desk.shop import NOW, Shop
+
+PEER = "+15125550001"
+
+
+def say(db: Db, shop: Shop, state: Literal["in", "out"], purpose: consent.Purpose = "all") -> bool:
+    return consent.record(
+        db,
+        tenant_id=shop.tenant_id,
+        account_id=shop.account_id,
+        kind="phone",
+        value=PEER,
+        customer_id=shop.customer_id,
+        purpose=purpose,
+        state=state,
+        source="keyword",
+        message_id=None,
+        now=NOW,
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "use", "verdict"),
+    [
+        ([], "reply", ALLOWED),
+        ([], "marketing", ALLOWED),
+        ([("out", "all")], "reply", OPTED_OUT),
+        ([("out", "all")], "service", OPTED_OUT),
+        ([("out", "all")], "marketing", OPTED_OUT),
+        ([("out", "all")], "legal", ALLOWED),
+        ([("out", "all"), ("in", "all")], "reply", ALLOWED),
+        ([("out", "marketing")], "reply", ALLOWED),
+        ([("out", "marketing")], "marketing", NO_MARKETING),
+        ([("out", "marketing"), ("in", "all")], "marketing", NO_MARKETING),
+        ([("out", "marketing"), ("in", "marketing")], "marketing", ALLOWED),
+    ],
+)
+def test_sending_is_allowed_or_refused_with_a_reason(
+    db: Db,
+    shop: Shop,
+    said: list[tuple[Literal["in", "out"], consent.Purpose]],
+    use: consent.Use,
+    verdict: Allowed | Refusal,
+) -> None:
+    for state, purpose in said:
+        say(db, shop, state, purpose)
+    account = {"account_id": shop.account_id, "kind": "phone", "value": PEER}
+    assert consent.may_send(db, **account, use=use, now=NOW) == verdict  # type: ignore[arg-type]  # by name
+    others = [{**account, "value": "+15125550002"}, {**account, "kind": "whatsapp"}, {**account, "account_id": 10**6}]
+    for other in others:
+        assert consent.may_send(db, **other, use=use, now=NOW) == ALLOWED  # type: ignore[arg-type]  # by name
+
+
+def test_only_a_change_is_a_change_but_every_word_is_in_the_ledger(db: Db, shop: Shop) -> None:
+    changes = [say(db, shop, state) for state in ("in", "out", "out", "in", "in", "out")]
+    assert changes == [False, True, False, True, False, True]
+    assert consent.is_out(db, shop.account_id, "phone", PEER)
+    assert consent.is_out(db, shop.account_id, "phone", PEER, "marketing")
+    states = db.execute(select(consent_events.c.state).order_by(consent_events.c.id)).scalars().all()
+    assert states == ["in", "out", "out", "in", "in", "out"]
+
+
+def test_stop_to_one_business_is_nothing_to_another(db: Db, shop: Shop) -> None:
+    there = shops.open_shop(db, number="+15125550199")
+    say(db, shop, "out")
+    assert not consent.is_out(db, there.account_id, "phone", PEER)

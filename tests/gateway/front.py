@@ -1,0 +1,180 @@
+"""A whole front desk in a test: the real server on a real socket, a real database, a clock that stands still."""
+
+import asyncio
+import contextlib
+import xml.etree.ElementTree as ET
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlencode
+
+import aiohttp
+from aiohttp import web
+from sqlalchemy import Row, text
+from twilio.request_validator import RequestValidator
+
+from gateway import demo
+from gateway.app import make_app
+from gateway.context import House, open_house
+from gateway.jobs.handlers import HANDLERS
+from gateway.jobs.schedule import Sweeper
+from gateway.jobs.worker import Worker
+from gateway.pipeline.spool import Spool
+from gateway.settings import Settings, load
+from storage.base import Db
+from tests.clock import FakeClock
+from tests.servers import free_port
+
+OURS = "+15125550100"
+SID = "AC" + "0a1b2c3d" * 4
+TOKEN = "the-token-of-the-tests-0123456789"
+MESSAGES = "/api/v1/webhooks/twilio/messages"
+STATUS = "/api/v1/webhooks/twilio/status"
+NOON = datetime(2026, 3, 2, 18, tzinfo=UTC)  # a Monday, noon in Austin
+
+_numbers = count(1)
+
+
+@dataclass
+class Answer:
+    """What the webhook answered: its status and the texts in its TwiML."""
+
+    status: int
+    body: bytes
+    texts: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.texts)
+
+
+class Front:
+    """Drives one running front desk through its public doors."""
+
+    def __init__(self, house: House, http: aiohttp.ClientSession, url: str, clock: FakeClock) -> None:
+        self.house = house
+        self.http = http
+        self.url = url
+        self.clock = clock
+        self._worker = Worker(house, HANDLERS)
+        self._sweeper = Sweeper(house, Spool(house.settings.data_dir / "spool"))
+
+    async def text(self, sender: str, body: str, *, sid: str | None = None, **more: str) -> Answer:
+        """Text the business and read what comes back in the webhook's answer."""
+        return await self.post(form(sender, body, sid=sid, **more))
+
+    async def post(
+        self, fields: Mapping[str, str], *, path: str = MESSAGES, token: str = TOKEN, signature: str | None = None
+    ) -> Answer:
+        """Post a form signed by the provider's own validator."""
+        signed = RequestValidator(token).compute_signature(self.url + path, dict(fields))
+        headers = {"X-Twilio-Signature": signed if signature is None else signature}
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        async with self.http.post(self.url + path, data=urlencode(fields), headers=headers) as answer:
+            body = await answer.read()
+            return Answer(answer.status, body, _texts(body), dict(answer.headers))
+
+    async def says(self, sender: str, *lines: str) -> list[str]:
+        """A conversation: one text after the other, and the reply to each."""
+        return [(await self.text(sender, line)).text for line in lines]
+
+    async def work(self) -> None:
+        """Whatever is due now: jobs and sweeps, until nothing is."""
+        await self._sweeper.sweep()
+        await self._worker.drain()
+
+    async def pass_time(self, span: timedelta, *, step: timedelta = timedelta(minutes=15)) -> None:
+        """Let the clock run on, with the worker awake."""
+        end = self.clock.now() + span
+        while self.clock.now() < end:
+            self.clock.advance(min(step, end - self.clock.now()))
+            await self.work()
+
+    async def rows(self, sql: str, **values: object) -> list[Row[tuple[object, ...]]]:
+        """Rows of the database, for what no door shows yet."""
+        return await self.house.store.read(lambda db: list(db.execute(text(sql), values).all()))
+
+    async def one(self, sql: str, **values: object) -> object:
+        """A single value of the database."""
+        ((value,),) = await self.rows(sql, **values)
+        return value
+
+    async def change(self, sql: str, **values: object) -> None:
+        """Put the database into a state that no door leads to yet."""
+
+        def run(db: Db) -> None:
+            db.execute(text(sql), values)
+
+        await self.house.store.write(run)
+        self.house.accounts.forget()
+
+
+def form(sender: str, body: str, *, sid: str | None = None, **more: str) -> dict[str, str]:
+    """A text as Twilio posts it."""
+    sid = sid or f"SM{next(_numbers):032x}"
+    return {
+        "ToCountry": "US",
+        "SmsMessageSid": sid,
+        "NumMedia": "0",
+        "SmsSid": sid,
+        "SmsStatus": "received",
+        "Body": body,
+        "FromCountry": "US",
+        "To": OURS,
+        "NumSegments": "1",
+        "MessageSid": sid,
+        "AccountSid": SID,
+        "From": sender,
+        "ApiVersion": "2010-04-01",
+        **more,
+    }
+
+
+def settings(database_url: str, data_dir: Path, port: int, **env: str) -> Settings:
+    return load(
+        None,
+        {
+            "DATABASE_URL": database_url,
+            "PORT": str(port),
+            "TWILIO_ACCOUNT_SID": SID,
+            "TWILIO_AUTH_TOKEN": TOKEN,
+            "FRONTDESK_DATA_DIR": str(data_dir),
+            **env,
+        },
+    )
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    database_url: str, data_dir: Path, clock: FakeClock, *, seeded: bool = True, **env: str
+) -> AsyncIterator[Front]:
+    """A front desk with the demo business, serving on a port of its own."""
+    port = free_port()
+    async with open_house(settings(database_url, data_dir, port, **env), clock=clock) as house:
+        if seeded:
+            await house.store.write(demo.seed, now=clock.now())
+        runner = web.AppRunner(make_app(house), access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        try:
+            async with aiohttp.ClientSession() as http:
+                yield Front(house, http, f"http://localhost:{port}", clock)
+        finally:
+            await runner.cleanup()
+
+
+async def together(*calls: object) -> list[object]:
+    """Everything at once."""
+    return list(await asyncio.gather(*calls))  # type: ignore[call-overload]  # any awaitables
+
+
+def _texts(body: bytes) -> tuple[str, ...]:
+    if not body.startswith(b"<?xml"):
+        return ()
+    return tuple(
+        "".join((part.find("Body") if part.find("Body") is not None else part).itertext())
+        for part in ET.fromstring(body).iter("Message")  # noqa: S314  our own answer
+    )
