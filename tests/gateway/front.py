@@ -1,6 +1,5 @@
 """A whole front desk in a test: the real server on a real socket, a real database, a clock that stands still."""
 
-import asyncio
 import contextlib
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Mapping
@@ -8,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp import web
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from twilio.request_validator import RequestValidator
 
 from gateway import demo
@@ -34,6 +34,7 @@ MESSAGES = "/api/v1/webhooks/twilio/messages"
 STATUS = "/api/v1/webhooks/twilio/status"
 NOON = datetime(2026, 3, 2, 18, tzinfo=UTC)  # a Monday, noon in Austin
 
+_NO_ENV: Mapping[str, str] = {}
 _numbers = count(1)
 
 
@@ -93,11 +94,11 @@ class Front:
             self.clock.advance(min(step, end - self.clock.now()))
             await self.work()
 
-    async def rows(self, sql: str, **values: object) -> list[Row[tuple[object, ...]]]:
+    async def rows(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
         """Rows of the database, for what no door shows yet."""
-        return await self.house.store.read(lambda db: list(db.execute(text(sql), values).all()))
+        return await self.house.store.read(lambda db: [tuple(row) for row in db.execute(text(sql), values)])
 
-    async def one(self, sql: str, **values: object) -> object:
+    async def one(self, sql: str, **values: object) -> Any:
         """A single value of the database."""
         ((value,),) = await self.rows(sql, **values)
         return value
@@ -133,7 +134,7 @@ def form(sender: str, body: str, *, sid: str | None = None, **more: str) -> dict
     }
 
 
-def settings(database_url: str, data_dir: Path, port: int, **env: str) -> Settings:
+def settings(database_url: str, data_dir: Path, port: int, env: Mapping[str, str] = _NO_ENV) -> Settings:
     return load(
         None,
         {
@@ -149,11 +150,11 @@ def settings(database_url: str, data_dir: Path, port: int, **env: str) -> Settin
 
 @contextlib.asynccontextmanager
 async def opened(
-    database_url: str, data_dir: Path, clock: FakeClock, *, seeded: bool = True, **env: str
+    database_url: str, data_dir: Path, clock: FakeClock, env: Mapping[str, str] = _NO_ENV, *, seeded: bool = True
 ) -> AsyncIterator[Front]:
     """A front desk with the demo business, serving on a port of its own."""
     port = free_port()
-    async with open_house(settings(database_url, data_dir, port, **env), clock=clock) as house:
+    async with open_house(settings(database_url, data_dir, port, env), clock=clock) as house:
         if seeded:
             await house.store.write(demo.seed, now=clock.now())
         runner = web.AppRunner(make_app(house), access_log=None)
@@ -166,15 +167,10 @@ async def opened(
             await runner.cleanup()
 
 
-async def together(*calls: object) -> list[object]:
-    """Everything at once."""
-    return list(await asyncio.gather(*calls))  # type: ignore[call-overload]  # any awaitables
-
-
 def _texts(body: bytes) -> tuple[str, ...]:
     if not body.startswith(b"<?xml"):
         return ()
     return tuple(
         "".join((part.find("Body") if part.find("Body") is not None else part).itertext())
-        for part in ET.fromstring(body).iter("Message")  # noqa: S314  our own answer
+        for part in ET.fromstring(body).iter("Message")
     )

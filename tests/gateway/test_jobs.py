@@ -1,0 +1,178 @@
+"""What happens by itself: reminders, nudges, offers, and messages that go out over the provider's API.
+
+The provider is the simulated phone network, spoken to by the provider's own SDK.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from simulators.twilio import Account, Faults, Number, TwilioSimulator
+from tests.clock import FakeClock
+from tests.gateway import front
+from tests.gateway.front import MESSAGES, OURS, SID, STATUS, TOKEN, Front
+
+PHONE = "+15125550177"
+
+
+@asynccontextmanager
+async def networked(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> AsyncIterator[tuple[Front, TwilioSimulator]]:
+    """A front desk whose messages reach phones."""
+    clock.set(front.NOON)
+    async with TwilioSimulator(accounts=[Account(sid=SID, auth_token=TOKEN)], clock=clock.now) as network:
+        env = {"FRONTDESK_TWILIO__API_BASE": network.url}
+        async with front.opened(database_url, tmp_path, clock, env) as desk:
+            network.add_number(
+                Number(
+                    number=OURS, account_sid=SID, webhook_url=desk.url + MESSAGES, status_callback_url=desk.url + STATUS
+                )
+            )
+            yield desk, network
+
+
+async def test_reminders_come_when_they_should_and_an_answer_changes_that_visit(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with networked(database_url, tmp_path, clock) as (desk, network):
+        phone = network.phone(PHONE)
+        await phone.text(OURS, "haircut with Maya on thursday at 3pm")
+        await phone.text(OURS, "yes")
+        phone.inbox.clear()
+        await desk.pass_time(timedelta(days=2, hours=2))  # Wednesday, 2 p.m.
+        assert phone.inbox == []
+        await desk.pass_time(timedelta(hours=1, minutes=15))
+        await network.settled()
+        assert len(phone.inbox) == 1
+        assert "Thursday, March 5" in phone.inbox[0].body
+        await phone.text(OURS, "1")
+        assert await desk.one("SELECT status FROM appointments WHERE source = 'bot'") == "confirmed"
+        await desk.pass_time(timedelta(hours=22))
+        await network.settled()
+        assert await desk.one("SELECT count(*) FROM outbox WHERE state = 'sent'") == 2
+        assert await desk.one("SELECT count(*) FROM messages WHERE status = 'delivered'") != 0
+
+
+async def test_a_visit_that_was_called_off_is_not_reminded_of(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with networked(database_url, tmp_path, clock) as (desk, network):
+        phone = network.phone(PHONE)
+        for line in ("haircut with Maya on thursday at 3pm", "yes", "I need to call off my appointment", "yes"):
+            await phone.text(OURS, line)
+        assert await desk.one("SELECT status FROM appointments WHERE source = 'bot'") == "cancelled"
+        phone.inbox.clear()
+        await desk.pass_time(timedelta(days=4), step=timedelta(hours=1))
+        assert [text.body for text in phone.inbox if "March 5" in text.body] == []
+
+
+async def test_a_moved_visit_is_reminded_of_at_its_new_time(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with networked(database_url, tmp_path, clock) as (desk, network):
+        phone = network.phone(PHONE)
+        for line in (
+            "haircut with Maya on thursday at 3pm",
+            "yes",
+            "can I move my appointment to friday at 4pm?",
+            "yes",
+        ):
+            await phone.text(OURS, line)
+        assert await desk.one("SELECT local_start FROM appointments WHERE source = 'bot'") == "2026-03-06T16:00"
+        phone.inbox.clear()
+        await desk.pass_time(timedelta(days=3, hours=2))  # Thursday, 2 p.m.: the old reminders would have come
+        assert phone.inbox == []
+        await desk.pass_time(timedelta(hours=3))
+        await network.settled()
+        assert ["Friday, March 6" in text.body for text in phone.inbox] == [True]
+
+
+FAULTS = {
+    "an error": (Faults(rest_500=1), 1),
+    "too many requests": (Faults(rest_429=1), 1),
+    "a connection cut after it was taken": (Faults(accept_but_reset=1), 1),
+    "an answer that is no JSON": (Faults(broken_json=1), 1),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_reminder_arrives_once_whatever_goes_wrong_on_the_way(
+    sqlite_database_url: str, tmp_path: Path, clock: FakeClock, fault: str
+) -> None:
+    async with networked(sqlite_database_url, tmp_path, clock) as (desk, network):
+        phone = network.phone(PHONE)
+        await phone.text(OURS, "haircut with Maya on thursday at 3pm")
+        await phone.text(OURS, "yes")
+        phone.inbox.clear()
+        network.faults, times = FAULTS[fault]
+        await desk.pass_time(timedelta(days=2, hours=3, minutes=15))
+        network.faults = Faults()
+        await desk.pass_time(timedelta(hours=2), step=timedelta(minutes=5))
+        await network.settled()
+        assert len(phone.inbox) == times
+
+
+async def test_who_opted_out_at_the_provider_is_known_here_afterwards(
+    sqlite_database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with networked(sqlite_database_url, tmp_path, clock) as (desk, network):
+        phone = network.phone(PHONE)
+        await phone.text(OURS, "haircut with Maya on thursday at 3pm")
+        await phone.text(OURS, "yes")
+        await phone.text(OURS, "STOP")
+        await desk.change("DELETE FROM consents")  # as if their word had come by another way
+        await desk.pass_time(timedelta(days=2, hours=4))
+        assert await desk.one("SELECT state FROM consents") == "out"
+        assert await desk.one("SELECT error_code FROM messages WHERE status = 'failed'") == "21610"
+
+
+async def test_a_question_that_is_not_answered_ends_quietly(desk: Front) -> None:
+    await desk.says(PHONE, "book", "haircut")
+    await desk.pass_time(timedelta(days=3), step=timedelta(hours=2))
+    assert await desk.one("SELECT status FROM conversations") == "closed"
+    assert await desk.one("SELECT count(*) FROM claims WHERE expires_at IS NOT NULL") == 0
+    again = await desk.text(PHONE, "hi")
+    assert "Juniper" in again.text
+
+
+async def test_a_freed_time_is_offered_to_who_waits_and_goes_on_to_the_next(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with networked(database_url, tmp_path, clock) as (desk, network):
+        await desk.change("UPDATE staff SET is_active = false WHERE name <> 'Maya'")
+        await desk.change("UPDATE businesses SET revision = revision + 1")
+        await desk.change(  # Maya has one hour on Saturday, for one haircut
+            "DELETE FROM staff_hours WHERE weekday = 5 AND staff_id = (SELECT id FROM staff WHERE name = 'Maya')"
+        )
+        await desk.change(
+            "INSERT INTO staff_hours (staff_id, weekday, opens_minute, closes_minute)"
+            " SELECT id, 5, 600, 630 FROM staff WHERE name = 'Maya'"
+        )
+        first, second, third = (network.phone(f"+1512555018{n}") for n in range(3))
+        for line in ("haircut on saturday at 10am", "yes"):
+            await first.text(OURS, line)
+        for waiting in (second, third):
+            await waiting.text(OURS, "haircut on saturday at 10am")
+            await waiting.text(OURS, "put me on the waiting list")
+        assert await desk.one("SELECT count(*) FROM waitlist WHERE status = 'waiting'") == 2
+        for line in ("call off my appointment", "yes"):
+            await first.text(OURS, line)
+        second.inbox.clear()
+        third.inbox.clear()
+        await desk.work()
+        await network.settled()
+        assert [len(phone.inbox) for phone in (second, third)] == [1, 0]
+        assert "Saturday, March 7" in second.inbox[0].body
+        await desk.pass_time(timedelta(minutes=12), step=timedelta(minutes=3))
+        await network.settled()
+        assert len(third.inbox) == 1
+        await third.text(OURS, "yes")
+        ((name,),) = await desk.rows(
+            "SELECT c.phone FROM appointments a JOIN customers c ON c.id = a.customer_id"
+            " WHERE a.source = 'bot' AND a.status = 'scheduled'"
+        )
+        assert name == third.number

@@ -1,0 +1,291 @@
+"""The main job through the front door: a signed text comes in, what must be true is true afterwards."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+from sqlalchemy.engine import make_url
+from twilio.request_validator import RequestValidator
+
+from tests.clock import FakeClock
+from tests.gateway import front
+from tests.gateway.front import MESSAGES, OURS, SID, STATUS, Front, form
+from tests.servers import free_port
+from tests.wire import wire
+
+PHONE = "+15125550177"
+
+
+async def test_a_customer_books_by_text(desk: Front) -> None:
+    replies = await desk.says(PHONE, "hi", "book", "haircut", "tomorrow", "3pm")
+    assert "Juniper" in replies[0]
+    assert "Haircut" in replies[1]
+    assert "3:00 PM" in replies[4]
+    assert "Tuesday, March 3" in replies[4]
+    booked = await desk.text(PHONE, "yes")
+    assert booked.status == 200
+    assert "Tuesday, March 3" in booked.text
+    ((status, starts_at, phone),) = await desk.rows(
+        "SELECT a.status, a.local_start, c.phone FROM appointments a JOIN customers c ON c.id = a.customer_id"
+        " WHERE a.source = 'bot' AND c.phone = :phone",
+        phone=PHONE,
+    )
+    assert (status, starts_at, phone) == ("scheduled", "2026-03-03T15:00", PHONE)
+    assert await desk.one("SELECT count(*) FROM messages WHERE direction = 'in'") == 6
+    assert await desk.one("SELECT count(*) FROM jobs WHERE kind = 'reminder' AND dedupe LIKE 'reminder:%'") != 0
+
+
+async def test_everything_in_one_sentence(desk: Front) -> None:
+    read_back, booked = await desk.says(PHONE, "haircut with Maya on thursday at 3pm please", "yes")
+    for fact in ("Haircut", "Maya", "Thursday, March 5", "3:00 PM"):
+        assert fact in read_back
+    assert "Thursday, March 5" in booked
+
+
+async def test_the_same_form_twenty_times_at_once_is_one_message_and_twenty_equal_answers(desk: Front) -> None:
+    fields = form(PHONE, "book a haircut")
+    answers = await asyncio.gather(*(desk.post(fields) for _ in range(20)))
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.body for answer in answers}) == 1
+    assert answers[0].texts
+    assert await desk.one("SELECT count(*) FROM messages WHERE direction = 'in'") == 1
+    assert await desk.one("SELECT count(*) FROM messages WHERE direction = 'out'") == len(answers[0].texts)
+
+
+async def test_a_repeat_days_later_changes_nothing(desk: Front) -> None:
+    fields = form(PHONE, "book")
+    first = await desk.post(fields)
+    await desk.says(PHONE, "haircut", "never mind")
+    desk.clock.advance(timedelta(days=3))
+    before = await desk.one("SELECT count(*) FROM messages")
+    assert (await desk.post(fields)).body == first.body
+    assert await desk.one("SELECT count(*) FROM messages") == before
+
+
+async def test_the_same_id_in_another_account_is_another_message(desk: Front) -> None:
+    other = "+15125550188"
+    await desk.change(
+        "INSERT INTO accounts (uid, tenant_id, business_id, bot_id, channel, provider, address, created_at)"
+        f" SELECT '{'0' * 31}9', tenant_id, business_id, bot_id, channel, provider, '{other}', created_at"
+        f" FROM accounts WHERE address = '{OURS}'"
+    )
+    sid = "SM" + "7" * 32
+    await desk.text(PHONE, "hi", sid=sid)
+    await desk.text(PHONE, "hi", sid=sid, To=other)
+    assert await desk.one("SELECT count(*) FROM messages WHERE direction = 'in'") == 2
+    assert await desk.one("SELECT count(DISTINCT conversation_id) FROM messages") == 2
+
+
+FORGERIES: dict[str, Callable[[Front, dict[str, str]], dict[str, object]]] = {
+    "no signature": lambda desk, fields: {"fields": fields, "signature": ""},
+    "nonsense": lambda desk, fields: {"fields": fields, "signature": "AAAA\N{SNOWMAN}".encode().hex()},
+    "another token": lambda desk, fields: {"fields": fields, "token": "another-token-0123456789abcdef"},
+}
+
+
+@pytest.mark.parametrize("how", FORGERIES)
+async def test_a_forged_request_gets_403_and_leaves_no_row(desk: Front, how: str) -> None:
+    arguments = FORGERIES[how](desk, form(PHONE, "book"))
+    answer = await desk.post(**arguments)  # type: ignore[arg-type]  # each row of the table fits `post`
+    assert answer.status == 403
+    assert b"BAD_SIGNATURE" in answer.body
+    assert await desk.one("SELECT count(*) FROM messages") == 0
+    assert await desk.one("SELECT count(*) FROM conversations") == 0
+
+
+async def test_a_changed_form_and_an_extra_query_are_refused(desk: Front) -> None:
+    fields = form(PHONE, "book")
+    signature = RequestValidator(front.TOKEN).compute_signature(desk.url + MESSAGES, fields)
+    changed = await desk.post({**fields, "Body": "cancel"}, signature=signature)
+    query = await desk.post(fields, path=MESSAGES + "?To=evil", signature=signature)
+    assert (changed.status, query.status) == (403, 403)
+    assert (await desk.post(fields, signature=signature)).status == 200
+
+
+async def test_signatures_behind_a_proxy_and_with_a_rotated_token(
+    sqlite_database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    clock.set(front.NOON)
+    env = {
+        "PUBLIC_URL": "https://desk.example/front",
+        "TWILIO_AUTH_TOKEN": "the-new-token-0123456789,the-old-token-0123456789",
+    }
+    async with front.opened(sqlite_database_url, tmp_path, clock, env) as desk:
+        for number, (url, token, status) in enumerate(
+            [
+                ("https://desk.example/front", "the-new-token-0123456789", 200),
+                ("https://desk.example/front", "the-old-token-0123456789", 200),
+                ("https://desk.example:443/front", "the-new-token-0123456789", 200),
+                ("https://desk.example/front", "a-third-token-0123456789", 403),
+                (desk.url, "the-new-token-0123456789", 403),  # the host of the request counts for nothing
+                ("https://evil.example", "the-new-token-0123456789", 403),
+            ]
+        ):
+            fields = form(f"+151255502{number:02d}", "hi")
+            signature = RequestValidator(token).compute_signature(url + MESSAGES, fields)
+            assert (await desk.post(fields, signature=signature)).status == status, (url, token)
+
+
+async def test_a_number_that_is_not_connected_is_no_reason_for_a_403(desk: Front) -> None:
+    answer = await desk.text(PHONE, "hi", To="+15125559999")
+    assert (answer.status, answer.texts) == (200, ())
+
+
+@pytest.mark.parametrize("body", ["", "a=b", "MessageSid=&From=&To=", "%ff%fe=%00", "{}", "\x00" * 50])
+async def test_signed_nonsense_is_a_400_that_names_the_field(desk: Front, body: str) -> None:
+    fields = dict(parse_qsl(body, keep_blank_values=True))
+    signature = RequestValidator(front.TOKEN).compute_signature(desk.url + MESSAGES, fields)
+    headers = {"X-Twilio-Signature": signature, "Content-Type": "application/x-www-form-urlencoded"}
+    async with desk.http.post(desk.url + MESSAGES, data=body.encode(), headers=headers) as answer:
+        assert answer.status in (400, 403)
+        assert set(await answer.json()) == {"detail", "error_code", "status_code", "path", "timestamp", "request_id"}
+
+
+async def test_bodies_that_are_too_large_are_refused(desk: Front) -> None:
+    async with desk.http.post(desk.url + MESSAGES, data=b"a" * 2_000_000) as answer:
+        assert answer.status == 413
+        assert (await answer.json())["error_code"] == "TOO_LARGE"
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("DELETE", MESSAGES, 405)])
+async def test_unknown_doors_answer_in_json(desk: Front, method: str, path: str, status: int) -> None:
+    async with desk.http.request(method, desk.url + path) as answer:
+        assert answer.status == status
+        assert (await answer.json())["status_code"] == status
+
+
+@pytest.mark.parametrize("path", [MESSAGES, MESSAGES + "/", "/webhooks/twilio/messages"])
+async def test_the_door_has_a_trailing_slash_or_not(desk: Front, path: str) -> None:
+    assert (await desk.post(form(PHONE, "hi"), path=path)).texts
+
+
+async def test_two_messages_at_once_are_handled_one_after_the_other(desk: Front) -> None:
+    await desk.text(PHONE, "hi")
+    await asyncio.gather(desk.text(PHONE, "book"), desk.text(PHONE, "haircut"), desk.text(PHONE, "tomorrow"))
+    turns = await desk.rows("SELECT turn_id, count(*) FROM messages WHERE direction = 'out' GROUP BY turn_id")
+    assert len(turns) == 4
+    assert await desk.one("SELECT count(*) FROM conversations") == 1
+
+
+async def test_a_picture_is_kept_and_answered_kindly(desk: Front) -> None:
+    await desk.says(PHONE, "book")
+    answer = await desk.text(
+        PHONE, "", NumMedia="1", MediaUrl0="https://api.twilio.com/x", MediaContentType0="image/jpeg"
+    )
+    assert answer.texts
+    assert await desk.one("SELECT content FROM messages WHERE direction = 'in' ORDER BY id DESC LIMIT 1") is not None
+
+
+# Who talks ------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_bot_is_silent_while_a_person_talks(desk: Front) -> None:
+    handed = await desk.says(PHONE, "book", "human please")
+    assert handed[-1]
+    assert (await desk.text(PHONE, "are you there?")).texts == ()
+    assert await desk.one("SELECT owner FROM conversations") == "queue"
+    assert await desk.one("SELECT count(*) FROM owner_changes WHERE owner = 'queue' AND note <> ''") == 1
+    assert await desk.one("SELECT count(*) FROM messages WHERE direction = 'in'") == 3
+
+
+async def test_a_hand_off_that_nobody_claims_ends_and_the_bot_says_so(desk: Front) -> None:
+    await desk.says(PHONE, "human please")
+    await desk.pass_time(timedelta(hours=2))
+    assert await desk.one("SELECT owner FROM conversations") == "bot"
+    assert (await desk.text(PHONE, "book")).texts
+
+
+# May we speak ---------------------------------------------------------------------------------------------------------
+
+
+async def test_stop_stops_everything_until_start(desk: Front) -> None:
+    await desk.says(PHONE, "book a haircut for tomorrow at 3pm", "yes")
+    assert (await desk.text(PHONE, " Stop! ")).texts == ()
+    assert (await desk.text(PHONE, "hello")).texts == ()
+    await desk.pass_time(timedelta(days=2), step=timedelta(hours=1))
+    assert await desk.one("SELECT count(*) FROM messages WHERE status = 'refused' AND error_code = 'opted_out'") != 0
+    assert await desk.one("SELECT count(*) FROM outbox WHERE state = 'sent'") == 0
+    assert (await desk.text(PHONE, "START")).texts == ()
+    assert (await desk.text(PHONE, "hello")).texts
+    ledger = await desk.rows("SELECT state, source FROM consent_events ORDER BY id")
+    assert ledger == [("out", "keyword"), ("in", "keyword")]
+
+
+async def test_what_the_provider_has_answered_is_not_answered_twice(desk: Front) -> None:
+    assert (await desk.text(PHONE, "HELP", OptOutType="HELP")).texts == ()
+    assert (await desk.text(PHONE, "arret", OptOutType="STOP")).texts == ()
+    assert (await desk.text(PHONE, "hello")).texts == ()
+
+
+# Statuses -------------------------------------------------------------------------------------------------------------
+
+
+async def test_news_of_an_inline_reply_finds_it_and_never_goes_back(desk: Front) -> None:
+    answer = await desk.text(PHONE, "hi")
+    reference = answer.body.decode().split("ref=")[1][:36]
+    for status in ("sent", "delivered", "sent", "queued"):
+        news = {"MessageSid": "SM" + "5" * 32, "MessageStatus": status, "To": PHONE, "From": OURS, "AccountSid": SID}
+        assert (await desk.post(news, path=f"{STATUS}?ref={reference}")).status in (200, 204)
+    ((uid, status, provider_id),) = await desk.rows(
+        "SELECT uid, status, provider_id FROM messages WHERE direction = 'out'"
+    )
+    assert str(uid).replace("-", "") == reference.replace("-", "")
+    assert (status, provider_id) == ("delivered", "SM" + "5" * 32)
+
+
+async def test_news_of_an_unknown_message_is_kept_for_later(desk: Front) -> None:
+    news = {"MessageSid": "SM" + "6" * 32, "MessageStatus": "delivered", "To": PHONE, "From": OURS, "AccountSid": SID}
+    assert (await desk.post(news, path=STATUS)).status in (200, 204)
+    assert await desk.one("SELECT count(*) FROM early_statuses") == 1
+    await desk.pass_time(timedelta(days=9), step=timedelta(days=3))
+    assert await desk.one("SELECT count(*) FROM early_statuses") == 0
+
+
+# When something is broken ---------------------------------------------------------------------------------------------
+
+
+async def test_a_turn_that_breaks_keeps_the_message_and_tells_a_person(desk: Front) -> None:
+    await desk.says(PHONE, "book")
+    await desk.change('UPDATE conversations SET flow = \'{"stack": [{"version": 999}], "memo": 1}\'')
+    answer = await desk.text(PHONE, "haircut")
+    assert answer.status == 200
+    assert answer.texts
+    assert await desk.one("SELECT owner FROM conversations") == "queue"
+    assert await desk.one("SELECT count(*) FROM messages WHERE direction = 'in'") == 2
+
+
+async def test_while_postgresql_is_away_messages_go_to_disk_and_are_answered_later(
+    postgresql_database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    clock.set(front.NOON)
+    real = make_url(postgresql_database_url)
+    async with wire(real.host or "", real.port or 5432) as between:
+        through = real.set(host="127.0.0.1", port=between.port).render_as_string(hide_password=False)
+        async with front.opened(through, tmp_path, clock) as desk:
+            await desk.says(PHONE, "book")
+            await between.cut()
+            answers = [await desk.text(PHONE, line) for line in ("haircut", "tomorrow")]
+            assert [(answer.status, answer.texts) for answer in answers] == [(200, ()), (200, ())]
+            async with desk.http.get(desk.url + "/healthz") as health:
+                assert (health.status, (await health.json())["database"]) == (200, "away")
+            async with desk.http.get(desk.url + "/readyz") as ready:
+                assert ready.status == 503
+            await desk.work()  # still away: nothing is lost by trying
+            await between.mend()
+            await desk.work()
+            await desk.work()
+            said = await desk.rows("SELECT text FROM messages WHERE direction = 'in' ORDER BY id")
+            assert [text for (text,) in said] == ["book", "haircut", "tomorrow"]
+            assert await desk.one("SELECT count(DISTINCT turn_id) FROM messages WHERE direction = 'out'") == 3
+
+
+async def test_without_a_spool_the_provider_hears_503_and_repeats(tmp_path: Path, clock: FakeClock) -> None:
+    url = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
+    env = {"FRONTDESK_SERVER__SPOOL": "false"}
+    async with front.opened(url, tmp_path, clock, env, seeded=False) as desk:
+        answer = await desk.text(PHONE, "hi")
+        assert answer.status == 503
+        assert answer.headers["Retry-After"]
