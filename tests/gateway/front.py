@@ -170,7 +170,4 @@ async def opened(
 def _texts(body: bytes) -> tuple[str, ...]:
     if not body.startswith(b"<?xml"):
         return ()
-    return tuple(
-        "".join((part.find("Body") if part.find("Body") is not None else part).itertext())
-        for part in ET.fromstring(body).iter("Message")
-    )
+    return tuple("".join(part.itertext()) for part in ET.fromstring(body).iter("Message"))
