@@ -1,16 +1,23 @@
 """What jobs do, by kind. A job is a function here and a line in `HANDLERS` (docs/add-a-job.md)."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 
 import structlog
 from sqlalchemy import select
 
 from channels.errors import SendError
+from desk import businesses
+from desk.calendar import bookings, reminders
+from desk.calendar import waitlist as waiting
+from desk.calendar.claims import Freed
+from desk.who import Actor
 from gateway.context import House
 from gateway.jobs.cues import play_job
 from gateway.jobs.worker import Handler
 from gateway.pipeline import outbox
+from storage import queue
 from storage.base import Db
 from storage.models.calendar import appointments, waitlist
 from storage.models.conversations import conversations
@@ -51,6 +58,11 @@ async def reminder(house: House, job: Job) -> None:
     await play_job(house, job, "reminder", _of_appointment)
 
 
+async def waitlist_freed(house: House, job: Job) -> None:
+    """Offer time that somebody gave back to the first who waits for it."""
+    await house.store.write(_offer_freed, job, now=house.clock.now())
+
+
 async def waitlist_offer(house: House, job: Job) -> None:
     """Tell somebody who waits that a time has become free."""
     await play_job(house, job, "waitlist_offer", _of_waitlist)
@@ -69,12 +81,20 @@ async def csat(house: House, job: Job) -> None:
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {
         outbox.KIND: send,
-        "reminder": reminder,
-        "waitlist_offer": waitlist_offer,
+        reminders.KIND: reminder,
+        bookings.FREED: waitlist_freed,
+        waiting.OFFER: waitlist_offer,
         "outcome": outcome,
         "csat": csat,
     }
 )
+
+
+def _offer_freed(db: Db, job: Job, *, now: datetime) -> None:
+    freed = Freed.of(job.payload)
+    business = businesses.load(db, freed.business_id)
+    waiting.offer_freed(db, Actor(business.tenant_id, "system"), business, freed, now=now)
+    queue.finish(db, job)
 
 
 def _of_appointment(db: Db, job: Job) -> int | None:
