@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from bots.render import Voice
-from desk.businesses import Business
+from desk.businesses import Business, Service
 from desk.calendar.appointments import Appointment
 from desk.conversations import Context
 from desk.who import Actor
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 class Acting:
     """One action at work: within the turn's transaction, for the run as it stands.
 
-    `heard` is what the customer said last, `story` what they had wanted before this scenario, in words for a person.
+    `below` is the run that this one broke into. `heard` is what the customer said last, `story` what they had wanted
+    before this scenario, in words for a person.
     """
 
     db: Db
     bot: "LoadedBot"
     context: Context
     run: Run
+    below: Run | None
     voice: Voice
     now: datetime
     params: Mapping[str, Json]
@@ -55,6 +57,15 @@ class Acting:
     def text(self, slot: str) -> str:
         held = self.run.slots.get(slot)
         return held.value if held is not None and isinstance(held.value, str) else ""
+
+    def service_in_hand(self) -> Service | None:
+        """The service that is being talked about, here or in what this scenario broke into."""
+        for run in (self.run, self.below):
+            held = run.slots.get("service") if run is not None else None
+            found = [one for one in self.business.services if held is not None and one.id == held.value]
+            if found:
+                return found[0]
+        return None
 
     def visit_label(self, service: str, starts_at: datetime, staff_id: int, staff: str) -> str:
         """`Haircut on Tuesday, March 3 at 3:00 PM with Anna`; a chair or a room is nobody to be with."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bots import choose, flow
-from bots.choose import Begin, Said, Unsure
+from bots.choose import Aside, Begin, Said, Unsure
 from bots.flow import is_asking
 from bots.loaded import LoadedBot
 from bots.turn import Turn
@@ -16,6 +16,7 @@ from desk import conversations
 from desk.calendar import appointments, waitlist
 from desk.conversations import Context
 from desk.errors import NotFound
+from desk.who import Actor
 from flows import events
 from flows.definition import Json
 from flows.state import SlotValue
@@ -41,8 +42,8 @@ class Heard:
 class Cue:
     """Another cause of a turn.
 
-    `silent`, `expired`, `reminder` {appointment_id, rule, sequence}, `waitlist_offer` {waitlist_id}, `outcome`
-    {ticket, name, slots, args} (slow work is done), `csat`, `handoff_expired`, `resume` (a person gave back), `inactive`.
+    `silent`, `expired`, `reminder` {appointment_id, rule, sequence}, `waitlist_offer` {waitlist_id}, `outcome` {ticket,
+    name, slots, args} (slow work is done), `csat`, `handoff_expired`, `resume` (a person gave back), `inactive`.
     """
 
     kind: str
@@ -103,7 +104,7 @@ def _result(turn: Turn) -> TurnResult:
     )
 
 
-# What the customer said ------------------------------------------------------------------------------------------------
+# What the customer said -----------------------------------------------------------------------------------------------
 
 
 def _hear(turn: Turn, message: InboundMessage) -> None:
@@ -136,6 +137,10 @@ def _understand(turn: Turn, said: Said) -> None:
     reading = choose.at_question(turn.bot, turn.ear, top, said, turn.now)
     if isinstance(reading, Begin):
         _digress(turn, reading)
+    elif isinstance(reading, Aside):
+        if reading.phrase:
+            turn.say(reading.phrase)
+        turn.ask_again()
     elif isinstance(reading, Unsure):
         turn.excuse = reading.hint
         turn.step(events.Invalid())
@@ -158,3 +163,155 @@ def _digress(turn: Turn, begin: Begin) -> None:
         turn.begin(begin.scenario, begin.slots)
     else:
         turn.replace(begin.scenario, begin.slots)
+
+
+def _at_work(turn: Turn, said: Said) -> None:
+    """Something slow is under way: a person may be asked for, everything else waits a moment."""
+    begin = choose.at_rest(turn.bot, turn.ear, said, turn.now) if said.text else None
+    if begin is not None and begin.scenario == "handoff":
+        turn.replace(begin.scenario)
+    else:
+        turn.say("moment")
+
+
+def _is_machine(turn: Turn, said: Said) -> bool:
+    """Whether something answers by itself: the same words again and again, or more than people type, to no effect."""
+    memo = turn.flow.memo
+    words = zlib.crc32(f"{said.pressed}\n{said.text.casefold()}".encode())
+    times = memo.echo[1] + 1 if words == memo.echo[0] else 1
+    minute = int(turn.now.timestamp()) // 60
+    since, count = memo.pace if minute - memo.pace[0] < _PACE_MINUTES else (minute, 0)
+    memo.echo, memo.pace = (words, times), (since, count + 1)
+    return times > _ECHOES or count + 1 > _PACE
+
+
+_WORDLESS = (messages.Reaction, messages.Edit, messages.Revoke, messages.System)
+
+
+# What else happens ----------------------------------------------------------------------------------------------------
+
+
+def _silent(turn: Turn, _data: Mapping[str, Json]) -> None:
+    if conversations.may_talk(turn.context, turn.bot.actor):
+        turn.step(events.Silent())
+
+
+def _expired(turn: Turn, _data: Mapping[str, Json]) -> None:
+    """`Turn.drop_expired` has seen to it before anything else."""
+
+
+def _reminder(turn: Turn, data: Mapping[str, Json]) -> None:
+    """Ask whether they will come; in the middle of something else, or while a person talks, only tell."""
+    visit = appointments.to_remind_of(
+        turn.db, turn.bot.actor, _whole(data, "appointment_id"), sequence=_whole(data, "sequence"), now=turn.now
+    )
+    if visit is None:
+        return
+    voice = turn.voice
+    label = voice.phrase(
+        "visit",
+        service=visit.service_name,
+        day=voice.day_of(visit.starts_at),
+        time=voice.time_of(visit.starts_at),
+        staff=visit.staff_name,
+    )
+    if _is_free(turn) and "reminder" in turn.bot.scenarios:
+        turn.replace("reminder", {"visit": SlotValue(visit.id, label)})
+        return
+    turn.say("reminder", visit=label)
+    turn.ask_again()
+
+
+def _waitlist_offer(turn: Turn, data: Mapping[str, Json]) -> None:
+    """A time for somebody who waits. It is held for minutes only, so it is asked on top of what is open."""
+    entry_id = _whole(data, "waitlist_id")
+    try:
+        offer = waitlist.offer_of(turn.db, turn.bot.actor, turn.bot.business, entry_id)
+    except NotFound:
+        return
+    if offer is None:
+        return
+    if conversations.may_talk(turn.context, turn.bot.actor):
+        turn.begin("offer", {"waitlist": SlotValue(entry_id, "")})
+        return
+    voice, slot = turn.voice, offer.slot
+    service = turn.bot.business.service(slot.service_id).name
+    visit = voice.phrase(
+        "visit", service=service, day=voice.day_of(slot.starts_at), time=voice.time_of(slot.starts_at),
+        staff=slot.staff_name,
+    )  # fmt: skip
+    turn.say("offer", visit=visit, until=voice.time_of(offer.expires_at))
+
+
+def _outcome(turn: Turn, data: Mapping[str, Json]) -> None:
+    """Slow work is done; what nobody waits for any more is dropped."""
+    slots, args, ticket = data.get("slots"), data.get("args"), data.get("ticket")
+    turn.step(
+        events.Outcome(
+            str(data.get("name", "error")),
+            {
+                name: None if value is None else SlotValue(value, str(value))
+                for name, value in (slots if isinstance(slots, dict) else {}).items()
+            },
+            {name: str(value) for name, value in (args if isinstance(args, dict) else {}).items()},
+            ticket if isinstance(ticket, int) else None,
+        )
+    )
+
+
+def _csat(turn: Turn, _data: Mapping[str, Json]) -> None:
+    if _is_free(turn) and "csat" in turn.bot.scenarios:
+        turn.replace("csat")
+
+
+def _handoff_expired(turn: Turn, _data: Mapping[str, Json]) -> None:
+    """Nobody of the team came. Whoever claims it in this very moment keeps it."""
+    if turn.context.owner != "queue":
+        return
+    system = Actor(turn.context.tenant_id, "system")
+    conversations.give_back(
+        turn.db,
+        system,
+        turn.context.id,
+        reason="unclaimed",
+        now=turn.now,
+        expected_version=turn.context.owner_version,
+    )
+    turn.replace("unclaimed")
+
+
+def _resume(turn: Turn, _data: Mapping[str, Json]) -> None:
+    """A person has given the word back: the open question, if there is one."""
+    if turn.flow.top is not None:
+        turn.say("back")
+        turn.ask_again()
+
+
+def _inactive(turn: Turn, _data: Mapping[str, Json]) -> None:
+    turn.leave_all("abandoned")
+
+
+_CUES = {
+    "silent": _silent,
+    "expired": _expired,
+    "reminder": _reminder,
+    "waitlist_offer": _waitlist_offer,
+    "outcome": _outcome,
+    "csat": _csat,
+    "handoff_expired": _handoff_expired,
+    "resume": _resume,
+    "inactive": _inactive,
+}
+
+
+def _is_free(turn: Turn) -> bool:
+    """Whether a new matter may be brought up: the bot has the word, and nothing is open or it was left long ago."""
+    if not conversations.may_talk(turn.context, turn.bot.actor):
+        return False
+    last = turn.context.last_in_at
+    return turn.flow.top is None or last is None or turn.now - last >= _STALE
+
+
+def _whole(data: Mapping[str, Json], name: str) -> int:
+    value = data.get(name)
+    return value if isinstance(value, int) else -1

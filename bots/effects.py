@@ -4,7 +4,7 @@ The first outcome of an action is the one a rehearsal assumes; the first of a so
 An outcome says which slots it clears: what led to it must not lead to it again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from bots import talk, times, visits, waiting
@@ -109,7 +109,10 @@ FACTS: Final = frozenset(("business", "channel", "asks_name"))
 
 
 def declared(
-    *, scenarios: frozenset[str] | None = None, intents: frozenset[str] | None = None, sms_parts: object = None
+    *,
+    scenarios: frozenset[str] | None = None,
+    intents: frozenset[str] | None = None,
+    sms_parts: Callable[[str], int] | None = None,
 ) -> Registry:
     """What the linter and rehearsals are told."""
     return Registry(
@@ -119,4 +122,5 @@ def declared(
         facts=FACTS,
         scenarios=scenarios,
         intents=intents,
+        sms_parts=sms_parts,
     )

@@ -1,4 +1,4 @@
-"""What the bot is in the middle of, as kept on the conversation: a stack of runs, each pinned to its version, and a memo.
+"""What the bot is in the middle of, as kept on the conversation: a stack of runs, each pinned to a version, and a memo.
 
 The stack's last run is the one that talks; those below wait until it has ended.
 """

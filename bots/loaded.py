@@ -64,7 +64,9 @@ class Choices:
     def of(cls, business: Business, voice: Voice) -> "Choices":
         return cls(
             services=tuple(
-                Option(str(one.id), one.name, one.id, _detail(voice, one.duration_minutes, one.price_cents), one.keywords)
+                Option(
+                    str(one.id), one.name, one.id, _detail(voice, one.duration_minutes, one.price_cents), one.keywords
+                )
                 for one in business.services
             ),
             staff=(

@@ -2,27 +2,26 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 from threading import Lock
 
 from sqlalchemy import bindparam, func, insert, select, update
 
 from bots import effects, language, rehearse
-from bots.ear import Ear
+from bots.ear import Ear, known_intents
 from bots.loaded import Choices, LoadedBot, LoadedScenario, Spoken
 from bots.render import Voice
-from channels import split
 from desk import audit, businesses
 from desk.businesses import Business
 from desk.errors import DeskError, NotFound
 from desk.who import Actor
 from flows.check import check
-from flows.definition import Position, Scenario
+from flows.definition import Scenario
 from flows.load import load
-from flows.machine import Compiled
 from flows.machine import compile as compile_scenario
 from flows.problems import Problem, ScenarioError
 from storage.base import Db
@@ -89,3 +88,186 @@ class Registry:
             if len(self._versions) > _MOST_VERSIONS:
                 self._versions.popitem(last=False)
         return loaded
+
+
+def prepare(
+    bot_id: int,
+    business: Business,
+    published: Mapping[str, LoadedScenario],
+    settings: Mapping[str, object],
+    find_version: Callable[[Db, int], LoadedScenario | None],
+) -> LoadedBot:
+    """A bot with everything that no message should have to wait for."""
+    spoken: dict[str, Spoken] = {}
+    for code in business.languages:
+        words = language.load(code)
+        voice = Voice(words, business.zone, business.currency)
+        choices = Choices.of(business, voice)
+        ear = Ear(
+            business,
+            words,
+            voice,
+            services=choices.services,
+            staff=choices.staff,
+            scenarios=[one.compiled.scenario for one in published.values()],
+        )
+        spoken[code] = Spoken(voice, ear, choices)
+    return LoadedBot(
+        id=bot_id,
+        business=business,
+        actor=Actor(business.tenant_id, "bot"),
+        scenarios=published,
+        spoken=spoken,
+        asks_name=settings.get("asks_name") is not False,
+        find_version=find_version,
+    )
+
+
+# Publishing ----------------------------------------------------------------------------------------------------------
+
+
+class ScenarioRefused(DeskError):  # noqa: N818  an outcome, as its neighbours in desk.errors
+    """It is not sound, or one of its own tests fails; `problems` say what to mend, in the order of the text."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("scenario_refused", "\n".join(map(str, problems)), problems=len(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A published version. `is_new` is False when the very same text was published already."""
+
+    id: int
+    scenario: str
+    number: int
+    is_new: bool
+
+
+def lint(source: str, *, scenarios: frozenset[str] | None = None) -> tuple[Scenario | None, list[Problem]]:
+    """The scenario in `source` (None when it cannot be read) and everything that is wrong with it.
+
+    `scenarios` are those it may hand over to; None leaves that unchecked.
+    """
+    try:
+        scenario = load(source)
+    except ScenarioError as wrong:
+        return None, list(wrong.problems)
+    known = {known for lang in scenario.languages for known in known_intents(language.load(lang))}
+    rules = effects.declared(scenarios=scenarios, intents=frozenset(known) or None, sms_parts=rehearse.sms_parts)
+    return scenario, check(scenario, rules)
+
+
+def prove(source: str, *, scenarios: frozenset[str] | None = None) -> Scenario:
+    """The scenario, if it is sound and passes its own tests.
+
+    Raises: ScenarioRefused
+    """
+    scenario, problems = lint(source, scenarios=scenarios)
+    errors = [each for each in problems if each.severity == "error"]
+    if scenario is None or errors:
+        raise ScenarioRefused(errors or problems)
+    failed = [
+        Problem(turn.at, "test", f"{verdict.name}: {turn.problem}")
+        for verdict in rehearse.run(compile_scenario(scenario))
+        for turn in verdict.turns
+        if turn.problem is not None
+    ]
+    if failed:
+        raise ScenarioRefused(failed)
+    return scenario
+
+
+def publish(db: Db, who: Actor, bot_id: int, source: str, *, now: datetime) -> Version:
+    """A new immutable version of the scenario that `source` describes. Conversations keep the version they began with.
+
+    Raises: ScenarioRefused, NotFound
+    """
+    names = {*db.execute(_NAMES, {"bot_id": bot_id}).scalars(), *standard()}
+    scenario = prove(source, scenarios=frozenset((*names, _id_in(source))))
+    return _write(db, who, bot_id, scenario.id, source, now=now)
+
+
+def install_standard(db: Db, who: Actor, bot_id: int, *, now: datetime) -> list[Version]:
+    """The scenarios that every bot comes with; those that are there already in the same wording stay as they are.
+
+    They are proved by our own tests, so they are not played again here.
+    """
+    return [_write(db, who, bot_id, name, source, now=now) for name, source in standard().items()]
+
+
+@cache
+def standard() -> Mapping[str, str]:
+    """The text of each scenario that every bot comes with, by its id."""
+    folder = files("bots") / "scenarios"
+    found = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda entry: entry.name)
+    return {entry.name.removesuffix(".yaml"): entry.read_text("utf-8") for entry in found}
+
+
+def _id_in(source: str) -> str:
+    try:
+        return load(source).id
+    except ScenarioError:
+        return ""
+
+
+def _write(db: Db, who: Actor, bot_id: int, name: str, source: str, *, now: datetime) -> Version:
+    bot = db.execute(_OWNED, {"bot_id": bot_id, "tenant_id": who.tenant_id}).one_or_none()
+    if bot is None:
+        raise NotFound("bot", bot_id)
+    digest = hashlib.sha256(source.encode()).hexdigest()
+    row = db.execute(_SCENARIO, {"bot_id": bot_id, "name": name}).one_or_none()
+    if row is None:
+        added = {"tenant_id": who.tenant_id, "bot_id": bot_id, "name": name, "draft": None, "created_at": now}
+        scenario_id: int = db.execute(insert(scenarios).returning(scenarios.c.id), added).scalar_one()
+    else:
+        scenario_id = row.id
+        if row.published_id is not None:
+            current = db.execute(_VERSION, {"version_id": row.published_id}).one()
+            if current.digest == digest:
+                return Version(row.published_id, name, current.number, is_new=False)
+    number: int = db.execute(_LAST_NUMBER, {"scenario_id": scenario_id}).scalar_one() + 1
+    version_id: int = db.execute(
+        insert(scenario_versions).returning(scenario_versions.c.id),
+        {
+            "tenant_id": who.tenant_id,
+            "scenario_id": scenario_id,
+            "number": number,
+            "source": source,
+            "digest": digest,
+            "published_by": who.user_id,
+            "published_at": now,
+        },
+    ).scalar_one()
+    db.execute(update(scenarios).where(scenarios.c.id == scenario_id).values(published_id=version_id))
+    businesses.touch(db, bot.business_id)
+    audit.record(
+        db, who, "scenario.published", "scenario", scenario_id, None, {"version": number, "digest": digest}, now
+    )
+    return Version(version_id, name, number, is_new=True)
+
+
+_BOT = select(bots.c.settings).where(
+    bots.c.id == bindparam("bot_id"), bots.c.business_id == bindparam("business_id"), bots.c.is_active.is_(True)
+)
+_OWNED = select(bots.c.business_id).where(bots.c.id == bindparam("bot_id"), bots.c.tenant_id == bindparam("tenant_id"))
+_NAMES = select(scenarios.c.name).where(scenarios.c.bot_id == bindparam("bot_id"))
+_PUBLISHED = select(scenarios.c.name, scenarios.c.published_id).where(
+    scenarios.c.bot_id == bindparam("bot_id"), scenarios.c.published_id.is_not(None)
+)
+_SOURCE = (
+    select(scenario_versions.c.source)
+    .join(scenarios, scenarios.c.id == scenario_versions.c.scenario_id)
+    .where(scenario_versions.c.id == bindparam("version_id"), scenarios.c.bot_id == bindparam("bot_id"))
+)
+_SCENARIO = (
+    select(scenarios.c.id, scenarios.c.published_id)
+    .where(scenarios.c.bot_id == bindparam("bot_id"), scenarios.c.name == bindparam("name"))
+    .with_for_update()
+)
+_VERSION = select(scenario_versions.c.digest, scenario_versions.c.number).where(
+    scenario_versions.c.id == bindparam("version_id")
+)
+_LAST_NUMBER = select(func.coalesce(func.max(scenario_versions.c.number), 0)).where(
+    scenario_versions.c.scenario_id == bindparam("scenario_id")
+)

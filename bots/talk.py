@@ -57,7 +57,7 @@ def summary(acting: Acting) -> str:
 
 def answer_faq(acting: Acting) -> Outcome:
     """An answer from the business's own questions and answers, or from its profile."""
-    answer = acting.bot.ear(acting.run.lang).answer(acting.heard, acting.story_service())
+    answer = acting.bot.ear(acting.run.lang).answer(acting.heard, acting.service_in_hand(), acting.now)
     return Outcome("unknown") if answer is None else Outcome("answered", args={"answer": answer})
 
 

@@ -22,6 +22,9 @@ _DAYS = 3  # days offered
 _AHEAD = 21  # days looked through for those
 
 
+Part = Literal["morning", "afternoon", "evening"]
+
+
 class Wish(NamedTuple):
     """A time of day as far as the customer has said it, kept in a slot of type `time`.
 
@@ -34,7 +37,7 @@ class Wish(NamedTuple):
     after: time | None = None
     before: time | None = None
     near: time | None = None
-    part: Literal["morning", "afternoon", "evening"] | None = None
+    part: Part | None = None
     page: bool = False
 
     def slot(self, voice: Voice) -> SlotValue:
@@ -74,12 +77,8 @@ def read_wish(held: SlotValue | None) -> Wish:
         return Wish()
     known = held.value
     clock = {name: _clock(known.get(name)) for name in ("at", "until", "after", "before", "near")}
-    part = known.get("part")
-    return Wish(
-        **clock,
-        part=part if part in ("morning", "afternoon", "evening") else None,
-        page=known.get("page") is True,
-    )
+    part = next((each for each in _PARTS if each == known.get("part")), None)
+    return Wish(**clock, part=part, page=known.get("page") is True)
 
 
 def at_time(starts_at: datetime, service_id: int) -> Json:
@@ -317,7 +316,7 @@ def _clock(value: Json) -> time | None:
 
 
 # What people call afternoon and evening overlaps.
-_PARTS = {
+_PARTS: dict[Part, tuple[time, time]] = {
     "morning": (time(0), time(11, 59)),
     "afternoon": (time(12), time(17, 59)),
     "evening": (time(17), time(23, 59)),

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from bots import flow, render
 from bots.acting import Acting
-from bots.effects import ACTIONS, SOURCES
 from bots.ear import Ear
+from bots.effects import ACTIONS, SOURCES
 from bots.flow import Flow, Level
 from bots.loaded import LoadedBot, LoadedScenario
 from bots.render import Voice
@@ -15,7 +15,8 @@ from channels.messages import Option, OutboundMessage
 from desk import conversations
 from desk.calendar import bookings
 from desk.conversations import Context
-from flows import effects, events, step
+from flows import effects, events
+from flows import step as engine
 from flows.definition import Json
 from flows.state import Run, SlotValue
 from storage.base import Db
@@ -64,7 +65,7 @@ class Turn:
         if scenario is None or self.begun > _MOST_SCENARIOS:
             self.give_up(f"no_scenario:{name}" if scenario is None else "scenarios")
             return
-        first = step.begin(
+        first = engine.begin(
             scenario.compiled, self.now, {**self._profile(scenario), **slots}, facts=self._facts(), lang=self.lang
         )
         self.flow.stack.append(Level(scenario, first.run))
@@ -91,7 +92,7 @@ class Turn:
         top = self.flow.top
         if top is None:
             return False
-        result = step.step(top.scenario.compiled, top.run, event, self.now)
+        result = engine.step(top.scenario.compiled, top.run, event, self.now)
         if result.ignored:
             return False
         self._carry_out(result)
@@ -105,6 +106,11 @@ class Turn:
         """Where the conversation stands: two equal places mean that nothing came of what was between."""
         top = self.flow.top
         return None if top is None else (top.run.scenario, top.run.node, len(top.run.slots))
+
+    def memo_progress(self) -> None:
+        """The last message got us somewhere: whoever writes is no machine that repeats itself."""
+        memo = self.flow.memo
+        memo.echo, memo.pace = (memo.echo[0], 1), (memo.pace[0], 0)
 
     # Giving up.
 
@@ -144,7 +150,7 @@ class Turn:
 
     # Carrying out.
 
-    def _carry_out(self, result: step.Step) -> None:
+    def _carry_out(self, result: engine.Step) -> None:
         level = self.flow.stack[-1]
         level.run = result.run
         level.moved(result.moves)

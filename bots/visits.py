@@ -226,5 +226,3 @@ def _option(acting: Acting, visit: Appointment) -> Option:
     label = acting.voice.phrase("visit_short", service=visit.service_name, day_time=day_time)
     keywords = (visit.service_name, acting.voice.day_of(visit.starts_at), visit.staff_name, reference(visit.uid))
     return Option(str(visit.id), label, visit.id, keywords=keywords)
-
-

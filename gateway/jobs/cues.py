@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from bots.bot import Cue
 from sqlalchemy import select
 
+from bots.bot import Cue
 from channels.messages import Address, AddressKind
 from desk.conversations import by_id
 from desk.who import Actor

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import structlog
-from bots.bot import Cue
 
+from bots.bot import Cue
 from channels.messages import InboundMessage
 from desk import conversations, messages
 from desk.calendar import bookings, waitlist

@@ -1,0 +1,416 @@
+"""From what a customer said or pressed to what it means here: an answer, a digression, a scenario to begin, or nothing.
+
+Buttons say which question they belong to, so a press long after is still understood. Words are read in the order in
+which people mean them: exactly what is on offer, a person, what the scenario listens for, a question of theirs, what
+the scenario wants to know, another matter, and only then what merely resembles something on offer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from bots.ear import Ear
+from bots.flow import Level
+from bots.loaded import LoadedBot, LoadedScenario
+from bots.render import read_choice_id
+from bots.times import Wish, from_id, read_time, read_wish, wish_of
+from bots.understand import acts, answers, slots
+from bots.understand.answers import Choice, Picked
+from bots.understand.dates import When
+from bots.understand.names import Name
+from bots.understand.slots import Ctx, Extracted, Meaning, Want
+from flows import events
+from flows.definition import Collect, Slot, State
+from flows.machine import can_interrupt
+from flows.state import Option, Run, SlotValue
+
+_SURE = 0.5  # of an intent: a keyword was said
+_MAY_BE_NO_NAME = frozenset(("no", "thanks", "bye", "cancel", "dont_know", "dont_care", "stop", "acknowledge"))
+
+
+class Said(NamedTuple):
+    """The customer's words, and the id of the button or list row that was pressed, if one was."""
+
+    text: str
+    pressed: str = ""
+
+
+class Begin(NamedTuple):
+    """Another scenario begins, with what the words already say."""
+
+    scenario: str
+    slots: Mapping[str, SlotValue] = {}
+
+
+class Unsure(NamedTuple):
+    """It answers nothing. `hint` is said before the question is asked again, instead of the usual apology."""
+
+    hint: str = ""
+
+
+class Aside(NamedTuple):
+    """Something is said (a phrase, or nothing), and the question stays as it is; nothing was answered in vain."""
+
+    phrase: str = ""
+
+
+Reading = events.Event | Begin | Unsure | Aside
+
+
+def at_rest(bot: LoadedBot, ear: Ear, said: Said, now: datetime) -> Begin | None:
+    """What to begin when nothing is open; None when the words begin nothing."""
+    if said.pressed:
+        begun = _press_at_rest(bot, ear, said.pressed)
+        if begun is not None:
+            return begun
+    heard = _Heard(ear, said.text, now)
+    return _first(bot, heard, current=frozenset())
+
+
+def at_question(bot: LoadedBot, ear: Ear, level: Level, said: Said, now: datetime) -> Reading:
+    """What it means while `level` waits for an answer."""
+    ask = _Question(bot, ear, level, now)
+    if said.pressed:
+        pressed = _press(ask, said.pressed)
+        if pressed is not None:
+            return pressed
+    return _read(ask, _Heard(ear, said.text, now))
+
+
+def opening(ear: Ear, scenario: LoadedScenario, text: str, now: datetime) -> dict[str, SlotValue]:
+    """What the words that begin `scenario` already tell of what it wants to know."""
+    heard = _Heard(ear, text, now)
+    return heard.values_for(_wants(ear, scenario.compiled.scenario.slots, None), None, {})
+
+
+# Buttons -------------------------------------------------------------------------------------------------------------
+
+
+def _press_at_rest(bot: LoadedBot, ear: Ear, pressed: str) -> Begin | None:
+    """An old button, after all is over: what can be taken up again begins a booking, a settled answer does not."""
+    slot, option_id = read_choice_id(pressed)
+    value = _known_value(ear, slot, option_id)
+    if value and "book" in bot.scenarios:
+        return Begin("book", value)
+    if slot in ("confirm", "answer", "take") and "visits" in bot.scenarios:
+        return Begin("visits")
+    return None
+
+
+def _press(ask: "_Question", pressed: str) -> Reading | None:
+    """A button: of this question, of an earlier one of this scenario, or of one that is no longer asked."""
+    slot, option_id = read_choice_id(pressed)
+    if slot == ask.slot.name:
+        for option in ask.run.offered:
+            if option.id == option_id:
+                return events.Answer({slot: option.chosen()})
+        if ask.slot.type == "yes_no" and option_id in ("yes", "no"):
+            return events.Answer({slot: SlotValue(option_id == "yes", option_id)})
+    if slot in ask.slots:
+        value = {name: each for name, each in _known_value(ask.ear, slot, option_id).items() if name in ask.slots}
+        if value:
+            return events.Answer(value)
+    return Aside("stale") if slot else None
+
+
+def _known_value(ear: Ear, slot: str, option_id: str) -> dict[str, SlotValue]:
+    """What an option of a booking means by itself, whatever is on offer now."""
+    if slot == "service" and option_id in ear.services:
+        return {"service": ear.services[option_id].chosen()}
+    if slot == "staff" and option_id in ear.staff:
+        return {"staff": ear.staff[option_id].chosen()}
+    if slot == "day":
+        try:
+            day = date.fromisoformat(option_id)
+        except ValueError:
+            return {}
+        return {"day": _day(ear, day)}
+    if slot == "when":
+        option = from_id(option_id, ear.voice)
+        known = read_time(option.value) if option is not None else None
+        if known is None or str(known[1]) not in ear.services:
+            return {}
+        local = ear.voice.local(known[0])
+        return {
+            "service": ear.services[str(known[1])].chosen(),
+            "day": _day(ear, local.date()),
+            "time": Wish(at=local.time()).slot(ear.voice),
+        }
+    return {}
+
+
+# Words ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """The open question and what is known around it."""
+
+    bot: LoadedBot
+    ear: Ear
+    level: Level
+    now: datetime
+
+    @property
+    def run(self) -> Run:
+        return self.level.run
+
+    @property
+    def node(self) -> State:
+        return self.level.scenario.compiled.nodes[self.run.node]
+
+    @property
+    def slots(self) -> Mapping[str, Slot]:
+        return self.level.scenario.compiled.scenario.slots
+
+    @property
+    def slot(self) -> Slot:
+        """The slot that is asked for."""
+        task = self.node.task
+        return self.slots[task.slot] if isinstance(task, Collect) else next(iter(self.slots.values()))
+
+
+@dataclass(slots=True)
+class _Heard:
+    """One message, read as far as somebody has asked; nothing is worked out twice."""
+
+    ear: Ear
+    text: str
+    now: datetime
+    acts: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.acts = acts.acts(self.text)
+
+    @property
+    def is_question(self) -> bool:
+        return "?" in self.text or "question" in self.acts
+
+    def extracted(self, wants: tuple[Want, ...], asked: str | None, known: Mapping[str, Meaning]) -> Extracted:
+        ctx = Ctx(self.ear.voice.local(self.now), asked, known, dayfirst=False, language=self.ear.voice.language.code)
+        return slots.extract(self.text, wants, ctx)
+
+    def values_for(
+        self, wants: tuple[Want, ...], asked: str | None, known: Mapping[str, Meaning]
+    ) -> dict[str, SlotValue]:
+        if not wants or not self.text:
+            return {}
+        return _values(self.ear, self.extracted(wants, asked, known))
+
+
+def _read(ask: _Question, heard: _Heard) -> Reading:
+    options = tuple(Choice(one.id, one.label, one.keywords) for one in ask.run.offered)
+    picked = answers.choose(heard.text, options) if options else answers.NOTHING
+    if (sure := _surely(ask, picked, heard.text)) is not None:
+        return sure
+    if (interrupt := _interrupt(ask, heard)) is not None:
+        return interrupt
+    if "human" in heard.acts and (human := _begins(ask, heard, "human")) is not None:
+        return human
+    if ask.slot.type == "text" and heard.text:
+        return events.Answer({ask.slot.name: SlotValue(heard.text, heard.text)})
+    values = heard.values_for(*_around(ask))
+    if (question := _question(ask, heard, values)) is not None:
+        return question
+    if (answer := _answer(ask, heard, values)) is not None:
+        return answer
+    if (other := _other_times(ask, heard)) is not None:
+        return other
+    if (matter := _other_matter(ask, heard)) is not None:
+        return matter
+    if picked.how in ("part", "fuzzy") and picked.id is not None:
+        return events.Answer({ask.slot.name: _option(ask, picked.id).chosen()})
+    if picked.how == "any" and ask.slot.type != "yes_no":
+        return events.Answer({ask.slot.name: _option(ask, picked.ids[0]).chosen()})
+    if picked.how == "ambiguous":
+        labels = [_option(ask, each).label for each in picked.ids]
+        return Unsure(ask.ear.voice.phrase("which_one", options=ask.ear.voice.either(labels)))
+    if heard.acts & {"repeat", "greet"}:
+        return Aside()
+    return Unsure()
+
+
+def _surely(ask: _Question, picked: Picked, text: str) -> events.Answer | None:
+    """The place or the very name of something on offer. Beside times and days, "3pm" and "the 5th" are no places."""
+    if picked.id is None or picked.how not in ("number", "exact"):
+        return None
+    if picked.how == "number" and ask.slot.type in ("slot_time", "date", "time"):
+        bare = text.strip().strip("#.)( ").casefold()
+        if not (
+            bare.isdigit() or bare.startswith(("option", "number", "the first", "the second", "the third", "first"))
+        ):
+            return None
+    return events.Answer({ask.slot.name: _option(ask, picked.id).chosen()})
+
+
+def _interrupt(ask: _Question, heard: _Heard) -> events.Interrupt | None:
+    """What the scenario listens for at any question."""
+    for interrupt in ask.level.scenario.compiled.scenario.interrupts.values():
+        if not can_interrupt(interrupt, ask.node):
+            continue
+        if interrupt.intent is not None and ask.ear.hears(interrupt.intent, heard.text, heard.acts):
+            return events.Interrupt(interrupt.name)
+        if interrupt.keywords and answers.choose(
+            heard.text, (Choice(interrupt.name, interrupt.keywords[0], interrupt.keywords),), asked=False
+        ).how in ("exact", "part"):
+            return events.Interrupt(interrupt.name)
+    return None
+
+
+def _question(ask: _Question, heard: _Heard, values: Mapping[str, SlotValue]) -> Begin | None:
+    """A question of theirs in the middle of ours. One that only tells what we asked for ("at 3?") is an answer."""
+    if ask.ear.faq_scenario not in ask.bot.scenarios or not (heard.is_question or not values):
+        return None
+    sure = ask.ear.asks(heard.text)
+    tells = values.keys() - {"service", "staff"}
+    if sure >= _SURE and not (tells and sure < 1 and not _is_about_hours(ask.ear, heard.text)):
+        return Begin(ask.ear.faq_scenario)
+    return None
+
+
+def _is_about_hours(ear: Ear, text: str) -> bool:
+    return ear.hears("hours", text, frozenset())
+
+
+def _answer(ask: _Question, heard: _Heard, values: dict[str, SlotValue]) -> Reading | None:
+    """What the words tell of what this scenario wants to know; a bare yes or no is the answer to a question for it."""
+    if ask.slot.type == "name" and ask.slot.name in values and heard.acts & _MAY_BE_NO_NAME:
+        values.pop(ask.slot.name)
+    if ask.slot.type == "name" and ask.slot.name not in values and heard.acts & _MAY_BE_NO_NAME:
+        return Unsure()
+    if values:
+        return events.Answer(values)
+    return None
+
+
+def _other_times(ask: _Question, heard: _Heard) -> events.Answer | None:
+    """ "More", "later", "anything earlier" beside times on offer: the page after or before."""
+    if ask.slot.type != "slot_time" or not ask.run.offered or "time" not in ask.slots:
+        return None
+    times = [known[0] for option in ask.run.offered if (known := read_time(option.value)) is not None]
+    if not times:
+        return None
+    if ask.ear.hears("earlier_times", heard.text, heard.acts):
+        wish = Wish(before=ask.ear.voice.local(times[0]).time(), page=True)
+    elif ask.ear.hears("more_times", heard.text, heard.acts) or "alternatives" in heard.acts:
+        wish = Wish(after=ask.ear.voice.local(times[-1]).time(), page=True)
+    else:
+        return None
+    return events.Answer({"time": wish.slot(ask.ear.voice)})
+
+
+def _other_matter(ask: _Question, heard: _Heard) -> Begin | None:
+    """Something else that they want now. What is open already is not begun again."""
+    return _first(ask.bot, heard, current=frozenset((ask.run.scenario, "welcome")))
+
+
+def _begins(ask: _Question, heard: _Heard, act: str) -> Begin | None:
+    for trigger in ask.ear.begins("", frozenset((act,))):
+        if trigger.scenario in ask.bot.scenarios and trigger.scenario != ask.run.scenario:
+            return Begin(trigger.scenario)
+    return None
+
+
+def _first(bot: LoadedBot, heard: _Heard, *, current: frozenset[str]) -> Begin | None:
+    """The scenario that the words begin; none of `current`."""
+    triggers = [each for each in heard.ear.begins(heard.text, heard.acts) if each.scenario in bot.scenarios]
+    best = next((each for each in triggers if each.scenario not in current), None)
+    told = heard.values_for(_wants(heard.ear, _BOOKING, None), None, {})
+    sure = heard.ear.asks(heard.text) if heard.ear.faq_scenario in bot.scenarios else 0.0
+    if best is not None and best.scenario == "welcome" and (told or sure >= _SURE):
+        best = next((each for each in triggers if each.scenario not in ("welcome", *current)), None)
+    if sure >= _SURE and heard.ear.faq_scenario not in current:
+        weak = best is None or best.score < sure or (best.scenario == "book" and heard.is_question and not told)
+        if weak and not told.keys() - {"service", "staff"}:
+            return Begin(heard.ear.faq_scenario)
+    if best is not None and (best.score >= _SURE or not current):
+        scenario = bot.scenarios[best.scenario]
+        return Begin(best.scenario, opening(heard.ear, scenario, heard.text, heard.now))
+    if told and "book" in bot.scenarios and "book" not in current and (not current or "service" in told):
+        return Begin("book", opening(heard.ear, bot.scenarios["book"], heard.text, heard.now))
+    return None
+
+
+# What a booking wants to know, to tell "Tuesday at 3" from a message that is about nothing of ours.
+_BOOKING: Mapping[str, Slot] = {
+    "service": Slot("service", "choice", source="services"),
+    "day": Slot("day", "date"),
+}
+
+
+# Slots ---------------------------------------------------------------------------------------------------------------
+
+
+def _around(ask: _Question) -> tuple[tuple[Want, ...], str | None, Mapping[str, Meaning]]:
+    """What to look for in an answer, what was asked, and what is known already (to be corrected)."""
+    asked = ask.slot.name
+    known: dict[str, Meaning] = {}
+    for name, held in ask.run.slots.items():
+        slot = ask.slots.get(name)
+        if slot is None:
+            continue
+        if slot.type == "time" and (wish := read_wish(held)) != Wish():
+            known[name] = When(time=wish.at or wish.near or wish.after or wish.before)
+        elif slot.type in ("date", "number", "people") and isinstance(held.value, str | int):
+            known[name] = held.value
+    if ask.slot.type == "slot_time" and "time" in ask.slots:
+        asked = "time"  # a bare "4" is a time where times are on offer
+    return _wants(ask.ear, ask.slots, ask.slot), asked, known
+
+
+def _wants(ear: Ear, wanted: Mapping[str, Slot], asked: Slot | None) -> tuple[Want, ...]:
+    wants: list[Want] = []
+    for slot in wanted.values():
+        if slot.source == "services":
+            wants.append(Want(slot.name, "choice", ear.service_choices))
+        elif slot.source == "staff":
+            wants.append(Want(slot.name, "choice", ear.staff_choices))
+        elif slot.type in ("date", "time") or (slot is asked and slot.type in _ASKED_ONLY):
+            wants.append(Want(slot.name, slot.type))
+    return tuple(wants)
+
+
+_ASKED_ONLY = frozenset(("yes_no", "name", "number", "phone", "email"))
+
+
+def _values(ear: Ear, found: Extracted) -> dict[str, SlotValue]:
+    values: dict[str, SlotValue] = {}
+    for name, each in found.values.items():
+        value = _value(ear, name, each.value)
+        if value is not None:
+            values[name] = value
+    return values
+
+
+def _value(ear: Ear, name: str, meant: Meaning) -> SlotValue | None:
+    match meant:
+        case Picked():
+            offered = ear.staff if name == "staff" else ear.services
+            return offered[meant.id].chosen() if meant.id in offered else None
+        case When():
+            return _when(ear, name, meant)
+        case Name():
+            return SlotValue(meant.full, meant.full)
+        case bool():
+            return SlotValue(meant, "yes" if meant else "no")
+        case int() | str():
+            return SlotValue(meant, str(meant))
+
+
+def _when(ear: Ear, name: str, when: When) -> SlotValue | None:
+    if name == "time":
+        wish = wish_of(when)
+        return wish.slot(ear.voice) if wish is not None and wish != Wish() else None
+    if when.day is None:
+        return None
+    is_after = when.edge == "after" and when.time is None
+    return _day(ear, when.day + timedelta(days=1) if is_after else when.day)
+
+
+def _day(ear: Ear, day: date) -> SlotValue:
+    return SlotValue(day.isoformat(), ear.voice.day(day))
+
+
+def _option(ask: _Question, option_id: str) -> Option:
+    return next(option for option in ask.run.offered if option.id == option_id)

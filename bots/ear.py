@@ -1,0 +1,154 @@
+"""What a bot listens for in one language: the words that begin scenarios, and the questions it can answer."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from bots import profile
+from bots.language import Language
+from bots.render import Voice
+from bots.understand import answers, dates, faq, intents
+from bots.understand.acts import ACTS
+from bots.understand.answers import Choice
+from bots.understand.intents import Intent
+from desk.businesses import Business, Service
+from flows.definition import Scenario, Triggers
+from flows.state import Option
+
+# Intents that are acts of conversation: `understand.acts` hears them, no list of words does.
+ACT_INTENTS = frozenset(ACTS)
+FAQ = "faq"  # the intent of a question that the business itself has answered
+TOPICS = ("hours", "prices", "duration", "location", "contact", "services", "staff")
+_SURE = 0.5  # a keyword was said, not just something alike
+
+
+class Trigger(NamedTuple):
+    """A scenario that the words begin. `score` is 1 when they say nothing else; an act counts as sure."""
+
+    scenario: str
+    score: float
+
+
+class Ear:
+    """Prepared once for a bot and a language; asked for every message."""
+
+    def __init__(
+        self,
+        business: Business,
+        language: Language,
+        voice: Voice,
+        *,
+        services: Iterable[Option],
+        staff: Iterable[Option],
+        scenarios: Iterable[Scenario],
+    ) -> None:
+        self.business = business
+        self.voice = voice
+        self.services = {option.id: option for option in services}
+        self.staff = {option.id: option for option in staff}
+        self.service_choices = tuple(_choice(option) for option in self.services.values())
+        # Nobody says "anyone" of a service alone; it is offered only where somebody is to be chosen.
+        self.staff_choices = tuple(_choice(option) for option in self.staff.values() if option.value)
+        self._words = language.intents
+        self._topics = tuple(self._words[name] for name in TOPICS if name in self._words)
+        self._by_act: dict[str, str] = {}
+        self._intents: list[Intent] = []
+        self._faq_scenario = ""
+        for scenario in scenarios:
+            self._listen_for(scenario.id, scenario.triggers)
+        entries = [one for one in business.faqs if one.language.partition("-")[0] in (language.code, "")]
+        self._answers = {str(one.id): one.answer for one in entries}
+        self._faqs = faq.Index([faq.Faq(str(one.id), one.question, one.answer, one.phrasings) for one in entries])
+
+    def begins(self, text: str, said: frozenset[str]) -> list[Trigger]:
+        """The scenarios that `text` begins, the surest first; `said` are the acts in it."""
+        found = {self._by_act[act]: 1.0 for act in said if act in self._by_act}
+        for each in intents.match(text, self._intents):
+            found[each.name] = max(found.get(each.name, 0.0), each.score)
+        return [Trigger(name, found[name]) for name in sorted(found, key=lambda name: -found[name])]
+
+    def asks(self, text: str) -> float:
+        """How sure it is that `text` is a question we have an answer to; 0 when it is none."""
+        if not self._faq_scenario:
+            return 0.0
+        topics = intents.match(text, self._topics)
+        hit = self._faqs.best(text)
+        return max(topics[0].score if topics else 0.0, _SURE + hit.score if hit is not None else 0.0)
+
+    @property
+    def faq_scenario(self) -> str:
+        """The scenario that answers questions; empty when there is none."""
+        return self._faq_scenario
+
+    def answer(self, text: str, about: Service | None, now: datetime) -> str | None:
+        """The answer to a question, None when we have none; `about` is the service under discussion.
+
+        What the business wrote itself comes first, except where its own data is more exact: the price or length of a
+        service that was named, the hours of a day that was named.
+        """
+        topics = intents.match(text, self._topics)
+        topic = topics[0] if topics else None
+        named = answers.choose(text, self.service_choices, asked=False)
+        service = self._service(named.id) if named.id is not None else None
+        when = dates.parse(text, now=self.voice.local(now)) if topic is not None and topic.name == "hours" else None
+        if topic is not None and topic.score >= _SURE:
+            if when is not None and when.day is not None:
+                return profile.hours_of(self.business, self.voice, when.day)
+            if (service or about) is not None and topic.name in ("prices", "duration"):
+                return self._from_profile(topic.name, service or about, now)
+        hit = self._faqs.best(text)
+        if hit is not None:
+            return self._answers[hit.id]
+        return None if topic is None else self._from_profile(topic.name, service or about, now)
+
+    def hears(self, intent: str, text: str, said: frozenset[str]) -> bool:
+        """Whether `text` speaks of that one intent."""
+        if intent in ACT_INTENTS:
+            return intent in said
+        if intent == FAQ:
+            return self._faqs.best(text) is not None
+        words = self._words.get(intent)
+        return words is not None and bool(intents.match(text, (words,), threshold=_SURE))
+
+    def _listen_for(self, scenario_id: str, triggers: Triggers) -> None:
+        keywords: list[str] = list(triggers.keywords)
+        examples: list[str] = []
+        for name in triggers.intents:
+            if name in ACT_INTENTS:
+                self._by_act.setdefault(name, scenario_id)
+            elif name == FAQ:
+                self._faq_scenario = scenario_id
+            elif name in self._words and name not in TOPICS:
+                keywords += self._words[name].keywords
+                examples += self._words[name].examples
+        if keywords or examples:
+            self._intents.append(Intent(scenario_id, tuple(dict.fromkeys(keywords)), tuple(dict.fromkeys(examples))))
+
+    def _service(self, option_id: str) -> Service | None:
+        return next((one for one in self.business.services if str(one.id) == option_id), None)
+
+    def _from_profile(self, topic: str, service: Service | None, now: datetime) -> str | None:
+        match topic:
+            case "hours":
+                return profile.opening_hours(self.business, self.voice)
+            case "prices":
+                return profile.prices(self.business, self.voice, service)
+            case "duration":
+                return profile.duration(self.business, self.voice, service)
+            case "location":
+                return profile.location(self.business, self.voice)
+            case "contact":
+                return profile.contact(self.business, self.voice)
+            case "services":
+                return profile.services(self.business, self.voice)
+            case _:
+                return profile.staff(self.business, self.voice)
+
+
+def _choice(option: Option) -> Choice:
+    return Choice(option.id, option.label, option.keywords)
+
+
+def known_intents(language: Language) -> frozenset[str]:
+    """Every intent that a scenario may name."""
+    return frozenset({*language.intents, *ACT_INTENTS, FAQ})
