@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from bots.ear import Ear
+from bots.ear import Ear, Trigger
 from bots.flow import Level
 from bots.loaded import LoadedBot, LoadedScenario
 from bots.render import read_choice_id
 from bots.times import Wish, from_id, read_time, read_wish, wish_of
-from bots.understand import acts, answers, slots
+from bots.understand import acts, answers, dates, slots
 from bots.understand.answers import Choice, Picked
 from bots.understand.dates import When
 from bots.understand.names import Name
@@ -26,7 +26,9 @@ from flows.machine import can_interrupt
 from flows.state import Option, Run, SlotValue
 
 _SURE = 0.5  # of an intent: a keyword was said
-_MAY_BE_NO_NAME = frozenset(("no", "thanks", "bye", "cancel", "dont_know", "dont_care", "stop", "acknowledge"))
+_LIKELY = 0.35  # of a question's likeness to one that has an answer, where it does not look like a question
+_PLACES = {"1": True, "2": False}  # some answer a yes or no as if it had been numbered
+_NO_NAME = frozenset(("no", "thanks", "bye", "dont_know", "dont_care", "acknowledge"))
 
 
 class Said(NamedTuple):
@@ -104,7 +106,7 @@ def _press(ask: "_Question", pressed: str) -> Reading | None:
     if slot == ask.slot.name:
         for option in ask.run.offered:
             if option.id == option_id:
-                return events.Answer({slot: option.chosen()})
+                return _picked(ask, option_id)
         if ask.slot.type == "yes_no" and option_id in ("yes", "no"):
             return events.Answer({slot: SlotValue(option_id == "yes", option_id)})
     if slot in ask.slots:
@@ -204,12 +206,16 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
     picked = answers.choose(heard.text, options) if options else answers.NOTHING
     if (sure := _surely(ask, picked, heard.text)) is not None:
         return sure
+    if ask.slot.type == "yes_no" and (place := heard.text.strip(" #.)(")) in _PLACES:
+        return events.Answer({ask.slot.name: SlotValue(_PLACES[place], "yes" if _PLACES[place] else "no")})
     if (interrupt := _interrupt(ask, heard)) is not None:
         return interrupt
     if "human" in heard.acts and (human := _begins(ask, heard, "human")) is not None:
         return human
     if ask.slot.type == "text" and heard.text:
         return events.Answer({ask.slot.name: SlotValue(heard.text, heard.text)})
+    if ask.slot.type == "name" and heard.acts & _NO_NAME:
+        return Unsure()
     values = heard.values_for(*_around(ask))
     if (question := _question(ask, heard, values)) is not None:
         return question
@@ -220,9 +226,9 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
     if (matter := _other_matter(ask, heard)) is not None:
         return matter
     if picked.how in ("part", "fuzzy") and picked.id is not None:
-        return events.Answer({ask.slot.name: _option(ask, picked.id).chosen()})
+        return _picked(ask, picked.id)
     if picked.how == "any" and ask.slot.type != "yes_no":
-        return events.Answer({ask.slot.name: _option(ask, picked.ids[0]).chosen()})
+        return _picked(ask, picked.ids[0])
     if picked.how == "ambiguous":
         labels = [_option(ask, each).label for each in picked.ids]
         return Unsure(ask.ear.voice.phrase("which_one", options=ask.ear.voice.either(labels)))
@@ -235,13 +241,11 @@ def _surely(ask: _Question, picked: Picked, text: str) -> events.Answer | None:
     """The place or the very name of something on offer. Beside times and days, "3pm" and "the 5th" are no places."""
     if picked.id is None or picked.how not in ("number", "exact"):
         return None
-    if picked.how == "number" and ask.slot.type in ("slot_time", "date", "time"):
-        bare = text.strip().strip("#.)( ").casefold()
-        if not (
-            bare.isdigit() or bare.startswith(("option", "number", "the first", "the second", "the third", "first"))
-        ):
+    is_bare = text.strip(" #.)(").isdigit()
+    if picked.how == "number" and ask.slot.type in ("slot_time", "date") and not is_bare:
+        if dates.parse(text, now=ask.ear.voice.local(ask.now)) is not None:
             return None
-    return events.Answer({ask.slot.name: _option(ask, picked.id).chosen()})
+    return _picked(ask, picked.id)
 
 
 def _interrupt(ask: _Question, heard: _Heard) -> events.Interrupt | None:
@@ -259,29 +263,23 @@ def _interrupt(ask: _Question, heard: _Heard) -> events.Interrupt | None:
 
 
 def _question(ask: _Question, heard: _Heard, values: Mapping[str, SlotValue]) -> Begin | None:
-    """A question of theirs in the middle of ours. One that only tells what we asked for ("at 3?") is an answer."""
-    if ask.ear.faq_scenario not in ask.bot.scenarios or not (heard.is_question or not values):
+    """A question of theirs in the middle of ours. One that tells a day or a time ("at 3?") is an answer all the same."""
+    if ask.ear.faq_scenario not in ask.bot.scenarios:
         return None
-    sure = ask.ear.asks(heard.text)
-    tells = values.keys() - {"service", "staff"}
-    if sure >= _SURE and not (tells and sure < 1 and not _is_about_hours(ask.ear, heard.text)):
+    tells_when = bool(values.keys() & {"day", "time"})
+    if ask.ear.topic(heard.text) >= _SURE and (heard.is_question or not values):
+        return Begin(ask.ear.faq_scenario)
+    known = ask.ear.faq(heard.text)
+    if known and not tells_when and (heard.is_question or (known >= _LIKELY and not values)):
         return Begin(ask.ear.faq_scenario)
     return None
 
 
-def _is_about_hours(ear: Ear, text: str) -> bool:
-    return ear.hears("hours", text, frozenset())
-
-
 def _answer(ask: _Question, heard: _Heard, values: dict[str, SlotValue]) -> Reading | None:
     """What the words tell of what this scenario wants to know; a bare yes or no is the answer to a question for it."""
-    if ask.slot.type == "name" and ask.slot.name in values and heard.acts & _MAY_BE_NO_NAME:
-        values.pop(ask.slot.name)
-    if ask.slot.type == "name" and ask.slot.name not in values and heard.acts & _MAY_BE_NO_NAME:
-        return Unsure()
-    if values:
-        return events.Answer(values)
-    return None
+    if ask.slot.type == "name" and heard.acts & {*_NO_NAME, "cancel"}:
+        values.pop(ask.slot.name, None)
+    return events.Answer(values) if values else None
 
 
 def _other_times(ask: _Question, heard: _Heard) -> events.Answer | None:
@@ -314,22 +312,34 @@ def _begins(ask: _Question, heard: _Heard, act: str) -> Begin | None:
 
 def _first(bot: LoadedBot, heard: _Heard, *, current: frozenset[str]) -> Begin | None:
     """The scenario that the words begin; none of `current`."""
-    triggers = [each for each in heard.ear.begins(heard.text, heard.acts) if each.scenario in bot.scenarios]
-    best = next((each for each in triggers if each.scenario not in current), None)
-    told = heard.values_for(_wants(heard.ear, _BOOKING, None), None, {})
-    sure = heard.ear.asks(heard.text) if heard.ear.faq_scenario in bot.scenarios else 0.0
-    if best is not None and best.scenario == "welcome" and (told or sure >= _SURE):
-        best = next((each for each in triggers if each.scenario not in ("welcome", *current)), None)
-    if sure >= _SURE and heard.ear.faq_scenario not in current:
-        weak = best is None or best.score < sure or (best.scenario == "book" and heard.is_question and not told)
-        if weak and not told.keys() - {"service", "staff"}:
-            return Begin(heard.ear.faq_scenario)
+    ear = heard.ear
+    triggers = [each for each in ear.begins(heard.text, heard.acts) if each.scenario in {*bot.scenarios} - current]
+    told = heard.values_for(_wants(ear, _BOOKING, None), None, {})
+    if triggers and triggers[0].scenario == "welcome" and (told or len(triggers) > 1):
+        triggers = triggers[1:]  # "hi, I'd like a haircut"
+    best = triggers[0] if triggers else None
+    if ear.faq_scenario in bot.scenarios and ear.faq_scenario not in current and _asks(heard, best, told):
+        return Begin(ear.faq_scenario)
     if best is not None and (best.score >= _SURE or not current):
-        scenario = bot.scenarios[best.scenario]
-        return Begin(best.scenario, opening(heard.ear, scenario, heard.text, heard.now))
+        return Begin(best.scenario, opening(ear, bot.scenarios[best.scenario], heard.text, heard.now))
     if told and "book" in bot.scenarios and "book" not in current and (not current or "service" in told):
-        return Begin("book", opening(heard.ear, bot.scenarios["book"], heard.text, heard.now))
+        return Begin("book", opening(ear, bot.scenarios["book"], heard.text, heard.now))
     return None
+
+
+def _asks(heard: _Heard, best: Trigger | None, told: Mapping[str, SlotValue]) -> bool:
+    """Whether it is a question about the business rather than what `best` does for them."""
+    ear = heard.ear
+    is_rival = best is not None and best.scenario not in ("book", "welcome")
+    topic = ear.topic(heard.text)
+    if topic >= _SURE and (heard.is_question or not told):
+        return not (is_rival and best is not None and best.score >= topic)
+    known = ear.faq(heard.text)
+    if not known or told.keys() & {"day", "time"}:
+        return False
+    if best is None:
+        return heard.is_question or not told
+    return heard.is_question and best.score < known + _LIKELY
 
 
 # What a booking wants to know, to tell "Tuesday at 3" from a message that is about nothing of ours.
@@ -410,6 +420,14 @@ def _when(ear: Ear, name: str, when: When) -> SlotValue | None:
 
 def _day(ear: Ear, day: date) -> SlotValue:
     return SlotValue(day.isoformat(), ear.voice.day(day))
+
+
+def _picked(ask: _Question, option_id: str) -> events.Answer:
+    """The option as an answer. "Tomorrow" is said of today only, so a day is kept by its own name."""
+    value = _option(ask, option_id).chosen()
+    if ask.slot.type == "date" and isinstance(value.value, str):
+        value = _day(ask.ear, date.fromisoformat(value.value))
+    return events.Answer({ask.slot.name: value})
 
 
 def _option(ask: _Question, option_id: str) -> Option:

@@ -1,5 +1,6 @@
 """What a bot listens for in one language: the words that begin scenarios, and the questions it can answer."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
@@ -20,6 +21,8 @@ ACT_INTENTS = frozenset(ACTS)
 FAQ = "faq"  # the intent of a question that the business itself has answered
 TOPICS = ("hours", "prices", "duration", "location", "contact", "services", "staff")
 _SURE = 0.5  # a keyword was said, not just something alike
+# A word of five letters, or two of four: "no" and "what" are in many a question without asking any.
+_ENOUGH = re.compile(r"[^\W\d_]{5,}|[^\W\d_]{4}.*[^\W\d_]{4}", re.DOTALL)
 
 
 class Trigger(NamedTuple):
@@ -56,6 +59,7 @@ class Ear:
         self._faq_scenario = ""
         for scenario in scenarios:
             self._listen_for(scenario.id, scenario.triggers)
+        self._signs = tuple(Intent(one.name, one.keywords) for one in self._intents)
         entries = [one for one in business.faqs if one.language.partition("-")[0] in (language.code, "")]
         self._answers = {str(one.id): one.answer for one in entries}
         self._faqs = faq.Index([faq.Faq(str(one.id), one.question, one.answer, one.phrasings) for one in entries])
@@ -63,17 +67,22 @@ class Ear:
     def begins(self, text: str, said: frozenset[str]) -> list[Trigger]:
         """The scenarios that `text` begins, the surest first; `said` are the acts in it."""
         found = {self._by_act[act]: 1.0 for act in said if act in self._by_act}
-        for each in intents.match(text, self._intents):
+        # A word or two are like many an example; only what is a sign by itself counts then.
+        for each in intents.match(text, self._intents if _ENOUGH.search(text) else self._signs):
             found[each.name] = max(found.get(each.name, 0.0), each.score)
         return [Trigger(name, found[name]) for name in sorted(found, key=lambda name: -found[name])]
 
-    def asks(self, text: str) -> float:
-        """How sure it is that `text` is a question we have an answer to; 0 when it is none."""
-        if not self._faq_scenario:
+    def topic(self, text: str) -> float:
+        """How surely `text` is about hours, prices and the like, which the profile of the business answers."""
+        found = intents.match(text, self._topics) if self._faq_scenario else ()
+        return found[0].score if found else 0.0
+
+    def faq(self, text: str) -> float:
+        """How surely `text` is one of the questions that the business has answered itself; 0 for too few words."""
+        if not self._faq_scenario or not _ENOUGH.search(text):
             return 0.0
-        topics = intents.match(text, self._topics)
         hit = self._faqs.best(text)
-        return max(topics[0].score if topics else 0.0, _SURE + hit.score if hit is not None else 0.0)
+        return hit.score if hit is not None else 0.0
 
     @property
     def faq_scenario(self) -> str:

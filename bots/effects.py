@@ -93,6 +93,7 @@ SOURCES: Final[Mapping[str, Source]] = {
                 "busy": Result(("near",), ("time",), ("wanted",)),
                 "closed": Result(("other_day",), ("day",), ("asked", "last_day")),
                 "full": Result(("other_day", "full_day"), ("day",), ("asked", "last_day")),
+                "not_theirs": Result(clears=("staff",), args=("member",)),
                 "past": Result(clears=("day",)),
                 "too_far": Result(clears=("day",), args=("last_day",)),
             },

@@ -168,9 +168,12 @@ def free_times(acting: Acting) -> Found | Outcome:
     """
     service = _service(acting)
     today = zones.local_day(acting.now, acting.business.zone)
-    day = day_in(acting, "day") or today
+    day = day_in(acting, "day") or day_in(acting, "other_day") or today
     if service is None or not acting.business.staff_for(service):
         return Outcome("none_free", args={"last_day": acting.voice.day(today)})
+    stranger = _who_cannot(acting, service)
+    if stranger is not None:
+        return Outcome("not_theirs", {"staff": None}, {"member": stranger})
     last = today + timedelta(days=service.horizon_days)
     if day < today:
         return Outcome("past")
@@ -191,7 +194,7 @@ def free_times(acting: Acting) -> Found | Outcome:
 
 def _another_day(acting: Acting, service: Service, day: date, last: date) -> Outcome:
     """Nothing on that day: the wish moves to the next one with something, or to the first at all."""
-    args = {"asked": acting.voice.day(day), "last_day": acting.voice.day(last)}
+    args = {"asked": _asked(acting, service, day), "last_day": acting.voice.day(last)}
     today = zones.local_day(acting.now, acting.business.zone)
     first = _free(acting, service, day + zones.DAY, last, 1) or _free(acting, service, today, day - zones.DAY, 1)
     if not first:
@@ -239,6 +242,22 @@ def wanted_staff(acting: Acting, service: Service) -> int | None:
     """Whom the customer asked for, unless that one does not do the service (any more)."""
     staff_id = acting.number("staff")
     return staff_id if any(member.id == staff_id for member in acting.business.staff_for(service)) else None
+
+
+def _who_cannot(acting: Acting, service: Service) -> str | None:
+    """The name of whom they asked for, when that one does not do the service."""
+    staff_id = acting.number("staff")
+    if not staff_id or wanted_staff(acting, service) is not None:
+        return None
+    return next((member.name for member in acting.business.staff if member.id == staff_id), None)
+
+
+def _asked(acting: Acting, service: Service, day: date) -> str:
+    """`Tuesday, March 3`, or `Tuesday, March 3 with Theo` when it was to be Theo."""
+    staff_id = wanted_staff(acting, service)
+    if staff_id is None:
+        return acting.voice.day(day)
+    return acting.voice.phrase("day_with", day=acting.voice.day(day), staff=acting.business.staff_member(staff_id).name)
 
 
 def _fitting(found: Sequence[Slot], wish: Wish, voice: Voice) -> list[Slot]:
