@@ -153,7 +153,7 @@ def _opening(turn: Turn, said: Said) -> tuple[str, Mapping[str, SlotValue]]:
     begin = choose.at_rest(turn.bot, turn.ear, said, turn.now)
     if begin is not None:
         return begin.scenario, begin.slots
-    return "welcome", {}
+    return choose.MENU, {}
 
 
 def _digress(turn: Turn, begin: Begin) -> None:

@@ -27,6 +27,7 @@ from flows.state import Option, Run, SlotValue
 
 _SURE = 0.5  # of an intent: a keyword was said
 _LIKELY = 0.35  # of a question's likeness to one that has an answer, where it does not look like a question
+MENU = "welcome"  # where a conversation begins, and goes when nothing was understood
 _PLACES = {"1": True, "2": False}  # some answer a yes or no as if it had been numbered
 _NO_NAME = frozenset(("no", "thanks", "bye", "dont_know", "dont_care", "acknowledge"))
 
@@ -66,8 +67,7 @@ def at_rest(bot: LoadedBot, ear: Ear, said: Said, now: datetime) -> Begin | None
         begun = _press_at_rest(bot, ear, said.pressed)
         if begun is not None:
             return begun
-    heard = _Heard(ear, said.text, now)
-    return _first(bot, heard, current=frozenset())
+    return _first(bot, _Heard(ear, said.text, now), current="")
 
 
 def at_question(bot: LoadedBot, ear: Ear, level: Level, said: Said, now: datetime) -> Reading:
@@ -216,6 +216,8 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
         return events.Answer({ask.slot.name: SlotValue(heard.text, heard.text)})
     if ask.slot.type == "name" and heard.acts & _NO_NAME:
         return Unsure()
+    if ask.run.scenario == MENU and (matter := _other_matter(ask, heard)) is not None:
+        return matter
     values = heard.values_for(*_around(ask))
     if (question := _question(ask, heard, values)) is not None:
         return question
@@ -300,7 +302,7 @@ def _other_times(ask: _Question, heard: _Heard) -> events.Answer | None:
 
 def _other_matter(ask: _Question, heard: _Heard) -> Begin | None:
     """Something else that they want now. What is open already is not begun again."""
-    return _first(ask.bot, heard, current=frozenset((ask.run.scenario, "welcome")))
+    return _first(ask.bot, heard, current=ask.run.scenario)
 
 
 def _begins(ask: _Question, heard: _Heard, act: str) -> Begin | None:
@@ -310,19 +312,24 @@ def _begins(ask: _Question, heard: _Heard, act: str) -> Begin | None:
     return None
 
 
-def _first(bot: LoadedBot, heard: _Heard, *, current: frozenset[str]) -> Begin | None:
-    """The scenario that the words begin; none of `current`."""
+def _first(bot: LoadedBot, heard: _Heard, *, current: str) -> Begin | None:
+    """The scenario that the words begin while `current` is open; at the menu, and at rest, any sign will do."""
     ear = heard.ear
-    triggers = [each for each in ear.begins(heard.text, heard.acts) if each.scenario in {*bot.scenarios} - current]
     told = heard.values_for(_wants(ear, _BOOKING, None), None, {})
-    if triggers and triggers[0].scenario == "welcome" and (told or len(triggers) > 1):
+    triggers = [
+        each
+        for each in ear.begins(heard.text, heard.acts, signs_only=bool(told))
+        if each.scenario in bot.scenarios and each.scenario != current
+    ]
+    is_busy = current not in ("", MENU)
+    if triggers and triggers[0].scenario == MENU and (told or is_busy or len(triggers) > 1):
         triggers = triggers[1:]  # "hi, I'd like a haircut"
     best = triggers[0] if triggers else None
-    if ear.faq_scenario in bot.scenarios and ear.faq_scenario not in current and _asks(heard, best, told):
+    if ear.faq_scenario in {*bot.scenarios} - {current} and _asks(heard, best, told):
         return Begin(ear.faq_scenario)
-    if best is not None and (best.score >= _SURE or not current):
+    if best is not None and (best.score >= _SURE or not is_busy):
         return Begin(best.scenario, opening(ear, bot.scenarios[best.scenario], heard.text, heard.now))
-    if told and "book" in bot.scenarios and "book" not in current and (not current or "service" in told):
+    if told and "book" in {*bot.scenarios} - {current} and (not is_busy or "service" in told):
         return Begin("book", opening(ear, bot.scenarios["book"], heard.text, heard.now))
     return None
 
@@ -330,7 +337,7 @@ def _first(bot: LoadedBot, heard: _Heard, *, current: frozenset[str]) -> Begin |
 def _asks(heard: _Heard, best: Trigger | None, told: Mapping[str, SlotValue]) -> bool:
     """Whether it is a question about the business rather than what `best` does for them."""
     ear = heard.ear
-    is_rival = best is not None and best.scenario not in ("book", "welcome")
+    is_rival = best is not None and best.scenario not in ("book", MENU)
     topic = ear.topic(heard.text)
     if topic >= _SURE and (heard.is_question or not told):
         return not (is_rival and best is not None and best.score >= topic)
@@ -346,6 +353,7 @@ def _asks(heard: _Heard, best: Trigger | None, told: Mapping[str, SlotValue]) ->
 _BOOKING: Mapping[str, Slot] = {
     "service": Slot("service", "choice", source="services"),
     "day": Slot("day", "date"),
+    "time": Slot("time", "time"),
 }
 
 
@@ -366,7 +374,9 @@ def _around(ask: _Question) -> tuple[tuple[Want, ...], str | None, Mapping[str, 
             known[name] = held.value
     if ask.slot.type == "slot_time" and "time" in ask.slots:
         asked = "time"  # a bare "4" is a time where times are on offer
-    return _wants(ask.ear, ask.slots, ask.slot), asked, known
+    task = ask.node.task
+    is_alone = isinstance(task, Collect) and task.focus  # what was settled before is past correcting here
+    return _wants(ask.ear, {ask.slot.name: ask.slot} if is_alone else ask.slots, ask.slot), asked, known
 
 
 def _wants(ear: Ear, wanted: Mapping[str, Slot], asked: Slot | None) -> tuple[Want, ...]:

@@ -64,11 +64,15 @@ class Ear:
         self._answers = {str(one.id): one.answer for one in entries}
         self._faqs = faq.Index([faq.Faq(str(one.id), one.question, one.answer, one.phrasings) for one in entries])
 
-    def begins(self, text: str, said: frozenset[str]) -> list[Trigger]:
-        """The scenarios that `text` begins, the surest first; `said` are the acts in it."""
+    def begins(self, text: str, said: frozenset[str], *, signs_only: bool = False) -> list[Trigger]:
+        """The scenarios that `text` begins, the surest first; `said` are the acts in it.
+
+        With `signs_only` a likeness to an example is not enough: some keyword must have been said.
+        """
         found = {self._by_act[act]: 1.0 for act in said if act in self._by_act}
         # A word or two are like many an example; only what is a sign by itself counts then.
-        for each in intents.match(text, self._intents if _ENOUGH.search(text) else self._signs):
+        is_short = not _ENOUGH.search(text)
+        for each in intents.match(text, self._signs if signs_only or is_short else self._intents):
             found[each.name] = max(found.get(each.name, 0.0), each.score)
         return [Trigger(name, found[name]) for name in sorted(found, key=lambda name: -found[name])]
 

@@ -64,7 +64,13 @@ SERVICES = [
     Service("Haircut", "Wash, cut and style.", ["hair cut", "hair", "fade"], ["cut"], 30, 3500),
     Service("Beard trim", "Shape, line and hot towel.", ["beard", "shave"], ["beard"], 15, 1800, step=15),
     Service(
-        "Haircut and beard", "Both in one visit.", ["cut and beard", "the works"], ["cut", "beard"], 45, 4800, step=15
+        "Haircut and beard",
+        "Both in one visit.",
+        ["cut and beard", "hair and beard"],
+        ["cut", "beard"],
+        45,
+        4800,
+        step=15,
     ),
     Service("Kids' cut", "Up to twelve years old.", ["kid", "child", "son", "daughter"], ["kids"], 30, 2200),
     Service(

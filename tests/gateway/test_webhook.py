@@ -1,6 +1,7 @@
 """The main job through the front door: a signed text comes in, what must be true is true afterwards."""
 
 import asyncio
+import io
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -145,7 +146,7 @@ async def test_signed_nonsense_is_a_400_that_names_the_field(desk: Front, body: 
 
 
 async def test_bodies_that_are_too_large_are_refused(desk: Front) -> None:
-    async with desk.http.post(desk.url + MESSAGES, data=b"a" * 2_000_000) as answer:
+    async with desk.http.post(desk.url + MESSAGES, data=io.BytesIO(b"a" * 2_000_000)) as answer:
         assert answer.status == 413
         assert (await answer.json())["error_code"] == "TOO_LARGE"
 
