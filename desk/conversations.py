@@ -473,4 +473,4 @@ _LAST = case(
 _QUEUED = _due(_c.owner_since, _c.owner == "queue", _IS_OPEN, _c.owner_since <= bindparam("before"))
 _SILENT = _due(_c.silence_due_at, _c.silence_due_at <= bindparam("now"), _IS_OPEN, _c.owner == "bot")
 _EXPIRED = _due(_c.flow_expires_at, _c.flow_expires_at <= bindparam("now"))
-_INACTIVE = _due(_LAST, _IS_OPEN, _c.owner == "bot", bindparam("before") >= _LAST)
+_INACTIVE = _due(_LAST, _IS_OPEN, _c.owner == "bot", bindparam("before", type_=_c.created_at.type) >= _LAST)

@@ -450,7 +450,8 @@ class _Walk:
                 run.slots.pop(name, None)
             elif name in self.scenario.dependants:
                 run.slots[name] = value
-        for name in tuple(changed):
+        # Forgetting means starting afresh, also of what hangs on a slot that happened to be empty.
+        for name in {*changed, *(name for name, value in values.items() if value is None)}:
             for other in self.scenario.dependants.get(name, ()):
                 # A "yes" in the same breath as a change was said of what is no longer true.
                 kept = other in values and self.scenario.scenario.slots[other].type != "yes_no"

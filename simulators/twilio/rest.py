@@ -295,6 +295,8 @@ def _whole(request: web.Request, name: str, default: int, *, least: int, most: i
 
 def _message(message: Message) -> Json:
     uri = f"/2010-04-01/Accounts/{message.account_sid}/Messages/{message.sid}"
+    # A service that has not chosen its number yet cannot count the parts.
+    sender = None if message.status in ("accepted", "scheduled") else message.sender
     return {
         "account_sid": message.account_sid,
         "api_version": "2010-04-01",
@@ -305,11 +307,10 @@ def _message(message: Message) -> Json:
         "direction": message.direction,
         "error_code": message.error_code,
         "error_message": outbound.reason(message.error_code) if message.error_code else None,
-        "from": message.sender,
+        "from": sender,
         "messaging_service_sid": message.messaging_service_sid,
         "num_media": str(len(message.media_urls)),
-        # A service that has not chosen its number yet cannot count the parts.
-        "num_segments": str(message.num_segments) if message.sender else "0",
+        "num_segments": str(message.num_segments) if sender else "0",
         "price": None,
         "price_unit": "USD",
         "sid": message.sid,
