@@ -7,7 +7,6 @@ the end. The server has one core, the phones another. README.md tells what the n
 """
 
 import argparse
-import asyncio
 import gc
 import itertools
 import json
@@ -66,9 +65,7 @@ class Loop:
 
     @classmethod
     def of(cls, measured: Measured) -> Self:
-        return cls(
-            measured.rate, measured.wait_ms(50), measured.wait_ms(99), measured.cpu_us, measured.core_share
-        )
+        return cls(measured.rate, measured.wait_ms(50), measured.wait_ms(99), measured.cpu_us, measured.core_share)
 
     @classmethod
     def median(cls, loops: list[Self]) -> Self:
@@ -222,7 +219,9 @@ def _dialogues(target: Target, today: date) -> Iterator[Dialogue]:
 
 def _check_answers(measured: Measured, tested: server.Server) -> None:
     if measured.wrong:
-        raise server.Trouble("\n".join(["answers were wrong:", *measured.wrong, "the server said:", tested.last_words()]))
+        raise server.Trouble(
+            "\n".join(["answers were wrong:", *measured.wrong, "the server said:", tested.last_words()])
+        )
     if not measured.waits_s:
         raise server.Trouble("nothing was answered in the time that was measured")
 
@@ -329,7 +328,7 @@ def main() -> int:
                 print(uvloop.run(profile.take(room)))
                 return 0
             results = uvloop.run(measure(QUICK if given.quick else FULL, room))
-        except (server.Trouble, asyncio.TimeoutError) as trouble:
+        except (TimeoutError, server.Trouble) as trouble:
             print(trouble, file=sys.stderr)
             return 1
     print(summary(results))

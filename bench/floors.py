@@ -10,6 +10,7 @@ new state) in a group commit at synchronous=FULL. It knows one dialogue by heart
 import argparse
 import asyncio
 import hmac
+import itertools
 import sqlite3
 import tempfile
 import threading
@@ -66,7 +67,7 @@ class Durable:
             model=None,
             states=list(STATES),
             initial=STATES[0],
-            transitions=[["said", here, there] for here, there in zip(STATES, STATES[1:], strict=False)],
+            transitions=[["said", here, there] for here, there in itertools.pairwise(STATES)],
             auto_transitions=False,
         )
         threading.Thread(target=self._write, daemon=True).start()

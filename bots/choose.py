@@ -244,9 +244,9 @@ def _surely(ask: _Question, picked: Picked, text: str) -> events.Answer | None:
     if picked.id is None or picked.how not in ("number", "exact"):
         return None
     is_bare = text.strip(" #.)(").isdigit()
-    if picked.how == "number" and ask.slot.type in ("slot_time", "date") and not is_bare:
-        if dates.parse(text, now=ask.ear.voice.local(ask.now)) is not None:
-            return None
+    may_be_when = picked.how == "number" and ask.slot.type in ("slot_time", "date") and not is_bare
+    if may_be_when and dates.parse(text, now=ask.ear.voice.local(ask.now)) is not None:
+        return None
     return _picked(ask, picked.id)
 
 

@@ -18,7 +18,11 @@ def render(message: OutboundMessage, able: Capabilities) -> tuple[OutboundMessag
     many buttons become a list, too many list rows numbered lines. Choices come with the last piece of a long text,
     captions are text, and all pieces carry the same reference. Rendering twice changes nothing.
     """
-    if not (message.choices or message.media or message.menu) and _is_only_text(message) and size(message.text) <= able.text_max:
+    if (
+        not (message.choices or message.media or message.menu)
+        and _is_only_text(message)
+        and size(message.text) <= able.text_max
+    ):
         return (message,) if message.text.strip() else ()  # nearly every message, in a tenth of the time
     if message.template and able.templates:
         return (message,)

@@ -246,9 +246,8 @@ class _Linter:
                 to = node.name if target == SAME else self.scenario.start if target == RESTART else target
                 if to not in self.nodes:
                     continue
-                forgotten = set(self.nodes[to].clear)
-                if target == RESTART:
-                    forgotten |= {slot.name for slot in self.scenario.slots.values() if slot.remember is None}
+                # Starting over keeps what is remembered, whatever that hangs on.
+                anew = {slot.name for slot in self.scenario.slots.values() if slot.remember is None}
                 result = self.results(node).get(outcome, Result())
                 slot = node.task.slot if isinstance(node.task, Collect) else None
                 if slot is not None and outcome in ("invalid", "exhausted", "silent"):
@@ -258,7 +257,8 @@ class _Linter:
                     to,
                     skipped=slot if outcome == "filled" else None,
                     found=slot if slot in result.sets else None,
-                    forgotten=self.with_dependants(forgotten | set(result.clears)),
+                    forgotten=self.with_dependants({*self.nodes[to].clear, *result.clears})
+                    | (anew if target == RESTART else set()),
                     spent=frozenset(result.clears),
                     gained=frozenset(result.sets),
                 )

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
-from bots.registry import Registry
 
+from bots.registry import Registry
 from channels.base import Adapter
 from channels.messages import Address, OutboundMessage
 from channels.registry import Network, adapters

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bots.registry import LoadedBot, Registry
-
 from bots import bot as bots
+from bots.registry import LoadedBot, Registry
 from channels import optout
 from channels.base import Capabilities
 from channels.messages import InboundMessage, OutboundMessage, Text, parts_to_json

@@ -124,9 +124,7 @@ async def test_an_empty_list_is_a_page_too(twilio: Client) -> None:
         ({"to": ANNA, "from_": NUMBER, "body": "x", "schedule_type": "fixed"}, 35118),
     ],
 )
-async def test_what_twilio_refuses(
-    sim: TwilioSimulator, twilio: Client, parameters: dict[str, str], code: int
-) -> None:
+async def test_what_twilio_refuses(sim: TwilioSimulator, twilio: Client, parameters: dict[str, str], code: int) -> None:
     sim.accounts[ACCOUNT] = replace(sim.accounts[ACCOUNT], prefixes=("+1",))
     sim.phone(BEN).is_landline = True
     error = await _refused(twilio.messages.create_async(**parameters))
@@ -296,7 +294,11 @@ async def test_media_of_a_message_is_listed_and_goes_with_it(sim: TwilioSimulato
 
 @pytest.mark.parametrize(
     ("code", "states"),
-    [(30003, ["queued", "sent", "undelivered"]), (30001, ["queued", "failed"]), (63016, ["queued", "sent", "undelivered"])],
+    [
+        (30003, ["queued", "sent", "undelivered"]),
+        (30001, ["queued", "failed"]),
+        (63016, ["queued", "sent", "undelivered"]),
+    ],
 )
 async def test_a_phone_that_cannot_be_reached(
     bot: Bot, sim: TwilioSimulator, twilio: Client, code: int, states: list[str]

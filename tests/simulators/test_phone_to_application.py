@@ -250,9 +250,7 @@ async def test_a_picture_is_kept_and_fetched_over_a_redirect_without_the_passwor
             assert (await found.read(), found.content_type) == (b"\x89PNG", "image/png")
 
 
-async def test_an_address_of_stored_media_grows_stale(
-    bot: Bot, sim: TwilioSimulator, hand_clock: HandClock
-) -> None:
+async def test_an_address_of_stored_media_grows_stale(bot: Bot, sim: TwilioSimulator, hand_clock: HandClock) -> None:
     await sim.phone(ANNA).text(NUMBER, media=[Media(b"x", "image/png")])
     auth = {"Authorization": aiohttp.encode_basic_auth(ACCOUNT, TOKEN)}
     async with aiohttp.ClientSession() as session:

@@ -1,5 +1,6 @@
 """Signing, counting parts, reading TwiML, opt-out and dice: the rules that need no network."""
 
+import contextlib
 from random import Random
 
 import pytest
@@ -44,7 +45,9 @@ def test_a_json_body_is_signed_by_its_hash_in_the_address() -> None:
 
 
 @given(st.lists(st.tuples(_TEXT, _TEXT), max_size=8), st.booleans())
-def test_any_signed_form_satisfies_the_vendors_own_check(form: list[tuple[str, str]], is_signed_with_port: bool) -> None:
+def test_any_signed_form_satisfies_the_vendors_own_check(
+    form: list[tuple[str, str]], is_signed_with_port: bool
+) -> None:
     url = "https://desk.example.com/Hooks/sms/?a=%2F&b=1"
     signed = signing.with_port(url) if is_signed_with_port else url
     assert RequestValidator("k").validate(url, MultiDict(form), signing.signature("k", signed, form))
@@ -149,10 +152,8 @@ def test_answers_that_make_no_sense_get_twilios_number_for_it(content_type: str,
 
 @given(st.binary(max_size=200))
 def test_no_answer_breaks_the_reader(answer: bytes) -> None:
-    try:
+    with contextlib.suppress(twiml.Unreadable):
         twiml.read("text/xml", answer)
-    except twiml.Unreadable:
-        pass
 
 
 @pytest.mark.parametrize(
