@@ -1,8 +1,9 @@
 """Turns that no customer began: a reminder, an offer, silence. Each takes its place in the conversation's queue."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 import structlog
 from sqlalchemy import select
@@ -11,6 +12,7 @@ from bots.bot import Cue
 from channels.messages import Address, AddressKind
 from desk.conversations import by_id
 from desk.who import Actor
+from flows.definition import Json
 from gateway.context import House
 from gateway.pipeline import turn
 from storage import queue
@@ -89,4 +91,4 @@ async def play_job(house: House, job: Job, kind: str, find: Finder) -> None:
     if conversation_id is None:
         await house.store.write(queue.finish, job)
         return
-    await play(house, conversation_id, Cue(kind, job.payload), job=job)
+    await play(house, conversation_id, Cue(kind, cast(Mapping[str, Json], job.payload)), job=job)

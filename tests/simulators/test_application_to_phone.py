@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 import aiohttp
 import pytest
@@ -84,7 +85,7 @@ async def test_the_sdk_lists_newest_first_over_pages_while_more_come_in(
             await twilio.messages.create_async(to=ANNA, from_=NUMBER, body="new")
     assert bodies == ["6", "5", "4", "3", "2", "1", "0"]
     start = sim.clock() - timedelta(minutes=7)
-    table = [
+    table: list[tuple[dict[str, Any], list[str]]] = [
         ({"to": BEN}, ["6", "4", "2", "0"]),
         ({"from_": OTHER}, []),
         ({"to": BEN, "date_sent_after": start + timedelta(minutes=3)}, ["6", "4"]),

@@ -15,7 +15,7 @@ from tests.simulators.bot import ACCOUNT, ANNA, BEN, NUMBER, TOKEN, Bot, Seen, s
 
 
 def _is_genuine(bot: Bot, seen: Seen, token: str = TOKEN) -> bool:
-    return RequestValidator(token).validate(bot.url + seen.path, seen.form, seen.signature)
+    return bool(RequestValidator(token).validate(bot.url + seen.path, seen.form, seen.signature))
 
 
 async def test_a_text_arrives_signed_and_complete_and_the_answer_returns(bot: Bot, sim: TwilioSimulator) -> None:
