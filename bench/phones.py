@@ -54,7 +54,7 @@ def dialogue(number: int, today: date, *, run: int = 0) -> Dialogue:
         ("hi", [shop.NAME]),
         ("book", ["book?", *shop.SERVICES]),
         (visit.service.lower(), [visit.service, "day"]),
-        (f"{visit.day:%B} {visit.day.day}", [visit.day_words, "ime"]),
+        (f"{visit.day:%B} {visit.day.day} {visit.day.year}", [visit.day_words, "ime"]),
         (visit.time_words.lower(), [what, "$35"]),
         ("yes", [f"Booked: {what}", "reference"]),
     )

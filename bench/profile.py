@@ -35,7 +35,7 @@ async def take(room: Path) -> str:
         ready = list(_some(20_000))
         spying = await asyncio.create_subprocess_exec(
             spy, "record", "--pid", str(tested.process.pid), "--duration", str(int(_SECONDS)), "--rate", "300",
-            "--format", "raw", "--output", str(raw), "--gil", stdout=-3, stderr=-3,
+            "--format", "raw", "--output", str(raw), stdout=-3, stderr=-3,
         )  # fmt: skip
         measured = await load.closed(
             tested.port, iter(ready), at_once=_AT_ONCE, warm_s=1.0, seconds=_SECONDS, cpu_s=tested.cpu_s
