@@ -129,7 +129,7 @@ def _hear(turn: Turn, message: InboundMessage) -> None:
 def _understand(turn: Turn, said: Said) -> None:
     top = turn.flow.top
     if top is None:
-        turn.begin(*_opening(turn, said))
+        _open(turn, said)
         return
     if top.run.waiting != "input":
         _at_work(turn, said)
@@ -148,12 +148,15 @@ def _understand(turn: Turn, said: Said) -> None:
         turn.step(reading)
 
 
-def _opening(turn: Turn, said: Said) -> tuple[str, Mapping[str, SlotValue]]:
-    """Which scenario the words begin, and what they fill in."""
-    begin = choose.at_rest(turn.bot, turn.ear, said, turn.now)
-    if begin is not None:
-        return begin.scenario, begin.slots
-    return choose.MENU, {}
+def _open(turn: Turn, said: Said) -> None:
+    """What the words begin while nothing is open; the menu when they say nothing we know."""
+    reading = choose.at_rest(turn.bot, turn.ear, said, turn.now, settled=turn.flow.memo.settled)
+    if isinstance(reading, Aside):
+        turn.say(reading.phrase)
+    elif isinstance(reading, Begin):
+        turn.begin(reading.scenario, reading.slots)
+    else:
+        turn.begin(choose.MENU)
 
 
 def _digress(turn: Turn, begin: Begin) -> None:
@@ -168,7 +171,7 @@ def _digress(turn: Turn, begin: Begin) -> None:
 def _at_work(turn: Turn, said: Said) -> None:
     """Something slow is under way: a person may be asked for, everything else waits a moment."""
     begin = choose.at_rest(turn.bot, turn.ear, said, turn.now) if said.text else None
-    if begin is not None and begin.scenario == "handoff":
+    if isinstance(begin, Begin) and begin.scenario == "handoff":
         turn.replace(begin.scenario)
     else:
         turn.say("moment")

@@ -29,6 +29,7 @@ _SURE = 0.5  # of an intent: a keyword was said
 _LIKELY = 0.35  # of a question's likeness to one that has an answer, where it does not look like a question
 MENU = "welcome"  # where a conversation begins, and goes when nothing was understood
 _PLACES = {"1": True, "2": False}  # some answer a yes or no as if it had been numbered
+_NODS = frozenset(("yes", "no", "acknowledge"))
 _NO_NAME = frozenset(("no", "thanks", "bye", "dont_know", "dont_care", "acknowledge"))
 
 
@@ -61,13 +62,20 @@ class Aside(NamedTuple):
 Reading = events.Event | Begin | Unsure | Aside
 
 
-def at_rest(bot: LoadedBot, ear: Ear, said: Said, now: datetime) -> Begin | None:
-    """What to begin when nothing is open; None when the words begin nothing."""
+def at_rest(bot: LoadedBot, ear: Ear, said: Said, now: datetime, *, settled: bool = False) -> Begin | Aside | None:
+    """What to begin when nothing is open; None when the words begin nothing.
+
+    `settled`: the last matter came to its end, so that a mere "ok" is only a nod.
+    """
     if said.pressed:
         begun = _press_at_rest(bot, ear, said.pressed)
         if begun is not None:
             return begun
-    return _first(bot, _Heard(ear, said.text, now), current="")
+    heard = _Heard(ear, said.text, now)
+    begins = _first(bot, heard, current="")
+    if begins is None and settled and (heard.acts & _NODS or not any(map(str.isalnum, said.text))):
+        return Aside("nod")
+    return begins
 
 
 def at_question(bot: LoadedBot, ear: Ear, level: Level, said: Said, now: datetime) -> Reading:
@@ -198,7 +206,11 @@ class _Heard:
     ) -> dict[str, SlotValue]:
         if not wants or not self.text:
             return {}
-        return _values(self.ear, self.extracted(wants, asked, known))
+        values = _values(self.ear, self.extracted(wants, asked, known))
+        wants_day = asked != "time" and any(want == Want("day", "date") for want in wants)
+        if wants_day and "day" not in values and self.ear.hears("soonest", self.text, self.acts):
+            values["day"] = _day(self.ear, self.ear.voice.local(self.now).date())
+        return values
 
 
 def _read(ask: _Question, heard: _Heard) -> Reading:
@@ -225,6 +237,8 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
         return answer
     if (other := _other_times(ask, heard)) is not None:
         return other
+    if (nod := _nod(ask, heard, picked)) is not None:
+        return nod
     if (matter := _other_matter(ask, heard)) is not None:
         return matter
     if picked.how in ("part", "fuzzy") and picked.id is not None:
@@ -234,8 +248,10 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
     if picked.how == "ambiguous":
         labels = [_option(ask, each).label for each in picked.ids]
         return Unsure(ask.ear.voice.phrase("which_one", options=ask.ear.voice.either(labels)))
-    if heard.acts & {"repeat", "greet"}:
+    if "upset" not in heard.acts and (heard.acts & {"repeat", "greet"} or _is_same_matter(ask, heard)):
         return Aside()
+    if "upset" in heard.acts or _is_unknown_question(heard):
+        return Unsure(ask.ear.voice.phrase("upset" if "upset" in heard.acts else "unknown"))
     return Unsure()
 
 
@@ -269,12 +285,18 @@ def _question(ask: _Question, heard: _Heard, values: Mapping[str, SlotValue]) ->
     if ask.ear.faq_scenario not in ask.bot.scenarios:
         return None
     tells_when = bool(values.keys() & {"day", "time"})
-    if ask.ear.topic(heard.text) >= _SURE and (heard.is_question or not values):
-        return Begin(ask.ear.faq_scenario)
+    topic = ask.ear.topic(heard.text)
+    if topic >= _SURE and (heard.is_question or not values):
+        aside = [each for each in ask.ear.begins(heard.text, heard.acts) if _is_digression(ask.bot, each.scenario)]
+        return Begin(aside[0].scenario if aside and aside[0].score >= topic else ask.ear.faq_scenario)
     known = ask.ear.faq(heard.text)
     if known and not tells_when and (heard.is_question or (known >= _LIKELY and not values)):
         return Begin(ask.ear.faq_scenario)
     return None
+
+
+def _is_digression(bot: LoadedBot, name: str) -> bool:
+    return name in bot.scenarios and bot.scenarios[name].is_digression
 
 
 def _answer(ask: _Question, heard: _Heard, values: dict[str, SlotValue]) -> Reading | None:
@@ -285,12 +307,14 @@ def _answer(ask: _Question, heard: _Heard, values: dict[str, SlotValue]) -> Read
 
 
 def _other_times(ask: _Question, heard: _Heard) -> events.Answer | None:
-    """ "More", "later", "anything earlier" beside times on offer: the page after or before."""
+    """ "More", "later", "anything earlier" beside times on offer: the page after or before. "The earliest": the first."""
     if ask.slot.type != "slot_time" or not ask.run.offered or "time" not in ask.slots:
         return None
     times = [known[0] for option in ask.run.offered if (known := read_time(option.value)) is not None]
     if not times:
         return None
+    if ask.ear.hears("soonest", heard.text, heard.acts):
+        return _picked(ask, ask.run.offered[0].id)
     if ask.ear.hears("earlier_times", heard.text, heard.acts):
         wish = Wish(before=ask.ear.voice.local(times[0]).time(), page=True)
     elif ask.ear.hears("more_times", heard.text, heard.acts) or "alternatives" in heard.acts:
@@ -303,6 +327,29 @@ def _other_times(ask: _Question, heard: _Heard) -> events.Answer | None:
 def _other_matter(ask: _Question, heard: _Heard) -> Begin | None:
     """Something else that they want now. What is open already is not begun again."""
     return _first(ask.bot, heard, current=ask.run.scenario)
+
+
+def _nod(ask: _Question, heard: _Heard, picked: Picked) -> events.Answer | None:
+    """A yes, or "see you", where one of the choices means just that, or where there is only one."""
+    options = ask.run.offered
+    if ask.slot.type != "choice" and len(options) != 1:
+        return None
+    if "yes" in heard.acts and picked.how not in ("part", "ambiguous"):
+        yes = ask.ear.voice.phrase("yes").casefold()
+        meant = options[:1] if len(options) == 1 else [each for each in options if yes in each.keywords]
+        return _picked(ask, meant[0].id) if meant else None
+    return _picked(ask, picked.id) if picked.how == "part" and picked.id and "bye" in heard.acts else None
+
+
+def _is_unknown_question(heard: _Heard) -> bool:
+    """Whether it asks us something, rather than being an answer that ends in a question mark."""
+    return "question" in heard.acts and "repeat" not in heard.acts and heard.ear.is_wordy(heard.text)
+
+
+def _is_same_matter(ask: _Question, heard: _Heard) -> bool:
+    """Whether they say once more what they came for."""
+    triggers = ask.ear.begins(heard.text, heard.acts)
+    return bool(triggers) and triggers[0].scenario == ask.run.scenario and triggers[0].score >= _SURE
 
 
 def _begins(ask: _Question, heard: _Heard, act: str) -> Begin | None:
@@ -331,6 +378,8 @@ def _first(bot: LoadedBot, heard: _Heard, *, current: str) -> Begin | None:
         return Begin(best.scenario, opening(ear, bot.scenarios[best.scenario], heard.text, heard.now))
     if told and "book" in {*bot.scenarios} - {current} and (not is_busy or "service" in told):
         return Begin("book", opening(ear, bot.scenarios["book"], heard.text, heard.now))
+    if not is_busy and ear.faq_scenario in bot.scenarios and _is_unknown_question(heard):
+        return Begin(ear.faq_scenario)  # it says that it does not know
     return None
 
 

@@ -21,6 +21,7 @@ ACT_INTENTS = frozenset(ACTS)
 FAQ = "faq"  # the intent of a question that the business itself has answered
 TOPICS = ("hours", "prices", "duration", "location", "contact", "services", "staff")
 _SURE = 0.5  # a keyword was said, not just something alike
+_LIKELY = 0.35  # of a question's likeness to one that has an answer, where it could as well be about something else
 # A word of five letters, or two of four: "no" and "what" are in many a question without asking any.
 _ENOUGH = re.compile(r"[^\W\d_]{5,}|[^\W\d_]{4}.*[^\W\d_]{4}", re.DOTALL)
 
@@ -71,7 +72,7 @@ class Ear:
         """
         found = {self._by_act[act]: 1.0 for act in said if act in self._by_act}
         # A word or two are like many an example; only what is a sign by itself counts then.
-        is_short = not _ENOUGH.search(text)
+        is_short = not self.is_wordy(text)
         for each in intents.match(text, self._signs if signs_only or is_short else self._intents):
             found[each.name] = max(found.get(each.name, 0.0), each.score)
         return [Trigger(name, found[name]) for name in sorted(found, key=lambda name: -found[name])]
@@ -83,10 +84,14 @@ class Ear:
 
     def faq(self, text: str) -> float:
         """How surely `text` is one of the questions that the business has answered itself; 0 for too few words."""
-        if not self._faq_scenario or not _ENOUGH.search(text):
+        if not self._faq_scenario or not self.is_wordy(text):
             return 0.0
         hit = self._faqs.best(text)
         return hit.score if hit is not None else 0.0
+
+    def is_wordy(self, text: str) -> bool:
+        """Whether there are words enough in it to be about something."""
+        return _ENOUGH.search(text) is not None
 
     @property
     def faq_scenario(self) -> str:
@@ -110,7 +115,7 @@ class Ear:
             if (service or about) is not None and topic.name in ("prices", "duration"):
                 return self._from_profile(topic.name, service or about, now)
         hit = self._faqs.best(text)
-        if hit is not None:
+        if hit is not None and (hit.score >= _LIKELY or topic is None or topic.score < _SURE):
             return self._answers[hit.id]
         return None if topic is None else self._from_profile(topic.name, service or about, now)
 

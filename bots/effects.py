@@ -97,7 +97,7 @@ SOURCES: Final[Mapping[str, Source]] = {
                 "past": Result(clears=("day",)),
                 "too_far": Result(clears=("day",), args=("last_day",)),
             },
-            args=("day",),
+            args=("day", "more"),
         ),
     ),
     "my_visits": Source(visits.my_visits, Offers({"none": Result(), "only": Result(("visit",))})),

@@ -17,6 +17,7 @@ from flows.state import Run
 from flows.step import Move
 from storage.base import Db, JsonValue
 from storage.models.conversations import flow_runs
+from storage.prepared import Prepared
 
 _LONGEST_TRAIL = 300  # moves kept of one run; one that goes on for ever keeps its beginning
 
@@ -44,13 +45,15 @@ class Memo:
 
     `echo` is the last message (as a checksum) and how often in a row it came without getting anywhere; `pace` is the
     minute since when messages are counted, and how many there were. `story` says what the customer had wanted when a
-    scenario was left. `asked` are the profile slots that we have asked for.
+    scenario was left. `asked` are the profile slots that we have asked for. `settled`: the last matter came to its own
+    end, nothing was left hanging.
     """
 
     echo: tuple[int, int] = (0, 0)
     pace: tuple[int, int] = (0, 0)
     story: str = ""
     asked: tuple[str, ...] = ()
+    settled: bool = False
 
 
 @dataclass(slots=True)
@@ -77,6 +80,8 @@ class Flow:
             memo["story"] = self.memo.story
         if self.memo.asked:
             memo["asked"] = list(self.memo.asked)
+        if self.memo.settled:
+            memo["settled"] = True
         return {"stack": stack, "memo": memo}
 
 
@@ -92,7 +97,16 @@ def read(stored: Mapping[str, JsonValue] | None, version: Callable[[int], Loaded
         stack = [_level(level, version) for level in data["stack"]]
         memo = data["memo"]
         (text, times), (minute, count) = memo["echo"], memo["pace"]
-        return Flow(stack, Memo((text, times), (minute, count), memo.get("story", ""), tuple(memo.get("asked", ()))))
+        return Flow(
+            stack,
+            Memo(
+                (text, times),
+                (minute, count),
+                memo.get("story", ""),
+                tuple(memo.get("asked", ())),
+                memo.get("settled", False),
+            ),
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise FlowError("a stored flow does not read back") from wrong
 
@@ -114,8 +128,8 @@ def is_asking(stored: Mapping[str, JsonValue] | None) -> bool:
 
 def record(db: Db, level: Level, *, tenant_id: int, conversation_id: int, ended: str, now: datetime) -> None:
     """Keep how a run ended and the way it took, for `statistics`."""
-    db.execute(
-        _RECORD,
+    _RECORD(
+        db,
         {
             "tenant_id": tenant_id,
             "conversation_id": conversation_id,
@@ -140,7 +154,7 @@ def statistics(db: Db, version_id: int) -> dict[str, StateCount]:
     """Per state of a version what became of the runs that have ended; a run that loops counts each time it comes."""
     left: dict[str, Counter[str]] = {}
     stopped: dict[str, Counter[str]] = {}
-    for trail in db.execute(_TRAILS, {"version_id": version_id}).scalars():
+    for trail in _TRAILS(db, {"version_id": version_id}).scalars():
         for state, outcome in trail[:-1]:
             left.setdefault(state, Counter())[outcome] += 1
         state, ended = trail[-1]
@@ -155,5 +169,5 @@ def statistics(db: Db, version_id: int) -> dict[str, StateCount]:
     }
 
 
-_RECORD = insert(flow_runs)
-_TRAILS = select(flow_runs.c.trail).where(flow_runs.c.scenario_version_id == bindparam("version_id"))
+_RECORD = Prepared(insert(flow_runs))
+_TRAILS = Prepared(select(flow_runs.c.trail).where(flow_runs.c.scenario_version_id == bindparam("version_id")))

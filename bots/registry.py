@@ -26,6 +26,7 @@ from flows.machine import compile as compile_scenario
 from flows.problems import Problem, ScenarioError
 from storage.base import Db
 from storage.models.bots import bots, scenario_versions, scenarios
+from storage.prepared import Prepared
 
 __all__ = ["LoadedBot", "Registry", "ScenarioRefused", "Version", "install_standard", "lint", "publish"]
 
@@ -62,12 +63,12 @@ class Registry:
         return loaded
 
     def _load(self, db: Db, bot_id: int, business_id: int) -> LoadedBot:
-        row = db.execute(_BOT, {"bot_id": bot_id, "business_id": business_id}).one_or_none()
+        row = _BOT(db, {"bot_id": bot_id, "business_id": business_id}).one_or_none()
         if row is None:
             raise NotFound("bot", bot_id)
         business = businesses.load(db, business_id)
         published: dict[str, LoadedScenario] = {}
-        for name, version_id in db.execute(_PUBLISHED, {"bot_id": bot_id}):
+        for name, version_id in _PUBLISHED(db, {"bot_id": bot_id}):
             scenario = self._version(db, version_id, bot_id)
             if scenario is not None:
                 published[name] = scenario
@@ -79,7 +80,7 @@ class Registry:
         kept = self._versions.get(version_id)
         if kept is not None:
             return kept
-        source = db.execute(_SOURCE, {"version_id": version_id, "bot_id": bot_id}).scalar_one_or_none()
+        source = _SOURCE(db, {"version_id": version_id, "bot_id": bot_id}).scalar_one_or_none()
         if source is None:
             return None
         loaded = LoadedScenario.of(version_id, compile_scenario(load(source)))
@@ -183,7 +184,7 @@ def publish(db: Db, who: Actor, bot_id: int, source: str, *, now: datetime) -> V
 
     Raises: ScenarioRefused, NotFound
     """
-    names = {*db.execute(_NAMES, {"bot_id": bot_id}).scalars(), *standard()}
+    names = {*_NAMES(db, {"bot_id": bot_id}).scalars(), *standard()}
     scenario = prove(source, scenarios=frozenset((*names, _id_in(source))))
     return _write(db, who, bot_id, scenario.id, source, now=now)
 
@@ -212,21 +213,21 @@ def _id_in(source: str) -> str:
 
 
 def _write(db: Db, who: Actor, bot_id: int, name: str, source: str, *, now: datetime) -> Version:
-    bot = db.execute(_OWNED, {"bot_id": bot_id, "tenant_id": who.tenant_id}).one_or_none()
+    bot = _OWNED(db, {"bot_id": bot_id, "tenant_id": who.tenant_id}).one_or_none()
     if bot is None:
         raise NotFound("bot", bot_id)
     digest = hashlib.sha256(source.encode()).hexdigest()
-    row = db.execute(_SCENARIO, {"bot_id": bot_id, "name": name}).one_or_none()
+    row = _SCENARIO(db, {"bot_id": bot_id, "name": name}).one_or_none()
     if row is None:
         added = {"tenant_id": who.tenant_id, "bot_id": bot_id, "name": name, "draft": None, "created_at": now}
         scenario_id: int = db.execute(insert(scenarios).returning(scenarios.c.id), added).scalar_one()
     else:
         scenario_id = row.id
         if row.published_id is not None:
-            current = db.execute(_VERSION, {"version_id": row.published_id}).one()
+            current = _VERSION(db, {"version_id": row.published_id}).one()
             if current.digest == digest:
                 return Version(row.published_id, name, current.number, is_new=False)
-    number: int = db.execute(_LAST_NUMBER, {"scenario_id": scenario_id}).scalar_one() + 1
+    number: int = _LAST_NUMBER(db, {"scenario_id": scenario_id}).scalar_one() + 1
     version_id: int = db.execute(
         insert(scenario_versions).returning(scenario_versions.c.id),
         {
@@ -247,27 +248,37 @@ def _write(db: Db, who: Actor, bot_id: int, name: str, source: str, *, now: date
     return Version(version_id, name, number, is_new=True)
 
 
-_BOT = select(bots.c.settings).where(
-    bots.c.id == bindparam("bot_id"), bots.c.business_id == bindparam("business_id"), bots.c.is_active.is_(True)
+_BOT = Prepared(
+    select(bots.c.settings).where(
+        bots.c.id == bindparam("bot_id"), bots.c.business_id == bindparam("business_id"), bots.c.is_active.is_(True)
+    )
 )
-_OWNED = select(bots.c.business_id).where(bots.c.id == bindparam("bot_id"), bots.c.tenant_id == bindparam("tenant_id"))
-_NAMES = select(scenarios.c.name).where(scenarios.c.bot_id == bindparam("bot_id"))
-_PUBLISHED = select(scenarios.c.name, scenarios.c.published_id).where(
-    scenarios.c.bot_id == bindparam("bot_id"), scenarios.c.published_id.is_not(None)
+_OWNED = Prepared(
+    select(bots.c.business_id).where(bots.c.id == bindparam("bot_id"), bots.c.tenant_id == bindparam("tenant_id"))
 )
-_SOURCE = (
+_NAMES = Prepared(select(scenarios.c.name).where(scenarios.c.bot_id == bindparam("bot_id")))
+_PUBLISHED = Prepared(
+    select(scenarios.c.name, scenarios.c.published_id).where(
+        scenarios.c.bot_id == bindparam("bot_id"), scenarios.c.published_id.is_not(None)
+    )
+)
+_SOURCE = Prepared(
     select(scenario_versions.c.source)
     .join(scenarios, scenarios.c.id == scenario_versions.c.scenario_id)
     .where(scenario_versions.c.id == bindparam("version_id"), scenarios.c.bot_id == bindparam("bot_id"))
 )
-_SCENARIO = (
+_SCENARIO = Prepared(
     select(scenarios.c.id, scenarios.c.published_id)
     .where(scenarios.c.bot_id == bindparam("bot_id"), scenarios.c.name == bindparam("name"))
     .with_for_update()
 )
-_VERSION = select(scenario_versions.c.digest, scenario_versions.c.number).where(
-    scenario_versions.c.id == bindparam("version_id")
+_VERSION = Prepared(
+    select(scenario_versions.c.digest, scenario_versions.c.number).where(
+        scenario_versions.c.id == bindparam("version_id")
+    )
 )
-_LAST_NUMBER = select(func.coalesce(func.max(scenario_versions.c.number), 0)).where(
-    scenario_versions.c.scenario_id == bindparam("scenario_id")
+_LAST_NUMBER = Prepared(
+    select(func.coalesce(func.max(scenario_versions.c.number), 0)).where(
+        scenario_versions.c.scenario_id == bindparam("scenario_id")
+    )
 )

@@ -62,7 +62,7 @@ def _perform(effect: Call | Lookup, at: Run) -> events.Outcome | events.Found | 
         slots: dict[str, SlotValue | None] = dict.fromkeys(result[name].clears)
         slots.update((each, SlotValue(each, each)) for each in result[name].sets)
         return events.Outcome(name, slots, {each: each for each in result[name].args}, effect.ticket)
-    return events.Found(_offers(effect.source, shop, at.lang), {"day": "the day"}, effect.ticket)
+    return events.Found(_offers(effect.source, shop, at.lang), {"day": "the day", "more": ""}, effect.ticket)
 
 
 def _offers(source: str, shop: LoadedBot, lang: str) -> tuple[Option, ...]:

@@ -188,8 +188,10 @@ def free_times(acting: Acting) -> Found | Outcome:
         return Outcome("exact", _settled(acting, fitting[0]))
     if not fitting:
         return Outcome("busy", {"time": None, "near": near_slot(_middle(wish))}, {"wanted": wish.label(acting.voice)})
-    options = tuple(option(slot.starts_at, service.id, acting.voice) for slot in _page(fitting, wish))
-    return Found(options, {"day": acting.voice.day(day)})
+    page = _page(fitting, wish)
+    is_last = wish.before is not None or page[-1] == fitting[-1] or wish.near is not None
+    options = tuple(option(slot.starts_at, service.id, acting.voice) for slot in page)
+    return Found(options, {"day": acting.voice.day(day), "more": "" if is_last else acting.voice.phrase("or_more")})
 
 
 def _another_day(acting: Acting, service: Service, day: date, last: date) -> Outcome:

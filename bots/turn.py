@@ -79,6 +79,7 @@ class Turn:
     def leave_all(self, ended: str) -> None:
         """End all open runs in that way, the top one first, without a word."""
         while self.flow.stack:
+            self.flow.memo.settled = False
             self._close(ended)
 
     def drop_expired(self) -> None:
@@ -186,6 +187,7 @@ class Turn:
 
     def _after(self, kind: str) -> None:
         """A run has ended: the one below goes on, unless a person does."""
+        self.flow.memo.settled = self.flow.top is None
         if kind == "completed":
             self.flow.memo.pace = (0, 0)
         if not self.is_handed_over:

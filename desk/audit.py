@@ -8,8 +8,9 @@ from sqlalchemy import insert
 from desk.who import Actor
 from storage.base import Db, JsonValue
 from storage.models.audit import audit
+from storage.prepared import Prepared
 
-_ADD = insert(audit)
+_ADD = Prepared(insert(audit))
 
 
 def record(
@@ -23,8 +24,8 @@ def record(
     now: datetime,
 ) -> None:
     """Note that `who` did `action` (`appointment.booked`). `before` and `after`: ids, times, states, no words."""
-    db.execute(
-        _ADD,
+    _ADD(
+        db,
         {
             "tenant_id": who.tenant_id,
             "at": now,

@@ -13,6 +13,7 @@ from desk import phone
 from desk.errors import NotFound
 from storage.base import Db
 from storage.models import businesses as models
+from storage.prepared import Prepared
 
 WEEK = 7
 
@@ -169,10 +170,10 @@ def load(db: Db, business_id: int) -> Business:
 
     Raises: NotFound
     """
-    row = db.execute(_BUSINESS, {"business_id": business_id}).one_or_none()
+    row = _BUSINESS(db, {"business_id": business_id}).one_or_none()
     if row is None:
         raise NotFound("business", business_id)
-    services = tuple(_service(found) for found in db.execute(_SERVICES, {"business_id": business_id}))
+    services = tuple(_service(found) for found in _SERVICES(db, {"business_id": business_id}))
     staff = _staff(db, business_id)
     return Business(
         id=row.id,
@@ -189,17 +190,17 @@ def load(db: Db, business_id: int) -> Business:
         languages=tuple(row.languages) or ("en",),
         currency=row.currency,
         revision=row.revision,
-        hours=_weekly(db.execute(_HOURS, {"business_id": business_id})),
-        holidays=_holidays(db.execute(_HOLIDAYS, {"business_id": business_id})),
+        hours=_weekly(_HOURS(db, {"business_id": business_id})),
+        holidays=_holidays(_HOLIDAYS(db, {"business_id": business_id})),
         services=tuple(service for service in services if service.is_active),
         staff=tuple(member for member in staff if member.is_active),
         faqs=tuple(
             Faq(faq.id, faq.question, faq.answer, tuple(faq.phrasings), faq.language)
-            for faq in db.execute(_FAQS, {"business_id": business_id})
+            for faq in _FAQS(db, {"business_id": business_id})
         ),
         reminder_rules=tuple(
             ReminderRule(rule.name, rule.minutes_before, rule.days_before, rule.at_minute)
-            for rule in db.execute(_RULES, {"business_id": business_id})
+            for rule in _RULES(db, {"business_id": business_id})
         ),
         former_services=tuple(service for service in services if not service.is_active),
         former_staff=tuple(member for member in staff if not member.is_active),
@@ -208,7 +209,7 @@ def load(db: Db, business_id: int) -> Business:
 
 def touch(db: Db, business_id: int) -> None:
     """Call it with every change of what `load` returns: whoever keeps a snapshot will load anew."""
-    db.execute(_TOUCH, {"business_id": business_id})
+    _TOUCH(db, {"business_id": business_id})
 
 
 def _of_business(table: Table, *order: str) -> Select[Any]:
@@ -222,16 +223,16 @@ def _of_staff(table: Table, *order: str) -> Select[Any]:
     return wanted.order_by(*(table.c[name] for name in order))
 
 
-_BUSINESS = select(models.businesses).where(models.businesses.c.id == bindparam("business_id"))
-_HOURS = _of_business(models.business_hours, "weekday", "opens_minute")
-_HOLIDAYS = _of_business(models.holidays, "day", "opens_minute")
-_SERVICES = _of_business(models.services, "position", "id")
-_STAFF = _of_business(models.staff, "position", "id")
-_STAFF_HOURS = _of_staff(models.staff_hours, "weekday", "opens_minute")
-_ABSENCES = _of_staff(models.staff_absences, "starts_at")
-_FAQS = _of_business(models.faqs, "position", "id").where(models.faqs.c.is_active.is_(True))
-_RULES = _of_business(models.reminder_rules, "id")
-_TOUCH = (
+_BUSINESS = Prepared(select(models.businesses).where(models.businesses.c.id == bindparam("business_id")))
+_HOURS = Prepared(_of_business(models.business_hours, "weekday", "opens_minute"))
+_HOLIDAYS = Prepared(_of_business(models.holidays, "day", "opens_minute"))
+_SERVICES = Prepared(_of_business(models.services, "position", "id"))
+_STAFF = Prepared(_of_business(models.staff, "position", "id"))
+_STAFF_HOURS = Prepared(_of_staff(models.staff_hours, "weekday", "opens_minute"))
+_ABSENCES = Prepared(_of_staff(models.staff_absences, "starts_at"))
+_FAQS = Prepared(_of_business(models.faqs, "position", "id").where(models.faqs.c.is_active.is_(True)))
+_RULES = Prepared(_of_business(models.reminder_rules, "id"))
+_TOUCH = Prepared(
     update(models.businesses)
     .where(models.businesses.c.id == bindparam("business_id"))
     .values(revision=models.businesses.c.revision + 1)
@@ -259,10 +260,10 @@ def _service(row: Row[Any]) -> Service:
 
 def _staff(db: Db, business_id: int) -> list[Staff]:
     plans: dict[int, list[Row[Any]]] = defaultdict(list)
-    for row in db.execute(_STAFF_HOURS, {"business_id": business_id}):
+    for row in _STAFF_HOURS(db, {"business_id": business_id}):
         plans[row.staff_id].append(row)
     absences: dict[int, list[Absence]] = defaultdict(list)
-    for row in db.execute(_ABSENCES, {"business_id": business_id}):
+    for row in _ABSENCES(db, {"business_id": business_id}):
         absences[row.staff_id].append(Absence(row.starts_at, row.ends_at))
     return [
         Staff(
@@ -276,7 +277,7 @@ def _staff(db: Db, business_id: int) -> list[Staff]:
             absences=tuple(absences[row.id]),
             is_active=row.is_active,
         )
-        for row in db.execute(_STAFF, {"business_id": business_id})
+        for row in _STAFF(db, {"business_id": business_id})
     ]
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from storage.base import Db
 from storage.models.customers import consent_events, consents
+from storage.prepared import Prepared
 from storage.session import Conflict, announce, attempt
 
 State = Literal["in", "out"]
@@ -56,18 +57,18 @@ def record(
     """
     address = {"account_id": account_id, "kind": kind, "value": value, "purpose": purpose}
     event = {"customer_id": customer_id, "source": source, "message_id": message_id, "at": now}
-    db.execute(_NOTE, {**address, **event, "tenant_id": tenant_id, "state": state})
-    if db.execute(_STATE, address).scalar_one_or_none() is None:
+    _NOTE(db, {**address, **event, "tenant_id": tenant_id, "state": state})
+    if _STATE(db, address).scalar_one_or_none() is None:
         try:
             with attempt(db):
-                db.execute(_ADD, {**address, "tenant_id": tenant_id, "state": state, "since": now})
+                _ADD(db, {**address, "tenant_id": tenant_id, "state": state, "since": now})
         except Conflict:
             pass  # written by somebody else in the meantime: it is set below like any other
         else:
             announce(db, f"inbox:{tenant_id}")
             return state == "out"
     values = {"of_account": account_id, "of_kind": kind, "of_value": value, "of_purpose": purpose}
-    changed = db.execute(_SET, {**values, "new_state": state, "now": now}).rowcount > 0
+    changed = _SET(db, {**values, "new_state": state, "now": now}).rowcount > 0
     if changed:
         announce(db, f"inbox:{tenant_id}")
     return changed
@@ -76,13 +77,13 @@ def record(
 def is_out(db: Db, account_id: int, kind: str, value: str, purpose: Purpose = "all") -> bool:
     """Whether the address refused this purpose, or everything."""
     values = {"account_id": account_id, "kind": kind, "value": value}
-    refused = set(db.execute(_REFUSED, values).scalars())
+    refused = set(_REFUSED(db, values).scalars())
     return "all" in refused or purpose in refused
 
 
 def may_send(db: Db, *, account_id: int, kind: str, value: str, use: Use, now: datetime) -> Allowed | Refusal:
     """Whether a message of this use may go from the account to the address at `now`."""
-    refused = set(db.execute(_REFUSED, {"account_id": account_id, "kind": kind, "value": value}).scalars())
+    refused = set(_REFUSED(db, {"account_id": account_id, "kind": kind, "value": value}).scalars())
     return judge(use, is_out="all" in refused, is_out_of_marketing="marketing" in refused)
 
 
@@ -98,16 +99,16 @@ def judge(use: Use, *, is_out: bool, is_out_of_marketing: bool = False) -> Allow
 
 
 _c = consents.c
-_NOTE = insert(consent_events)
-_ADD = insert(consents)
+_NOTE = Prepared(insert(consent_events))
+_ADD = Prepared(insert(consents))
 _ADDRESS = (
     _c.account_id == bindparam("account_id"),
     _c.kind == bindparam("kind"),
     _c.value == bindparam("value"),
 )
-_STATE = select(_c.state).where(*_ADDRESS, _c.purpose == bindparam("purpose"))
-_REFUSED = select(_c.purpose).where(*_ADDRESS, _c.state == "out")
-_SET = (
+_STATE = Prepared(select(_c.state).where(*_ADDRESS, _c.purpose == bindparam("purpose")))
+_REFUSED = Prepared(select(_c.purpose).where(*_ADDRESS, _c.state == "out"))
+_SET = Prepared(
     update(consents)
     .where(
         _c.account_id == bindparam("of_account"),

@@ -18,6 +18,7 @@ from storage.models.accounts import accounts
 from storage.models.businesses import businesses
 from storage.models.conversations import conversations, owner_changes
 from storage.models.tenants import users
+from storage.prepared import Prepared
 from storage.session import announce
 
 Owner = Literal["bot", "queue", "staff"]
@@ -92,9 +93,9 @@ def find(db: Db, account_id: int, peer_kind: str, peer: str) -> Context | None:
     """The conversation with that peer, or None when there never was one. Others wait for it until the commit."""
     address = {"account_id": account_id, "peer_kind": peer_kind, "peer": peer}
     # The lock is a statement of its own: when it has to be waited for, the joined rows must be read after it.
-    if db.dialect.name == "postgresql" and db.execute(_LOCK_PEER, address).one_or_none() is None:
+    if db.dialect.name == "postgresql" and _LOCK_PEER(db, address).one_or_none() is None:
         return None
-    row = db.execute(_OF_PEER, address).one_or_none()
+    row = _OF_PEER(db, address).one_or_none()
     return None if row is None else Context(*row)
 
 
@@ -107,7 +108,7 @@ def begin(
 
     Raises: NotFound when there is no such account, or it is switched off.
     """
-    account = db.execute(_ACCOUNT, {"account_id": account_id}).one_or_none()
+    account = _ACCOUNT(db, {"account_id": account_id}).one_or_none()
     if account is None:
         raise NotFound("account", account_id)
     customer = customers.find_or_make(
@@ -126,7 +127,7 @@ def begin(
         "owner_since": now,
         "created_at": now,
     }
-    db.execute(_BEGIN[db.dialect.name], values)
+    _BEGIN(db, values)
     found = find(db, account_id, peer_kind, peer)
     if found is None:
         raise NotFound("conversation", None)
@@ -140,8 +141,8 @@ def by_id(db: Db, who: Actor, conversation_id: int, *, lock: bool = True) -> Con
     """
     wanted = {"conversation_id": conversation_id, "tenant_id": who.tenant_id}
     if lock and db.dialect.name == "postgresql":
-        db.execute(_LOCK_ID, wanted).one_or_none()
-    row = db.execute(_OF_ID, wanted).one_or_none()
+        _LOCK_ID(db, wanted).one_or_none()
+    row = _OF_ID(db, wanted).one_or_none()
     if row is None:
         raise NotFound("conversation", conversation_id)
     return Context(*row)
@@ -160,8 +161,8 @@ def save_turn(
     language: str | None = None,
 ) -> None:
     """Keep what a turn has come to. `unread` is added; None for the two last times and the language changes nothing."""
-    db.execute(
-        _SAVE,
+    _SAVE(
+        db,
         {
             "this_id": conversation_id,
             "new_flow": flow,
@@ -210,7 +211,7 @@ def take_over(
         NotFound: also for a person of another tenant.
     """
     _people_only(who, conversation_id)
-    if db.execute(_USER, {"user_id": user_id, "tenant_id": who.tenant_id}).one_or_none() is None:
+    if _USER(db, {"user_id": user_id, "tenant_id": who.tenant_id}).one_or_none() is None:
         raise NotFound("user", user_id)
     return _hand(db, who, conversation_id, "staff", user_id, reason=reason, now=now, expected_version=expected_version)
 
@@ -278,28 +279,28 @@ def reopen(db: Db, who: Actor, conversation_id: int, *, now: datetime) -> None:
 
 def owners(db: Db, who: Actor, conversation_id: int) -> list[OwnerChange]:
     """Who had the word, from the first change on."""
-    rows = db.execute(_OWNERS, {"conversation_id": conversation_id, "tenant_id": who.tenant_id})
+    rows = _OWNERS(db, {"conversation_id": conversation_id, "tenant_id": who.tenant_id})
     return [OwnerChange(*row) for row in rows]
 
 
 def queued_since(db: Db, before: datetime, limit: int = 100) -> list[Due]:
     """Open conversations that have waited for a person since `before` or longer, the longest first."""
-    return [Due(*row) for row in db.execute(_QUEUED, {"before": before, "limit": limit})]
+    return [Due(*row) for row in _QUEUED(db, {"before": before, "limit": limit})]
 
 
 def silent_due(db: Db, now: datetime, limit: int = 100) -> list[Due]:
     """Open conversations in which the bot waits for an answer that has not come in time, the most overdue first."""
-    return [Due(*row) for row in db.execute(_SILENT, {"now": now, "limit": limit})]
+    return [Due(*row) for row in _SILENT(db, {"now": now, "limit": limit})]
 
 
 def expired_flows(db: Db, now: datetime, limit: int = 100) -> list[Due]:
     """Conversations whose scenario has run out of time, whoever talks in them, the most overdue first."""
-    return [Due(*row) for row in db.execute(_EXPIRED, {"now": now, "limit": limit})]
+    return [Due(*row) for row in _EXPIRED(db, {"now": now, "limit": limit})]
 
 
 def inactive(db: Db, before: datetime, limit: int = 100) -> list[Due]:
     """Open conversations without a message since `before` that nobody waits in, and since when."""
-    return [Due(*row) for row in db.execute(_INACTIVE, {"before": before, "limit": limit})]
+    return [Due(*row) for row in _INACTIVE(db, {"before": before, "limit": limit})]
 
 
 def _hand(
@@ -317,7 +318,7 @@ def _hand(
 ) -> Token:
     """The token, handed to `owner`; with `keeps` a person who has it keeps it."""
     wanted = {"conversation_id": conversation_id, "tenant_id": who.tenant_id}
-    row = db.execute(_TOKEN, wanted).one_or_none()
+    row = _TOKEN(db, wanted).one_or_none()
     if row is None:
         raise NotFound("conversation", conversation_id)
     before = Token(*row)
@@ -327,9 +328,9 @@ def _hand(
         return before
     after = Token(owner, user_id, before.version + 1)
     values = {"new_owner": owner, "new_user_id": user_id, "new_version": after.version, "now": now}
-    db.execute(_HAND, {**values, "this_id": conversation_id})
+    _HAND(db, {**values, "this_id": conversation_id})
     change = {"owner": owner, "owner_user_id": user_id, "reason": one_line(reason, 40), "note": storable(note, 4000)}
-    db.execute(_NOTE, {**wanted, **change, "at": now})
+    _NOTE(db, {**wanted, **change, "at": now})
     audit.record(
         db,
         who,
@@ -412,23 +413,25 @@ _IS_PEER = (
     _c.peer == bindparam("peer"),
 )
 _IS_ID = _c.id == bindparam("conversation_id"), _c.tenant_id == bindparam("tenant_id")
-_OF_PEER = _CONTEXT.where(*_IS_PEER)
-_OF_ID = _CONTEXT.where(*_IS_ID)
+_OF_PEER = Prepared(_CONTEXT.where(*_IS_PEER))
+_OF_ID = Prepared(_CONTEXT.where(*_IS_ID))
 # Not FOR UPDATE: that would also wait for everybody who refers to the conversation by a foreign key.
-_LOCK_PEER = select(_c.id).where(*_IS_PEER).with_for_update(key_share=True)
-_LOCK_ID = select(_c.id).where(*_IS_ID).with_for_update(key_share=True)
-_TOKEN: Select[*tuple[Any, ...]] = (
-    select(_c.owner, _c.owner_user_id, _c.owner_version).where(*_IS_ID).with_for_update(key_share=True)
+_LOCK_PEER = Prepared(select(_c.id).where(*_IS_PEER).with_for_update(key_share=True))
+_LOCK_ID = Prepared(select(_c.id).where(*_IS_ID).with_for_update(key_share=True))
+_TOKEN = Prepared(select(_c.owner, _c.owner_user_id, _c.owner_version).where(*_IS_ID).with_for_update(key_share=True))
+_ACCOUNT = Prepared(select(accounts).where(accounts.c.id == bindparam("account_id"), accounts.c.is_active.is_(True)))
+_USER = Prepared(
+    select(users.c.id).where(
+        users.c.id == bindparam("user_id"), users.c.tenant_id == bindparam("tenant_id"), users.c.is_active.is_(True)
+    )
 )
-_ACCOUNT = select(accounts).where(accounts.c.id == bindparam("account_id"), accounts.c.is_active.is_(True))
-_USER = select(users.c.id).where(
-    users.c.id == bindparam("user_id"), users.c.tenant_id == bindparam("tenant_id"), users.c.is_active.is_(True)
+_BEGIN = Prepared(
+    {
+        "sqlite": sqlite.insert(conversations).on_conflict_do_nothing(),
+        "postgresql": postgresql.insert(conversations).on_conflict_do_nothing(),
+    }
 )
-_BEGIN = {
-    "sqlite": sqlite.insert(conversations).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(conversations).on_conflict_do_nothing(),
-}
-_SAVE = (
+_SAVE = Prepared(
     update(conversations)
     .where(_c.id == bindparam("this_id"))
     .values(
@@ -441,7 +444,7 @@ _SAVE = (
         language=func.coalesce(bindparam("new_language", type_=_c.language.type), _c.language),
     )
 )
-_HAND = (
+_HAND = Prepared(
     update(conversations)
     .where(_c.id == bindparam("this_id"))
     .values(
@@ -452,9 +455,9 @@ _HAND = (
         silence_due_at=None,  # the bot does not nudge anybody while it is silent, and begins afresh afterwards
     )
 )
-_NOTE = insert(owner_changes)
+_NOTE = Prepared(insert(owner_changes))
 _h = owner_changes.c
-_OWNERS: Select[*tuple[Any, ...]] = (
+_OWNERS = Prepared(
     select(_h.owner, _h.owner_user_id, _h.reason, _h.note, _h.at)
     .where(_h.conversation_id == bindparam("conversation_id"), _h.tenant_id == bindparam("tenant_id"))
     .order_by(_h.id)
@@ -470,7 +473,7 @@ _LAST = case(
     (and_(_c.last_out_at.is_not(None), or_(_c.last_in_at.is_(None), _c.last_out_at > _c.last_in_at)), _c.last_out_at),
     else_=func.coalesce(_c.last_in_at, _c.created_at, type_=_c.created_at.type),
 )
-_QUEUED = _due(_c.owner_since, _c.owner == "queue", _IS_OPEN, _c.owner_since <= bindparam("before"))
-_SILENT = _due(_c.silence_due_at, _c.silence_due_at <= bindparam("now"), _IS_OPEN, _c.owner == "bot")
-_EXPIRED = _due(_c.flow_expires_at, _c.flow_expires_at <= bindparam("now"))
-_INACTIVE = _due(_LAST, _IS_OPEN, _c.owner == "bot", bindparam("before", type_=_c.created_at.type) >= _LAST)
+_QUEUED = Prepared(_due(_c.owner_since, _c.owner == "queue", _IS_OPEN, _c.owner_since <= bindparam("before")))
+_SILENT = Prepared(_due(_c.silence_due_at, _c.silence_due_at <= bindparam("now"), _IS_OPEN, _c.owner == "bot"))
+_EXPIRED = Prepared(_due(_c.flow_expires_at, _c.flow_expires_at <= bindparam("now")))
+_INACTIVE = Prepared(_due(_LAST, _IS_OPEN, _c.owner == "bot", bindparam("before", type_=_c.created_at.type) >= _LAST))

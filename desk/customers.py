@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Select, bindparam, insert, select, update
+from sqlalchemy import Column, bindparam, insert, select, update
 
 from desk import audit
 from desk.errors import IdentityTaken, Invalid, NotFound
@@ -13,6 +13,7 @@ from desk.text import one_line
 from desk.who import Actor
 from storage.base import Db, metadata, new_uid
 from storage.models.customers import customer_identities, customers
+from storage.prepared import Prepared
 from storage.session import Conflict, attempt
 
 # A WhatsApp id is a telephone number that the provider has checked: the same number is the same person.
@@ -58,7 +59,7 @@ def get(db: Db, who: Actor, customer_id: int) -> Customer:
     Raises: NotFound
     """
     for _ in range(2):  # a merge leaves no chains
-        row = db.execute(_GET, {"tenant_id": who.tenant_id, "customer_id": customer_id}).one_or_none()
+        row = _GET(db, {"tenant_id": who.tenant_id, "customer_id": customer_id}).one_or_none()
         if row is None:
             break
         *columns, merged_into_id = row
@@ -89,7 +90,7 @@ def add_identity(db: Db, who: Actor, customer_id: int, *, kind: str, value: str,
     found = get(db, who, customer_id)
     try:
         with attempt(db):
-            db.execute(_ADD_IDENTITY, _identity(who.tenant_id, found.id, kind, value, now))
+            _ADD_IDENTITY(db, _identity(who.tenant_id, found.id, kind, value, now))
     except Conflict:
         other = _find(db, who.tenant_id, kind, value, now=now)
         if other is not None and other.id != found.id:
@@ -131,7 +132,7 @@ def merge(db: Db, who: Actor, *, survivor_id: int, other_id: int, now: datetime)
 
 def _find(db: Db, tenant_id: int, kind: str, value: str, *, now: datetime) -> Customer | None:
     kinds = [kind, _TWINS[kind]] if kind in _TWINS else [kind]
-    rows = db.execute(_FIND, {"tenant_id": tenant_id, "kinds": kinds, "value": value}).all()
+    rows = _FIND(db, {"tenant_id": tenant_id, "kinds": kinds, "value": value}).all()
     if not rows:
         return None
     exact = next((row for row in rows if row[0] == kind), None)
@@ -140,7 +141,7 @@ def _find(db: Db, tenant_id: int, kind: str, value: str, *, now: datetime) -> Cu
     if exact is None:
         try:
             with attempt(db):
-                db.execute(_ADD_IDENTITY, _identity(tenant_id, found.id, kind, value, now))
+                _ADD_IDENTITY(db, _identity(tenant_id, found.id, kind, value, now))
         except Conflict:  # somebody else was as quick, with the same result
             return found
     return found
@@ -161,8 +162,8 @@ def _make(db: Db, tenant_id: int, kind: str, value: str, profile_name: str | Non
         "created_at": now,
         "updated_at": now,
     }
-    customer_id: int = db.execute(_ADD, values).scalar_one()
-    db.execute(_ADD_IDENTITY, _identity(tenant_id, customer_id, kind, value, now))
+    customer_id: int = _ADD(db, values).scalar_one()
+    _ADD_IDENTITY(db, _identity(tenant_id, customer_id, kind, value, now))
     return Customer(customer_id, uid, tenant_id, None, shown or None, email, phone, None, None, now)
 
 
@@ -189,11 +190,13 @@ _COLUMNS = (
     _c.time_zone,
     _c.created_at,
 )
-_GET: Select[*tuple[Any, ...]] = select(*_COLUMNS, _c.merged_into_id).where(
-    _c.id == bindparam("customer_id"), _c.tenant_id == bindparam("tenant_id")
+_GET = Prepared(
+    select(*_COLUMNS, _c.merged_into_id).where(
+        _c.id == bindparam("customer_id"), _c.tenant_id == bindparam("tenant_id")
+    )
 )
 _i = customer_identities.c
-_FIND: Select[*tuple[Any, ...]] = (
+_FIND = Prepared(
     select(_i.kind, *_COLUMNS)
     .join(customers, _c.id == _i.customer_id)
     .where(
@@ -202,5 +205,5 @@ _FIND: Select[*tuple[Any, ...]] = (
         _i.value == bindparam("value"),
     )
 )
-_ADD = insert(customers).returning(_c.id)
-_ADD_IDENTITY = insert(customer_identities)
+_ADD = Prepared(insert(customers).returning(_c.id))
+_ADD_IDENTITY = Prepared(insert(customer_identities))

@@ -12,6 +12,7 @@ from desk.text import one_line, storable
 from desk.who import Actor
 from storage.base import Db, JsonValue, new_uid
 from storage.models.conversations import early_statuses, messages
+from storage.prepared import Prepared
 
 Author = Literal["customer", "bot", "staff", "system"]
 
@@ -69,8 +70,8 @@ def add_in(
     now: datetime,
 ) -> int | None:
     """The id of the new message, or None when the provider has delivered this one before (`id_of` finds it)."""
-    added: int | None = db.execute(
-        _ADD_IN[db.dialect.name],
+    added: int | None = _ADD_IN(
+        db,
         {
             "uid": new_uid(),
             "tenant_id": tenant_id,
@@ -111,8 +112,8 @@ def add_out(
     `status`: accepted (goes out in the webhook's answer), queued (in the outbox) or refused (with the error that says
     why). `turn_id` is the message that it answers. `uid` is for a caller who has said it already.
     """
-    added: int | None = db.execute(
-        _ADD_OUT[db.dialect.name],
+    added: int | None = _ADD_OUT(
+        db,
         {
             "uid": uid or new_uid(),
             "tenant_id": tenant_id,
@@ -136,25 +137,25 @@ def add_out(
 
 def id_of(db: Db, account_id: int, provider_id: str) -> int | None:
     """Our id of the provider's message, or None."""
-    found: int | None = db.execute(_ID_OF, {"account_id": account_id, "provider_id": provider_id}).scalar_one_or_none()
+    found: int | None = _ID_OF(db, {"account_id": account_id, "provider_id": provider_id}).scalar_one_or_none()
     return found
 
 
 def without_provider_id(db: Db, account_id: int, uid: str) -> int | None:
     """Our id of an outgoing message whose provider id is not known yet, found by its own; None when it is known."""
-    found: int | None = db.execute(_NAMELESS, {"account_id": account_id, "uid": uid}).scalar_one_or_none()
+    found: int | None = _NAMELESS(db, {"account_id": account_id, "uid": uid}).scalar_one_or_none()
     return found
 
 
 def id_of_uid(db: Db, conversation_id: int, uid: str) -> int | None:
     """Our id of a message of this conversation by the one that is told outside, or None."""
-    found: int | None = db.execute(_OF_UID, {"conversation_id": conversation_id, "uid": uid}).scalar_one_or_none()
+    found: int | None = _OF_UID(db, {"conversation_id": conversation_id, "uid": uid}).scalar_one_or_none()
     return found
 
 
 def replies_of(db: Db, message_id: int) -> list[Message]:
     """What was said in answer to an inbound message, in order: a duplicate of it is answered the same again."""
-    return [Message(*row) for row in db.execute(_REPLIES, {"message_id": message_id})]
+    return [Message(*row) for row in _REPLIES(db, {"message_id": message_id})]
 
 
 def history(
@@ -169,8 +170,8 @@ def history(
     """Messages of a conversation in order: the first after the id `after`, or else the last (before `before`)."""
     wanted = {"conversation_id": conversation_id, "tenant_id": who.tenant_id, "limit": limit}
     if after is not None:
-        return [Message(*row) for row in db.execute(_AFTER, {**wanted, "after": after})]
-    rows = db.execute(_BEFORE, {**wanted, "before": _BEYOND if before is None else before}).all()
+        return [Message(*row) for row in _AFTER(db, {**wanted, "after": after})]
+    rows = _BEFORE(db, {**wanted, "before": _BEYOND if before is None else before}).all()
     return [Message(*row) for row in reversed(rows)]
 
 
@@ -194,17 +195,17 @@ def set_status(
     values = {"account": account_id, "provider": provider_id}
     new = {"new_status": status, "new_rank": _RANKS[status]}
     new |= {"new_code": error_code, "new_text": error_text and one_line(error_text, 500)}
-    if db.execute(_SET_STATUS, {**values, **new}).rowcount > 0:
+    if _SET_STATUS(db, {**values, **new}).rowcount > 0:
         return "changed"
     if db.dialect.name == "postgresql":
         # Our own request may be writing down this id right now: wait for it, and look again.
-        db.execute(_LOCK, values)
-        if db.execute(_SET_STATUS, {**values, **new}).rowcount > 0:
+        _LOCK(db, values)
+        if _SET_STATUS(db, {**values, **new}).rowcount > 0:
             return "changed"
-    if db.execute(_KNOWN, values).first() is not None:
+    if _KNOWN(db, values).first() is not None:
         return "ignored"
     early = {"account_id": account_id, "provider_id": provider_id, "status": status, "error_code": error_code}
-    db.execute(_KEEP, {**early, "created_at": now})
+    _KEEP(db, {**early, "created_at": now})
     return "unknown"
 
 
@@ -213,22 +214,22 @@ def attach_provider_id(db: Db, message_id: int, provider_id: str, status: str) -
 
     Raises: KeyError when `status` is none of ours
     """
-    account_id: int = db.execute(_ACCOUNT_OF, {"message_id": message_id}).scalar_one()
+    account_id: int = _ACCOUNT_OF(db, {"message_id": message_id}).scalar_one()
     values = {"account": account_id, "provider": provider_id}
     if db.dialect.name == "postgresql":
-        db.execute(_LOCK, values)
-    db.execute(_ATTACH, {"this_id": message_id, "provider": provider_id})
-    known = [(_RANKS[status], status, None), *((_RANKS[row.status], *row) for row in db.execute(_TAKE_EARLY, values))]
+        _LOCK(db, values)
+    _ATTACH(db, {"this_id": message_id, "provider": provider_id})
+    known = [(_RANKS[status], status, None), *((_RANKS[row.status], *row) for row in _TAKE_EARLY(db, values))]
     rank, furthest, code = max(known, key=lambda one: one[0])
     new = {"new_status": furthest, "new_rank": rank, "new_code": code, "new_text": None}
-    db.execute(_SET_STATUS, {**values, **new})
-    now_is: str = db.execute(_STATUS_OF, {"message_id": message_id}).scalar_one()
+    _SET_STATUS(db, {**values, **new})
+    now_is: str = _STATUS_OF(db, {"message_id": message_id}).scalar_one()
     return now_is
 
 
 def forget_early(db: Db, before: datetime) -> int:
     """How many statuses of messages that never turned up were thrown away."""
-    return db.execute(_FORGET_EARLY, {"before": before}).rowcount
+    return _FORGET_EARLY(db, {"before": before}).rowcount
 
 
 _BEYOND = 2**62  # larger than any id
@@ -255,25 +256,33 @@ _COLUMNS = (
 )
 _MESSAGE: Select[*tuple[Any, ...]] = select(*_COLUMNS)
 _IN = {"direction": "in", "author": "customer", "status": "received"}
-_ADD_IN = {
-    "sqlite": sqlite.insert(messages).values(**_IN).on_conflict_do_nothing().returning(_m.id),
-    "postgresql": postgresql.insert(messages).values(**_IN).on_conflict_do_nothing().returning(_m.id),
-}
-_ADD_OUT = {
-    "sqlite": sqlite.insert(messages).values(direction="out").on_conflict_do_nothing().returning(_m.id),
-    "postgresql": postgresql.insert(messages).values(direction="out").on_conflict_do_nothing().returning(_m.id),
-}
-_ID_OF = select(_m.id).where(_m.account_id == bindparam("account_id"), _m.provider_id == bindparam("provider_id"))
-_OF_UID = select(_m.id).where(_m.uid == bindparam("uid"), _m.conversation_id == bindparam("conversation_id"))
-_NAMELESS = select(_m.id).where(
-    _m.uid == bindparam("uid"),
-    _m.account_id == bindparam("account_id"),
-    _m.direction == "out",
-    _m.provider_id.is_(None),
+_ADD_IN = Prepared(
+    {
+        "sqlite": sqlite.insert(messages).values(**_IN).on_conflict_do_nothing().returning(_m.id),
+        "postgresql": postgresql.insert(messages).values(**_IN).on_conflict_do_nothing().returning(_m.id),
+    }
+)
+_ADD_OUT = Prepared(
+    {
+        "sqlite": sqlite.insert(messages).values(direction="out").on_conflict_do_nothing().returning(_m.id),
+        "postgresql": postgresql.insert(messages).values(direction="out").on_conflict_do_nothing().returning(_m.id),
+    }
+)
+_ID_OF = Prepared(
+    select(_m.id).where(_m.account_id == bindparam("account_id"), _m.provider_id == bindparam("provider_id"))
+)
+_OF_UID = Prepared(select(_m.id).where(_m.uid == bindparam("uid"), _m.conversation_id == bindparam("conversation_id")))
+_NAMELESS = Prepared(
+    select(_m.id).where(
+        _m.uid == bindparam("uid"),
+        _m.account_id == bindparam("account_id"),
+        _m.direction == "out",
+        _m.provider_id.is_(None),
+    )
 )
 # By way of the conversation, whose index it can use.
 _asked = messages.alias("asked")
-_REPLIES = (
+_REPLIES = Prepared(
     _MESSAGE.join(_asked, _asked.c.conversation_id == _m.conversation_id)
     .where(_asked.c.id == bindparam("message_id"), _m.id > _asked.c.id, _m.turn_id == _asked.c.id)
     .order_by(_m.id)
@@ -281,31 +290,33 @@ _REPLIES = (
 _OF_CONVERSATION = _MESSAGE.where(
     _m.conversation_id == bindparam("conversation_id"), _m.tenant_id == bindparam("tenant_id")
 ).limit(bindparam("limit"))
-_AFTER = _OF_CONVERSATION.where(_m.id > bindparam("after")).order_by(_m.id)
-_BEFORE = _OF_CONVERSATION.where(_m.id < bindparam("before")).order_by(_m.id.desc())
+_AFTER = Prepared(_OF_CONVERSATION.where(_m.id > bindparam("after")).order_by(_m.id))
+_BEFORE = Prepared(_OF_CONVERSATION.where(_m.id < bindparam("before")).order_by(_m.id.desc()))
 _OURS = (
     _m.account_id == bindparam("account"),
     _m.provider_id == bindparam("provider"),
     _m.direction == "out",
 )
-_SET_STATUS = (
+_SET_STATUS = Prepared(
     update(messages)
     .where(*_OURS, case(_RANKS, value=_m.status, else_=0) < bindparam("new_rank"))
     .values(status=bindparam("new_status"), error_code=bindparam("new_code"), error_text=bindparam("new_text"))
 )
-_KNOWN = select(_m.id).where(*_OURS)
-_LOCK = select(
-    func.pg_advisory_xact_lock(
-        func.hashtextextended(bindparam("provider", type_=_m.provider_id.type), bindparam("account"))
+_KNOWN = Prepared(select(_m.id).where(*_OURS))
+_LOCK = Prepared(
+    select(
+        func.pg_advisory_xact_lock(
+            func.hashtextextended(bindparam("provider", type_=_m.provider_id.type), bindparam("account"))
+        )
     )
 )
-_KEEP = insert(early_statuses)
-_ACCOUNT_OF = select(_m.account_id).where(_m.id == bindparam("message_id"))
-_STATUS_OF = select(_m.status).where(_m.id == bindparam("message_id"))
-_ATTACH = update(messages).where(_m.id == bindparam("this_id")).values(provider_id=bindparam("provider"))
-_TAKE_EARLY: Any = (
+_KEEP = Prepared(insert(early_statuses))
+_ACCOUNT_OF = Prepared(select(_m.account_id).where(_m.id == bindparam("message_id")))
+_STATUS_OF = Prepared(select(_m.status).where(_m.id == bindparam("message_id")))
+_ATTACH = Prepared(update(messages).where(_m.id == bindparam("this_id")).values(provider_id=bindparam("provider")))
+_TAKE_EARLY = Prepared(
     delete(early_statuses)
     .where(_e.account_id == bindparam("account"), _e.provider_id == bindparam("provider"))
     .returning(_e.status, _e.error_code)
 )
-_FORGET_EARLY = delete(early_statuses).where(_e.created_at < bindparam("before"))
+_FORGET_EARLY = Prepared(delete(early_statuses).where(_e.created_at < bindparam("before")))

@@ -9,6 +9,7 @@ from desk.text import storable
 from desk.who import Actor
 from storage.base import Db
 from storage.models.conversations import conversations, ratings
+from storage.prepared import Prepared
 from storage.session import announce
 
 
@@ -20,11 +21,11 @@ def record(db: Db, who: Actor, *, conversation_id: int, score: int, comment: str
     if not 1 <= score <= 5:
         raise Invalid("score", "A rating is a number from 1 to 5.")
     wanted = {"conversation_id": conversation_id, "tenant_id": who.tenant_id}
-    customer_id = db.execute(_CUSTOMER, wanted).scalar_one_or_none()
+    customer_id = _CUSTOMER(db, wanted).scalar_one_or_none()
     if customer_id is None:
         raise NotFound("conversation", conversation_id)
     values = {"customer_id": customer_id, "score": score, "comment": storable(comment, 2000), "at": now}
-    rating_id: int = db.execute(_ADD, {**wanted, **values}).scalar_one()
+    rating_id: int = _ADD(db, {**wanted, **values}).scalar_one()
     announce(db, f"inbox:{who.tenant_id}")
     return rating_id
 
@@ -39,7 +40,9 @@ def comment(db: Db, who: Actor, rating_id: int, text: str) -> None:
         raise NotFound("rating", rating_id)
 
 
-_ADD = insert(ratings).returning(ratings.c.id)
-_CUSTOMER = select(conversations.c.customer_id).where(
-    conversations.c.id == bindparam("conversation_id"), conversations.c.tenant_id == bindparam("tenant_id")
+_ADD = Prepared(insert(ratings).returning(ratings.c.id))
+_CUSTOMER = Prepared(
+    select(conversations.c.customer_id).where(
+        conversations.c.id == bindparam("conversation_id"), conversations.c.tenant_id == bindparam("tenant_id")
+    )
 )

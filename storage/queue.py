@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import Insert, and_, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.base import Db, JsonValue
 from storage.models.jobs import jobs, lanes
+from storage.prepared import Prepared
 from storage.session import Conflict, announce, attempt
 
 TOPIC = "jobs"
@@ -61,34 +63,19 @@ def enqueue(
         "dedupe": dedupe,
         "created_at": now,
     }
-    if dedupe is None:
-        db.execute(insert(jobs), values)
-    elif not _replace(db, dedupe, values):
-        try:
-            with attempt(db):
-                db.execute(insert(jobs), values)
-        except Conflict:  # another transaction enqueued the same in between
-            _replace(db, dedupe, values)
+    _ENQUEUE(db, values)
     if values["run_at"] == now:
         announce(db, TOPIC)
 
 
-def _replace(db: Db, dedupe: str, values: Mapping[str, object]) -> bool:
-    changed = db.execute(
-        update(jobs).where(jobs.c.dedupe == dedupe, jobs.c.status == "ready").values(**values, attempts=0)
-    )
-    return changed.rowcount > 0
-
-
 def cancel(db: Db, dedupe: str) -> bool:
     """True when a waiting job of that name was taken away; a running one is not stopped."""
-    return db.execute(delete(jobs).where(jobs.c.dedupe == dedupe, jobs.c.status == "ready")).rowcount > 0
+    return _CANCEL(db, {"name": dedupe}).rowcount > 0
 
 
 def cancel_prefix(db: Db, prefix: str) -> int:
     """How many waiting jobs were taken away whose dedupe name begins with `prefix`."""
-    where = jobs.c.dedupe.startswith(prefix, autoescape=True), jobs.c.status == "ready"
-    return db.execute(delete(jobs).where(*where)).rowcount
+    return _CANCEL_FROM(db, {"first": prefix, "last": prefix + _LAST_CHARACTER}).rowcount
 
 
 def claim(db: Db, *, now: datetime, lease: str, lease_for: timedelta, limit: int, kinds: frozenset[str]) -> list[Job]:
@@ -225,3 +212,29 @@ def _take_token(db: Db, lane: str, now: datetime) -> bool:
         return False
     db.execute(update(lanes).where(lanes.c.name == lane).values(tokens=tokens - 1, filled_at=now))
     return True
+
+
+_LAST_CHARACTER = "\U0010ffff"  # sorts behind everything that can follow
+_WAITS = and_(jobs.c.status == "ready", jobs.c.dedupe.is_not(None))
+
+
+def _enqueue(dialect: type[sqlite.Insert] | type[postgresql.Insert]) -> Insert:
+    """Put a job in, in the place of a waiting one with the same name."""
+    new = dialect(jobs)
+    replaced = {
+        name: new.excluded[name]
+        for name in ("kind", "payload", "tenant_id", "lane", "priority", "run_at", "created_at")
+    }
+    return new.values(attempts=0).on_conflict_do_update(
+        index_elements=[jobs.c.dedupe],
+        index_where=text("dedupe IS NOT NULL AND status = 'ready'"),
+        set_={**replaced, "attempts": 0, "error": None},
+    )
+
+
+_ENQUEUE = Prepared({"sqlite": _enqueue(sqlite.Insert), "postgresql": _enqueue(postgresql.Insert)})
+_CANCEL = Prepared(delete(jobs).where(jobs.c.dedupe == bindparam("name"), jobs.c.status == "ready"))
+# A range, which the index can answer; LIKE it could not.
+_CANCEL_FROM = Prepared(
+    delete(jobs).where(_WAITS, jobs.c.dedupe >= bindparam("first"), jobs.c.dedupe < bindparam("last"))
+)

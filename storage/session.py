@@ -21,11 +21,21 @@ def attempt(db: Db) -> Iterator[None]:
     Raises:
         Conflict: a constraint was violated; the block's statements are undone and `db` can be used on.
     """
+    # SQLAlchemy's own savepoints take a fifth of a millisecond each, more than what is tried inside them.
+    driver = db.connection.driver_connection
+    assert driver is not None  # noqa: S101  a connection in use has one
+    driver.execute("SAVEPOINT attempt")
     try:
-        with db.begin_nested():
-            yield
+        yield
     except IntegrityError as refused:
+        driver.execute("ROLLBACK TO SAVEPOINT attempt")
+        driver.execute("RELEASE SAVEPOINT attempt")
         raise Conflict(str(refused.orig)) from None
+    except BaseException:
+        driver.execute("ROLLBACK TO SAVEPOINT attempt")
+        driver.execute("RELEASE SAVEPOINT attempt")
+        raise
+    driver.execute("RELEASE SAVEPOINT attempt")
 
 
 def announce(db: Db, topic: str) -> None:

@@ -11,6 +11,7 @@ from desk.who import Actor
 from storage.base import Db
 from storage.models.businesses import services, staff
 from storage.models.calendar import appointments
+from storage.prepared import Prepared
 
 LIVE = ("scheduled", "confirmed")
 
@@ -65,7 +66,7 @@ def locked(db: Db, who: Actor, appointment_id: int) -> Appointment:
 def upcoming(db: Db, who: Actor, *, customer_id: int, now: datetime) -> list[Appointment]:
     """What the customer has booked and is not over yet, earliest first."""
     values = {"tenant_id": who.tenant_id, "customer_id": customer_id, "now": now}
-    return [Appointment(*row) for row in db.execute(_UPCOMING, values)]
+    return [Appointment(*row) for row in _UPCOMING(db, values)]
 
 
 def to_remind_of(db: Db, who: Actor, appointment_id: int, *, sequence: int, now: datetime) -> Appointment | None:
@@ -79,8 +80,8 @@ def to_remind_of(db: Db, who: Actor, appointment_id: int, *, sequence: int, now:
     return found if found.is_live and found.sequence == sequence and found.starts_at > now else None
 
 
-def _one(db: Db, who: Actor, appointment_id: int, statement: Select[*tuple[Any, ...]]) -> Appointment:
-    row = db.execute(statement, {"tenant_id": who.tenant_id, "appointment_id": appointment_id}).one_or_none()
+def _one(db: Db, who: Actor, appointment_id: int, statement: Prepared) -> Appointment:
+    row = statement(db, {"tenant_id": who.tenant_id, "appointment_id": appointment_id}).one_or_none()
     if row is None:
         raise NotFound("appointment", appointment_id)
     return Appointment(*row)
@@ -109,11 +110,14 @@ _COLUMNS: Select[*tuple[Any, ...]] = select(
     _c.cancelled_at,
     _c.created_at,
 ).select_from(appointments.join(services, services.c.id == _c.service_id).join(staff, staff.c.id == _c.staff_id))
-_GET = _COLUMNS.where(_c.id == bindparam("appointment_id"), _c.tenant_id == bindparam("tenant_id"))
-_GET_LOCKED = _GET.with_for_update(of=appointments, key_share=True)
-_UPCOMING = _COLUMNS.where(
-    _c.tenant_id == bindparam("tenant_id"),
-    _c.customer_id == bindparam("customer_id"),
-    _c.status.in_(LIVE),
-    _c.ends_at > bindparam("now"),
-).order_by(_c.starts_at, _c.id)
+_BY_ID = _COLUMNS.where(_c.id == bindparam("appointment_id"), _c.tenant_id == bindparam("tenant_id"))
+_GET = Prepared(_BY_ID)
+_GET_LOCKED = Prepared(_BY_ID.with_for_update(of=appointments, key_share=True))
+_UPCOMING = Prepared(
+    _COLUMNS.where(
+        _c.tenant_id == bindparam("tenant_id"),
+        _c.customer_id == bindparam("customer_id"),
+        _c.status.in_(LIVE),
+        _c.ends_at > bindparam("now"),
+    ).order_by(_c.starts_at, _c.id)
+)

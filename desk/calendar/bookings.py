@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from desk import audit
 from desk.businesses import Business, Staff
@@ -26,6 +26,7 @@ from desk.who import Actor
 from storage import queue
 from storage.base import Db, JsonValue, new_uid
 from storage.models.calendar import appointments, claims
+from storage.prepared import Prepared
 from storage.session import announce
 
 __all__ = [
@@ -163,7 +164,7 @@ def move(
         "wall": _wall(slot.starts_at, business),
         "now": now,
     }
-    db.execute(_MOVE, {**values, "this_id": appointment_id})
+    _MOVE(db, {**values, "this_id": appointment_id})
     after = get(db, who, appointment_id)
     reminders.schedule(db, after, business, now=now)
     _note(db, who, "moved", after, _facts(before), _facts(after), now=now)
@@ -186,7 +187,7 @@ def cancel(db: Db, who: Actor, business: Business, appointment_id: int, *, reaso
         raise WrongState("appointment", appointment_id, before.status, "This appointment is already over.")
     old = pieces.of_appointment(db, appointment_id)
     pieces.give_back(db, appointment_id=appointment_id)
-    db.execute(_CANCEL, {"this_id": appointment_id, "reason": one_line(reason, 200), "now": now})
+    _CANCEL(db, {"this_id": appointment_id, "reason": one_line(reason, 200), "now": now})
     reminders.cancel(db, appointment_id)
     after = get(db, who, appointment_id)
     _note(db, who, "cancelled", after, _facts(before), _facts(after), now=now)
@@ -218,16 +219,16 @@ def no_show(db: Db, who: Actor, appointment_id: int, *, now: datetime) -> Appoin
     return _become(db, who, appointment_id, "no_show", now=now)
 
 
-def _held(db: Db, who: Actor, hold_id: int, conversation_id: int | None) -> Row[*tuple[Any, ...]] | None:
-    """The claim of that id, its staff member locked; None when nothing is left of it.
+def _held(db: Db, who: Actor, hold_id: int, conversation_id: int | None) -> Any:
+    """The row of that claim, its staff member locked; None when nothing is left of it.
 
     Raises: NotFound when it is another conversation's
     """
     wanted = {"claim_id": hold_id, "tenant_id": who.tenant_id}
-    held = db.execute(_CLAIM, wanted).one_or_none()
+    held = _CLAIM(db, wanted).one_or_none()
     if held is not None:
         pieces.lock(db, [held.staff_id])
-        held = db.execute(_CLAIM, wanted).one_or_none()  # as it is now that nobody else can take it
+        held = _CLAIM(db, wanted).one_or_none()  # as it is now that nobody else can take it
     if held is not None and held.conversation_id is not None and held.conversation_id != conversation_id:
         raise NotFound("hold", hold_id)
     return held
@@ -262,7 +263,7 @@ def _insert(
         "created_at": now,
         "updated_at": now,
     }
-    appointment_id: int = db.execute(_ADD, values).scalar_one()
+    appointment_id: int = _ADD(db, values).scalar_one()
     return appointment_id
 
 
@@ -282,7 +283,7 @@ def _become(db: Db, who: Actor, appointment_id: int, status: str, *, now: dateti
         return before
     if not before.is_live or (happened and now < before.starts_at):
         raise WrongState("appointment", appointment_id, before.status, f"This appointment is {before.status} now.")
-    db.execute(_BECOME, {"this_id": appointment_id, "new_status": status, "now": now})
+    _BECOME(db, {"this_id": appointment_id, "new_status": status, "now": now})
     if happened:
         reminders.cancel(db, appointment_id)
     after = replace(before, status=status)
@@ -323,12 +324,10 @@ def _note(
 
 
 _a, _p = appointments.c, claims.c
-_CLAIM: Select[*tuple[Any, ...]] = select(claims).where(
-    _p.id == bindparam("claim_id"), _p.tenant_id == bindparam("tenant_id")
-)
-_ADD = insert(appointments).returning(_a.id)
+_CLAIM = Prepared(select(claims).where(_p.id == bindparam("claim_id"), _p.tenant_id == bindparam("tenant_id")))
+_ADD = Prepared(insert(appointments).returning(_a.id))
 _THIS = _a.id == bindparam("this_id")
-_MOVE = (
+_MOVE = Prepared(
     update(appointments)
     .where(_THIS)
     .values(
@@ -341,7 +340,7 @@ _MOVE = (
         updated_at=bindparam("now"),
     )
 )
-_CANCEL = (
+_CANCEL = Prepared(
     update(appointments)
     .where(_THIS)
     .values(
@@ -351,4 +350,6 @@ _CANCEL = (
         updated_at=bindparam("now"),
     )
 )
-_BECOME = update(appointments).where(_THIS).values(status=bindparam("new_status"), updated_at=bindparam("now"))
+_BECOME = Prepared(
+    update(appointments).where(_THIS).values(status=bindparam("new_status"), updated_at=bindparam("now"))
+)

@@ -17,6 +17,7 @@ from desk.calendar.spans import Span
 from storage.base import Db, JsonValue, new_uid
 from storage.models.businesses import staff
 from storage.models.calendar import claims
+from storage.prepared import Prepared
 
 # What is taken of one staff member: for each unit of capacity its claims, sorted and apart.
 Units = Mapping[int, Sequence[Span]]
@@ -68,7 +69,7 @@ def taken(
     """What overlaps `span` for each of the staff members; holds that have run out are nothing."""
     found: dict[int, dict[int, list[Span]]] = {staff_id: {} for staff_id in staff_ids}
     values = {"staff_ids": list(staff_ids), "start": span.start, "end": span.end, "now": now}
-    for staff_id, unit, start, end in db.execute(_TAKEN, {**values, "ignored": ignore_appointment_id or 0}):
+    for staff_id, unit, start, end in _TAKEN(db, {**values, "ignored": ignore_appointment_id or 0}):
         found[staff_id].setdefault(unit, []).append(Span(start, end))
     return dict(found)
 
@@ -92,12 +93,12 @@ def free_unit(units: Units, wanted: Span, capacity: int) -> int | None:
 def lock(db: Db, staff_ids: Collection[int]) -> None:
     """Wait until nobody else is claiming time of these, and keep others waiting until the commit."""
     if db.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
-        db.execute(_LOCK, {"staff_ids": list(staff_ids)}).all()
+        _LOCK(db, {"staff_ids": list(staff_ids)}).all()
 
 
 def drop_expired(db: Db, staff_ids: Collection[int], span: Span, *, now: datetime) -> None:
     """Take away holds that have run out and would still be in the way."""
-    db.execute(_DROP, {"staff_ids": list(staff_ids), "start": span.start, "end": span.end, "now": now})
+    _DROP(db, {"staff_ids": list(staff_ids), "start": span.start, "end": span.end, "now": now})
 
 
 def add(
@@ -128,33 +129,33 @@ def add(
         "expires_at": held and held.expires_at,
         "created_at": now,
     }
-    claim_id: int = db.execute(_ADD, values).scalar_one()
+    claim_id: int = _ADD(db, values).scalar_one()
     return claim_id, uid
 
 
 def move(db: Db, *, appointment_id: int, staff_id: int, unit: int, span: Span) -> None:
     """Call it within `attempt`. The appointment's own old time is no obstacle."""
     values = {"staff": staff_id, "unit": unit, "start": span.start, "end": span.end}
-    db.execute(_MOVE, {**values, "appointment": appointment_id})
+    _MOVE(db, {**values, "appointment": appointment_id})
 
 
 def settle(db: Db, *, claim_id: int, appointment_id: int) -> None:
     """The hold becomes the claim of the appointment; nobody could get in between."""
-    db.execute(_SETTLE, {"claim_id": claim_id, "appointment": appointment_id})
+    _SETTLE(db, {"claim_id": claim_id, "appointment": appointment_id})
 
 
 def forget_holds(db: Db, claim_ids: Collection[int]) -> None:
-    db.execute(_FORGET, {"claim_ids": list(claim_ids)})
+    _FORGET(db, {"claim_ids": list(claim_ids)})
 
 
 def give_back(db: Db, *, appointment_id: int) -> None:
     """The time of the appointment is free again."""
-    db.execute(_GIVE_BACK, {"appointment": appointment_id})
+    _GIVE_BACK(db, {"appointment": appointment_id})
 
 
 def of_appointment(db: Db, appointment_id: int) -> Span:
     """What the appointment claims."""
-    return Span(*db.execute(_OF_APPOINTMENT, {"appointment": appointment_id}).one())
+    return Span(*_OF_APPOINTMENT(db, {"appointment": appointment_id}).one())
 
 
 def _hits(spans: Sequence[Span], wanted: Span) -> bool:
@@ -164,7 +165,7 @@ def _hits(spans: Sequence[Span], wanted: Span) -> bool:
 
 _THESE = claims.c.staff_id.in_(bindparam("staff_ids", expanding=True))
 _OVERLAPS = (claims.c.ends_at > bindparam("start"), claims.c.starts_at < bindparam("end"))
-_TAKEN = (
+_TAKEN = Prepared(
     select(claims.c.staff_id, claims.c.unit, claims.c.starts_at, claims.c.ends_at)
     .where(
         _THESE,
@@ -174,22 +175,22 @@ _TAKEN = (
     )
     .order_by(claims.c.starts_at)
 )
-_DROP = delete(claims).where(_THESE, *_OVERLAPS, claims.c.expires_at <= bindparam("now"))
+_DROP = Prepared(delete(claims).where(_THESE, *_OVERLAPS, claims.c.expires_at <= bindparam("now")))
 # Not FOR UPDATE: that would wait for everybody who merely refers to the row by a foreign key.
-_LOCK = (
+_LOCK = Prepared(
     select(staff.c.id)
     .where(staff.c.id.in_(bindparam("staff_ids", expanding=True)))
     .order_by(staff.c.id)
     .with_for_update(key_share=True)
 )
-_ADD = insert(claims).returning(claims.c.id)
+_ADD = Prepared(insert(claims).returning(claims.c.id))
 _OF = claims.c.appointment_id == bindparam("appointment")
-_MOVE = (
+_MOVE = Prepared(
     update(claims)
     .where(_OF)
     .values(staff_id=bindparam("staff"), unit=bindparam("unit"), starts_at=bindparam("start"), ends_at=bindparam("end"))
 )
-_SETTLE = (
+_SETTLE = Prepared(
     update(claims)
     .where(claims.c.id == bindparam("claim_id"))
     .values(
@@ -201,8 +202,8 @@ _SETTLE = (
         visit_starts_at=None,
     )
 )
-_FORGET = delete(claims).where(
-    claims.c.id.in_(bindparam("claim_ids", expanding=True)), claims.c.expires_at.is_not(None)
+_FORGET = Prepared(
+    delete(claims).where(claims.c.id.in_(bindparam("claim_ids", expanding=True)), claims.c.expires_at.is_not(None))
 )
-_GIVE_BACK = delete(claims).where(_OF)
-_OF_APPOINTMENT = select(claims.c.starts_at, claims.c.ends_at).where(_OF)
+_GIVE_BACK = Prepared(delete(claims).where(_OF))
+_OF_APPOINTMENT = Prepared(select(claims.c.starts_at, claims.c.ends_at).where(_OF))

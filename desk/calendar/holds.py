@@ -15,6 +15,7 @@ from desk.calendar.spans import Span
 from desk.who import Actor
 from storage.base import Db
 from storage.models.calendar import claims
+from storage.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def hold(
     members = slots.able(business, service, slot.staff_id)
     earlier: Sequence[tuple[int, int]] = ()
     if conversation_id is not None and waitlist_id is None:
-        earlier = [(row.id, row.staff_id) for row in db.execute(_HOLDS, {"conversation_id": conversation_id})]
+        earlier = [(row.id, row.staff_id) for row in _HOLDS(db, {"conversation_id": conversation_id})]
     pieces.lock(db, {member.id for member in members} | {staff_id for _, staff_id in earlier})
     if earlier:
         pieces.forget_holds(db, [claim_id for claim_id, _ in earlier])
@@ -71,21 +72,23 @@ def hold(
 
 def release(db: Db, who: Actor, *, conversation_id: int, now: datetime) -> bool:
     """Give up what the conversation holds; True when there was something that had not run out yet."""
-    found = db.execute(_RELEASE, {"conversation_id": conversation_id, "tenant_id": who.tenant_id}).scalars().all()
+    found = _RELEASE(db, {"conversation_id": conversation_id, "tenant_id": who.tenant_id}).scalars().all()
     return any(expires_at > now for expires_at in found)
 
 
 def expire_holds(db: Db, now: datetime) -> int:
     """How many holds had run out and were cleared away. Offers to the waitlist are left to `waitlist.expire_offers`."""
-    return db.execute(_EXPIRE, {"now": now}).rowcount
+    return _EXPIRE(db, {"now": now}).rowcount
 
 
 _p = claims.c
 _IS_HOLD = _p.expires_at.is_not(None)
-_HOLDS = select(_p.id, _p.staff_id).where(
-    _p.conversation_id == bindparam("conversation_id"), _IS_HOLD, _p.waitlist_id.is_(None)
+_HOLDS = Prepared(
+    select(_p.id, _p.staff_id).where(
+        _p.conversation_id == bindparam("conversation_id"), _IS_HOLD, _p.waitlist_id.is_(None)
+    )
 )
-_RELEASE = (
+_RELEASE = Prepared(
     delete(claims)
     .where(
         _p.conversation_id == bindparam("conversation_id"),
@@ -95,11 +98,13 @@ _RELEASE = (
     )
     .returning(_p.expires_at)
 )
-_EXPIRE = delete(claims).where(
-    _p.id.in_(
-        select(_p.id)
-        .where(_p.expires_at <= bindparam("now"), _p.waitlist_id.is_(None))
-        .limit(1000)
-        .with_for_update(skip_locked=True)
+_EXPIRE = Prepared(
+    delete(claims).where(
+        _p.id.in_(
+            select(_p.id)
+            .where(_p.expires_at <= bindparam("now"), _p.waitlist_id.is_(None))
+            .limit(1000)
+            .with_for_update(skip_locked=True)
+        )
     )
 )

@@ -15,6 +15,7 @@ from desk.who import Actor
 from storage.base import Db
 from storage.models.conversations import conversations
 from storage.models.customers import customers
+from storage.prepared import Prepared
 from storage.session import Conflict, attempt
 
 T = TypeVar("T")
@@ -85,18 +86,22 @@ def check_theirs(db: Db, who: Actor, business: Business, *, customer_id: int, co
     """Raises: NotFound when anything of it is another tenant's"""
     same_tenant(who, business)
     wanted = {"tenant_id": who.tenant_id, "noun_id": customer_id}
-    if db.execute(_CUSTOMER, wanted).one_or_none() is None:
+    if _CUSTOMER(db, wanted).one_or_none() is None:
         raise NotFound("customer", customer_id)
     if conversation_id is None:
         return
     wanted["noun_id"] = conversation_id
-    if db.execute(_CONVERSATION, wanted).one_or_none() is None:
+    if _CONVERSATION(db, wanted).one_or_none() is None:
         raise NotFound("conversation", conversation_id)
 
 
-_CUSTOMER = select(customers.c.id).where(
-    customers.c.id == bindparam("noun_id"), customers.c.tenant_id == bindparam("tenant_id")
+_CUSTOMER = Prepared(
+    select(customers.c.id).where(
+        customers.c.id == bindparam("noun_id"), customers.c.tenant_id == bindparam("tenant_id")
+    )
 )
-_CONVERSATION = select(conversations.c.id).where(
-    conversations.c.id == bindparam("noun_id"), conversations.c.tenant_id == bindparam("tenant_id")
+_CONVERSATION = Prepared(
+    select(conversations.c.id).where(
+        conversations.c.id == bindparam("noun_id"), conversations.c.tenant_id == bindparam("tenant_id")
+    )
 )

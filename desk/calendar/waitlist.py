@@ -23,6 +23,7 @@ from desk.who import Actor
 from storage import queue
 from storage.base import Db, new_uid
 from storage.models.calendar import claims, waitlist
+from storage.prepared import Prepared
 
 OFFER = "waitlist_offer"  # the job that tells the customer; payload: waitlist_id
 
@@ -85,12 +86,12 @@ def join(
         raise Invalid("to_day", f"Nobody can wait for more than {_LONGEST_DAYS} days.")
     wanted = {"service_id": service_id, "conversation_id": conversation_id, "tenant_id": who.tenant_id}
     days = {"staff_id": staff_id, "from_day": max(from_day, today), "to_day": to_day}
-    waiting = db.execute(_WAITS_ALREADY, wanted).scalar_one_or_none()
+    waiting = _WAITS_ALREADY(db, wanted).scalar_one_or_none()
     if waiting is not None:
         db.execute(update(waitlist).where(_w.id == waiting).values(**days, customer_id=customer_id))
         return get(db, who, waiting)
     values = {"uid": new_uid(), "business_id": business.id, "customer_id": customer_id, "created_at": now}
-    entry_id: int = db.execute(_ADD, {**wanted, **days, **values, "status": "waiting"}).scalar_one()
+    entry_id: int = _ADD(db, {**wanted, **days, **values, "status": "waiting"}).scalar_one()
     return get(db, who, entry_id)
 
 
@@ -123,7 +124,7 @@ def accept(
         NotFound
     """
     entry = _locked(db, who, waitlist_id)
-    held = db.execute(_HELD, {"waitlist_id": waitlist_id}).one_or_none()
+    held = _HELD(db, {"waitlist_id": waitlist_id}).one_or_none()
     if entry.status != "offered" or held is None:
         raise WrongState("waitlist entry", waitlist_id, entry.status, "This time is no longer on offer.")
     made = bookings.book(
@@ -148,10 +149,10 @@ def offer_freed(db: Db, who: Actor, business: Business, freed: Freed, *, now: da
     day = zones.local_day(freed.span.start, business.zone)
     last = zones.local_day(freed.span.end, business.zone)
     wanted = {"business_id": business.id, "staff_id": freed.staff_id, "first": day, "last": last}
-    for row in db.execute(_WAITING, wanted).all():
+    for row in _WAITING(db, wanted).all():
         entry = Entry(*row)
         slot = _fitting(db, business, entry, freed, now=now)
-        if slot is None or db.execute(_LOCK, {"waitlist_id": entry.id}).scalar_one_or_none() is None:
+        if slot is None or _LOCK(db, {"waitlist_id": entry.id}).scalar_one_or_none() is None:
             continue
         try:
             held = holds.hold(
@@ -166,7 +167,7 @@ def offer_freed(db: Db, who: Actor, business: Business, freed: Freed, *, now: da
             )
         except SlotTaken:
             continue
-        db.execute(_SET_OFFERED, {"this_id": entry.id, "expires_at": held.expires_at})
+        _SET_OFFERED(db, {"this_id": entry.id, "expires_at": held.expires_at})
         queue.enqueue(db, OFFER, {"waitlist_id": entry.id}, now=now, tenant_id=business.tenant_id)
         return Offer(get(db, who, entry.id), held.id, held.slot, held.expires_at)
     return None
@@ -175,7 +176,7 @@ def offer_freed(db: Db, who: Actor, business: Business, freed: Freed, *, now: da
 def expire_offers(db: Db, now: datetime, *, limit: int = 100) -> list[Offer]:
     """Offers that nobody answered in time end here; the time goes to the next (the offers that are made to them)."""
     made: list[Offer] = []
-    for row in db.execute(_OVERDUE, {"now": now, "limit": limit}).all():
+    for row in _OVERDUE(db, {"now": now, "limit": limit}).all():
         business = businesses.load(db, row.business_id)
         system = Actor(row.tenant_id, "system")
         offer = _end(db, system, business, row.id, "expired", now=now)
@@ -186,7 +187,7 @@ def expire_offers(db: Db, now: datetime, *, limit: int = 100) -> list[Offer]:
 
 def get(db: Db, who: Actor, waitlist_id: int) -> Entry:
     """Raises: NotFound"""
-    row = db.execute(_GET, {"waitlist_id": waitlist_id, "tenant_id": who.tenant_id}).one_or_none()
+    row = _GET(db, {"waitlist_id": waitlist_id, "tenant_id": who.tenant_id}).one_or_none()
     if row is None:
         raise NotFound("waitlist entry", waitlist_id)
     return Entry(*row)
@@ -195,7 +196,7 @@ def get(db: Db, who: Actor, waitlist_id: int) -> Entry:
 def waiting_in(db: Db, who: Actor, conversation_id: int) -> list[Entry]:
     """What the conversation waits for or was offered, the oldest first."""
     wanted = {"conversation_id": conversation_id, "tenant_id": who.tenant_id}
-    return [Entry(*row) for row in db.execute(_OF_CONVERSATION, wanted)]
+    return [Entry(*row) for row in _OF_CONVERSATION(db, wanted)]
 
 
 def offer_of(db: Db, who: Actor, business: Business, waitlist_id: int) -> Offer | None:
@@ -204,7 +205,7 @@ def offer_of(db: Db, who: Actor, business: Business, waitlist_id: int) -> Offer 
     Raises: NotFound
     """
     entry = get(db, who, waitlist_id)
-    held = db.execute(_HELD, {"waitlist_id": waitlist_id}).one_or_none()
+    held = _HELD(db, {"waitlist_id": waitlist_id}).one_or_none()
     if entry.status != "offered" or held is None:
         return None
     slot = slots.at(business, held.service_id, held.visit_starts_at, staff_id=held.staff_id)
@@ -215,7 +216,7 @@ def _end(db: Db, who: Actor, business: Business, waitlist_id: int, status: str, 
     entry = _locked(db, who, waitlist_id)
     if entry.status not in {"waiting", "offered"}:
         return None
-    held = db.execute(_HELD, {"waitlist_id": waitlist_id}).one_or_none()
+    held = _HELD(db, {"waitlist_id": waitlist_id}).one_or_none()
     _set(db, waitlist_id, status)
     if held is None:
         return None
@@ -244,14 +245,14 @@ def _fitting(db: Db, business: Business, entry: Entry, freed: Freed, *, now: dat
 
 
 def _locked(db: Db, who: Actor, waitlist_id: int) -> Entry:
-    row = db.execute(_GET_LOCKED, {"waitlist_id": waitlist_id, "tenant_id": who.tenant_id}).one_or_none()
+    row = _GET_LOCKED(db, {"waitlist_id": waitlist_id, "tenant_id": who.tenant_id}).one_or_none()
     if row is None:
         raise NotFound("waitlist entry", waitlist_id)
     return Entry(*row)
 
 
 def _set(db: Db, waitlist_id: int, status: str) -> None:
-    db.execute(_SET, {"this_id": waitlist_id, "new_status": status})
+    _SET(db, {"this_id": waitlist_id, "new_status": status})
 
 
 _w = waitlist.c
@@ -268,44 +269,53 @@ _ENTRY: Select[*tuple[Any, ...]] = select(
     _w.status,
     _w.offer_expires_at,
 )
-_GET = _ENTRY.where(_w.id == bindparam("waitlist_id"), _w.tenant_id == bindparam("tenant_id"))
-_GET_LOCKED = _GET.with_for_update()
-_OF_CONVERSATION = _ENTRY.where(
-    _w.conversation_id == bindparam("conversation_id"),
-    _w.tenant_id == bindparam("tenant_id"),
-    _w.status.in_(("waiting", "offered")),
-).order_by(_w.id)
-_WAITS_ALREADY = select(_w.id).where(
-    _w.conversation_id == bindparam("conversation_id"),
-    _w.tenant_id == bindparam("tenant_id"),
-    _w.service_id == bindparam("service_id"),
-    _w.status == "waiting",
+_BY_ID = _ENTRY.where(_w.id == bindparam("waitlist_id"), _w.tenant_id == bindparam("tenant_id"))
+_GET = Prepared(_BY_ID)
+_GET_LOCKED = Prepared(_BY_ID.with_for_update())
+_OF_CONVERSATION = Prepared(
+    _ENTRY.where(
+        _w.conversation_id == bindparam("conversation_id"),
+        _w.tenant_id == bindparam("tenant_id"),
+        _w.status.in_(("waiting", "offered")),
+    ).order_by(_w.id)
 )
-_WAITING = _ENTRY.where(
-    _w.business_id == bindparam("business_id"),
-    _w.status == "waiting",
-    _w.staff_id.is_(None) | (_w.staff_id == bindparam("staff_id")),
-    _w.from_day <= bindparam("last"),
-    _w.to_day >= bindparam("first"),
-).order_by(_w.created_at, _w.id)
+_WAITS_ALREADY = Prepared(
+    select(_w.id).where(
+        _w.conversation_id == bindparam("conversation_id"),
+        _w.tenant_id == bindparam("tenant_id"),
+        _w.service_id == bindparam("service_id"),
+        _w.status == "waiting",
+    )
+)
+_WAITING = Prepared(
+    _ENTRY.where(
+        _w.business_id == bindparam("business_id"),
+        _w.status == "waiting",
+        _w.staff_id.is_(None) | (_w.staff_id == bindparam("staff_id")),
+        _w.from_day <= bindparam("last"),
+        _w.to_day >= bindparam("first"),
+    ).order_by(_w.created_at, _w.id)
+)
 # Whoever is being dealt with by somebody else at this moment is passed over: to wait for them could wait in a circle.
-_LOCK = select(_w.id).where(_w.id == bindparam("waitlist_id"), _w.status == "waiting").with_for_update(skip_locked=True)
-_OVERDUE = (
+_LOCK = Prepared(
+    select(_w.id).where(_w.id == bindparam("waitlist_id"), _w.status == "waiting").with_for_update(skip_locked=True)
+)
+_OVERDUE = Prepared(
     select(_w.id, _w.tenant_id, _w.business_id)
     .where(_w.status == "offered", _w.offer_expires_at <= bindparam("now"))
     .order_by(_w.offer_expires_at, _w.id)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
 )
-_ADD = insert(waitlist).returning(_w.id)
-_SET = (
+_ADD = Prepared(insert(waitlist).returning(_w.id))
+_SET = Prepared(
     update(waitlist).where(_w.id == bindparam("this_id")).values(status=bindparam("new_status"), offer_expires_at=None)
 )
-_SET_OFFERED = (
+_SET_OFFERED = Prepared(
     update(waitlist)
     .where(_w.id == bindparam("this_id"))
     .values(status="offered", offers=_w.offers + 1, offer_expires_at=bindparam("expires_at"))
 )
-_HELD: Select[*tuple[Any, ...]] = select(claims).where(
-    claims.c.waitlist_id == bindparam("waitlist_id"), claims.c.expires_at.is_not(None)
+_HELD = Prepared(
+    select(claims).where(claims.c.waitlist_id == bindparam("waitlist_id"), claims.c.expires_at.is_not(None))
 )

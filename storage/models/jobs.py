@@ -16,7 +16,8 @@ jobs = Table(
     Column("priority", Integer, nullable=False, server_default="0"),  # 0 replies, 1 campaigns; lower goes first
     Column("status", String(10), nullable=False, server_default="ready"),  # ready, running, dead
     time_column("run_at"),
-    Column("dedupe", String(120)),  # at most one waiting job has it; used to move or cancel
+    # At most one waiting job has it; used to move or cancel. Sorted by code point everywhere, so that a prefix is a range.
+    Column("dedupe", String(120).with_variant(String(120, collation="C"), "postgresql")),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("lease", String(36)),  # who runs it; an acknowledgement with another lease is refused
     Column("leased_until", UtcDateTime),

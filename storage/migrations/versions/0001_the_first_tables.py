@@ -41,7 +41,11 @@ def upgrade() -> None:
         sa.Column("priority", sa.Integer(), server_default="0", nullable=False),
         sa.Column("status", sa.String(length=10), server_default="ready", nullable=False),
         sa.Column("run_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("dedupe", sa.String(length=120), nullable=True),
+        sa.Column(
+            "dedupe",
+            sa.String(length=120).with_variant(sa.String(length=120, collation="C"), "postgresql"),
+            nullable=True,
+        ),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("lease", sa.String(length=36), nullable=True),
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
