@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -145,6 +145,8 @@ class Business:
     reminder_rules: tuple[ReminderRule, ...]
     former_services: tuple[Service, ...]
     former_staff: tuple[Staff, ...]
+    # What was worked out from the rest, which never changes; filled by whoever needs it (`slots.grid`).
+    memo: dict[tuple[Any, ...], Any] = field(default_factory=dict, compare=False, repr=False)
 
     def service(self, service_id: int) -> Service:
         """Raises: NotFound"""

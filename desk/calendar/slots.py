@@ -20,6 +20,7 @@ _PARTS: Mapping[Part, tuple[time, time]] = {
     "evening": (time(17), time(23, 59)),
 }
 _WEEK = 7
+_MEMO = 20_000  # days worked out and kept for one business
 _REACHES = (0, 2, 7)  # days around the wanted one in which other times are looked for, one after the other
 
 
@@ -162,7 +163,7 @@ def is_offered(business: Business, member: Staff, service: Service, starts_at: d
     horizon = zones.local_day(now, business.zone) + timedelta(days=service.horizon_days)
     if not service.is_active or starts_at <= now or starts_at < now + service.lead or day > horizon:
         return False
-    return starts_at in member_starts(business, member, service, day, day, {})
+    return starts_at in grid(business, member, service, day)
 
 
 def busy_order(
@@ -177,30 +178,45 @@ def member_starts(
     business: Business, member: Staff, service: Service, first: date, last: date, taken: claims.Units
 ) -> list[datetime]:
     """When a visit with `member` can start on the local days `first` to `last`, given what is `taken`."""
+    days = (first + timedelta(days=ahead) for ahead in range((last - first).days + 1))
+    offered = [start for day in days for start in grid(business, member, service, day)]
+    if not taken:
+        return offered
+    before, whole = service.buffer_before, service.duration + service.buffer_after
+    return [
+        start
+        for start in offered
+        if claims.free_unit(taken, Span(start - before, start + whole), member.capacity) is not None
+    ]
+
+
+def grid(business: Business, member: Staff, service: Service, day: date) -> tuple[datetime, ...]:
+    """When a visit with `member` could start on the local `day` if nobody had booked anything. Worked out once."""
+    key = ("grid", member.id, service.id, day)
+    known: tuple[datetime, ...] | None = business.memo.get(key)
+    if known is None:
+        if len(business.memo) >= _MEMO:
+            business.memo.clear()
+        known = business.memo[key] = tuple(_grid(business, member, service, day))
+    return known
+
+
+def _grid(business: Business, member: Staff, service: Service, day: date) -> list[datetime]:
     # A night that began on the day before may offer starts after midnight; a visit may end on the day after.
     working = [
         span
-        for ahead in range(-1, (last - first).days + 1)
-        for span in hours.working_ranges(business, member, first + timedelta(days=ahead))
+        for ahead in (-1, 0)
+        for span in hours.working_ranges(business, member, day + timedelta(days=ahead))
     ]
-    within = zones.day_span(first, last, business.zone)
-    fitting = starts(
-        working,
-        hours.presence(business, member, first, last + zones.DAY + timedelta(days=service.duration.days)),
-        taken,
-        capacity=member.capacity,
-        service=service,
-    )
-    return sorted({start for start in fitting if within.start <= start < within.end})
+    there = hours.presence(business, member, day, day + zones.DAY + timedelta(days=service.duration.days))
+    within = zones.day_span(day, day, business.zone)
+    return sorted({start for start in starts(working, there, service) if within.start <= start < within.end})
 
 
-def starts(
-    working: Iterable[Span], there: Sequence[Span], taken: claims.Units, *, capacity: int, service: Service
-) -> Iterator[datetime]:
-    """Starts on the grid of each `working` range whose visit lies in one piece of `there` and whose claim, buffers
-    included, has one unit free throughout.
-    """
+def starts(working: Iterable[Span], there: Sequence[Span], service: Service) -> Iterator[datetime]:
+    """Starts on the grid of each `working` range whose visit lies in one piece of `there`."""
     step = timedelta(minutes=service.step_minutes)
+    duration = service.duration
     for begin, end in working:
         start = begin
         for piece in there:
@@ -208,10 +224,8 @@ def starts(
                 continue
             if piece.start > start:  # on to the grid's next point within the piece
                 start += step * -((start - piece.start) // step)
-            while start < end and start + service.duration <= piece.end:
-                visit = Span(start, start + service.duration)
-                if claims.free_unit(taken, claims.span_of(service, visit), capacity) is not None:
-                    yield start
+            while start < end and start + duration <= piece.end:
+                yield start
                 start += step
             if start >= end:
                 break
