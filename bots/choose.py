@@ -233,10 +233,10 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
     values = heard.values_for(*_around(ask))
     if (question := _question(ask, heard, values)) is not None:
         return question
+    if not values.keys() - {ask.slot.name} and (other := _other_times(ask, heard)) is not None:
+        return other
     if (answer := _answer(ask, heard, values)) is not None:
         return answer
-    if (other := _other_times(ask, heard)) is not None:
-        return other
     if (nod := _nod(ask, heard, picked)) is not None:
         return nod
     if (matter := _other_matter(ask, heard)) is not None:
@@ -307,13 +307,18 @@ def _answer(ask: _Question, heard: _Heard, values: dict[str, SlotValue]) -> Read
 
 
 def _other_times(ask: _Question, heard: _Heard) -> events.Answer | None:
-    """ "More", "later", "anything earlier" beside times on offer: the page after or before. "The earliest": the first."""
-    if ask.slot.type != "slot_time" or not ask.run.offered or "time" not in ask.slots:
+    """ "More", "later", "anything earlier" beside times on offer, or one read back: the page after or before it.
+
+    "The earliest" of those on offer is the first.
+    """
+    if ask.slot.type not in ("slot_time", "yes_no") or "time" not in ask.slots:
         return None
-    times = [known[0] for option in ask.run.offered if (known := read_time(option.value)) is not None]
+    chosen = [slot.value for slot in (ask.run.slots.get("when"),) if slot is not None]
+    values = chosen or [option.value for option in ask.run.offered]
+    times = [known[0] for value in values if (known := read_time(value)) is not None]
     if not times:
         return None
-    if ask.ear.hears("soonest", heard.text, heard.acts):
+    if not chosen and ask.ear.hears("soonest", heard.text, heard.acts):
         return _picked(ask, ask.run.offered[0].id)
     if ask.ear.hears("earlier_times", heard.text, heard.acts):
         wish = Wish(before=ask.ear.voice.local(times[0]).time(), page=True)
@@ -435,18 +440,20 @@ def _wants(ear: Ear, wanted: Mapping[str, Slot], asked: Slot | None) -> tuple[Wa
             wants.append(Want(slot.name, "choice", ear.service_choices))
         elif slot.source == "staff":
             wants.append(Want(slot.name, "choice", ear.staff_choices))
-        elif slot.type in ("date", "time") or (slot is asked and slot.type in _ASKED_ONLY):
+        elif slot.type in ("date", "time", "name") or (slot is asked and slot.type in _ASKED_ONLY):
             wants.append(Want(slot.name, slot.type))
     return tuple(wants)
 
 
-_ASKED_ONLY = frozenset(("yes_no", "name", "number", "phone", "email"))
+_ASKED_ONLY = frozenset(("yes_no", "number", "phone", "email"))
 
 
 def _values(ear: Ear, found: Extracted) -> dict[str, SlotValue]:
     values: dict[str, SlotValue] = {}
     for name, each in found.values.items():
         value = _value(ear, name, each.value)
+        if isinstance(each.value, Name) and each.said.endswith(("'s", "\u2019s")):
+            continue  # "Anna's mom" is not Anna
         if value is not None:
             values[name] = value
     return values

@@ -8,7 +8,7 @@ from bots.acting import Acting, Changes
 from bots.render import Voice
 from bots.understand.dates import When
 from desk.businesses import Service
-from desk.calendar import hours, slots, zones
+from desk.calendar import bookings, hours, slots, zones
 from desk.calendar.slots import Slot
 from flows.definition import Json
 from flows.events import Found, Outcome
@@ -166,6 +166,8 @@ def free_times(acting: Acting) -> Found | Outcome:
 
     Otherwise the outcome says why not, and has moved the wish to what can be had.
     """
+    # What was held before they changed their mind must not be in their own way.
+    bookings.release(acting.db, acting.who, conversation_id=acting.context.id, now=acting.now)
     service = _service(acting)
     today = zones.local_day(acting.now, acting.business.zone)
     day = day_in(acting, "day") or day_in(acting, "other_day") or today
@@ -184,8 +186,10 @@ def free_times(acting: Acting) -> Found | Outcome:
         return _another_day(acting, service, day, last)
     wish = _wish(acting)
     fitting = _fitting(found, wish, acting.voice)
-    if wish.at is not None and wish.until is None and fitting:
-        return Outcome("exact", _settled(acting, fitting[0]))
+    said = read_wish(acting.run.slots.get("time"))
+    meant = [slot for slot in fitting if _is_meant(acting.voice.local(slot.starts_at).time(), said)]
+    if meant:
+        return Outcome("exact", _settled(acting, meant[0]))
     if not fitting:
         return Outcome("busy", {"time": None, "near": near_slot(_middle(wish))}, {"wanted": wish.label(acting.voice)})
     page = _page(fitting, wish)
@@ -280,6 +284,11 @@ def _fits(at: time, wish: Wish) -> bool:
         first, last = _PARTS[wish.part]
         return first <= at <= last
     return True
+
+
+def _is_meant(at: time, wish: Wish) -> bool:
+    """Whether it is the one time they named, "around 3" included; there is nothing to choose then."""
+    return wish.until is None and at in (wish.at, wish.near)
 
 
 def _page(found: list[Slot], wish: Wish) -> list[Slot]:

@@ -8,6 +8,8 @@ from datetime import datetime, time
 
 from bots.acting import Acting, Changes, reference
 from bots.times import ANYONE, Wish, at_time, near_slot, read_time, wanted_staff
+from bots.understand import answers
+from bots.understand.answers import Choice
 from desk.calendar import bookings, slots, zones
 from desk.calendar.appointments import Appointment
 from desk.calendar.slots import Slot
@@ -19,11 +21,16 @@ _LIST = 10  # visits shown at once
 
 
 def my_visits(acting: Acting) -> Found | Outcome:
-    """The customer's upcoming visits; the only one is taken at once (`only`)."""
+    """The customer's upcoming visits; the only one is taken at once (`only`), as is one they named ("my haircut")."""
     found = _upcoming(acting)
     if len(found) == 1:
         return Outcome("only", {"visit": _slot_of(acting, found[0])})
-    return Found(tuple(_option(acting, visit) for visit in found[:_LIST]))
+    options = tuple(_option(acting, visit) for visit in found[:_LIST])
+    choices = tuple(Choice(option.id, option.label, option.keywords) for option in options)
+    named = answers.choose(acting.heard, choices, asked=False)
+    if named.how in ("exact", "part"):
+        return Outcome("only", {"visit": next(_slot_of(acting, one) for one in found if str(one.id) == named.id)})
+    return Found(options)
 
 
 def list_visits(acting: Acting) -> Outcome:

@@ -262,7 +262,7 @@ def _wanted(said: list[Token], line: str) -> list[Token]:
             skip = 3
         if skip and n and set(line[said[n - 1].end : token.start]) & set(",.;!?") and before != "not":
             skip = 0
-        if skip and token.text in ("but", "i", "please", "instead", "with", "rather"):
+        if skip and token.text in ("but", "i", "please", "instead", "with", "rather") and before != "not":
             skip = 0
         if skip:
             skip -= 1
