@@ -45,9 +45,9 @@ def dialogues(today: date, *, run: int = 0, first: int = 0) -> Iterator[Dialogue
     return (dialogue(number, today, run=run) for number in range(first, shop.CAPACITY))
 
 
-def dialogue(number: int, today: date, *, run: int = 0) -> Dialogue:
-    """The phone with that number and all it will say."""
-    visit = shop.visit(number, today)
+def dialogue(number: int, today: date, *, run: int = 0, visit: Visit | None = None) -> Dialogue:
+    """The phone with that number and all it will say; it wants the visit with its number unless it is given another."""
+    visit = visit or shop.visit(number, today)
     phone = f"+1555{number + 2_000_000:07d}"  # an area code that nobody has
     what = f"{visit.service} on {visit.day_words} at {visit.time_words}"
     script = (
@@ -64,6 +64,12 @@ def dialogue(number: int, today: date, *, run: int = 0) -> Dialogue:
         pieces = tuple(piece.encode() for piece in ("<Response>", *answer, "</Response>"))
         steps.append(Step(sid, text, request(sid, phone, text), pieces))
     return Dialogue(number, phone, visit, tuple(steps))
+
+
+def stop(said: Dialogue) -> Step:
+    """What that phone may say last: nobody answers it, for the carrier has done so."""
+    sid = f"{said.steps[-1].sid[:-8]}{STEPS:08x}"
+    return Step(sid, "STOP", request(sid, said.phone, "STOP"), (b"<Response/>",))
 
 
 def form(sid: str, phone: str, text: str) -> dict[str, str]:

@@ -90,23 +90,22 @@ class Server:
 
 def start(command: Sequence[str], *, port: int, log: Path, env: Mapping[str, str] | None = None) -> Server:
     """Start `command` on the server's core; it need not be ready yet."""
+    surroundings = {**os.environ, **(env or {})}
+    surroundings.pop("PYTHONDONTWRITEBYTECODE", None)  # a second start finds everything compiled, as people's do
     with log.open("ab") as out:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            env={**os.environ, **(env or {})},
-            preexec_fn=lambda: pin(SERVER_CORE),  # noqa: PLW1509  nothing here has threads when it starts a server
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=surroundings)
+    pin(SERVER_CORE, process=process.pid)
     return Server(process, port, log)
 
 
-def pin(core: int) -> bool:
-    """Keep this process on one core; False where that cannot be done (macOS, or only one core)."""
+def pin(core: int, *, process: int = 0) -> bool:
+    """Keep a process (0: this one) on one core; False where that cannot be done (macOS, or only one core).
+
+    A process that has only just begun has one thread, and those that come later follow it.
+    """
     if not hasattr(os, "sched_setaffinity") or (os.cpu_count() or 1) < 2:
         return False
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(process, {core})
     return True
 
 
