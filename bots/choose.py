@@ -28,7 +28,11 @@ from flows.state import Option, Run, SlotValue
 _SURE = 0.5  # of an intent: a keyword was said
 _LIKELY = 0.35  # of a question's likeness to one that has an answer, where it does not look like a question
 MENU = "welcome"  # where a conversation begins, and goes when nothing was understood
-_PLACES = {"1": True, "2": False}  # some answer a yes or no as if it had been numbered
+# Nearly every yes and no is one of these; "1" and "2" come from people who think that the answers are numbered.
+_YES_NO = {
+    **dict.fromkeys(("yes", "y", "yep", "yeah", "yes please", "ok", "okay", "sure", "1"), True),
+    **dict.fromkeys(("no", "n", "nope", "no thanks", "2"), False),
+}
 _NODS = frozenset(("yes", "no", "acknowledge"))
 _NO_NAME = frozenset(("no", "thanks", "bye", "dont_know", "dont_care", "acknowledge"))
 
@@ -218,8 +222,8 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
     picked = answers.choose(heard.text, options) if options else answers.NOTHING
     if (sure := _surely(ask, picked, heard.text)) is not None:
         return sure
-    if ask.slot.type == "yes_no" and (place := heard.text.strip(" #.)(")) in _PLACES:
-        return events.Answer({ask.slot.name: SlotValue(_PLACES[place], "yes" if _PLACES[place] else "no")})
+    if ask.slot.type == "yes_no" and (plain := heard.text.strip(" #.)(!").lower()) in _YES_NO:
+        return events.Answer({ask.slot.name: SlotValue(_YES_NO[plain], "yes" if _YES_NO[plain] else "no")})
     if (interrupt := _interrupt(ask, heard)) is not None:
         return interrupt
     if "human" in heard.acts and (human := _begins(ask, heard, "human")) is not None:
@@ -367,6 +371,9 @@ def _begins(ask: _Question, heard: _Heard, act: str) -> Begin | None:
 def _first(bot: LoadedBot, heard: _Heard, *, current: str) -> Begin | None:
     """The scenario that the words begin while `current` is open; at the menu, and at rest, any sign will do."""
     ear = heard.ear
+    exactly = ear.exactly(heard.text)
+    if exactly in bot.scenarios and exactly not in (current, MENU if current else ""):
+        return Begin(exactly)
     told = heard.values_for(_wants(ear, _BOOKING, None), None, {})
     triggers = [
         each

@@ -56,6 +56,7 @@ class Ear:
         self._words = language.intents
         self._topics = tuple(self._words[name] for name in TOPICS if name in self._words)
         self._by_act: dict[str, str] = {}
+        self._exactly: dict[str, str] = {}
         self._intents: list[Intent] = []
         self._faq_scenario = ""
         for scenario in scenarios:
@@ -64,6 +65,10 @@ class Ear:
         entries = [one for one in business.faqs if one.language.partition("-")[0] in (language.code, "")]
         self._answers = {str(one.id): one.answer for one in entries}
         self._faqs = faq.Index([faq.Faq(str(one.id), one.question, one.answer, one.phrasings) for one in entries])
+
+    def exactly(self, text: str) -> str:
+        """The scenario whose keyword `text` is, and nothing else; empty when there is none."""
+        return self._exactly.get(text.strip(" .!").casefold(), "")
 
     def begins(self, text: str, said: frozenset[str], *, signs_only: bool = False) -> list[Trigger]:
         """The scenarios that `text` begins, the surest first; `said` are the acts in it.
@@ -139,6 +144,8 @@ class Ear:
             elif name in self._words and name not in TOPICS:
                 keywords += self._words[name].keywords
                 examples += self._words[name].examples
+        for keyword in triggers.keywords:
+            self._exactly.setdefault(keyword.casefold(), scenario_id)
         if keywords or examples:
             self._intents.append(Intent(scenario_id, tuple(dict.fromkeys(keywords)), tuple(dict.fromkeys(examples))))
 

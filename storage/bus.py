@@ -8,9 +8,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-import redis.asyncio as redis_asyncio
-from redis.exceptions import RedisError
-
 
 class Bus(Protocol):
     async def start(self) -> None: ...
@@ -57,9 +54,9 @@ class RedisBus(MemoryBus):
 
     def __init__(self, url: str, *, retry_s: float = 1.0) -> None:
         super().__init__()
-        self._redis = redis_asyncio.Redis.from_url(
-            url, decode_responses=True, socket_connect_timeout=2, health_check_interval=15
-        )
+        from redis.asyncio import Redis  # a tenth of a second that a single process need not spend
+
+        self._redis = Redis.from_url(url, decode_responses=True, socket_connect_timeout=2, health_check_interval=15)
         self._retry_s = retry_s
         self._outgoing: set[str] = set()
         self._ready = asyncio.Event()
@@ -85,14 +82,20 @@ class RedisBus(MemoryBus):
             self._ready.clear()
             topics, self._outgoing = self._outgoing, set()
             for topic in topics:
-                with contextlib.suppress(RedisError, OSError):
+                with contextlib.suppress(*_away()):
                     await self._redis.publish(self._CHANNEL, topic)
 
     async def _receive(self) -> None:
         while True:
-            with contextlib.suppress(RedisError, OSError):
+            with contextlib.suppress(*_away()):
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as incoming:
                     await incoming.subscribe(self._CHANNEL)
                     async for message in incoming.listen():
                         super().publish(message["data"])
             await asyncio.sleep(self._retry_s)
+
+
+def _away() -> tuple[type[Exception], ...]:
+    from redis.exceptions import RedisError
+
+    return RedisError, OSError

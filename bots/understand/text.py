@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-import snowballstemmer  # type: ignore[import-untyped]  # it ships no types
+import Stemmer  # type: ignore[import-not-found]  # PyStemmer; it ships no types
 
 LIMIT = 2000
 
@@ -88,11 +88,11 @@ def stems(raw: str) -> list[str]:
 def stem(word: str) -> str:
     """The English stem of one folded word.
 
-    A stemmer keeps the word it works on inside itself, so each call has its own; the cache makes that rare.
+    A stemmer must not be used by two threads at once, so each call has its own; the cache makes that rare.
     """
     if len(word) > 40:
         return word
-    return str(snowballstemmer.stemmer("english").stemWord(word.removesuffix("'s")))
+    return str(Stemmer.Stemmer("english", 0).stemWord(word.removesuffix("'s")))
 
 
 def read_number(said: Sequence[str], start: int = 0) -> tuple[int, int] | None:

@@ -89,11 +89,13 @@ def free(
             for start in member_starts(business, member, service, first, until, taken[member.id]):
                 by_start.setdefault(start, []).append(member)
         load = _load(members, taken, business)
+        any_time = earliest == time.min and latest == time.max
         for start in sorted(by_start):
-            wall = start.astimezone(business.zone)
-            if start < soonest or start <= now or not earliest <= wall.time() <= latest:
+            if start < soonest or start <= now:
                 continue
-            member = min(by_start[start], key=lambda one: load.get((one.id, wall.date()), 0))
+            if not any_time and not earliest <= start.astimezone(business.zone).time() <= latest:
+                continue
+            member = _least_busy(by_start[start], load, start, business)
             found.append(Slot(member.id, member.name, service.id, start, start + service.duration))
         first = until + zones.DAY
     return found if limit is None else found[:limit]
@@ -239,6 +241,15 @@ def _window(not_before: time | None, not_after: time | None, part: Part | None) 
 def _padded(span: Span, service: Service) -> Span:
     # A visit that starts on the last day may end on the next, and buffers reach beyond both ends.
     return Span(span.start - service.buffer_before, span.end + service.duration + service.buffer_after)
+
+
+def _least_busy(
+    members: list[Staff], load: Mapping[tuple[int, date], int], start: datetime, business: Business
+) -> Staff:
+    if len(members) == 1 or not load:
+        return members[0]
+    day = zones.local_day(start, business.zone)
+    return min(members, key=lambda one: load.get((one.id, day), 0))
 
 
 def _load(
