@@ -330,11 +330,8 @@ def main() -> int:
         except server.Trouble as trouble:
             print(trouble, file=sys.stderr)
             return 1
-    print(
-        report.table(
-            ["", "claim", "seen"], [["PASS" if one.holds else "FAIL", one.claim, one.seen] for one in verdicts]
-        )
-    )
+    rows = [[one.claim, "PASS" if one.holds else "FAIL", one.seen] for one in verdicts]
+    print(report.table(["claim", "holds", "seen"], rows))
     return int(proof.failed(verdicts))
 
 

@@ -1,26 +1,85 @@
-"""Where the server's time goes while many phones talk at once: samples of its stack, by function.
+"""Where the server's time goes while many phones talk at once: samples of the stack that holds the interpreter.
 
-Needs py-spy beside the other tools (`pip install py-spy`), and the right to look at another process.
+Needs py-spy beside the other tools (`pip install py-spy`), and the right to look at another process. Waiting for the
+disk or for the other thread does not show, only work.
 """
 
 import asyncio
+import itertools
 import shutil
 import sys
 from collections import Counter
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from bench import load, phones, report, server, shop
 
 _AT_ONCE: Final = 64
+_WARM_S: Final = 2.0
 _SECONDS: Final = 12.0
+_RATE: Final = 250  # samples a second
 _ROWS: Final = 40
-_IDLE: Final = ("select (selectors.py", "_wait", "wait (threading.py", "_worker (concurrent", "run (asyncio/runners")
+_TEXTS: Final = 24_000  # more than can be answered meanwhile
+_ROOMS: Final = ("gateway/", "bots/", "desk/", "channels/", "flows/", "storage/")
+_OUTERMOST: Final = ("gateway/cli/",)
+
+
+@dataclass(slots=True)
+class Shares:
+    """Samples by function (`name (file)`) and, for our own code, by line; `lines` include the libraries called there."""
+
+    total: int = 0
+    below: Counter[str] = field(default_factory=Counter)  # our functions, with everything that they call
+    lines: Counter[str] = field(default_factory=Counter)
+    alone: Counter[str] = field(default_factory=Counter)  # any function by itself
+
+    @classmethod
+    def of(cls, samples: str) -> Self:
+        """`samples` are py-spy's raw lines: a stack, outermost first, and how often it was seen."""
+        shares = cls()
+        for line in samples.splitlines():
+            stack, _, count = line.rpartition(" ")
+            frames, seen = stack.split(";"), int(count)
+            ours = [frame for frame in frames if _file(frame).startswith(_ROOMS)]
+            shares.total += seen
+            shares.alone[_function(frames[-1])] += seen
+            for function in {_function(frame) for frame in ours}:
+                shares.below[function] += seen
+            if ours:
+                shares.lines[ours[-1]] += seen
+        return shares
+
+    def tables(self) -> str:
+        """What cost most, in three views."""
+        inner = Counter({name: seen for name, seen in self.below.items() if not _file(name).startswith(_OUTERMOST)})
+        return "\n\n".join(
+            self._table(title, shares)
+            for title, shares in (
+                ("our functions, with all they call", inner),
+                ("our lines, with the libraries called there", self.lines),
+                ("any function, by itself", self.alone),
+            )
+        )
+
+    def _table(self, title: str, shares: Counter[str]) -> str:
+        rows = [[name, f"{100 * seen / self.total:.1f} %"] for name, seen in shares.most_common(_ROWS)]
+        return report.table([title, "share"], rows)
+
+
+def _file(frame: str) -> str:
+    return frame.rpartition("(")[2]
+
+
+def _function(frame: str) -> str:
+    """`name (file)` without the line."""
+    name, colon, _ = frame.rpartition(":")
+    return f"{name})" if colon else frame
 
 
 async def take(room: Path) -> str:
-    """A table of the functions that were running most, by themselves and with all they call.
+    """The tables for a server that books for 64 phones at once.
 
     Raises: server.Trouble
     """
@@ -30,51 +89,21 @@ async def take(room: Path) -> str:
     if spy is None:
         raise server.Trouble("py-spy is not installed: pip install py-spy")
     shop.make(f"sqlite:///{room / 'frontdesk.db'}")
-    raw = room / "samples"
+    today = datetime.now(shop.ZONE).date()
+    ready = list(itertools.islice(phones.dialogues(today), _TEXTS // phones.STEPS))
+    samples = room / "samples"
     with dialogue.running("frontdesk", room) as (tested, _):
-        ready = list(_some(20_000))
+        how = f"--gil --duration {_SECONDS:.0f} --rate {_RATE} --format raw".split()
         spying = await asyncio.create_subprocess_exec(
-            spy, "record", "--pid", str(tested.process.pid), "--duration", str(int(_SECONDS)), "--rate", "300",
-            "--format", "raw", "--output", str(raw), stdout=-3, stderr=-3,
+            spy, "record", "--pid", str(tested.process.pid), *how, "--output", str(samples),
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         measured = await load.closed(
-            tested.port, iter(ready), at_once=_AT_ONCE, warm_s=1.0, seconds=_SECONDS, cpu_s=tested.cpu_s
+            tested.port, iter(ready), at_once=_AT_ONCE, warm_s=_WARM_S, seconds=_SECONDS, cpu_s=tested.cpu_s
         )
-        await spying.wait()
+        if await spying.wait() != 0:
+            raise server.Trouble("py-spy could not look at the server; it needs the right to (run it as root)")
         if measured.wrong:
             raise server.Trouble("\n".join(measured.wrong))
-    return table(raw.read_text()) + f"\n\n{measured.rate:,.0f} messages/s while being watched"
-
-
-def table(samples: str) -> str:
-    """`samples` are py-spy's raw lines: a stack, outermost first, and how often it was seen."""
-    alone: Counter[str] = Counter()
-    below: Counter[str] = Counter()
-    total = 0
-    for line in samples.splitlines():
-        stack, _, count = line.rpartition(" ")
-        frames = [frame.rsplit(":", 1)[0] + ")" if ":" in frame else frame for frame in stack.split(";")]
-        if any(idle in frames[-1] for idle in _IDLE):
-            continue
-        seen = int(count)
-        total += seen
-        alone[frames[-1]] += seen
-        for frame in set(frames):
-            below[frame] += seen
-    rows = [
-        [f"{100 * count / total:.1f} %", f"{100 * alone[frame] / total:.1f} %", frame]
-        for frame, count in below.most_common(_ROWS * 2)
-    ]
-    own = [[f"{100 * count / total:.1f} %", frame] for frame, count in alone.most_common(_ROWS)]
-    return "\n\n".join(
-        [report.table(["with callees", "alone", "function"], rows), report.table(["alone", "function"], own)]
-    )
-
-
-def _some(number: int) -> "list[phones.Dialogue]":
-    found: list[phones.Dialogue] = []
-    for one in phones.dialogues(datetime.now(shop.ZONE).date()):
-        found.append(one)
-        if len(found) == number // phones.STEPS:
-            break
-    return found
+    rate = f"{measured.rate:,.0f} messages/s while watched, {measured.cpu_us:,.0f} µs of CPU each"
+    return f"{Shares.of(samples.read_text()).tables()}\n\n{rate}"

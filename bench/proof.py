@@ -142,7 +142,7 @@ def read(db: Db, *, letters_of: str, now: datetime) -> Evidence:
         .join(outbox, outbox.c.message_id == messages.c.id)
         .where(messages.c.text.startswith(letters_of, autoescape=True))
     )
-    busy = select(conversations.c.peer).where(conversations.c.flow.is_not(None))
+    flows = select(conversations.c.peer, conversations.c.flow).where(conversations.c.flow.is_not(None))
     return Evidence(
         stored=[In(*row) for row in db.execute(inbound)],
         replies=[Out(*row) for row in db.execute(outbound)],
@@ -150,7 +150,7 @@ def read(db: Db, *, letters_of: str, now: datetime) -> Evidence:
         claims=[Claimed(*row) for row in db.execute(taken)],
         jobs=[Job(*row) for row in db.execute(waiting)],
         letters=Counter((row.text, row.state) for row in db.execute(letters)),
-        busy=set(db.execute(busy).scalars()),
+        busy={row.peer for row in db.execute(flows) if row.flow["stack"]},
         is_sound=db.dialect.name != "sqlite" or db.execute(text("PRAGMA integrity_check")).scalar() == "ok",
     )
 
