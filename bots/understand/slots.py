@@ -66,7 +66,7 @@ def extract(text: str, wants: Sequence[Want], ctx: Ctx) -> Extracted:
         if is_asked and want.type == "choice" and reading.only_a_choice(want):
             break
         _READERS.get(want.type, _text)(reading, want, asked=is_asked)
-    if not reading.values:
+    if all(isinstance(value.value, bool) for value in reading.values.values()):  # nothing, or a yes or no before it
         _bare_correction(reading, wants)
     return Extracted(reading.values, reading.unclear, reading.leftovers())
 

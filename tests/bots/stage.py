@@ -7,6 +7,7 @@ transaction that is never committed, so that a whole conversation takes millisec
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import count
 from typing import Final, cast
 
@@ -141,7 +142,7 @@ class Stage:
 
     # Behind the scenes.
 
-    @property
+    @cached_property
     def _channel(self) -> turn.Channel:
         row = self.db.execute(select(accounts).where(accounts.c.channel == self.channel)).one()
         account = Account(
