@@ -1,10 +1,10 @@
 """A business as one snapshot: what a bot keeps in memory and every question about the calendar starts from."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, Select, Table, bindparam, select, update
@@ -16,6 +16,11 @@ from storage.models import businesses as models
 from storage.prepared import Prepared
 
 WEEK = 7
+
+
+T = TypeVar("T")
+
+_MEMO = 20_000  # things worked out and kept for one business
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +150,17 @@ class Business:
     reminder_rules: tuple[ReminderRule, ...]
     former_services: tuple[Service, ...]
     former_staff: tuple[Staff, ...]
-    # What was worked out from the rest, which never changes; filled by whoever needs it (`slots.grid`).
-    memo: dict[tuple[Any, ...], Any] = field(default_factory=dict, compare=False, repr=False)
+    # What was worked out from the rest, which never changes.
+    _memo: dict[tuple[Any, ...], Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, key: tuple[Any, ...], work_out: Callable[[], T]) -> T:
+        """What `work_out` makes of this snapshot, worked out the first time and kept; the key says what it is."""
+        known: T | None = self._memo.get(key)
+        if known is None:  # two threads may work it out at once, which costs time and nothing else
+            if len(self._memo) >= _MEMO:
+                self._memo.clear()
+            known = self._memo[key] = work_out()
+        return known
 
     def service(self, service_id: int) -> Service:
         """Raises: NotFound"""

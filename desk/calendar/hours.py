@@ -15,9 +15,13 @@ from desk.calendar.spans import Span, common, merged, without
 
 def open_ranges(business: Business, day: date) -> list[Span]:
     """The ranges of opening that begin on the local `day`, in UTC, earliest first; some may end on the next day."""
-    holiday = business.holidays.get(day)
-    ranges = business.hours[day.weekday()] if holiday is None else holiday.ranges
-    return _instants(business, day, ranges)
+
+    def work_out() -> tuple[Span, ...]:
+        holiday = business.holidays.get(day)
+        ranges = business.hours[day.weekday()] if holiday is None else holiday.ranges
+        return tuple(_instants(business, day, ranges))
+
+    return [*business.once(("open", day), work_out)]
 
 
 def working_ranges(business: Business, member: Staff, day: date) -> list[Span]:

@@ -20,7 +20,6 @@ _PARTS: Mapping[Part, tuple[time, time]] = {
     "evening": (time(17), time(23, 59)),
 }
 _WEEK = 7
-_MEMO = 20_000  # days worked out and kept for one business
 _REACHES = (0, 2, 7)  # days around the wanted one in which other times are looked for, one after the other
 
 
@@ -194,21 +193,16 @@ def member_starts(
 
 def grid(business: Business, member: Staff, service: Service, day: date) -> tuple[datetime, ...]:
     """When a visit with `member` could start on the local `day` if nobody had booked anything. Worked out once."""
-    key = ("grid", member.id, service.id, day)
-    known: tuple[datetime, ...] | None = business.memo.get(key)
-    if known is None:
-        if len(business.memo) >= _MEMO:
-            business.memo.clear()
-        known = business.memo[key] = tuple(_grid(business, member, service, day))
-    return known
+    # Whoever works the business's own hours has the same grid as the others who do.
+    who = member.id if member.hours is not None or member.absences else None
+    key = ("grid", who, service.id, day)
+    return business.once(key, lambda: tuple(_grid(business, member, service, day)))
 
 
 def _grid(business: Business, member: Staff, service: Service, day: date) -> list[datetime]:
     # A night that began on the day before may offer starts after midnight; a visit may end on the day after.
     working = [
-        span
-        for ahead in (-1, 0)
-        for span in hours.working_ranges(business, member, day + timedelta(days=ahead))
+        span for ahead in (-1, 0) for span in hours.working_ranges(business, member, day + timedelta(days=ahead))
     ]
     there = hours.presence(business, member, day, day + zones.DAY + timedelta(days=service.duration.days))
     within = zones.day_span(day, day, business.zone)
