@@ -151,7 +151,7 @@ class Business:
     former_services: tuple[Service, ...]
     former_staff: tuple[Staff, ...]
     # What was worked out from the rest, which never changes.
-    _memo: dict[tuple[Any, ...], Any] = field(default_factory=dict, compare=False, repr=False)
+    _memo: dict[tuple[Any, ...], Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def once(self, key: tuple[Any, ...], work_out: Callable[[], T]) -> T:
         """What `work_out` makes of this snapshot, worked out the first time and kept; the key says what it is."""
