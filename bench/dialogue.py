@@ -259,6 +259,7 @@ def summary(results: Results) -> str:
                 *(f"{closed[target][at_once].rate:,.0f}" for at_once in AT_ONCE),
                 *(f"{busy.rate / closed[floor][most].rate:.3f}" for floor in ("bare", "durable")),
                 f"{busy.cpu_us:,.0f}",
+                *(f"{busy.cpu_us / closed[floor][most].cpu_us:.1f}" for floor in ("bare", "durable")),
                 f"{busy.core_share:.0%}",
                 f"{busy.p50_ms:.1f}",
                 f"{busy.p99_ms:.1f}",
@@ -271,6 +272,7 @@ def summary(results: Results) -> str:
         *map(str, AT_ONCE),
         *(f"of {floor}" for floor in ("bare", "durable")),
         "CPU µs each",
+        *(f"× {floor}" for floor in ("bare", "durable")),
         "core",
         "p50 ms",
         "p99 ms",
@@ -285,6 +287,7 @@ def summary(results: Results) -> str:
     ours = closed["frontdesk"][most]
     goals = [
         ("of the bare floor, everything durable", ours.rate / closed["bare"][most].rate, 0.1, "{:.3f}", False),
+        ("CPU of a message, in bare answers", ours.cpu_us / closed["bare"][most].cpu_us, 10, "{:.1f}", True),
         ("CPU µs for a message", ours.cpu_us, 330, "{:.0f}", True),
         (f"p99 ms with {most} phones", ours.p99_ms, 50, "{:.1f}", True),
         ("peak memory MB", max(results.peak_mb["frontdesk"]), 120, "{:.0f}", True),

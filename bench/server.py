@@ -20,6 +20,8 @@ CLIENT_CORE: Final = 1
 _START_TIMEOUT_S: Final = 60.0
 _STOP_TIMEOUT_S: Final = 15.0
 _LOOK_AGAIN_S: Final = 0.005
+# Nobody starts the product with these: a second start finds everything compiled, and log lines are written in one go.
+_NOT_INHERITED: Final = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"})
 
 
 class Trouble(Exception):  # noqa: N818  reads better than TroubleError
@@ -90,8 +92,8 @@ class Server:
 
 def start(command: Sequence[str], *, port: int, log: Path, env: Mapping[str, str] | None = None) -> Server:
     """Start `command` on the server's core; it need not be ready yet."""
-    surroundings = {**os.environ, **(env or {})}
-    surroundings.pop("PYTHONDONTWRITEBYTECODE", None)  # a second start finds everything compiled, as people's do
+    surroundings = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    surroundings |= env or {}
     with log.open("ab") as out:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=surroundings)
     pin(SERVER_CORE, process=process.pid)
