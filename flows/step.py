@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from flows import events
-from flows.definition import RESTART, RESUME, SCENARIO, Branch, Collect, Finish, Interrupt, Invoke, Json, State
+from flows.definition import RESTART, RESUME, SCENARIO, Branch, Collect, Finish, Interrupt, Invoke, Json, Slot, State
 from flows.effects import Ask, Call, Effect, End, Failed, Lookup, RunChild, Say, Switch
 from flows.guards import decide
 from flows.machine import COLLECT_OUTCOMES, EMPTY_OUTCOMES, Compiled, can_interrupt, interrupt_trigger
@@ -470,12 +470,13 @@ class _Walk:
         self.change(dict.fromkeys(names))
 
     def fitting(self, values: Mapping[str, SlotValue]) -> dict[str, SlotValue]:
-        """Those of `values` that are slots here and no longer than a text may be."""
+        """Those of `values` that are slots here, within their bounds and no longer than a text may be."""
         longest = self.scenario.limits.text
         return {
             name: value
             for name, value in values.items()
             if name in self.scenario.dependants
+            and is_within(self.scenario.scenario.slots[name], value.value)
             and len(value.label) <= longest
             and not (isinstance(value.value, str) and len(value.value) > longest)
         }
@@ -499,3 +500,13 @@ class _Walk:
         run.ended = how
         run.waiting = run.pending = run.silence_due = run.expires_at = None
         run.stack, run.offered = (), ()
+
+
+def is_within(slot: Slot, value: Json) -> bool:
+    """Whether a number, or the length of a text, lies within what the slot allows."""
+    if slot.least is None and slot.most is None:
+        return True
+    size = value if isinstance(value, int | float) else len(value) if isinstance(value, str) else None
+    if size is None:
+        return True
+    return (slot.least is None or size >= slot.least) and (slot.most is None or size <= slot.most)

@@ -448,3 +448,21 @@ def test_an_endless_answer_is_no_answer() -> None:
 
 def test_a_run_that_stands_nowhere_fails_instead_of_raising() -> None:
     assert step(BOOK, Run("book_visit", "gone"), Invalid(), NOW).effects == (Failed("state"),)
+
+
+@pytest.mark.parametrize(("amount", "is_taken"), [(9, False), (10, True), (500, True), (501, False)])
+def test_a_number_outside_its_bounds_is_no_answer(amount: int, is_taken: bool) -> None:
+    scenario = machine.compile(
+        load(
+            "spec: 1\nid: gift\nstart: ask\n"
+            "slots: {amount: {type: number, min: 10, max: 500}}\n"
+            "states:\n"
+            "  ask: {say: ask, collect: amount, outcomes: {filled: done, exhausted: done}}\n"
+            "  done: {end: completed}\n"
+            "words: {en: {ask: How many?}}\n"
+        )
+    )
+    first = begin(scenario, NOW)
+    after = step(scenario, first.run, Answer({"amount": SlotValue(amount, str(amount))}), NOW)
+    assert (after.run.ended == "completed") is is_taken
+    assert after.run.tries == (0 if is_taken else 1)
