@@ -39,6 +39,15 @@ class Account:
     provider_account: str
     keys: AccountKeys
 
+    def is_opened_by(self, claimed: str, secrets: tuple[str, ...]) -> bool:
+        """Whether a request signed with one of `secrets` for the vendor's account `claimed` may speak to this account.
+
+        One with keys of its own is never opened by those of another, nor by those of the settings.
+        """
+        if self.provider_account and claimed and self.provider_account != claimed:
+            return False
+        return not self.keys.secrets or not set(self.keys.secrets).isdisjoint(secrets)
+
     @property
     def sender(self) -> Address:
         """Our own address on the channel."""
@@ -80,7 +89,8 @@ class Accounts:
     async def secrets(self, provider: str, claimed: str) -> tuple[str, ...]:
         """Every secret that may have signed for the vendor's account `claimed`, the newest first.
 
-        An account with keys of its own is never opened by those of the settings.
+        Without a claim, those of all accounts that have keys of their own and no vendor's account. Which of our accounts
+        a request may then speak to, `is_opened_by` says.
         """
         await self._refresh(_FRESH_S)
         if own := self._secrets.get((provider, claimed)):
@@ -102,7 +112,7 @@ class Accounts:
         self._by_id = {one.id: one for one in rows}
         self._secrets = {}
         for one in rows:
-            if one.provider_account and one.keys.secrets != _shared_keys(self._settings, one.provider).secrets:
+            if one.keys.secrets != _shared_keys(self._settings, one.provider).secrets:
                 key = (one.provider, one.provider_account)
                 self._secrets[key] = tuple(dict.fromkeys((*self._secrets.get(key, ()), *one.keys.secrets)))
 

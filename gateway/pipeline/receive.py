@@ -48,7 +48,7 @@ class Receiver:
         replies: list[OutboundMessage] = []
         for event in adapter.parse(request):
             if isinstance(event, InboundMessage):
-                replies += await self._one(provider, channel, claimed, event, request)
+                replies += await self._one(provider, channel, claimed, secrets, event, request)
             else:
                 await self._status(provider, channel, event)
         return adapter.reply(replies, status_url=self.house.status_url(provider))
@@ -79,13 +79,19 @@ class Receiver:
         return taken
 
     async def _one(
-        self, provider: str, channel: str, claimed: str, event: InboundMessage, request: Request
+        self,
+        provider: str,
+        channel: str,
+        claimed: str,
+        secrets: tuple[str, ...],
+        event: InboundMessage,
+        request: Request,
     ) -> tuple[OutboundMessage, ...]:
         account = await self.house.accounts.by_address(provider, channel, event.recipient.value)
         if account is None:
             log.warning("message for a number that is not connected", provider=provider, channel=channel)
             return ()
-        if account.provider_account and claimed and account.provider_account != claimed:
+        if not account.is_opened_by(claimed, secrets):
             log.warning("webhook refused", provider=provider, account=account.id, reason="account of another")
             raise Forged
         try:

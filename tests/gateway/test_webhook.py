@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.engine import make_url
 from twilio.request_validator import RequestValidator
 
+from gateway.accounts import CREDENTIALS
 from tests.clock import FakeClock
 from tests.gateway import front
 from tests.gateway.front import MESSAGES, OURS, SID, STATUS, Front, form
@@ -290,3 +291,27 @@ async def test_without_a_spool_the_provider_hears_503_and_repeats(tmp_path: Path
         answer = await desk.text(PHONE, "hi")
         assert answer.status == 503
         assert answer.headers["Retry-After"]
+
+
+# Keys ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names_its_account", [True, False])
+async def test_an_account_with_keys_of_its_own_is_opened_by_no_others(desk: Front, names_its_account: bool) -> None:
+    other, own, sub_account = "+15125550188", "its-own-token-0123456789abcdef", "AC" + "9" * 32
+    ((tenant_id,),) = await desk.rows("SELECT tenant_id FROM accounts WHERE address = :ours", ours=OURS)
+    sealed = desk.house.sealer.seal({"auth_tokens": [own]}, tenant_id=tenant_id, field=CREDENTIALS)
+    await desk.change(
+        "INSERT INTO accounts (uid, tenant_id, business_id, bot_id, channel, provider, address, provider_account,"
+        f" credentials, created_at) SELECT '{'0' * 31}9', tenant_id, business_id, bot_id, channel, provider, :other,"
+        " :account, :sealed, created_at FROM accounts WHERE address = :ours",
+        other=other,
+        account=sub_account if names_its_account else None,
+        sealed=sealed,
+        ours=OURS,
+    )
+    fields = form(PHONE, "hi", To=other, AccountSid=sub_account if names_its_account else SID)
+    assert (await desk.post(fields, token=own)).status == (200 if names_its_account else 403)
+    assert (await desk.post(form(PHONE, "hi", To=other), token=front.TOKEN)).status == 403
+    assert (await desk.post(form(PHONE, "hi", AccountSid=sub_account), token=own)).status == 403
+    assert await desk.one("SELECT count(*) FROM messages WHERE direction = 'in'") == int(names_its_account)
