@@ -5,10 +5,10 @@ which people mean them: exactly what is on offer, a person, what the scenario li
 the scenario wants to know, another matter, and only then what merely resembles something on offer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bots.ear import Ear, Trigger
 from bots.flow import Level
@@ -192,14 +192,48 @@ class _Heard:
     ear: Ear
     text: str
     now: datetime
-    acts: frozenset[str] = field(init=False)
+    known: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.acts = acts.acts(self.text)
+    @property
+    def acts(self) -> frozenset[str]:
+        found: frozenset[str] = self._once("acts", lambda: acts.acts(self.text))
+        return found
 
     @property
     def is_question(self) -> bool:
         return "?" in self.text or "question" in self.acts
+
+    @property
+    def topic(self) -> float:
+        """How surely it is about hours, prices and the like."""
+        found: float = self._once("topic", lambda: self.ear.topic(self.text))
+        return found
+
+    @property
+    def faq(self) -> float:
+        """How surely it is a question that the business has answered."""
+        found: float = self._once("faq", lambda: self.ear.faq(self.text))
+        return found
+
+    @property
+    def told(self) -> Mapping[str, SlotValue]:
+        """What it tells of a booking, to know "Tuesday at 3" from what is about nothing of ours."""
+        found: Mapping[str, SlotValue] = self._once(
+            "told", lambda: self.values_for(_wants(self.ear, _BOOKING, None), None, {})
+        )
+        return found
+
+    def begins(self, *, signs_only: bool = False) -> list[Trigger]:
+        """The scenarios that it begins, the surest first."""
+        found: list[Trigger] = self._once(
+            f"begins {signs_only}", lambda: self.ear.begins(self.text, self.acts, signs_only=signs_only)
+        )
+        return found
+
+    def _once(self, name: str, work: Callable[[], Any]) -> Any:
+        if name not in self.known:
+            self.known[name] = work()
+        return self.known[name]
 
     def extracted(self, wants: tuple[Want, ...], asked: str | None, known: Mapping[str, Meaning]) -> Extracted:
         ctx = Ctx(self.ear.voice.local(self.now), asked, known, dayfirst=False, language=self.ear.voice.language.code)
@@ -289,11 +323,11 @@ def _question(ask: _Question, heard: _Heard, values: Mapping[str, SlotValue]) ->
     if ask.ear.faq_scenario not in ask.bot.scenarios:
         return None
     tells_when = bool(values.keys() & {"day", "time"})
-    topic = ask.ear.topic(heard.text)
+    topic = heard.topic
     if topic >= _SURE and (heard.is_question or not values):
-        aside = [each for each in ask.ear.begins(heard.text, heard.acts) if _is_digression(ask.bot, each.scenario)]
+        aside = [each for each in heard.begins() if _is_digression(ask.bot, each.scenario)]
         return Begin(aside[0].scenario if aside and aside[0].score >= topic else ask.ear.faq_scenario)
-    known = ask.ear.faq(heard.text)
+    known = heard.faq
     if known and not tells_when and (heard.is_question or (known >= _LIKELY and not values)):
         return Begin(ask.ear.faq_scenario)
     return None
@@ -357,7 +391,7 @@ def _is_unknown_question(heard: _Heard) -> bool:
 
 def _is_same_matter(ask: _Question, heard: _Heard) -> bool:
     """Whether they say once more what they came for."""
-    triggers = ask.ear.begins(heard.text, heard.acts)
+    triggers = heard.begins()
     return bool(triggers) and triggers[0].scenario == ask.run.scenario and triggers[0].score >= _SURE
 
 
@@ -374,10 +408,10 @@ def _first(bot: LoadedBot, heard: _Heard, *, current: str) -> Begin | None:
     exactly = ear.exactly(heard.text)
     if exactly in bot.scenarios and exactly not in (current, MENU if current else ""):
         return Begin(exactly)
-    told = heard.values_for(_wants(ear, _BOOKING, None), None, {})
+    told = heard.told
     triggers = [
         each
-        for each in ear.begins(heard.text, heard.acts, signs_only=bool(told))
+        for each in heard.begins(signs_only=bool(told))
         if each.scenario in bot.scenarios and each.scenario != current
     ]
     is_busy = current not in ("", MENU)
@@ -397,12 +431,11 @@ def _first(bot: LoadedBot, heard: _Heard, *, current: str) -> Begin | None:
 
 def _asks(heard: _Heard, best: Trigger | None, told: Mapping[str, SlotValue]) -> bool:
     """Whether it is a question about the business rather than what `best` does for them."""
-    ear = heard.ear
     is_rival = best is not None and best.scenario not in ("book", MENU)
-    topic = ear.topic(heard.text)
+    topic = heard.topic
     if topic >= _SURE and (heard.is_question or not told):
         return not (is_rival and best is not None and best.score >= topic)
-    known = ear.faq(heard.text)
+    known = heard.faq
     if not known or told.keys() & {"day", "time"}:
         return False
     if best is None:

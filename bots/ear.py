@@ -8,10 +8,10 @@ from typing import NamedTuple
 from bots import profile
 from bots.language import Language
 from bots.render import Voice
-from bots.understand import answers, dates, faq, intents
+from bots.understand import answers, dates, faq
 from bots.understand.acts import ACTS
 from bots.understand.answers import Choice
-from bots.understand.intents import Intent
+from bots.understand.intents import Intent, Matcher
 from desk.businesses import Business, Service
 from flows.definition import Scenario, Triggers
 from flows.state import Option
@@ -54,14 +54,14 @@ class Ear:
         # Nobody says "anyone" of a service alone; it is offered only where somebody is to be chosen.
         self.staff_choices = tuple(_choice(option) for option in self.staff.values() if option.value)
         self._words = language.intents
-        self._topics = tuple(self._words[name] for name in TOPICS if name in self._words)
+        self._each = {name: Matcher((intent,)) for name, intent in self._words.items()}
+        self._topics = Matcher([self._words[name] for name in TOPICS if name in self._words])
         self._by_act: dict[str, str] = {}
         self._exactly: dict[str, str] = {}
-        self._intents: list[Intent] = []
         self._faq_scenario = ""
-        for scenario in scenarios:
-            self._listen_for(scenario.id, scenario.triggers)
-        self._signs = tuple(Intent(one.name, one.keywords) for one in self._intents)
+        begun_by = [found for one in scenarios if (found := self._listen_for(one.id, one.triggers)) is not None]
+        self._intents = Matcher(begun_by)
+        self._signs = Matcher([Intent(one.name, one.keywords) for one in begun_by])
         entries = [one for one in business.faqs if one.language.partition("-")[0] in (language.code, "")]
         self._answers = {str(one.id): one.answer for one in entries}
         self._faqs = faq.Index([faq.Faq(str(one.id), one.question, one.answer, one.phrasings) for one in entries])
@@ -78,13 +78,13 @@ class Ear:
         found = {self._by_act[act]: 1.0 for act in said if act in self._by_act}
         # A word or two are like many an example; only what is a sign by itself counts then.
         is_short = not self.is_wordy(text)
-        for each in intents.match(text, self._signs if signs_only or is_short else self._intents):
+        for each in (self._signs if signs_only or is_short else self._intents).match(text):
             found[each.name] = max(found.get(each.name, 0.0), each.score)
         return [Trigger(name, found[name]) for name in sorted(found, key=lambda name: -found[name])]
 
     def topic(self, text: str) -> float:
         """How surely `text` is about hours, prices and the like, which the profile of the business answers."""
-        found = intents.match(text, self._topics) if self._faq_scenario else ()
+        found = self._topics.match(text) if self._faq_scenario else ()
         return found[0].score if found else 0.0
 
     def faq(self, text: str) -> float:
@@ -109,7 +109,7 @@ class Ear:
         What the business wrote itself comes first, except where its own data is more exact: the price or length of a
         service that was named, the hours of a day that was named.
         """
-        topics = intents.match(text, self._topics)
+        topics = self._topics.match(text)
         topic = topics[0] if topics else None
         named = answers.choose(text, self.service_choices, asked=False)
         service = self._service(named.id) if named.id is not None else None
@@ -130,10 +130,11 @@ class Ear:
             return intent in said
         if intent == FAQ:
             return self._faqs.best(text) is not None
-        words = self._words.get(intent)
-        return words is not None and bool(intents.match(text, (words,), threshold=_SURE))
+        words = self._each.get(intent)
+        return words is not None and bool(words.match(text, threshold=_SURE))
 
-    def _listen_for(self, scenario_id: str, triggers: Triggers) -> None:
+    def _listen_for(self, scenario_id: str, triggers: Triggers) -> Intent | None:
+        """What begins the scenario, in words; None when no words do."""
         keywords: list[str] = list(triggers.keywords)
         examples: list[str] = []
         for name in triggers.intents:
@@ -146,8 +147,9 @@ class Ear:
                 examples += self._words[name].examples
         for keyword in triggers.keywords:
             self._exactly.setdefault(keyword.casefold(), scenario_id)
-        if keywords or examples:
-            self._intents.append(Intent(scenario_id, tuple(dict.fromkeys(keywords)), tuple(dict.fromkeys(examples))))
+        if not keywords and not examples:
+            return None
+        return Intent(scenario_id, tuple(dict.fromkeys(keywords)), tuple(dict.fromkeys(examples)))
 
     def _service(self, option_id: str) -> Service | None:
         return next((one for one in self.business.services if str(one.id) == option_id), None)

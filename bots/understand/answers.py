@@ -56,15 +56,16 @@ def choose(text: str, options: Sequence[Choice], *, asked: bool = True) -> Picke
     core = _core([token.text for token in said])
     if not core:
         return NOTHING
-    exact = [option.id for option in options if core in _names(option)]
-    if exact:
-        return Picked(tuple(exact), "exact" if len(exact) == 1 else "ambiguous", 1.0)
+    offer = _offer(tuple(options))
+    exact = offer.by_name.get(core)
+    if exact is not None:
+        return Picked(exact, "exact" if len(exact) == 1 else "ambiguous", 1.0)
     if asked:
         numbered = _by_number(folded.text, core, options)
         if numbered is not None:
             return numbered
     wanted = _wanted(said, folded.text)
-    named = _by_name(wanted, options, text, asked=asked)
+    named = _by_name(wanted, offer, text, asked=asked)
     if named.how == "none" and asked and _says_any(text, core):
         refused = {_key(token.text) for token in said} - {_key(token.text) for token in wanted}
         left = tuple(option.id for option in options if not refused & _stems(option))
@@ -119,34 +120,87 @@ def _number(word: str) -> int | None:
 # --- by name ----------------------------------------------------------------------------------------------------------
 
 
-def _by_name(said: list[Token], options: Sequence[Choice], raw: str, *, asked: bool) -> Picked:
+class _Named(NamedTuple):
+    """One name of an option: in words, in one piece, and what each of its words weighs, the rare ones more."""
+
+    words: tuple[str, ...]
+    glued: str
+    weights: dict[str, float]
+    whole: float
+
+
+class _One(NamedTuple):
+    """One option, prepared. `beginnings` are those of its names in one piece: what begins with none is not said."""
+
+    option: Choice
+    names: tuple[_Named, ...]
+    stems: frozenset[str]
+    distinct: frozenset[str]
+    beginnings: frozenset[str]
+
+
+class _Offer(NamedTuple):
+    """All that is on offer, prepared once for the many messages that choose from it."""
+
+    options: tuple[Choice, ...]
+    each: tuple[_One, ...]
+    by_name: dict[tuple[str, ...], tuple[str, ...]]
+    counts: Counter[str]
+
+
+@lru_cache(maxsize=512)
+def _offer(options: tuple[Choice, ...]) -> _Offer:
+    counts = Counter(word for option in options for word in _stems(option))
+    by_name: dict[tuple[str, ...], tuple[str, ...]] = {}
+    each: list[_One] = []
+    for option in options:
+        names: list[_Named] = []
+        for name in _names(option):
+            by_name[name] = (*by_name.get(name, ()), option.id)
+            weights = {
+                _key(word): log(1 + len(options) / max(1, counts[_key(word)])) for word in name if word not in _LITTLE
+            }
+            names.append(_Named(name, "".join(name), weights, sum(weights.values())))
+        stems = _stems(option)
+        distinct = frozenset(word for word in stems if counts[word] == 1 and (len(word) >= 3 or word.isdigit()))
+        beginnings = frozenset(
+            name.glued[:end] for name in names if len(name.glued) >= 3 for end in range(1, len(name.glued) + 1)
+        )
+        each.append(_One(option, tuple(names), stems, distinct, beginnings))
+    return _Offer(options, tuple(each), by_name, counts)
+
+
+def _by_name(said: list[Token], offer: _Offer, raw: str, *, asked: bool) -> Picked:
     """The option whose words were said, weighing rare words over ones that several options share."""
     texts = [token.text for token in said]
     heard = {_key(word) for word in texts}
-    squashed = "".join(texts)
-    counts = Counter(word for option in options for word in _stems(option))
     how: How = "part"
     scores: dict[str, float] = {}
-    for option in options:
-        score = _share(heard, option, counts, len(options))
-        score = max(score, 0.95 if any(_inside(name, texts) for name in _names(option)) else 0.0)
-        if score >= 0.5 and not _only_everyday(heard, option, said, raw):
-            scores[option.id] = score
+    for one in offer.each:
+        score = 0.0 if heard.isdisjoint(one.stems) else _share(heard, one)
+        if not one.beginnings.isdisjoint(texts) and any(_inside(name, texts) for name in one.names):
+            score = max(score, 0.95)
+        if score >= 0.5 and not _only_everyday(heard, one.option, said, raw):
+            scores[one.option.id] = score
     if not scores:
         how = "fuzzy"
-        likeness = {option.id: _whole_likeness(squashed, option) for option in options}
+        squashed = "".join(texts)
+        likeness = {one.option.id: _whole_likeness(squashed, one) for one in offer.each}
         if not any(likeness.values()):
-            likeness = {option.id: _likeness(texts, option, counts, asked=asked) for option in options}
+            near = [text for text in texts if len(text) >= 4 and text not in _LITTLE and text not in _EVERYDAY]
+            only = texts[0] if asked and len(texts) == 1 and len(texts[0]) >= 3 else ""
+            if near or only:
+                likeness = {one.option.id: _likeness(near, only, one, offer.counts) for one in offer.each}
         scores = {choice: score for choice, score in likeness.items() if score >= 0.5}
     if not scores:
         return NOTHING
-    ids = _best(scores, options, texts)
+    ids = _best(scores, offer, texts)
     return Picked(ids, how if len(ids) == 1 else "ambiguous", round(max(scores[each] for each in ids), 3))
 
 
-def _best(scores: dict[str, float], options: Sequence[Choice], texts: Sequence[str]) -> tuple[str, ...]:
+def _best(scores: dict[str, float], offer: _Offer, texts: Sequence[str]) -> tuple[str, ...]:
     """Of the options that fit, those that account for most of what was said, and fit best; all of "Anna or Ben"."""
-    heard = {option.id: _accounted(option, texts) for option in options if option.id in scores}
+    heard = {one.option.id: _accounted(one, texts) for one in offer.each if one.option.id in scores}
     sets = [places for places in heard.values() if places]
     if {"or", "and"} & set(texts) and any(a.isdisjoint(b) for a in sets for b in sets):
         return tuple(scores)
@@ -156,64 +210,58 @@ def _best(scores: dict[str, float], options: Sequence[Choice], texts: Sequence[s
     return tuple(each for each, score in left.items() if score >= top - 0.05)
 
 
-def _accounted(option: Choice, texts: Sequence[str]) -> frozenset[int]:
+def _accounted(one: _One, texts: Sequence[str]) -> frozenset[int]:
     """Places of the words in the message that this option accounts for, one by one or as a name in one piece."""
-    places = {place for place, word in enumerate(texts) if _key(word) in _stems(option)}
-    for name in _names(option):
+    places = {place for place, word in enumerate(texts) if _key(word) in one.stems}
+    for name in one.names:
         places.update(_inside(name, texts))
     return frozenset(places)
 
 
-def _share(heard: set[str], option: Choice, counts: Counter[str], total: int) -> float:
+def _share(heard: set[str], one: _One) -> float:
     """How much of the option's weight was said; a word that no other option has is enough by itself."""
     best = 0.0
-    for name in _names(option):
-        weights = {_key(word): _weight(_key(word), counts, total) for word in name if word not in _LITTLE}
-        whole = sum(weights.values())
-        common = [word for word in weights if word in heard]
-        if not whole or not common:
+    for name in one.names:
+        common = heard & name.weights.keys()
+        if not common:
             continue
-        share = sum(weights[word] for word in common) / whole
-        distinct = any(counts[word] == 1 and (len(word) >= 3 or word.isdigit()) for word in common)
-        best = max(best, 0.55 + 0.4 * share if distinct else max(share, 0.5 * (share >= 0.2)))
+        share = sum(name.weights[word] for word in common) / name.whole
+        is_distinct = not common.isdisjoint(one.distinct)
+        best = max(best, 0.55 + 0.4 * share if is_distinct else max(share, 0.5 * (share >= 0.2)))
     return best
 
 
-def _weight(word: str, counts: Counter[str], total: int) -> float:
-    return log(1 + total / max(1, counts[word]))
-
-
-def _inside(name: tuple[str, ...], texts: Sequence[str]) -> range:
+def _inside(name: _Named, texts: Sequence[str]) -> range:
     """Where the name was said in one piece, also when cut differently: `hair cut` is Haircut. Empty when not."""
-    glued = "".join(name)
+    glued = name.glued
     if len(glued) < 3:
         return range(0)
     for start in range(len(texts)):
         if not glued.startswith(texts[start]):
             continue
         so_far = ""
-        for end in range(start, min(start + len(name) + 3, len(texts))):
+        for end in range(start, min(start + len(name.words) + 3, len(texts))):
             so_far += texts[end]
             if so_far == glued:
                 return range(start, end + 1)
     return range(0)
 
 
-def _likeness(texts: Sequence[str], option: Choice, counts: Counter[str], *, asked: bool) -> float:
+def _likeness(texts: Sequence[str], only: str, one: _One, counts: Counter[str]) -> float:
     """How near a misspelt word comes to the option's own words: one slip in five letters, two in eight.
 
-    The beginning of a word is enough when it is the whole answer: "Ann" for Anna.
+    The beginning of a word is enough when it is the whole answer (`only`): "Ann" for Anna.
     """
     best = 0.0
-    for word in {word for name in _names(option) for word in name} - _LITTLE:
+    for word in {word for name in one.names for word in name.words} - _LITTLE:
         rare = 1.0 if counts[_key(word)] == 1 else 0.75
-        if asked and len(texts) == 1 and len(texts[0]) >= 3 and word.startswith(texts[0]):
+        if only and word.startswith(only):
             best = max(best, 0.8 * rare)
         if len(word) < 4:
             continue
         limit = 1 if len(word) < 8 else 2
         for text in texts:
-            if len(text) < 4 or text in _LITTLE or text in _EVERYDAY or (word[0] != text[0] and len(word) <= 6):
+            if word[0] != text[0] and len(word) <= 6:
                 continue
             slips = OSA.distance(word, text, score_cutoff=limit)
             if slips > limit and len(word) > 5:
@@ -224,15 +272,17 @@ def _likeness(texts: Sequence[str], option: Choice, counts: Counter[str], *, ask
     return best
 
 
-def _whole_likeness(core: str, option: Choice) -> float:
+def _whole_likeness(core: str, one: _One) -> float:
     """How near the whole answer comes to one of the option's names: `haricut` is Haircut before Haircut and beard."""
     best = 0.0
-    for name in _names(option):
-        glued = "".join(name)
-        limit = 1 if len(glued) < 8 else 2
-        slips = OSA.distance(glued, core, score_cutoff=limit) if len(glued) >= 4 else limit + 1
+    for name in one.names:
+        size = len(name.glued)
+        limit = 1 if size < 8 else 2
+        if size < 4 or abs(size - len(core)) > limit:
+            continue
+        slips = OSA.distance(name.glued, core, score_cutoff=limit)
         if slips <= limit:
-            best = max(best, 1 - slips / len(glued) / 2)
+            best = max(best, 1 - slips / size / 2)
     return best
 
 
@@ -280,6 +330,7 @@ def _says_any(text: str, core: tuple[str, ...]) -> bool:
 # --- words ------------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=8192)
 def _key(word: str) -> str:
     return _SAME.get(word) or stem(word)
 

@@ -7,6 +7,7 @@ simple schemes tried on eight public sets; see bench/understanding.py. Built onc
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from math import log, sqrt
 from typing import NamedTuple
@@ -67,7 +68,8 @@ class Overlap:
         return _unit(weighed)
 
 
-def _features(text: str) -> dict[str, float]:
+@lru_cache(maxsize=64)  # several indexes are asked about one message; nobody changes the result
+def _features(text: str) -> Mapping[str, float]:
     """Stems, neighbouring pairs and letter triples of a text; triples forgive a slip of the finger."""
     said = words(text)
     features: dict[str, float] = defaultdict(float)

@@ -79,9 +79,10 @@ def words(raw: str) -> list[str]:
     return _WORD.findall(fold(raw).text)
 
 
-def stems(raw: str) -> list[str]:
+@lru_cache(maxsize=64)  # one message is asked about again and again
+def stems(raw: str) -> tuple[str, ...]:
     """The words cut down to their stems: bookings, booked and book are one."""
-    return [stem(word) for word in words(raw)]
+    return tuple(stem(word) for word in words(raw))
 
 
 @lru_cache(maxsize=20_000)
