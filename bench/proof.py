@@ -4,11 +4,11 @@
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from xml.etree import ElementTree as ET
 
 from sqlalchemy import select, text
@@ -73,12 +73,14 @@ class Booked(NamedTuple):
 
 
 class Claimed(NamedTuple):
+    """`phone` is who holds it, where it is no appointment's."""
+
     staff_id: int
     unit: int
     starts_at: datetime
     ends_at: datetime
     appointment_id: int | None
-    conversation_id: int | None
+    phone: str | None
 
 
 class Job(NamedTuple):
@@ -98,7 +100,7 @@ class Evidence:
     claims: list[Claimed]
     jobs: list[Job]
     letters: Counter[tuple[str, str]]  # text and state of what the shop sends by itself
-    busy: set[str]  # phones whose conversation is in the middle of something
+    places: dict[str, str]  # where each phone's conversation stands: scenario and state
     is_sound: bool  # the file, by the engine's own check
 
 
@@ -135,14 +137,21 @@ def read(db: Db, *, letters_of: str, now: datetime) -> Evidence:
         .join(conversations, conversations.c.id == appointments.c.conversation_id)
         .where(appointments.c.status.in_(("scheduled", "confirmed")))
     )
-    taken = select(*(claims.c[name] for name in Claimed._fields))
+    taken = select(
+        claims.c.staff_id,
+        claims.c.unit,
+        claims.c.starts_at,
+        claims.c.ends_at,
+        claims.c.appointment_id,
+        conversations.c.peer,
+    ).outerjoin(conversations, conversations.c.id == claims.c.conversation_id)
     waiting = select(jobs.c.kind, jobs.c.status, jobs.c.dedupe, jobs.c.run_at <= now)
     letters = (
         select(messages.c.text, outbox.c.state)
         .join(outbox, outbox.c.message_id == messages.c.id)
         .where(messages.c.text.startswith(letters_of, autoescape=True))
     )
-    flows = select(conversations.c.peer, conversations.c.flow).where(conversations.c.flow.is_not(None))
+    flows = select(conversations.c.peer, conversations.c.flow)
     return Evidence(
         stored=[In(*row) for row in db.execute(inbound)],
         replies=[Out(*row) for row in db.execute(outbound)],
@@ -150,9 +159,14 @@ def read(db: Db, *, letters_of: str, now: datetime) -> Evidence:
         claims=[Claimed(*row) for row in db.execute(taken)],
         jobs=[Job(*row) for row in db.execute(waiting)],
         letters=Counter((row.text, row.state) for row in db.execute(letters)),
-        busy={row.peer for row in db.execute(flows) if row.flow["stack"]},
+        places={row.peer: _place(row.flow) for row in db.execute(flows)},
         is_sound=db.dialect.name != "sqlite" or db.execute(text("PRAGMA integrity_check")).scalar() == "ok",
     )
+
+
+def _place(flow: Mapping[str, Any] | None) -> str:
+    runs = [level["run"] for level in flow["stack"]] if flow else []
+    return ", ".join(f"{run['scenario']} at {run['node']}" for run in runs)
 
 
 def judge(ledger: Ledger, evidence: Evidence, *, kills_wanted: int) -> list[Verdict]:
@@ -261,9 +275,19 @@ def _booked_once(ledger: Ledger, evidence: Evidence) -> _Finding:
     return wrong, len(ledger.booked)
 
 
-def _nobody_is_left_hanging(ledger: Ledger, evidence: Evidence) -> _Finding:
-    phones = {phone for phone in ledger.booked if phone in evidence.busy}
-    return sorted(phones), len(ledger.booked)
+def _all_stand_alike(ledger: Ledger, evidence: Evidence) -> _Finding:
+    """Whoever is booked has taken the same way, so a lost or doubled step shows against the others."""
+    usual = Counter(evidence.places[phone] for phone in ledger.booked if phone in evidence.places).most_common(1)
+    wrong = [
+        f"{phone} stands {evidence.places.get(phone)!r}, others {place!r}"
+        for place, _ in usual
+        for phone in ledger.booked
+        if evidence.places.get(phone) != place
+    ]
+    wrong += [
+        f"{row.phone} still holds {row.starts_at:%F %H:%M}" for row in evidence.claims if row.phone in ledger.booked
+    ]
+    return wrong, len(ledger.booked)
 
 
 def _no_double_booking(_: Ledger, evidence: Evidence) -> _Finding:
@@ -318,7 +342,7 @@ _CLAIMS: Final[Sequence[tuple[str, Callable[[Ledger, Evidence], _Finding]]]] = (
     ("every answer says what that step must say", _answers_are_right),
     ("each phone's messages are in the order it said them", _order_is_kept),
     ("who was told “Booked” has that one visit, and nobody has another", _booked_once),
-    ("who is booked is in the middle of nothing", _nobody_is_left_hanging),
+    ("whoever is booked stands where all the others do, and holds no more time", _all_stand_alike),
     ("no time is given away twice", _no_double_booking),
     ("every visit has its claim and its reminders, and no others are there", _claims_and_reminders),
     ("no job is stuck, dead or overdue", _jobs_are_done),
