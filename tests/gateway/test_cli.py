@@ -1,0 +1,217 @@
+"""The command line as people use it: real processes on a database of their own."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from twilio.request_validator import RequestValidator
+
+from tests.gateway.front import MESSAGES, form
+from tests.servers import free_port
+
+FRONTDESK = str(Path(sys.executable).with_name("frontdesk"))
+TOKEN = "the-token-of-the-tests-0123456789"
+PATIENCE_S = 60.0
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """A world of its own: nothing of ours is inherited."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FRONTDESK_", "TWILIO_"))}
+    return {**kept, "FRONTDESK_DATA_DIR": str(folder), "PORT": str(free_port()), "COLUMNS": "200", **more}
+
+
+def call(*words: str, env: Mapping[str, str], typed: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [FRONTDESK, *words], env=env, input=typed, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+
+
+def get(port: str, path: str) -> tuple[int, bytes]:
+    line = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5)
+    with contextlib.closing(line):
+        line.request("GET", path)
+        answer = line.getresponse()
+        return answer.status, answer.read()
+
+
+def post(port: str, sender: str, body: str, *, sid: str | None = None) -> str:
+    fields = form(sender, body, sid=sid)
+    signature = RequestValidator(TOKEN).compute_signature(f"http://localhost:{port}{MESSAGES}", fields)
+    headers = {"X-Twilio-Signature": signature, "Content-Type": "application/x-www-form-urlencoded"}
+    line = http.client.HTTPConnection("localhost", int(port), timeout=10)
+    with contextlib.closing(line):
+        line.request("POST", MESSAGES, urlencode(fields), headers)
+        answer = line.getresponse()
+        assert answer.status == 200
+        return answer.read().decode()
+
+
+@contextlib.contextmanager
+def running(env: Mapping[str, str], *words: str) -> Iterator["subprocess.Popen[str]"]:
+    """A server that answers; killed at the end if it is still there."""
+    with subprocess.Popen(
+        [FRONTDESK, *(words or ("run",))], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            deadline = time.monotonic() + PATIENCE_S
+            while True:
+                with contextlib.suppress(OSError):
+                    if get(env["PORT"], "/healthz")[0] == 200:
+                        break
+                assert process.poll() is None, process.stdout and process.stdout.read()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def rows(folder: Path, sql: str) -> list[tuple[object, ...]]:
+    with contextlib.closing(sqlite3.connect(folder / "frontdesk.db")) as db:
+        return db.execute(sql).fetchall()
+
+
+def test_run_serves_says_what_to_try_and_stops_when_asked(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    with running(env) as process:
+        health = json.loads(get(env["PORT"], "/healthz")[1])
+        assert (health["status"], health["engine"]) == ("ok", "sqlite")
+        second = call("run", env={**env, "PORT": str(free_port())})
+        assert second.returncode == 1
+        assert f"process {process.pid}" in second.stderr
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert process.stdout is not None
+        said = process.stdout.read()
+    assert f"http://localhost:{env['PORT']}" in said
+    assert "curl" in said
+    assert "frontdesk chat" in said
+    assert rows(tmp_path, "SELECT count(*) FROM services") == [(6,)]
+
+
+def test_a_conversation_survives_kill_9_between_any_two_steps(tmp_path: Path) -> None:
+    env = environment(tmp_path, TWILIO_AUTH_TOKEN=TOKEN, TWILIO_ACCOUNT_SID="AC" + "0" * 32)
+    lines = ["hi", "book", "haircut", "in three days", "1", "yes"]
+    phone, before = "+15125550177", ""
+    for number in range(len(lines) + 1):
+        with running(env) as process:
+            if number:  # the provider heard nothing and repeats
+                assert post(env["PORT"], phone, lines[number - 1], sid=f"SM{number - 1:032x}") == before
+            if number < len(lines):
+                before = post(env["PORT"], phone, lines[number], sid=f"SM{number:032x}")
+            process.kill()
+            process.wait()
+    assert rows(tmp_path, "SELECT count(*) FROM appointments WHERE source = 'bot'") == [(1,)]
+    assert rows(tmp_path, "SELECT count(*) FROM messages WHERE direction = 'in'") == [(len(lines),)]
+
+
+def test_chat_books_an_appointment(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    talk = "hi\nbook\nhaircut\nin three days\n1\nyes\nDana Miller\n/quit\n"
+    said = call("chat", env=env, typed=talk)
+    assert said.returncode == 0, said.stderr
+    assert "Booked: Haircut on" in said.stdout
+    assert "Dana Miller" in said.stdout
+    assert rows(tmp_path, "SELECT status FROM appointments WHERE source = 'bot'") == [("scheduled",)]
+
+
+def test_chat_talks_to_the_server_that_is_running(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    with running(env):
+        said = call("chat", env=env, typed="beard trim in three days\n1\nyes\n/state\n/quit\n")
+    assert said.returncode == 0, said.stderr
+    assert "Booked: Beard trim on" in said.stdout
+    assert rows(tmp_path, "SELECT count(*) FROM appointments WHERE source = 'bot'") == [(1,)]
+
+
+def test_seed_does_its_work_once(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    first, second = call("seed", env=env), call("seed", env=env)
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert first.stdout != second.stdout
+    assert rows(tmp_path, "SELECT count(*) FROM businesses") == [(1,)]
+
+
+def test_config_check_shows_everything_but_the_secrets(tmp_path: Path) -> None:
+    env = environment(tmp_path, TWILIO_AUTH_TOKEN=TOKEN)
+    shown = call("config", "check", env=env)
+    assert shown.returncode == 0
+    assert TOKEN not in shown.stdout + shown.stderr
+    assert "auth_token: (set)" in shown.stdout
+
+
+@pytest.mark.parametrize("words", [("config", "check"), ("run",), ("doctor",)])
+def test_a_misspelt_setting_stops_everything_with_the_nearest_name(tmp_path: Path, words: tuple[str, ...]) -> None:
+    wrong = call(*words, env=environment(tmp_path, FRONTDESK_SERVER__SPOLL="true"))
+    assert wrong.returncode != 0
+    assert "FRONTDESK_SERVER__SPOLL" in wrong.stderr
+    assert "FRONTDESK_SERVER__SPOOL" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
+    import socket
+
+    env = environment(tmp_path)
+    with socket.create_server(("127.0.0.1", int(env["PORT"]))):
+        refused = call("run", env=env)
+    assert refused.returncode == 1
+    assert env["PORT"] in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_doctor_looks_over_a_fresh_and_a_seeded_installation(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    call("seed", env=env)
+    looked = call("doctor", env=env)
+    assert looked.returncode == 0, looked.stdout
+    assert "fail" not in looked.stdout
+    assert "database" in looked.stdout
+
+
+BROKEN = """\
+spec: 1
+id: broken
+start: ask
+slots: {when: {type: date}}
+states:
+  ask: {say: question, collect: when, outcomes: {filled: dnoe, exhausted: done}}
+  done: {end: completed}
+words: {en: {question: When?}}
+"""
+SOUND = (
+    BROKEN.replace("dnoe", "done")
+    + "tests: [{name: a day, turns: [{user: x, state: ask}, {user: tomorrow, state: done}]}]\n"
+)
+
+
+def test_scenarios_are_checked_tested_drawn_and_played(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    broken, sound = tmp_path / "broken.yaml", tmp_path / "sound.yaml"
+    broken.write_text(BROKEN)
+    sound.write_text(SOUND)
+    checked = call("scenario", "check", str(broken), env=env)
+    assert checked.returncode == 1
+    assert f"{broken}:6:" in checked.stdout
+    assert "'done'" in checked.stdout
+    assert call("scenario", "check", str(sound), env=env).returncode == 0
+    tested = call("scenario", "test", str(sound), env=env)
+    assert (tested.returncode, "a day" in tested.stdout) == (0, True), tested.stdout + tested.stderr
+    sound.write_text(SOUND.replace("state: done}]", "state: ask}]"))
+    assert call("scenario", "test", str(sound), env=env).returncode == 1
+    drawn = call("scenario", "draw", str(sound), env=env)
+    assert drawn.stdout.startswith("stateDiagram-v2")
+    played = call("scenario", "simulate", str(sound), env=env, typed="hello\ntomorrow\n")
+    assert "When?" in played.stdout
+    assert "completed" in played.stdout
