@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from bots.understand.text import fold
@@ -12,6 +13,7 @@ ACTS = (
 ).split()
 
 
+@lru_cache(maxsize=64)  # a message is asked about again and again
 def acts(text: str, prev: str | None = None) -> frozenset[str]:
     """Every act in `text`, out of `ACTS`; empty when it only gives information.
 

@@ -49,14 +49,17 @@ def choose(text: str, options: Sequence[Choice], *, asked: bool = True) -> Picke
     Several that fit equally come back as `ambiguous`, and weak evidence picks nothing. With `asked` False the
     options were not on the table: numbers and "any" then mean something else, and only names count.
     """
-    if not options:
-        return NOTHING
+    return _choose(text, tuple(options), asked) if options else NOTHING
+
+
+@lru_cache(maxsize=64)  # a message is asked about again and again
+def _choose(text: str, options: tuple[Choice, ...], asked: bool) -> Picked:
     folded = fold(text)
     said = tokens(folded)
     core = _core([token.text for token in said])
     if not core:
         return NOTHING
-    offer = _offer(tuple(options))
+    offer = _offer(options)
     exact = offer.by_name.get(core)
     if exact is not None:
         return Picked(exact, "exact" if len(exact) == 1 else "ambiguous", 1.0)
@@ -130,22 +133,25 @@ class _Named(NamedTuple):
 
 
 class _One(NamedTuple):
-    """One option, prepared. `beginnings` are those of its names in one piece: what begins with none is not said."""
+    """One option, prepared.
+
+    `words` are those of its names with what a misspelt one is worth. `beginnings` are those of its names in one piece:
+    of what begins otherwise, none is said.
+    """
 
     option: Choice
     names: tuple[_Named, ...]
     stems: frozenset[str]
     distinct: frozenset[str]
+    words: tuple[tuple[str, float], ...]
     beginnings: frozenset[str]
 
 
 class _Offer(NamedTuple):
     """All that is on offer, prepared once for the many messages that choose from it."""
 
-    options: tuple[Choice, ...]
     each: tuple[_One, ...]
     by_name: dict[tuple[str, ...], tuple[str, ...]]
-    counts: Counter[str]
 
 
 @lru_cache(maxsize=512)
@@ -166,8 +172,10 @@ def _offer(options: tuple[Choice, ...]) -> _Offer:
         beginnings = frozenset(
             name.glued[:end] for name in names if len(name.glued) >= 3 for end in range(1, len(name.glued) + 1)
         )
-        each.append(_One(option, tuple(names), stems, distinct, beginnings))
-    return _Offer(options, tuple(each), by_name, counts)
+        spelt = sorted({word for name in names for word in name.words} - _LITTLE)
+        rare = tuple((word, 1.0 if counts[_key(word)] == 1 else 0.75) for word in spelt)
+        each.append(_One(option, tuple(names), stems, distinct, rare, beginnings))
+    return _Offer(tuple(each), by_name)
 
 
 def _by_name(said: list[Token], offer: _Offer, raw: str, *, asked: bool) -> Picked:
@@ -190,7 +198,7 @@ def _by_name(said: list[Token], offer: _Offer, raw: str, *, asked: bool) -> Pick
             near = [text for text in texts if len(text) >= 4 and text not in _LITTLE and text not in _EVERYDAY]
             only = texts[0] if asked and len(texts) == 1 and len(texts[0]) >= 3 else ""
             if near or only:
-                likeness = {one.option.id: _likeness(near, only, one, offer.counts) for one in offer.each}
+                likeness = {one.option.id: _likeness(near, only, one) for one in offer.each}
         scores = {choice: score for choice, score in likeness.items() if score >= 0.5}
     if not scores:
         return NOTHING
@@ -247,14 +255,13 @@ def _inside(name: _Named, texts: Sequence[str]) -> range:
     return range(0)
 
 
-def _likeness(texts: Sequence[str], only: str, one: _One, counts: Counter[str]) -> float:
+def _likeness(texts: Sequence[str], only: str, one: _One) -> float:
     """How near a misspelt word comes to the option's own words: one slip in five letters, two in eight.
 
     The beginning of a word is enough when it is the whole answer (`only`): "Ann" for Anna.
     """
     best = 0.0
-    for word in {word for name in one.names for word in name.words} - _LITTLE:
-        rare = 1.0 if counts[_key(word)] == 1 else 0.75
+    for word, rare in one.words:
         if only and word.startswith(only):
             best = max(best, 0.8 * rare)
         if len(word) < 4:
