@@ -63,6 +63,8 @@ def _settle(found: set[str], said: Said, prev: str | None) -> None:
         found.discard("human")
     if "alternatives" in found:
         found -= {"alternatives"} if _NOTHING_ELSE.search(said.line) else {"question"}
+        if not _CHANGES_A_BOOKING.search(said.line):
+            found.discard("change")  # "no, show me another" has nothing to change yet
     if "dont_care" in found:
         found -= {"dont_know"} if _NO_FIRST.search(said.line) else {"dont_know", "no"}
     if "repeat" in found:
@@ -74,7 +76,8 @@ def _settle(found: set[str], said: Said, prev: str | None) -> None:
 
 
 def _settle_by_question(found: set[str], said: Said, prev: str) -> None:
-    wants_value = bool(_OPEN_QUESTION.search(prev)) and not _CONFIRMS.search(prev)
+    confirms = _CONFIRMS.search(prev) is not None
+    wants_value = not confirms and _OPEN_QUESTION.search(_asked(prev)) is not None
     if _MORE_HELP.search(prev):
         if "bye" in found or _NOTHING.search(said.line):
             found.add("no")
@@ -89,15 +92,27 @@ def _settle_by_question(found: set[str], said: Said, prev: str) -> None:
         return
     soft = _SOFT_YES.search(said.line)
     takes_up = _OFFERS_BOOKING.search(prev) and _BOOKS.search(said.line) and not found & {"no", "change"}
-    if soft and _DONE.search(prev) and "?" not in prev:
+    if soft and not confirms and _DONE.search(prev) and "?" not in prev:
         found.discard("yes")  # "great, thanks" on hearing that it is booked
-    elif (soft and "no" not in found and _CONFIRMS.search(prev)) or takes_up:
+    elif (soft and "no" not in found and confirms) or takes_up:
         found.add("yes")
     failed = _FAILED.search(prev) is not None
+    if "yes" in found and not confirms and _YES_FIRST.search(said.line):
+        found.discard("change")  # "yes, make it three" takes up an offer
+    if confirms and not found & {"yes", "no", "question"} and _NEW_VALUE.search(said.line):
+        found.add("change")  # "four people", said of a booking for two
     if "no" in found and _NEW_VALUE.search(said.line) and not found & {"thanks", "bye", "alternatives"} and not failed:
         found.add("change")
     if "change" in found and "yes" not in found and not failed:
         found.add("no")
+
+
+def _asked(prev: str) -> str:
+    """The last question in what the bot said, or all of it when none is marked as one."""
+    end = prev.rfind("?")
+    if end < 0:
+        return prev
+    return prev[1 + max(prev.rfind(sign, 0, end) for sign in ".!?\n") : end]
 
 
 class _Rule:
@@ -132,7 +147,8 @@ _MORE_HELP = re.compile(
     r"\b(?:help|assist)\b.{0,20}\b(?:else|more|further)|\bfurther assist|\belse\b"
 )
 _OFFERS_BOOKING = re.compile(
-    r"(?i)\b(?:want|like|wish|shall|should|need|whether|ready|about)\b.{0,40}\b(?:book|reserv|appointment|schedule|visit)"
+    r"(?i)\b(?:want|like|wish|shall|should|need|whether|ready|about)\b.{0,40}\b(?:book|reserv|appointment|schedule|"
+    r"visit)"
 )
 _DONE = re.compile(
     r"(?i)\b(?:booked|confirmed|successful|successfully|made|done|reserved|scheduled|set|reach|located)\b"
@@ -144,6 +160,7 @@ _SOFT_YES = re.compile(
 _YES_FIRST = re.compile(r"^ (?:yes|yeah|yep|yup|sure|correct|right|ok|okay) ")
 _NO_FIRST = re.compile(r"^ (?:no|nope|nah) ")
 _CHANGE_OUTRIGHT = re.compile(r" (?:chang\w+|reschedul\w+|actually|instead|meant|switch|move|modify|second thoughts?) ")
+_CHANGES_A_BOOKING = re.compile(r" (?:chang\w+|reschedul\w+|move|postpone|swap|switch) ")
 _JUST_CANCEL = re.compile(r" cancel (?:it |that |this |everything )?(?:please )?$")
 _NOTHING = re.compile(
     r"^ (?:oh |um )?(?:nothing|none|not (?:for|right|at|anything)|for now|im (?:good|fine|all)|i am (?:good|fine|all)) "
@@ -168,14 +185,18 @@ _NOTHING_ELSE = re.compile(
 
 # "No" said outright or as a judgement. `no problem`, `no idea` and their like are something else.
 _NO = _Rule(
-    "cannot cant decline didnt disagree doesnt dont false hardly incorrect isnt later mistaken n nah naw nay "
-    "negative neither never no nope not refuse unnecessary wasnt wont wrong",
+    "another cannot cant decline didnt disagree doesnt dont false hardly inaccurate incorrect isnt later messed mistaken "
+    "n nah naw nay negative neither never no nope not pass refuse unnecessary untrue wasnt wont wouldnt wrong wrongly",
     r"^ (?:(?:oh|um|uh|well|sorry|hmm+|ah|ok|okay|actually|hi|hello|thanks|thank you|but|so) )*(?:n|no|nope|nah|"
     r"naw|nay|negative|false|wrong|incorrect|never|noo+|neither) (?!(?:problem|problems|issues?|worries|worry|"
     r"doubt|idea|clue|preference|matter|one in|rush|hurry|longer|more than|questions?) )",
-    r" (?:would be|is|its|thats|say|said|answer is) (?:a )?(?:no|nope|negative|incorrect|wrong|false|untrue|"
-    r"mistaken) ",
-    r" (?:not|isnt|wasnt) (?:quite |really |entirely |the |a )?(?:right|correct|true|yet|now|today|necessary|"
+    r" (?:would be|is|its|thats|say|said|answer is|got it) (?:a |all |just |so |most |completely |totally |definitely "
+    r"|absolutely |quite )*(?:no|nope|negative|incorrect|wrong|false|untrue|inaccurate|mistaken) ",
+    r" you (?:[a-z]+ )?(?:[a-z]+ )?(?:messed|understood (?:this|that|it|me) wrong\w*|did(?:nt| not) "
+    r"(?:[a-z]+ ){1,6}right) ",
+    r"^ (?:no )?(?:ill|i will) pass |^ not happening ",
+    r" (?:not|isnt|wasnt|thats not|cant be) (?:quite |really |entirely |the |a )?(?:right|correct|true|at all|yet|"
+    r"now|today|necessary|"
     r"needed|interested|really|at the moment|at this|just yet|good|what i|exactly|like that|so|for me|the one|it) ",
     r" (?:do not|dont|wouldnt|would not|didnt|did not) (?:really |actually )?(?:(?:want|like|think so|agree|bother|"
     r"wish|book|do it|do that|believe so|prefer|ask) (?!any other)|need (?:to|it|one|an?) (?!(?:[a-z]+ )"
@@ -184,22 +205,24 @@ _NO = _Rule(
     r"doesnt|wont|will not|wouldnt|would not|cant|cannot) (?:really |quite )?(?:work|do|suit|be necessary|"
     r"be needed) ",
     r" (?:id|i would) (?:rather|prefer) not ",
-    r"^ (?:maybe|perhaps|possibly|probably|another) (?:later|another time|time) ",
+    r"^ (?:(?:maybe|perhaps|possibly|probably) )?(?:later|(?:at )?(?:another|a later|some other) time) ",
     r" (?:i disagree|absolutely not|of course not|certainly not|definitely not|i (?:refuse|decline)|no thanks?|"
     r"no thank you|prefer not) ",
     r" no $",
 )
 
 _YES = _Rule(
-    "absolutely affirm affirmative agree agreed ahead alright amazing awesome book certainly confirm confirmed "
-    "cool correct course deal definitely do exactly excellent fantastic fine good great happy indeed it k kk lets "
-    "love lovely ofcourse ok okay okey perfect please right roll sounds suit suits super sure take think totally "
-    "true try what why wonderful work works y ya ye yea yeah yeap yeh yep yes yess yup",
+    "absolutely accept acceptable accurate affirm affirmative agree agreed ahead alright amazing approve approved "
+    "awesome book certainly confirm confirmed cool correct course deal definitely do exactly excellent fantastic fine "
+    "good great happy indeed it k kk lets like love lovely ofcourse ok okay okey one perfect please proceed right roll "
+    "seem seems sound sounds splendid suit suits super sure take think totally true try what why wonderful work works y "
+    "ya ye yea yeah yeap yeh yep yes yess yup",
     r"^ (?:(?:oh|um|uh|well|hmm+|ah|hi|hello|thanks|thank you|actually|and|great|ok|okay) )*(?:yes+|yeah|yea|yep|"
     r"yup|ya|yeh|y|ye|yeap|sure|correct|absolutely|definitely|of course|ofcourse|exactly|indeed|affirmative|"
-    r"certainly|agreed|totally|confirmed?|k|kk|deal|very true|true|precisely) (?!not )",
-    r"^ (?:ok|okay|okey|alright|fine|perfect|great|good|right|excellent|wonderful|lovely|super|awesome|cool|"
-    r"fantastic|amazing) (?:$|thanks?|thank|that|this|it|lets|go|book|sounds?|please|do|i|yes|one|job|for|by|with|"
+    r"certainly|agreed|totally|confirm(?:ed)?|approved?|proceed|all right|k|kk|deal|very true|true|precisely) (?!not )",
+    r"^ (?:its |is |this is |it is )?(?:ok|okay|okey|alright|all right|fine|perfect|great|good|right|excellent|"
+    r"wonderful|lovely|super|awesome|cool|fantastic|amazing) (?:$|thanks?|thank|that|this|it|lets|go|book|sounds?|"
+    r"please|do|i|yes|one|job|for|by|with|"
     r"bye|see|fine|then)",
     r" (?:(?:that|this|it|they|which|all|everything|time|one|[a-z]{3,12}) )?(?:sounds?|seems?|looks?) (?:really |"
     r"very |quite |just |so |all )?(?:good|great|perfect|fine|right|correct|nice|wonderful|excellent|lovely|ok|"
@@ -214,8 +237,10 @@ _YES = _Rule(
     r"would work|can work|will do|should do|would do) (?!with)",
     r"^ (?:works?|suits|will do|please|go for it|(?:book|try) (?:it|that|this)) (?:please )?$",
     r"^ works (?:for|with) ",
-    r" (?:please do|go ahead|do it|do that|lets (?:do|go with|try|book) (?:it|that|this|them)|lets go ahead|"
+    r" (?:please do|please (?:proceed|confirm)|go ahead|do it|do that|lets (?:do|go with|try|book) (?:it|that|this|"
+    r"them)|lets go ahead|"
     r"(?:please|yes|can you|ok) (?:try|do|book) (?:it|that|them|this)|"
+    r"i approve|you (?:are|got it) (?:right|correct)|youre (?:right|correct)|a definite yes|answer is yes|ok try it|"
     r"thats what i (?:want|need)|ill roll with|i (?:do|agree|confirm|think so|believe so|accept|like (?:it|that|"
     r"them|the sound))|id (?:love|like) (?:that|to try|it)|i would (?:love|like) (?:that|to try|it|to go there)|"
     r"why not|count me in|my answer is yes|ill take (?:it|that|this)|i will take (?:it|that|this)|make it so|"
@@ -224,25 +249,26 @@ _YES = _Rule(
 
 _RULES: Mapping[str, _Rule] = {
     "thanks": _Rule(
-        "appreciate appreciated cheers grateful obliged thank thanks thankyou thanx thnx thx tks ty tysm",
-        r" (?:thank(?:s|you)?|thx|tks|thnx|thanx|tysm|ty|cheers|appreciate[d]?|grateful|obliged) (?!god)",
+        "appreciate appreciated cheers grateful gratitude obliged thank thankful thanks thankyou thanx thnx thx tks ty tysm",
+        r" (?:thank(?:s|you|ful)?|thx|tks|thnx|thanx|tysm|ty|cheers|appreciate[d]?|grateful|gratitude|obliged) (?!god)",
     ),
     "bye": _Rule(
-        "adios all anything bye byebye care chatting cheerio ciao cya day done evening everything farewell go "
-        "goodbye gotta it later need night nothing off one pleasure see set talk talking tata weekend welcome",
+        "adios all anything bye byebye care catch chatting cheerio ciao cya day done evening everything farewell finished "
+        "for go goodbye gotta it later need needed night nothing off one pleasure see set signing speak talk talking tata "
+        "want wanted weekend welcome",
         r" (?:bye|goodbye|byebye|cya|farewell|adios|cheerio|ciao|tata|good (?:bye|night|day $)) ",
         r" see (?:you|ya|u) (?:later|soon|then|around|tomorrow|next|there|$)",
         r" (?:talk|speak|chat) (?:to|with) (?:you|ya) (?:later|soon|again) ",
         r" have (?:a|an) (?:[a-z]+ ){0,2}(?:day|night|evening|weekend|one|afternoon|time) ",
         r" take care ",
         r"^ (?:later|laters) $",
-        r" catch (?:you|ya) later ",
+        r" catch (?:you|ya) (?:later|around|soon) |^ signing off $",
         r" (?:thats?|that (?:is|was|will be|would be|ll be|does)|thatll be|thatd be|it is|its|this is) (?:about |"
         r"just )?(?:all|everything|it for (?:now|today)) (?!of|the time|right|good|fine|great|correct)",
         r" (?:all|everything|what) i (?:need|needed|want|wanted) (?:for (?:now|today) |right now |from you |"
         r"at the moment |today |now |to know )*(?:thanks? |thank you |bye )*$",
         r" (?:im|i am|we are|were) (?:all )?(?:done|set|finished|off|good for now|going now) ",
-        r" (?:nice|good|great|pleasure|awesome|lovely) (?:to )?(?:talking|talk|chatting|speaking|chat) ",
+        r" (?:nice|good|great|pleasure|awesome|lovely) (?:to )?(?:talking|talk|chatting|speaking|speak|chat) ",
         r" (?:i have to go|gotta go|have to run) ",
         r" (?:dont|do not) need (?:help with )?anything (?:else|more) ",
         r" nothing (?:else|more) ",
@@ -252,7 +278,7 @@ _RULES: Mapping[str, _Rule] = {
         "afternoon ai doing evening everything going greetings hallo hello helo hey heya heyo hi hii hiya howdy "
         "hullo morning new sup things up ya yo you",
         r"^ (?:hi+|hello+|hey+|hiya|heya|heyo|howdy|hullo|helo|hallo|greetings|yo|sup|good (?:morning|afternoon|"
-        r"evening|day)|(?:morning|evening|afternoon) $) ?",
+        r"evening|day)|(?:morning|evening|afternoon)(?= $)) ",
         r" hows? (?:are|re|is|was|ya|you|your|it|its|things|everything|life) (?:[a-z]+ ){0,3}?(?:you|ya|going|"
         r"doing|been|hanging|things|everything|today|it|with)? ?$",
         r" how (?:you|ya|are you|is everything|are things|re you|the ai) (?:are|been|doing|is|today|going)",
@@ -346,15 +372,15 @@ _RULES: Mapping[str, _Rule] = {
         r" (?:this|it|thats) is (?:really |so |very )?frustrating ",
     ),
     "repeat": _Rule(
-        "again another catch clarify come eh excuse follow get hear heard huh missed more once pardon re repeat "
-        "replay reset retry said say saying sorry understand what",
-        r" (?:repeat(?!ing )|replay|retry|reset|pardon|come again|rephrase) ",
-        r" (?:say|said|tell me|speak|spoke|spoken|hear|try|explain|read) (?:[a-z]+ ){0,7}?(?:again|once more|"
+        "again another ask asked catch clarify come eh excuse follow get hear heard huh missed more once pardon question re "
+        "repeat repeated rephrase replay reset restate retry said say saying sorry understand what",
+        r" (?:repeat(?:ed)?|replay|retry|reset|pardon|come again|rephrase|restate) ",
+        r" (?:ask|say|said|tell me|speak|spoke|spoken|hear|try|explain|read) (?:[a-z]+ ){0,7}?(?:again|once more|"
         r"one more(?: time)?|another time) ",
         r" (?:once|one|just one|just) (?:more|again|another) (?:time |again )?(?:please )?$",
         r"^ (?:just )?another time please $",
         r" (?:what|whatd) (?:did |have |was )?(?:it )?(?:you|that|u) (?:just )?(?:say|said|again) ",
-        r" what was that ",
+        r" what was (?:that|the question) | what (?:question )?did you (?:just )?ask ",
         r" (?:didnt|did not|couldnt|could not|cant|dont|do not) (?:quite |really |fully )?(?:catch|get|hear|"
         r"understand|follow) (?:that|it|you|what|u|this|the question|$)",
         r" i missed (?:that|what|it) ",
@@ -391,23 +417,26 @@ _RULES: Mapping[str, _Rule] = {
         r" alternatives? ",
         r"^ (?:ok |okay |no )*(?:next|keep going|next one) (?:please |one )?$",
         r" keep (?:going|looking|searching) ",
-        r" a different (?:one|place|person|restaurant|salon|doctor|dentist|therapist|stylist) ",
+        r" a different (?:[a-z]+ )?(?:one|place|person|restaurant|salon|doctor|dentist|therapist|stylist) ",
         r" anyone besides ",
         r" (?:any|show me|see) more ",
     ),
     "dont_know": _Rule(
-        "clue could depends dunno either forget forgot guess idea idk know knows maybe might perhaps possibly "
+        "answer certain clue could depends dunno either forget forgot guess idea idk know knows maybe may might perhaps possibly "
         "recall remember say sure tell uncertain unsure",
         r" (?:dont|do not|wouldnt|would not|really not|didnt|not|cant) (?:really |actually |honestly |quite )"
         r"?(?:know|remember|recall) (?!(?:how|where|why) to get )",
-        r" (?:not|isnt|im un|arent) (?:really |quite |entirely |so |too |very |100 )*(?:sure|certain) ",
+        r" (?:not|isnt|im un|arent) (?:really |quite |entirely |totally |completely |so |too |very |100 )*(?:sure|"
+        r"certain) ",
         r" (?:unsure|uncertain|idk|dunno) ",
         r" (?:no|any|not any|have no) (?:idea|clue) (?!regarding |about what )",
         r"^ (?:maybe|perhaps|possibly) (?!later |another time)",
         r" i (?:think|guess) maybe ",
         r" (?:cant|couldnt|cannot|hard to|could not) (?:really )?(?:tell|say) ",
         r" who knows ",
-        r" dont have an? (?:answer|idea|clue) ",
+        r" (?:dont|do not) have an? (?:answer|idea|clue) ",
+        r" (?:cant|cannot) give (?:you )?an answer ",
+        r"^ might $",
         r" (?:could|might|may) be (?:either|one|both|possible|true|the case)? ?",
         r" answer (?:would be|is) maybe ",
         r" (?:it|that) depends ",

@@ -26,7 +26,7 @@ def find(text: str, *, asked: bool = False, last_only: bool = False) -> Name | N
     """
     text = text[:LIMIT]
     for pattern, sure in _WAYS:
-        for said in pattern.finditer(text):
+        for said in islice(pattern.finditer(text), _ENOUGH):
             name = _name_at(text, said.end(), sure=sure or asked)
             if name is not None:
                 family = last_only or bool(_FAMILY.search(said.group()))
@@ -42,7 +42,7 @@ def find(text: str, *, asked: bool = False, last_only: bool = False) -> Name | N
 
 def _in_full(text: str) -> Name | None:
     """First and last name written as names where one stands: after `for`, or at the start before a comma."""
-    for found in _PLACES.finditer(text):
+    for found in islice(_PLACES.finditer(text), _ENOUGH):
         name = _name_at(text, found.end(), sure=False)
         leads = found.group() == ""
         if name is None or " " not in text[slice(*name)] or (leads and text[name[1] : name[1] + 1] != ","):
@@ -109,7 +109,7 @@ def _words_at(text: str, start: int) -> Iterator[re.Match[str]]:
 
 def _before(text: str) -> tuple[int, int] | None:
     """A name that stands before what marks it: `Maria Lopez here`, `Ribeiro is my surname`."""
-    for mark in _AFTER_NAME.finditer(text):
+    for mark in islice(_AFTER_NAME.finditer(text), _ENOUGH):
         start = max(0, text.rfind(",", 0, mark.start()), text.rfind(".", 0, mark.start()))
         head = text[start : mark.start()].lstrip(",. ")
         greeting = _PREAMBLE.match(head)
@@ -137,6 +137,7 @@ def _written(word: str) -> str:
     return word
 
 
+_ENOUGH = 8  # places in one message where a name may stand
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*\.?")
 _GAP = re.compile(r"[ \t]{1,3}")
 _S = r"[ \t]{1,3}"

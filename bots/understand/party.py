@@ -98,12 +98,13 @@ def _last_used(texts: list[str], first: int, end: int) -> int:
 def _led(free: list[Token], said: list[Token]) -> _Found | None:
     """`party of 11`, `table for 4`, `for 8`, `us 2`, `family of 8`."""
     texts = [token.text for token in free]
+    place = {token.start: n for n, token in enumerate(said)}
     for i in range(1, len(texts)):
         number = read_number(texts, i)
         if number is None or texts[i] in ("a", "an") or number[0] > 99:
             continue
         before, follow = texts[i - 1], texts[i + number[1]] if i + number[1] < len(texts) else ""
-        adjacent = said.index(free[i]) - said.index(free[i - 1]) == 1
+        adjacent = place[free[i].start] - place[free[i - 1].start] == 1
         if not adjacent or follow in _NOT_PEOPLE:
             continue
         led = before == "of" and i >= 2 and texts[i - 2] in _PARTIES

@@ -83,15 +83,17 @@ class _Found(NamedTuple):
 
 _SURE, _LED, _ANSWERED, _NO = 3, 2, 1, 0
 _ENOUGH = 12  # days and times in one message; whoever names more is not booking
+_TRIES = 150  # words and numbers that might begin one
 
 
 def _find(pieces: Sequence[Piece], around: Around) -> list[_Found]:
     found: list[_Found] = []
-    i = 0
-    while pieces[i].kind != w.END and len(found) < _ENOUGH:
+    i = tries = 0
+    while pieces[i].kind != w.END and len(found) < _ENOUGH and tries < _TRIES:
         piece = pieces[i]
         idle = piece.kind == w.PUNCT or (piece.kind == w.WORD and not _may_begin(piece.text))
         item = None if idle else _read_one(pieces, i, around, found)
+        tries += not idle
         if item is None:
             i += 1
         else:
