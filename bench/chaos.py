@@ -55,6 +55,7 @@ _LETTERS: Final = 200
 _LETTERS_OVER_S: Final = 40.0
 _LEASE_S: Final = 4.0
 _DRAIN_S: Final = 60.0
+_SOON: Final = timedelta(seconds=12)  # by then the evidence is read
 
 
 @dataclass(slots=True)
@@ -291,13 +292,14 @@ async def _until_said(crowd: Crowd, killing: Coroutine[None, None, None]) -> Non
 
 
 def _wait_for_jobs(url: str) -> None:
-    """Until nothing is running or due; at most so long, and then the judge sees what is left."""
+    """Until nothing is running, due or about to be; at most so long, and then the judge sees what is left."""
     open_jobs = select(func.count()).select_from(jobs)
     engine = shop.engine_of(url, read_only=True)
     deadline = time.monotonic() + _DRAIN_S
     try:
         while time.monotonic() < deadline:
-            is_open = or_(jobs.c.kind == letters.KIND, jobs.c.status == "running", jobs.c.run_at <= datetime.now(UTC))
+            soon = datetime.now(UTC) + _SOON
+            is_open = or_(jobs.c.status == "running", jobs.c.run_at <= soon)
             with engine.connect() as db:
                 if db.execute(open_jobs.where(is_open)).scalar_one() == 0:
                     return

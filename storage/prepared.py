@@ -1,6 +1,6 @@
 """Statements of the hot path: written with SQLAlchemy, compiled once, run on the driver's own cursor.
 
-`Connection.execute` spends five times as long on a small statement as SQLite itself (bench/statements.py). What a
+`Connection.execute` spends five times as long on a small statement as SQLite itself (docs/decisions/0003). What a
 statement means, its types and its dialects stay SQLAlchemy's; only the machinery around each execution is left out.
 Rows are named tuples. Errors are SQLAlchemy's, so that callers need not know which way a statement went.
 """

@@ -7,7 +7,7 @@ from datetime import date, time, timedelta
 
 import pytest
 
-from bench.proof import Booked, Claimed, Evidence, In, Job, Ledger, Out, Said, failed, judge
+from bench.proof import WAITS, Booked, Claimed, Evidence, In, Job, Ledger, Out, Said, failed, judge
 from bench.shop import Visit
 
 _PHONE, _OTHER, *_REST = (f"+1555200000{number}" for number in range(4))
@@ -79,7 +79,7 @@ ALIKE = "whoever is booked stands where all the others do, and holds no more tim
 ONCE = "no time is given away twice"
 WHOLE = "every visit has its claim and its reminders, and no others are there"
 JOBS = "no job is stuck, dead or overdue"
-LETTERS = "every message sent by request of ours arrived once"
+LETTERS = "every message sent by request of ours arrived once, or waits for its next try"
 
 
 def _lose_a_message(run: Run) -> None:
@@ -178,6 +178,11 @@ def _lose_a_letter(run: Run) -> None:
     run.ledger.letters.clear()
 
 
+def _send_a_waiting_letter_twice(run: Run) -> None:
+    run.evidence.letters = Counter({("Letter 1", WAITS): 1})
+    run.ledger.letters["Letter 1"] = 2
+
+
 def _kill_too_rarely(run: Run) -> None:
     run.ledger.kills = 14
 
@@ -221,6 +226,7 @@ def test_a_clean_run_passes() -> None:
         (_leave_a_job_undone, {JOBS}),
         (_send_a_letter_twice, {LETTERS}),
         (_lose_a_letter, {LETTERS}),
+        (_send_a_waiting_letter_twice, {LETTERS}),
         (_kill_too_rarely, {"the server was killed often enough"}),
         (_die_at_the_end, {"in the end it stopped when asked to"}),
         (_break_the_file, {"the database is sound"}),
@@ -230,6 +236,14 @@ def test_a_planted_fault_fails_its_claims_and_no_other(fault: Callable[[Run], No
     run = _run()
     fault(run)
     assert _failures(run) == claims
+
+
+@pytest.mark.parametrize("arrived", [0, 1])
+def test_a_letter_may_wait_for_its_next_try(arrived: int) -> None:
+    run = _run()
+    run.evidence.letters = Counter({("Letter 1", WAITS): 1})
+    run.ledger.letters["Letter 1"] = arrived
+    assert not _failures(run)
 
 
 def test_nothing_to_look_at_is_no_proof() -> None:
