@@ -11,6 +11,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_origin
@@ -404,6 +405,7 @@ def _live_vendors(settings: Settings) -> list[str]:
     return [name for name, key in keys.items() if key.get_secret_value()]
 
 
+@lru_cache(64)  # asked with every webhook
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
