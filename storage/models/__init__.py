@@ -1,5 +1,33 @@
 """Every table, by noun. Importing this package fills `storage.base.metadata`."""
 
-from storage.models import accounts, audit, bots, businesses, calendar, conversations, customers, jobs, tenants
+from storage.models import (
+    accounts,
+    audit,
+    bots,
+    businesses,
+    calendar,
+    conversations,
+    customers,
+    inbox,
+    jobs,
+    sign_in,
+    tenants,
+    webhooks,
+    work,
+)
 
-__all__ = ["accounts", "audit", "bots", "businesses", "calendar", "conversations", "customers", "jobs", "tenants"]
+__all__ = [
+    "accounts",
+    "audit",
+    "bots",
+    "businesses",
+    "calendar",
+    "conversations",
+    "customers",
+    "inbox",
+    "jobs",
+    "sign_in",
+    "tenants",
+    "webhooks",
+    "work",
+]

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
-from storage.base import BigId, id_column, metadata, time_column, type_json
+from storage.base import BigId, Uid, id_column, metadata, time_column, type_json
 
 audit = Table(
     "audit",
@@ -11,10 +11,12 @@ audit = Table(
     Column("tenant_id", BigId, ForeignKey("tenants.id"), nullable=False),
     time_column("at"),
     Column("actor", String(20), nullable=False),  # bot, customer, staff, app, system
-    Column("actor_id", BigId),
+    Column("actor_id", BigId),  # of the user, when a person did it
+    Column("actor_name", String(200), nullable=False, server_default=""),  # of the key or app, when a program did it
     Column("action", String(60), nullable=False),  # appointment.booked, conversation.taken_over
     Column("noun", String(40), nullable=False),
     Column("noun_id", BigId, nullable=False),
+    Column("noun_uid", Uid),
     Column("before", type_json),
     Column("after", type_json),
     Index("ix_audit_tenant_id_id", "tenant_id", "id"),

@@ -14,7 +14,7 @@ from sqlalchemy import (
     true,
 )
 
-from storage.base import BigId, id_column, metadata, time_column, type_json, uid_column
+from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, type_json, uid_column
 
 businesses = Table(
     "businesses",
@@ -28,12 +28,16 @@ businesses = Table(
     Column("email", String(320)),
     Column("website", String(500)),
     Column("address", String(500)),
+    Column("city", String(100)),
+    Column("state", String(100)),
+    Column("zip", String(20)),
     Column("time_zone", String(64), nullable=False),  # IANA name
     Column("languages", type_json, nullable=False),  # list of BCP 47 tags, the first is the default
     Column("currency", String(3), nullable=False, server_default="USD"),  # ISO 4217
     # Goes up by one with every change of anything a bot keeps in memory: profile, hours, services, staff, FAQs, bots.
     Column("revision", Integer, nullable=False, server_default="1"),
     time_column("created_at"),
+    Column("updated_at", UtcDateTime),  # null: never changed
 )
 
 # Minutes since the local midnight; a range that ends after midnight closes at more than 1440.
@@ -100,6 +104,9 @@ staff = Table(
     Column("kind", String(20), nullable=False, server_default="person"),  # person, or place (a chair, a room)
     Column("skills", type_json, nullable=False),  # list of words that services ask for
     Column("capacity", Integer, nullable=False, server_default="1"),  # visits at one time
+    Column("email", String(320)),
+    Column("phone", String(40)),
+    Column("hourly_rate_cents", Integer),
     Column("position", Integer, nullable=False, server_default="0"),
     Column("is_active", Boolean, nullable=False, server_default=true()),
     time_column("created_at"),

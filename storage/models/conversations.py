@@ -29,6 +29,16 @@ conversations = Table(
     Column("silence_due_at", UtcDateTime),
     Column("flow_expires_at", UtcDateTime),
     Column("unread_count", Integer, nullable=False, server_default="0"),
+    Column("team_id", BigId, ForeignKey("teams.id", ondelete="SET NULL")),
+    Column("priority", String(10)),  # low, normal, high, urgent; null: nobody said
+    Column("snoozed_until", UtcDateTime),
+    # The promise of time that is running: which one (first, next, resolution), until when, and what became of it.
+    Column("sla_kind", String(10)),
+    Column("sla_due_at", UtcDateTime),
+    Column("sla_warned_at", UtcDateTime),
+    Column("sla_breached_at", UtcDateTime),
+    Column("waiting_since", UtcDateTime),  # the oldest message of theirs that no person has answered
+    Column("first_answered_at", UtcDateTime),  # by a person, since it was opened
     Column("last_in_at", UtcDateTime),
     Column("last_out_at", UtcDateTime),
     Column("closed_at", UtcDateTime),
@@ -52,6 +62,19 @@ conversations = Table(
         sqlite_where=text("owner = 'queue'"),
         postgresql_where=text("owner = 'queue'"),
     ),
+    Index(
+        "ix_conversations_snoozed",
+        "snoozed_until",
+        sqlite_where=text("snoozed_until IS NOT NULL"),
+        postgresql_where=text("snoozed_until IS NOT NULL"),
+    ),
+    Index(
+        "ix_conversations_sla",
+        "sla_due_at",
+        sqlite_where=text("sla_due_at IS NOT NULL"),
+        postgresql_where=text("sla_due_at IS NOT NULL"),
+    ),
+    Index("ix_conversations_tenant_id", "tenant_id", "id"),
     # Not over last_in_at: it changes with every message, and the open ones are few enough to look through.
     Index(
         "ix_conversations_open",
@@ -99,6 +122,7 @@ messages = Table(
     Column("turn_id", BigId),  # out: the inbound message that this answers
     Column("dedupe", String(120)),  # out: what must not be said twice, such as a reminder
     Column("sent_at", UtcDateTime),  # in: by the provider's clock, where it tells
+    Column("scheduled_for", UtcDateTime),  # out: to be sent then
     time_column("created_at"),
     Index("ix_messages_conversation_id_id", "conversation_id", "id"),
     Index(

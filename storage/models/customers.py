@@ -1,6 +1,6 @@
 """Customers, the addresses they are known by, and what they have agreed to."""
 
-from sqlalchemy import Column, ForeignKey, Index, String, Table, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, String, Table, Text, UniqueConstraint
 
 from storage.base import BigId, id_column, metadata, time_column, type_json, uid_column
 
@@ -16,6 +16,12 @@ customers = Table(
     Column("phone", String(40)),  # E.164 where it can be made so, else as given
     Column("language", String(16)),
     Column("time_zone", String(64)),
+    Column("address", String(500)),
+    Column("city", String(100)),
+    Column("state", String(100)),
+    Column("zip", String(20)),
+    Column("notes", Text, nullable=False, server_default=""),
+    Column("status", String(10), nullable=False, server_default="active"),  # active, inactive
     Column("attributes", type_json, nullable=False),
     Column("tags", type_json, nullable=False),
     Column("merged_into_id", BigId, ForeignKey("customers.id")),

@@ -31,7 +31,8 @@ def test_up_again_does_nothing_and_down_takes_all_away(database_url: str) -> Non
     engine.dispose()
     assert migrate.upgrade(database_url)
     engine = _engine(database_url)
-    assert set(inspect(engine).get_table_names()) == {*metadata.tables, "alembic_version"}
+    there = {name for name in inspect(engine).get_table_names() if not name.startswith("message_search")}
+    assert there == {*metadata.tables, "alembic_version"}
     engine.dispose()
 
 

@@ -29,6 +29,31 @@ WHEN EXISTS (
 BEGIN SELECT RAISE(ABORT, 'ex_claims_no_overlap'); END
 """
 
+# Full text. SQLite: an index of its own beside the table, kept by triggers. PostgreSQL: an index over the words.
+SEARCH_SQLITE = (
+    """
+    CREATE VIRTUAL TABLE message_search USING fts5(
+        text, content='messages', content_rowid='id', tokenize='unicode61 remove_diacritics 2'
+    )
+    """,
+    """
+    CREATE TRIGGER message_search_insert AFTER INSERT ON messages WHEN NEW.text <> ''
+    BEGIN INSERT INTO message_search (rowid, text) VALUES (NEW.id, NEW.text); END
+    """,
+    """
+    CREATE TRIGGER message_search_delete AFTER DELETE ON messages WHEN OLD.text <> ''
+    BEGIN INSERT INTO message_search (message_search, rowid, text) VALUES ('delete', OLD.id, OLD.text); END
+    """,
+    """
+    CREATE TRIGGER message_search_update AFTER UPDATE OF text ON messages WHEN OLD.text <> NEW.text
+    BEGIN
+        INSERT INTO message_search (message_search, rowid, text) VALUES ('delete', OLD.id, OLD.text);
+        INSERT INTO message_search (rowid, text) VALUES (NEW.id, NEW.text);
+    END
+    """,
+)
+SEARCH_POSTGRESQL = "CREATE INDEX ix_messages_search ON messages USING gin (to_tsvector('simple', text))"
+
 
 def upgrade() -> None:
     op.create_table(
@@ -79,9 +104,25 @@ def upgrade() -> None:
         sa.Column("id", big_id, autoincrement=True, nullable=False),
         sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("settings", json_type, server_default="{}", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
         sa.UniqueConstraint("uid", name=op.f("uq_tenants_uid")),
+    )
+    op.create_table(
+        "attribute_definitions",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("key", sa.String(length=60), nullable=False),
+        sa.Column("label", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("choices", json_type, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_attribute_definitions_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attribute_definitions")),
+        sa.UniqueConstraint("tenant_id", "key", name=op.f("uq_attribute_definitions_tenant_id_key")),
+        sa.UniqueConstraint("uid", name=op.f("uq_attribute_definitions_uid")),
     )
     op.create_table(
         "audit",
@@ -90,9 +131,11 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("actor", sa.String(length=20), nullable=False),
         sa.Column("actor_id", big_id, nullable=True),
+        sa.Column("actor_name", sa.String(length=200), server_default="", nullable=False),
         sa.Column("action", sa.String(length=60), nullable=False),
         sa.Column("noun", sa.String(length=40), nullable=False),
         sa.Column("noun_id", big_id, nullable=False),
+        sa.Column("noun_uid", sa.Uuid(as_uuid=False), nullable=True),
         sa.Column("before", json_type, nullable=True),
         sa.Column("after", json_type, nullable=True),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_audit_tenant_id_tenants")),
@@ -112,11 +155,15 @@ def upgrade() -> None:
         sa.Column("email", sa.String(length=320), nullable=True),
         sa.Column("website", sa.String(length=500), nullable=True),
         sa.Column("address", sa.String(length=500), nullable=True),
+        sa.Column("city", sa.String(length=100), nullable=True),
+        sa.Column("state", sa.String(length=100), nullable=True),
+        sa.Column("zip", sa.String(length=20), nullable=True),
         sa.Column("time_zone", sa.String(length=64), nullable=False),
         sa.Column("languages", json_type, nullable=False),
         sa.Column("currency", sa.String(length=3), server_default="USD", nullable=False),
         sa.Column("revision", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_businesses_tenant_id_tenants")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_businesses")),
         sa.UniqueConstraint("uid", name=op.f("uq_businesses_uid")),
@@ -124,6 +171,14 @@ def upgrade() -> None:
     with op.batch_alter_table("businesses", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_businesses_tenant_id"), ["tenant_id"], unique=False)
 
+    op.create_table(
+        "counters",
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("value", big_id, nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_counters_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("tenant_id", "kind", name=op.f("pk_counters")),
+    )
     op.create_table(
         "customers",
         sa.Column("id", big_id, autoincrement=True, nullable=False),
@@ -135,6 +190,12 @@ def upgrade() -> None:
         sa.Column("phone", sa.String(length=40), nullable=True),
         sa.Column("language", sa.String(length=16), nullable=True),
         sa.Column("time_zone", sa.String(length=64), nullable=True),
+        sa.Column("address", sa.String(length=500), nullable=True),
+        sa.Column("city", sa.String(length=100), nullable=True),
+        sa.Column("state", sa.String(length=100), nullable=True),
+        sa.Column("zip", sa.String(length=20), nullable=True),
+        sa.Column("notes", sa.Text(), server_default="", nullable=False),
+        sa.Column("status", sa.String(length=10), server_default="active", nullable=False),
         sa.Column("attributes", json_type, nullable=False),
         sa.Column("tags", json_type, nullable=False),
         sa.Column("merged_into_id", big_id, nullable=True),
@@ -169,24 +230,80 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_idempotency_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
+        "labels",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("color", sa.String(length=7), server_default="#64748B", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_labels_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_labels")),
+        sa.UniqueConstraint("tenant_id", "name", name=op.f("uq_labels_tenant_id_name")),
+        sa.UniqueConstraint("uid", name=op.f("uq_labels_uid")),
+    )
+    op.create_table(
+        "pipeline_stages",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.String(length=10), server_default="open", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_pipeline_stages_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pipeline_stages")),
+        sa.UniqueConstraint("tenant_id", "name", name=op.f("uq_pipeline_stages_tenant_id_name")),
+        sa.UniqueConstraint("uid", name=op.f("uq_pipeline_stages_uid")),
+    )
+    op.create_table(
         "users",
         sa.Column("id", big_id, autoincrement=True, nullable=False),
         sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("tenant_id", big_id, nullable=False),
         sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("username", sa.String(length=80), nullable=True),
         sa.Column("full_name", sa.String(length=200), nullable=False),
         sa.Column("phone", sa.String(length=40), nullable=True),
         sa.Column("role", sa.String(length=20), nullable=False),
         sa.Column("password_hash", sa.String(length=200), nullable=True),
         sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("availability", sa.String(length=20), server_default="online", nullable=False),
+        sa.Column("max_conversations", sa.Integer(), nullable=True),
+        sa.Column("tokens_valid_from", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_login_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_users_tenant_id_tenants")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
         sa.UniqueConstraint("uid", name=op.f("uq_users_uid")),
+        sa.UniqueConstraint("username", name=op.f("uq_users_username")),
     )
     with op.batch_alter_table("users", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_users_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
+        "api_keys",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("created_by", big_id, nullable=True),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("prefix", sa.String(length=20), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("scopes", json_type, nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["created_by"], ["users.id"], name=op.f("fk_api_keys_created_by_users")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_api_keys_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
+        sa.UniqueConstraint("digest", name=op.f("uq_api_keys_digest")),
+        sa.UniqueConstraint("uid", name=op.f("uq_api_keys_uid")),
+    )
+    with op.batch_alter_table("api_keys", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_api_keys_tenant_id"), ["tenant_id"], unique=False)
 
     op.create_table(
         "bots",
@@ -232,6 +349,24 @@ def upgrade() -> None:
     with op.batch_alter_table("business_hours", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_business_hours_business_id"), ["business_id"], unique=False)
 
+    op.create_table(
+        "canned_replies",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("shortcut", sa.String(length=40), nullable=False),
+        sa.Column("title", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("language", sa.String(length=16), nullable=True),
+        sa.Column("created_by", big_id, nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["created_by"], ["users.id"], name=op.f("fk_canned_replies_created_by_users")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_canned_replies_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_canned_replies")),
+        sa.UniqueConstraint("tenant_id", "shortcut", name=op.f("uq_canned_replies_tenant_id_shortcut")),
+        sa.UniqueConstraint("uid", name=op.f("uq_canned_replies_uid")),
+    )
     op.create_table(
         "customer_identities",
         sa.Column("id", big_id, autoincrement=True, nullable=False),
@@ -296,6 +431,94 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "integrations",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("name", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("config", json_type, nullable=False),
+        sa.Column("secrets", sa.Text(), nullable=True),
+        sa.Column("status", sa.String(length=10), server_default="inactive", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["business_id"], ["businesses.id"], name=op.f("fk_integrations_business_id_businesses"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_integrations_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_integrations")),
+        sa.UniqueConstraint("uid", name=op.f("uq_integrations_uid")),
+    )
+    with op.batch_alter_table("integrations", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_integrations_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
+        "invitations",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("invited_by", big_id, nullable=True),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("role", sa.String(length=20), nullable=False),
+        sa.Column("full_name", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("user_id", big_id, nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["invited_by"], ["users.id"], name=op.f("fk_invitations_invited_by_users")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_invitations_tenant_id_tenants")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_invitations_user_id_users")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invitations")),
+        sa.UniqueConstraint("digest", name=op.f("uq_invitations_digest")),
+        sa.UniqueConstraint("uid", name=op.f("uq_invitations_uid")),
+    )
+    with op.batch_alter_table("invitations", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invitations_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
+        "oauth_apps",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("created_by", big_id, nullable=True),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("scopes", json_type, nullable=False),
+        sa.Column("rate_per_minute", sa.Integer(), server_default="1000", nullable=False),
+        sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["created_by"], ["users.id"], name=op.f("fk_oauth_apps_created_by_users")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_oauth_apps_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_apps")),
+        sa.UniqueConstraint("client_id", name=op.f("uq_oauth_apps_client_id")),
+        sa.UniqueConstraint("uid", name=op.f("uq_oauth_apps_uid")),
+    )
+    with op.batch_alter_table("oauth_apps", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_oauth_apps_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
+        "password_resets",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("user_id", big_id, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_password_resets_user_id_users"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_password_resets")),
+        sa.UniqueConstraint("digest", name=op.f("uq_password_resets_digest")),
+    )
+    with op.batch_alter_table("password_resets", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_password_resets_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
         "reminder_rules",
         sa.Column("id", big_id, autoincrement=True, nullable=False),
         sa.Column("business_id", big_id, nullable=False),
@@ -351,6 +574,32 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_services_business_id"), ["business_id"], unique=False)
 
     op.create_table(
+        "sessions",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("user_id", big_id, nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=True),
+        sa.Column("generation", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("device", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("address", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_for", sa.String(length=40), nullable=True),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_sessions_tenant_id_tenants")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sessions_user_id_users"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
+        sa.UniqueConstraint("digest", name=op.f("uq_sessions_digest")),
+        sa.UniqueConstraint("uid", name=op.f("uq_sessions_uid")),
+    )
+    with op.batch_alter_table("sessions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sessions_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_sessions_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
         "staff",
         sa.Column("id", big_id, autoincrement=True, nullable=False),
         sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
@@ -361,6 +610,9 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=20), server_default="person", nullable=False),
         sa.Column("skills", json_type, nullable=False),
         sa.Column("capacity", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=True),
+        sa.Column("phone", sa.String(length=40), nullable=True),
+        sa.Column("hourly_rate_cents", sa.Integer(), nullable=True),
         sa.Column("position", sa.Integer(), server_default="0", nullable=False),
         sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -375,6 +627,75 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("staff", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_staff_business_id"), ["business_id"], unique=False)
+
+    op.create_table(
+        "teams",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column("assignment", sa.String(length=20), server_default="manual", nullable=False),
+        sa.Column("last_assigned_user_id", big_id, nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["last_assigned_user_id"], ["users.id"], name=op.f("fk_teams_last_assigned_user_id_users")
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_teams_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_teams")),
+        sa.UniqueConstraint("tenant_id", "name", name=op.f("uq_teams_tenant_id_name")),
+        sa.UniqueConstraint("uid", name=op.f("uq_teams_uid")),
+    )
+    op.create_table(
+        "transfers",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("created_by", big_id, nullable=True),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("noun", sa.String(length=20), nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("options", json_type, nullable=False),
+        sa.Column("total", sa.Integer(), nullable=True),
+        sa.Column("done", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("made", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("changed", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("refused", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("problems", json_type, nullable=False),
+        sa.Column("error", sa.String(length=500), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["created_by"], ["users.id"], name=op.f("fk_transfers_created_by_users")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_transfers_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_transfers")),
+        sa.UniqueConstraint("uid", name=op.f("uq_transfers_uid")),
+    )
+    with op.batch_alter_table("transfers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_transfers_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
+        "webhook_subscriptions",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("url", sa.String(length=2000), nullable=False),
+        sa.Column("description", sa.String(length=500), server_default="", nullable=False),
+        sa.Column("event_types", json_type, nullable=False),
+        sa.Column("secrets", sa.Text(), nullable=False),
+        sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disabled_for", sa.String(length=40), nullable=True),
+        sa.Column("created_by", big_id, nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["created_by"], ["users.id"], name=op.f("fk_webhook_subscriptions_created_by_users")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_webhook_subscriptions_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_subscriptions")),
+        sa.UniqueConstraint("uid", name=op.f("uq_webhook_subscriptions_uid")),
+    )
+    with op.batch_alter_table("webhook_subscriptions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_webhook_subscriptions_tenant_id"), ["tenant_id"], unique=False)
 
     op.create_table(
         "accounts",
@@ -421,6 +742,29 @@ def upgrade() -> None:
         sa.UniqueConstraint("uid", name=op.f("uq_scenarios_uid")),
     )
     op.create_table(
+        "sla_policies",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("team_id", big_id, nullable=True),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("first_answer_minutes", sa.Integer(), nullable=True),
+        sa.Column("next_answer_minutes", sa.Integer(), nullable=True),
+        sa.Column("resolution_minutes", sa.Integer(), nullable=True),
+        sa.Column("warn_minutes", sa.Integer(), server_default="5", nullable=False),
+        sa.Column("in_business_hours", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["team_id"], ["teams.id"], name=op.f("fk_sla_policies_team_id_teams"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_sla_policies_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sla_policies")),
+        sa.UniqueConstraint("uid", name=op.f("uq_sla_policies_uid")),
+    )
+    with op.batch_alter_table("sla_policies", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sla_policies_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
         "staff_absences",
         sa.Column("id", big_id, autoincrement=True, nullable=False),
         sa.Column("staff_id", big_id, nullable=False),
@@ -455,6 +799,81 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("staff_hours", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_staff_hours_staff_id"), ["staff_id"], unique=False)
+
+    op.create_table(
+        "team_members",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("team_id", big_id, nullable=False),
+        sa.Column("user_id", big_id, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["team_id"], ["teams.id"], name=op.f("fk_team_members_team_id_teams"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_team_members_user_id_users"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_team_members")),
+        sa.UniqueConstraint("team_id", "user_id", name=op.f("uq_team_members_team_id_user_id")),
+    )
+    with op.batch_alter_table("team_members", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_team_members_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "webhook_deliveries",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("subscription_id", big_id, nullable=False),
+        sa.Column("event", sa.String(length=60), nullable=False),
+        sa.Column("body", json_type, nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("response_status", sa.Integer(), nullable=True),
+        sa.Column("response_excerpt", sa.String(length=1000), nullable=True),
+        sa.Column("error", sa.String(length=500), nullable=True),
+        sa.Column("duration_ms", sa.Integer(), nullable=True),
+        sa.Column("is_test", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscription_id"],
+            ["webhook_subscriptions.id"],
+            name=op.f("fk_webhook_deliveries_subscription_id_webhook_subscriptions"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_webhook_deliveries_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_deliveries")),
+        sa.UniqueConstraint("uid", name=op.f("uq_webhook_deliveries_uid")),
+    )
+    with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
+        batch_op.create_index("ix_webhook_deliveries_subscription_id_id", ["subscription_id", "id"], unique=False)
+
+    op.create_table(
+        "broadcasts",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("account_id", big_id, nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("audience", json_type, nullable=False),
+        sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("scheduled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_by", big_id, nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_broadcasts_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["created_by"], ["users.id"], name=op.f("fk_broadcasts_created_by_users")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_broadcasts_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_broadcasts")),
+        sa.UniqueConstraint("uid", name=op.f("uq_broadcasts_uid")),
+    )
+    with op.batch_alter_table("broadcasts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_broadcasts_tenant_id"), ["tenant_id"], unique=False)
 
     op.create_table(
         "consent_events",
@@ -522,6 +941,15 @@ def upgrade() -> None:
         sa.Column("silence_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("flow_expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("unread_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("team_id", big_id, nullable=True),
+        sa.Column("priority", sa.String(length=10), nullable=True),
+        sa.Column("snoozed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sla_kind", sa.String(length=10), nullable=True),
+        sa.Column("sla_due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sla_warned_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sla_breached_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("waiting_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("first_answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_in_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_out_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
@@ -535,6 +963,9 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_conversations_customer_id_customers")),
         sa.ForeignKeyConstraint(["owner_user_id"], ["users.id"], name=op.f("fk_conversations_owner_user_id_users")),
+        sa.ForeignKeyConstraint(
+            ["team_id"], ["teams.id"], name=op.f("fk_conversations_team_id_teams"), ondelete="SET NULL"
+        ),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_conversations_tenant_id_tenants")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
         sa.UniqueConstraint("account_id", "peer_kind", "peer", name=op.f("uq_conversations_account_id_peer_kind_peer")),
@@ -570,6 +1001,21 @@ def upgrade() -> None:
             sqlite_where=sa.text("silence_due_at IS NOT NULL"),
             postgresql_where=sa.text("silence_due_at IS NOT NULL"),
         )
+        batch_op.create_index(
+            "ix_conversations_sla",
+            ["sla_due_at"],
+            unique=False,
+            sqlite_where=sa.text("sla_due_at IS NOT NULL"),
+            postgresql_where=sa.text("sla_due_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_conversations_snoozed",
+            ["snoozed_until"],
+            unique=False,
+            sqlite_where=sa.text("snoozed_until IS NOT NULL"),
+            postgresql_where=sa.text("snoozed_until IS NOT NULL"),
+        )
+        batch_op.create_index("ix_conversations_tenant_id", ["tenant_id", "id"], unique=False)
 
     op.create_table(
         "early_statuses",
@@ -653,6 +1099,60 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_appointments_customer_id"), ["customer_id"], unique=False)
 
     op.create_table(
+        "conversation_labels",
+        sa.Column("conversation_id", big_id, nullable=False),
+        sa.Column("label_id", big_id, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_conversation_labels_conversation_id_conversations"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["label_id"], ["labels.id"], name=op.f("fk_conversation_labels_label_id_labels"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("conversation_id", "label_id", name=op.f("pk_conversation_labels")),
+    )
+    with op.batch_alter_table("conversation_labels", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_conversation_labels_label_id"), ["label_id"], unique=False)
+
+    op.create_table(
+        "deals",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("customer_id", big_id, nullable=False),
+        sa.Column("conversation_id", big_id, nullable=True),
+        sa.Column("stage_id", big_id, nullable=False),
+        sa.Column("owner_user_id", big_id, nullable=True),
+        sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column("amount_cents", big_id, server_default="0", nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("notes", sa.Text(), server_default="", nullable=False),
+        sa.Column("expected_close", sa.Date(), nullable=True),
+        sa.Column("position", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_deals_conversation_id_conversations"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_deals_customer_id_customers")),
+        sa.ForeignKeyConstraint(["owner_user_id"], ["users.id"], name=op.f("fk_deals_owner_user_id_users")),
+        sa.ForeignKeyConstraint(["stage_id"], ["pipeline_stages.id"], name=op.f("fk_deals_stage_id_pipeline_stages")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_deals_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deals")),
+        sa.UniqueConstraint("uid", name=op.f("uq_deals_uid")),
+    )
+    with op.batch_alter_table("deals", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_deals_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_deals_stage_id"), ["stage_id"], unique=False)
+        batch_op.create_index("ix_deals_tenant_id_stage_id", ["tenant_id", "stage_id"], unique=False)
+
+    op.create_table(
         "flow_runs",
         sa.Column("id", big_id, autoincrement=True, nullable=False),
         sa.Column("tenant_id", big_id, nullable=False),
@@ -700,6 +1200,7 @@ def upgrade() -> None:
         sa.Column("turn_id", big_id, nullable=True),
         sa.Column("dedupe", sa.String(length=120), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("scheduled_for", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_messages_account_id_accounts"), ondelete="CASCADE"
@@ -756,6 +1257,25 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_owner_changes_conversation_id"), ["conversation_id"], unique=False)
 
     op.create_table(
+        "participants",
+        sa.Column("conversation_id", big_id, nullable=False),
+        sa.Column("user_id", big_id, nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_participants_conversation_id_conversations"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_participants_user_id_users"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("conversation_id", "user_id", name=op.f("pk_participants")),
+    )
+    with op.batch_alter_table("participants", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_participants_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
         "ratings",
         sa.Column("id", big_id, autoincrement=True, nullable=False),
         sa.Column("tenant_id", big_id, nullable=False),
@@ -777,6 +1297,21 @@ def upgrade() -> None:
     with op.batch_alter_table("ratings", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_ratings_conversation_id"), ["conversation_id"], unique=False)
 
+    op.create_table(
+        "reads",
+        sa.Column("conversation_id", big_id, nullable=False),
+        sa.Column("user_id", big_id, nullable=False),
+        sa.Column("message_id", big_id, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_reads_conversation_id_conversations"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_reads_user_id_users"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("conversation_id", "user_id", name=op.f("pk_reads")),
+    )
     op.create_table(
         "waitlist",
         sa.Column("id", big_id, autoincrement=True, nullable=False),
@@ -864,7 +1399,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("claims", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_claims_conversation_id"), ["conversation_id"], unique=False)
-        batch_op.create_index("ix_claims_staff_id_ends_at", ["staff_id", "ends_at", "starts_at"], unique=False)
         batch_op.create_index(
             "ix_claims_expires_at",
             ["expires_at"],
@@ -872,6 +1406,34 @@ def upgrade() -> None:
             sqlite_where=sa.text("expires_at IS NOT NULL"),
             postgresql_where=sa.text("expires_at IS NOT NULL"),
         )
+        batch_op.create_index("ix_claims_staff_id_ends_at", ["staff_id", "ends_at", "starts_at"], unique=False)
+
+    op.create_table(
+        "mentions",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("conversation_id", big_id, nullable=False),
+        sa.Column("message_id", big_id, nullable=False),
+        sa.Column("user_id", big_id, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_mentions_conversation_id_conversations"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["messages.id"], name=op.f("fk_mentions_message_id_messages"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_mentions_tenant_id_tenants")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_mentions_user_id_users"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mentions")),
+        sa.UniqueConstraint("message_id", "user_id", name=op.f("uq_mentions_message_id_user_id")),
+    )
+    with op.batch_alter_table("mentions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_mentions_conversation_id"), ["conversation_id"], unique=False)
+        batch_op.create_index("ix_mentions_user_id_seen_at", ["user_id", "seen_at"], unique=False)
 
     op.create_table(
         "outbox",
@@ -890,22 +1452,160 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_outbox")),
     )
+    op.create_table(
+        "service_requests",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("customer_id", big_id, nullable=False),
+        sa.Column("service_id", big_id, nullable=True),
+        sa.Column("staff_id", big_id, nullable=True),
+        sa.Column("appointment_id", big_id, nullable=True),
+        sa.Column("conversation_id", big_id, nullable=True),
+        sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column("address", sa.String(length=500), server_default="", nullable=False),
+        sa.Column("equipment", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("priority", sa.String(length=10), server_default="normal", nullable=False),
+        sa.Column("status", sa.String(length=20), server_default="new", nullable=False),
+        sa.Column("preferred_day", sa.Date(), nullable=True),
+        sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["appointment_id"],
+            ["appointments.id"],
+            name=op.f("fk_service_requests_appointment_id_appointments"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["business_id"],
+            ["businesses.id"],
+            name=op.f("fk_service_requests_business_id_businesses"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_service_requests_conversation_id_conversations"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["customer_id"], ["customers.id"], name=op.f("fk_service_requests_customer_id_customers")
+        ),
+        sa.ForeignKeyConstraint(["service_id"], ["services.id"], name=op.f("fk_service_requests_service_id_services")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_service_requests_staff_id_staff")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_service_requests_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_service_requests")),
+        sa.UniqueConstraint("uid", name=op.f("uq_service_requests_uid")),
+    )
+    with op.batch_alter_table("service_requests", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_service_requests_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index("ix_service_requests_tenant_id_status", ["tenant_id", "status"], unique=False)
+
+    op.create_table(
+        "invoices",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("customer_id", big_id, nullable=False),
+        sa.Column("service_request_id", big_id, nullable=True),
+        sa.Column("appointment_id", big_id, nullable=True),
+        sa.Column("number", sa.String(length=40), nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("subtotal_cents", big_id, nullable=False),
+        sa.Column("tax_cents", big_id, nullable=False),
+        sa.Column("total_cents", big_id, nullable=False),
+        sa.Column("tax_rate_ppm", sa.Integer(), nullable=True),
+        sa.Column("notes", sa.Text(), server_default="", nullable=False),
+        sa.Column("due_date", sa.Date(), nullable=True),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("total_cents = subtotal_cents + tax_cents", name=op.f("ck_invoices_adds_up")),
+        sa.ForeignKeyConstraint(
+            ["appointment_id"],
+            ["appointments.id"],
+            name=op.f("fk_invoices_appointment_id_appointments"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["business_id"], ["businesses.id"], name=op.f("fk_invoices_business_id_businesses"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_invoices_customer_id_customers")),
+        sa.ForeignKeyConstraint(
+            ["service_request_id"],
+            ["service_requests.id"],
+            name=op.f("fk_invoices_service_request_id_service_requests"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_invoices_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoices")),
+        sa.UniqueConstraint("tenant_id", "number", name=op.f("uq_invoices_tenant_id_number")),
+        sa.UniqueConstraint("uid", name=op.f("uq_invoices_uid")),
+    )
+    with op.batch_alter_table("invoices", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invoices_customer_id"), ["customer_id"], unique=False)
+
+    op.create_table(
+        "invoice_lines",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("invoice_id", big_id, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("description", sa.String(length=500), nullable=False),
+        sa.Column("quantity_milli", big_id, nullable=False),
+        sa.Column("unit_price_cents", big_id, nullable=False),
+        sa.Column("total_cents", big_id, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["invoice_id"], ["invoices.id"], name=op.f("fk_invoice_lines_invoice_id_invoices"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_lines")),
+    )
+    with op.batch_alter_table("invoice_lines", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invoice_lines_invoice_id"), ["invoice_id"], unique=False)
     if op.get_bind().dialect.name == "postgresql":
         op.execute(NO_OVERLAP_POSTGRESQL)
+        op.execute(SEARCH_POSTGRESQL)
     else:
         op.execute(NO_OVERLAP_SQLITE.format(when="insert", what="INSERT"))
         op.execute(NO_OVERLAP_SQLITE.format(when="update", what="UPDATE OF staff_id, unit, starts_at, ends_at"))
+        for statement in SEARCH_SQLITE:
+            op.execute(statement)
 
 
 def downgrade() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("DROP TABLE message_search")
+    with op.batch_alter_table("invoice_lines", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invoice_lines_invoice_id"))
+
+    op.drop_table("invoice_lines")
+    with op.batch_alter_table("invoices", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invoices_customer_id"))
+
+    op.drop_table("invoices")
+    with op.batch_alter_table("service_requests", schema=None) as batch_op:
+        batch_op.drop_index("ix_service_requests_tenant_id_status")
+        batch_op.drop_index(batch_op.f("ix_service_requests_customer_id"))
+
+    op.drop_table("service_requests")
     op.drop_table("outbox")
+    with op.batch_alter_table("mentions", schema=None) as batch_op:
+        batch_op.drop_index("ix_mentions_user_id_seen_at")
+        batch_op.drop_index(batch_op.f("ix_mentions_conversation_id"))
+
+    op.drop_table("mentions")
     with op.batch_alter_table("claims", schema=None) as batch_op:
+        batch_op.drop_index("ix_claims_staff_id_ends_at")
         batch_op.drop_index(
             "ix_claims_expires_at",
             sqlite_where=sa.text("expires_at IS NOT NULL"),
             postgresql_where=sa.text("expires_at IS NOT NULL"),
         )
-        batch_op.drop_index("ix_claims_staff_id_ends_at")
         batch_op.drop_index(batch_op.f("ix_claims_conversation_id"))
 
     op.drop_table("claims")
@@ -914,10 +1614,15 @@ def downgrade() -> None:
         batch_op.drop_index("ix_waitlist_business_id_status")
 
     op.drop_table("waitlist")
+    op.drop_table("reads")
     with op.batch_alter_table("ratings", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_ratings_conversation_id"))
 
     op.drop_table("ratings")
+    with op.batch_alter_table("participants", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_participants_user_id"))
+
+    op.drop_table("participants")
     with op.batch_alter_table("owner_changes", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_owner_changes_conversation_id"))
 
@@ -941,6 +1646,16 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_flow_runs_conversation_id"))
 
     op.drop_table("flow_runs")
+    with op.batch_alter_table("deals", schema=None) as batch_op:
+        batch_op.drop_index("ix_deals_tenant_id_stage_id")
+        batch_op.drop_index(batch_op.f("ix_deals_stage_id"))
+        batch_op.drop_index(batch_op.f("ix_deals_customer_id"))
+
+    op.drop_table("deals")
+    with op.batch_alter_table("conversation_labels", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_conversation_labels_label_id"))
+
+    op.drop_table("conversation_labels")
     with op.batch_alter_table("appointments", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_appointments_customer_id"))
         batch_op.drop_index("ix_appointments_business_id_starts_at")
@@ -952,6 +1667,17 @@ def downgrade() -> None:
 
     op.drop_table("early_statuses")
     with op.batch_alter_table("conversations", schema=None) as batch_op:
+        batch_op.drop_index("ix_conversations_tenant_id")
+        batch_op.drop_index(
+            "ix_conversations_snoozed",
+            sqlite_where=sa.text("snoozed_until IS NOT NULL"),
+            postgresql_where=sa.text("snoozed_until IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_conversations_sla",
+            sqlite_where=sa.text("sla_due_at IS NOT NULL"),
+            postgresql_where=sa.text("sla_due_at IS NOT NULL"),
+        )
         batch_op.drop_index(
             "ix_conversations_silence",
             sqlite_where=sa.text("silence_due_at IS NOT NULL"),
@@ -980,6 +1706,18 @@ def downgrade() -> None:
         batch_op.drop_index("ix_consent_events_address")
 
     op.drop_table("consent_events")
+    with op.batch_alter_table("broadcasts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_broadcasts_tenant_id"))
+
+    op.drop_table("broadcasts")
+    with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
+        batch_op.drop_index("ix_webhook_deliveries_subscription_id_id")
+
+    op.drop_table("webhook_deliveries")
+    with op.batch_alter_table("team_members", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_team_members_user_id"))
+
+    op.drop_table("team_members")
     with op.batch_alter_table("staff_hours", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_staff_hours_staff_id"))
 
@@ -988,16 +1726,34 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_staff_absences_staff_id"))
 
     op.drop_table("staff_absences")
+    with op.batch_alter_table("sla_policies", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sla_policies_tenant_id"))
+
+    op.drop_table("sla_policies")
     op.drop_table("scenarios")
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_accounts_tenant_id"))
         batch_op.drop_index(batch_op.f("ix_accounts_business_id"))
 
     op.drop_table("accounts")
+    with op.batch_alter_table("webhook_subscriptions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_webhook_subscriptions_tenant_id"))
+
+    op.drop_table("webhook_subscriptions")
+    with op.batch_alter_table("transfers", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_transfers_tenant_id"))
+
+    op.drop_table("transfers")
+    op.drop_table("teams")
     with op.batch_alter_table("staff", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_staff_business_id"))
 
     op.drop_table("staff")
+    with op.batch_alter_table("sessions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sessions_user_id"))
+        batch_op.drop_index(batch_op.f("ix_sessions_expires_at"))
+
+    op.drop_table("sessions")
     with op.batch_alter_table("services", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_services_business_id"))
 
@@ -1006,6 +1762,22 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_reminder_rules_business_id"))
 
     op.drop_table("reminder_rules")
+    with op.batch_alter_table("password_resets", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_password_resets_user_id"))
+
+    op.drop_table("password_resets")
+    with op.batch_alter_table("oauth_apps", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_oauth_apps_tenant_id"))
+
+    op.drop_table("oauth_apps")
+    with op.batch_alter_table("invitations", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invitations_tenant_id"))
+
+    op.drop_table("invitations")
+    with op.batch_alter_table("integrations", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_integrations_tenant_id"))
+
+    op.drop_table("integrations")
     op.drop_table("holidays")
     with op.batch_alter_table("faqs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_faqs_business_id"))
@@ -1015,6 +1787,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_customer_identities_customer_id"))
 
     op.drop_table("customer_identities")
+    op.drop_table("canned_replies")
     with op.batch_alter_table("business_hours", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_business_hours_business_id"))
 
@@ -1024,10 +1797,16 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_bots_business_id"))
 
     op.drop_table("bots")
+    with op.batch_alter_table("api_keys", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_api_keys_tenant_id"))
+
+    op.drop_table("api_keys")
     with op.batch_alter_table("users", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_users_tenant_id"))
 
     op.drop_table("users")
+    op.drop_table("pipeline_stages")
+    op.drop_table("labels")
     with op.batch_alter_table("idempotency", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_idempotency_expires_at"))
 
@@ -1036,6 +1815,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_customers_tenant_id"))
 
     op.drop_table("customers")
+    op.drop_table("counters")
     with op.batch_alter_table("businesses", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_businesses_tenant_id"))
 
@@ -1044,6 +1824,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_audit_tenant_id_id")
 
     op.drop_table("audit")
+    op.drop_table("attribute_definitions")
     op.drop_table("tenants")
     op.drop_table("lanes")
     with op.batch_alter_table("jobs", schema=None) as batch_op:
