@@ -22,8 +22,13 @@ def record(
     before: Mapping[str, JsonValue] | None,
     after: Mapping[str, JsonValue] | None,
     now: datetime,
+    *,
+    uid: str | None = None,
 ) -> None:
-    """Note that `who` did `action` (`appointment.booked`). `before` and `after`: ids, times, states, no words."""
+    """Note that `who` did `action` (`appointment.booked`) to the thing known outside as `uid`.
+
+    `before` and `after`: what changed, as ids, times, states and settings; no secrets, and nothing a customer said.
+    """
     _ADD(
         db,
         {
@@ -31,9 +36,11 @@ def record(
             "at": now,
             "actor": who.kind,
             "actor_id": who.user_id,
+            "actor_name": who.name,
             "action": action,
             "noun": noun,
             "noun_id": noun_id,
+            "noun_uid": uid,
             "before": before,
             "after": after,
         },

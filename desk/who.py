@@ -8,9 +8,10 @@ Kind = Literal["bot", "customer", "staff", "app", "system"]
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody, or something, that acts for one tenant. `user_id` and `role` belong to `staff`."""
+    """Somebody, or something, that acts for one tenant. `user_id` and `role` belong to `staff`, `name` to an `app`."""
 
     tenant_id: int
     kind: Kind
     user_id: int | None = None
     role: str | None = None
+    name: str = ""

@@ -1,11 +1,12 @@
 """Wake-ups between the parts of the product: in one process, or over Redis between many.
 
-A wake-up carries no data and may be lost; whoever listens also looks by itself from time to time.
+A wake-up carries no data and may be lost; whoever listens also looks by itself from time to time. News carry data and
+stay in the process in which they were committed.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Protocol
 
 
@@ -20,12 +21,21 @@ class Bus(Protocol):
         """An event that is set whenever `topic` was published since it was last cleared."""
         ...
 
+    def tell(self, news: Sequence[object]) -> None:
+        """Hand committed news to all that hear; returns at once. Called on the event loop."""
+        ...
+
+    def hear(self, heard: Callable[[Sequence[object]], None]) -> contextlib.AbstractContextManager[None]:
+        """While the block runs, `heard` is called with what is committed in this process, in order. It must not fail."""
+        ...
+
 
 class MemoryBus:
     """Wake-ups within one process."""
 
     def __init__(self) -> None:
         self._listeners: dict[str, set[asyncio.Event]] = {}
+        self._hearers: list[Callable[[Sequence[object]], None]] = []
 
     async def start(self) -> None:
         """Nothing to connect."""
@@ -45,6 +55,18 @@ class MemoryBus:
             yield woken
         finally:
             self._listeners[topic].discard(woken)
+
+    def tell(self, news: Sequence[object]) -> None:
+        for heard in self._hearers:
+            heard(news)
+
+    @contextlib.contextmanager
+    def hear(self, heard: Callable[[Sequence[object]], None]) -> Iterator[None]:
+        self._hearers.append(heard)
+        try:
+            yield
+        finally:
+            self._hearers.remove(heard)
 
 
 class RedisBus(MemoryBus):

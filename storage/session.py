@@ -2,12 +2,26 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from sqlalchemy.exc import IntegrityError
 
 from storage.base import Db
 
 _TOPICS = "frontdesk_topics"
+_NEWS = "frontdesk_news"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a function wants others to know once its changes are committed."""
+
+    topics: set[str] = field(default_factory=set)
+    news: list[object] = field(default_factory=list)
+
+    def add(self, other: "Said") -> None:
+        self.topics.update(other.topics)
+        self.news.extend(other.news)
 
 
 class Conflict(Exception):  # noqa: N818  named like an HTTP status
@@ -43,7 +57,11 @@ def announce(db: Db, topic: str) -> None:
     db.info.setdefault(_TOPICS, set()).add(topic)
 
 
-def take_topics(db: Db) -> set[str]:
-    """The topics announced since the last call; the store calls this around every function."""
-    topics: set[str] = db.info.pop(_TOPICS, set())
-    return topics
+def tell(db: Db, news: object) -> None:
+    """Hand `news` to whoever listens in this process (`Bus.hear`), after the commit and only then, in this order."""
+    db.info.setdefault(_NEWS, []).append(news)
+
+
+def take_said(db: Db) -> Said:
+    """What was announced and told since the last call; the store calls this around every function."""
+    return Said(db.info.pop(_TOPICS, set()), db.info.pop(_NEWS, []))

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from storage.base import Db
 from storage.bus import Bus
 from storage.filelock import FileLock
-from storage.session import take_topics
+from storage.session import Said, take_said
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -212,7 +212,7 @@ class SqliteStore:
             try:
                 if connection is None:
                     connection = engine.connect()
-                results, topics = _run_group(connection, calls)
+                results, said = _run_group(connection, calls)
             except Exception as away:  # noqa: BLE001  a border: this thread must not die
                 # The connection may be in any state: drop it, and tell everybody that nothing was changed.
                 if connection is not None:
@@ -221,8 +221,8 @@ class SqliteStore:
                     connection = None
                 unavailable = StoreUnavailable(_reason(away))
                 unavailable.__cause__ = away
-                results, topics = [(False, unavailable)] * len(calls), set()
-            _resolve(calls, results, topics, self._bus)
+                results, said = [(False, unavailable)] * len(calls), Said()
+            _resolve(calls, results, said, self._bus)
         if connection is not None:
             connection.close()
         engine.dispose()
@@ -239,10 +239,10 @@ def _breaks_file(error: OperationalError) -> bool:
     return code is not None and code & 0xFF in _FILE_TROUBLE  # the low byte of an extended code is the code
 
 
-def _run_group(connection: Connection, calls: list[_Call]) -> tuple[list[_Result], set[str]]:
+def _run_group(connection: Connection, calls: list[_Call]) -> tuple[list[_Result], Said]:
     """Each call in its savepoint, one commit for all. An error of the file itself undoes the whole group."""
     results: list[_Result] = []
-    topics: set[str] = set()
+    said = Said()
     with connection.begin():
         raw = cast(sqlite3.Connection, connection.connection.driver_connection)
         for call, _, _ in calls:
@@ -250,28 +250,28 @@ def _run_group(connection: Connection, calls: list[_Call]) -> tuple[list[_Result
             try:
                 results.append((True, call(connection)))
                 raw.execute("RELEASE call")
-                topics |= take_topics(connection)
+                said.add(take_said(connection))
             except Exception as error:
                 if isinstance(error, OperationalError) and _breaks_file(error):
                     raise
                 raw.execute("ROLLBACK TO call")
                 raw.execute("RELEASE call")
-                take_topics(connection)
+                take_said(connection)
                 results.append((False, error))
-    return results, topics
+    return results, said
 
 
-def _resolve(calls: list[_Call], results: list[_Result], topics: set[str], bus: Bus) -> None:
+def _resolve(calls: list[_Call], results: list[_Result], said: Said, bus: Bus) -> None:
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], _Result]]] = {}
     for (_, future, loop), result in zip(calls, results, strict=True):
         by_loop.setdefault(loop, []).append((future, result))
     for loop, settled in by_loop.items():
         with contextlib.suppress(RuntimeError):  # the loop was closed while we worked: nobody waits any more
-            loop.call_soon_threadsafe(_settle, settled, topics, bus)
-        topics = set()
+            loop.call_soon_threadsafe(_settle, settled, said, bus)
+        said = Said()
 
 
-def _settle(settled: list[tuple[asyncio.Future[Any], _Result]], topics: set[str], bus: Bus) -> None:
+def _settle(settled: list[tuple[asyncio.Future[Any], _Result]], said: Said, bus: Bus) -> None:
     for future, (ok, value) in settled:
         if future.cancelled():
             continue
@@ -279,8 +279,14 @@ def _settle(settled: list[tuple[asyncio.Future[Any], _Result]], topics: set[str]
             future.set_result(value)
         else:
             future.set_exception(value)
-    for topic in topics:
+    _pass_on(said, bus)
+
+
+def _pass_on(said: Said, bus: Bus) -> None:
+    for topic in said.topics:
         bus.publish(topic)
+    if said.news:
+        bus.tell(said.news)
 
 
 class PostgresStore:
@@ -305,7 +311,7 @@ class PostgresStore:
         loop = asyncio.get_running_loop()
         for left in reversed(range(self._TRIES)):
             try:
-                result, topics = await loop.run_in_executor(
+                result, said = await loop.run_in_executor(
                     self._threads, lambda: self._write(lambda db: fn(db, *args, **kwargs))
                 )
             except _Again as again:
@@ -313,8 +319,7 @@ class PostgresStore:
                     raise StoreUnavailable(_reason(again.cause)) from again.cause
                 await asyncio.sleep(random.uniform(0.005, 0.05))
                 continue
-            for topic in topics:
-                self._bus.publish(topic)
+            _pass_on(said, self._bus)
             return result
         raise AssertionError("unreachable")
 
@@ -330,21 +335,21 @@ class PostgresStore:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
-    def _write(self, call: Callable[[Db], T]) -> tuple[T, set[str]]:
+    def _write(self, call: Callable[[Db], T]) -> tuple[T, Said]:
         committing = False
         try:
             with self._engine.connect() as connection:
-                take_topics(connection)
+                take_said(connection)
                 transaction = connection.begin()
                 try:
                     result = call(connection)
                 except BaseException:
                     transaction.rollback()
                     raise
-                topics = take_topics(connection)
+                said = take_said(connection)
                 committing = True
                 transaction.commit()
-                return result, topics
+                return result, said
         except DBAPIError as error:
             state = getattr(error.orig, "sqlstate", None)
             if state in {"40001", "40P01"}:  # serialization failure, deadlock: PostgreSQL undid it all

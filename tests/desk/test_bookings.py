@@ -18,7 +18,7 @@ from storage.models.audit import audit
 from storage.models.businesses import staff
 from storage.models.calendar import appointments, claims
 from storage.models.jobs import jobs
-from storage.session import take_topics
+from storage.session import take_said
 from tests.desk import shop as shops
 from tests.desk.shop import AUSTIN, NOW, Shop, at, minutes
 
@@ -63,7 +63,7 @@ def count(db: Db, table: FromClause) -> int:
 
 
 def test_held_time_is_booked_with_reminders_audit_and_a_wake_up(db: Db, shop: Shop) -> None:
-    take_topics(db)
+    take_said(db)
     kept = hold(db, shop, TEN, shop.ben)
     assert kept.slot.staff_name == "Ben"
     assert kept.expires_at == NOW + minutes(10)
@@ -75,7 +75,7 @@ def test_held_time_is_booked_with_reminders_audit_and_a_wake_up(db: Db, shop: Sh
     assert db.execute(select(audit.c.action, audit.c.actor, audit.c.noun_id)).all() == [
         ("appointment.booked", "bot", made.id)
     ]
-    assert take_topics(db) >= {f"appointments:{shop.business_id}"}
+    assert take_said(db).topics >= {f"appointments:{shop.business_id}"}
     assert bookings.get(db, shop.bot, made.id) == made
     assert bookings.upcoming(db, shop.bot, customer_id=shop.customer_id, now=NOW) == [made]
 
