@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import Select, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from desk import audit, customers
+from desk import audit, customers, live
 from desk.errors import NotAllowed, NotFound, Stale
 from desk.text import one_line, storable
 from desk.who import Actor
@@ -342,6 +342,7 @@ def _hand(
         now,
     )
     announce(db, f"inbox:{who.tenant_id}")
+    live.changed(db, who.tenant_id, conversation_id, "assigned", user_id=user_id, detail=owner)
     return after
 
 
@@ -358,6 +359,7 @@ def _set_status(db: Db, who: Actor, conversation_id: int, values: Mapping[str, o
         db, who, f"conversation.{status}", "conversation", conversation_id, {"status": before}, {"status": status}, now
     )
     announce(db, f"inbox:{who.tenant_id}")
+    live.changed(db, who.tenant_id, conversation_id, "conversation", detail=status)
 
 
 def _people_only(who: Actor, conversation_id: int) -> None:

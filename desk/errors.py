@@ -81,3 +81,18 @@ class IdentityTaken(DeskError):
     def __init__(self, customer_id: int) -> None:
         super().__init__("identity_taken", "Another customer already has this address.", customer_id=customer_id)
         self.customer_id = customer_id
+
+
+class AlreadyThere(DeskError):
+    """There is one already with this value, which only one may have; `field` names it."""
+
+    def __init__(self, noun: str, field: str) -> None:
+        super().__init__("already_there", f"There is already a {noun} with this {field}.", noun=noun, field=field)
+        self.field = field
+
+
+class InUse(DeskError):
+    """It cannot be removed while something else needs it."""
+
+    def __init__(self, noun: str, message: str) -> None:
+        super().__init__("in_use", message, noun=noun)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import Select, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from desk import live
 from desk.text import one_line, storable
 from desk.who import Actor
 from storage.base import Db, JsonValue, new_uid
@@ -85,6 +86,8 @@ def add_in(
             "created_at": now,
         },
     ).scalar_one_or_none()
+    if added is not None:
+        live.changed(db, tenant_id, conversation_id, "message", message_id=added)
     return added
 
 
@@ -132,6 +135,8 @@ def add_out(
             "created_at": now,
         },
     ).scalar_one_or_none()
+    if added is not None:
+        live.changed(db, tenant_id, conversation_id, "message", message_id=added)
     return added
 
 
@@ -195,12 +200,12 @@ def set_status(
     values = {"account": account_id, "provider": provider_id}
     new = {"new_status": status, "new_rank": _RANKS[status]}
     new |= {"new_code": error_code, "new_text": error_text and one_line(error_text, 500)}
-    if _SET_STATUS(db, {**values, **new}).rowcount > 0:
+    if _advance(db, {**values, **new}):
         return "changed"
     if db.dialect.name == "postgresql":
         # Our own request may be writing down this id right now: wait for it, and look again.
         _LOCK(db, values)
-        if _SET_STATUS(db, {**values, **new}).rowcount > 0:
+        if _advance(db, {**values, **new}):
             return "changed"
     if _KNOWN(db, values).first() is not None:
         return "ignored"
@@ -222,9 +227,18 @@ def attach_provider_id(db: Db, message_id: int, provider_id: str, status: str) -
     known = [(_RANKS[status], status, None), *((_RANKS[row.status], *row) for row in _TAKE_EARLY(db, values))]
     rank, furthest, code = max(known, key=lambda one: one[0])
     new = {"new_status": furthest, "new_rank": rank, "new_code": code, "new_text": None}
-    _SET_STATUS(db, {**values, **new})
+    _advance(db, {**values, **new})
     now_is: str = _STATUS_OF(db, {"message_id": message_id}).scalar_one()
     return now_is
+
+
+def _advance(db: Db, values: Mapping[str, object]) -> bool:
+    """True when the message had not come as far yet; whoever looks on is told."""
+    row = _SET_STATUS(db, values).first()
+    if row is None:
+        return False
+    live.changed(db, row.tenant_id, row.conversation_id, "status", message_id=row.id)
+    return True
 
 
 def forget_early(db: Db, before: datetime) -> int:
@@ -301,6 +315,7 @@ _SET_STATUS = Prepared(
     update(messages)
     .where(*_OURS, case(_RANKS, value=_m.status, else_=0) < bindparam("new_rank"))
     .values(status=bindparam("new_status"), error_code=bindparam("new_code"), error_text=bindparam("new_text"))
+    .returning(_m.id, _m.tenant_id, _m.conversation_id)
 )
 _KNOWN = Prepared(select(_m.id).where(*_OURS))
 _LOCK = Prepared(

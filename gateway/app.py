@@ -17,6 +17,8 @@ from gateway.jobs.schedule import Sweeper
 from gateway.jobs.worker import Worker
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
+from gateway.rest import dispatch, docs
+from gateway.rest.v1 import surface as v1
 
 log = structlog.get_logger()
 
@@ -34,6 +36,10 @@ def make_app(house: House) -> web.Application:
     app[routes.RECEIVER] = Receiver(house, spool if server.spool else None)
     routes.add_routes(app)
     webchat.add_routes(app)
+    app[errors.SURFACES] = surfaces = (v1.make(),)
+    for surface in surfaces:
+        dispatch.add_surface(app, house, surface)
+    docs.add_routes(app)
     health.add_routes(app)
     return app
 

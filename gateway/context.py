@@ -16,8 +16,12 @@ from channels.twilio.client import TwilioClient
 from desk.clock import Clock, SystemClock
 from gateway.accounts import TOPIC as ACCOUNTS_TOPIC
 from gateway.accounts import Account, Accounts
+from gateway.auth.schemes import TOPIC as SIGN_INS_TOPIC
+from gateway.auth.schemes import Doorman
+from gateway.auth.tokens import Tokens
 from gateway.pipeline.order import Order
-from gateway.settings import Settings, master_key
+from gateway.rest.limits import Limits
+from gateway.settings import Settings, master_keys
 from storage.bus import Bus, MemoryBus, RedisBus
 from storage.seal import Sealer
 from storage.store import Store, open_store
@@ -35,6 +39,8 @@ class House:
     accounts: Accounts
     adapters: Mapping[tuple[str, str], Adapter]  # by provider and channel
     bots: Registry
+    doorman: Doorman
+    limits: Limits
     order: Order = field(default_factory=Order)
 
     def adapter(self, account: Account) -> Adapter:
@@ -65,7 +71,9 @@ async def open_house(
     """
     bus: Bus = RedisBus(settings.redis.url) if settings.redis.url else MemoryBus()
     store = open_store(settings.database.url, bus, pool_size=settings.database.pool_size, owner_note=note)
-    sealer = Sealer(master_key(settings))
+    keys = master_keys(settings)
+    sealer = Sealer(*keys)
+    doorman = Doorman(store, Tokens(keys), monotonic_s)
     accounts = Accounts(store, sealer, settings, monotonic_s)
     await store.start()
     http = aiohttp.ClientSession(trust_env=True)
@@ -80,21 +88,27 @@ async def open_house(
             accounts=accounts,
             adapters=adapters(Network(TwilioClient(http, api_base=settings.twilio.api_base), deliver)),
             bots=Registry(),
+            doorman=doorman,
+            limits=Limits(settings),
         )
-        forgetting = asyncio.create_task(_forget_accounts(bus, accounts))
+        forgetting = [
+            asyncio.create_task(_forget(bus, ACCOUNTS_TOPIC, accounts.forget)),
+            asyncio.create_task(_forget(bus, SIGN_INS_TOPIC, doorman.forget)),
+        ]
         try:
             yield house
         finally:
-            forgetting.cancel()
+            for task in forgetting:
+                task.cancel()
     finally:
         await http.close()
         await bus.stop()
         await store.stop()
 
 
-async def _forget_accounts(bus: Bus, accounts: Accounts) -> None:
-    async with bus.listen(ACCOUNTS_TOPIC) as changed:
+async def _forget(bus: Bus, topic: str, forget: Callable[[], None]) -> None:
+    async with bus.listen(topic) as changed:
         while True:
             await changed.wait()
             changed.clear()
-            accounts.forget()
+            forget()

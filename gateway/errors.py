@@ -1,39 +1,31 @@
-"""Errors as the v1 surface words them, and the net under every handler."""
+"""The net under every handler: refusals and surprises become answers in the shape of the API that was asked."""
 
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
 import structlog
 from aiohttp import web
 
+from gateway import health
+from gateway.rest import dispatch
+from gateway.rest.problem import JSON_CODES, Problem
+from gateway.rest.surface import Seen, Surface
 from storage.base import new_uid
 
 log = structlog.get_logger()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_CODES = {
-    400: "BAD_REQUEST",
-    404: "NOT_FOUND",
-    405: "METHOD_NOT_ALLOWED",
-    411: "LENGTH_REQUIRED",
-    413: "TOO_LARGE",
-    415: "UNSUPPORTED_MEDIA_TYPE",
-}
+SURFACES: web.AppKey[Sequence[Surface]] = web.AppKey("surfaces")
 
 
 def problem(request: web.Request, status: int, code: str, detail: str) -> web.Response:
-    """An error in the shape of the v1 surface: `{detail, error_code, status_code, path, timestamp, request_id}`."""
+    """An error in the shape of the surface under whose prefix the request came."""
     request_id = new_uid()
-    body = {
-        "detail": detail,
-        "error_code": code,
-        "status_code": status,
-        "path": request.path,
-        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        "request_id": request_id,
-    }
+    surface = _surface(request)
+    body = surface.error(
+        Problem(status, detail, code=code), Seen(request.path, request_id, request.app[health.HOUSE].clock.now())
+    )
     return web.Response(
         status=status, body=orjson.dumps(body), content_type="application/json", headers={"X-Request-ID": request_id}
     )
@@ -47,14 +39,22 @@ async def catch(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as refused:
         if refused.status < 400:
             raise
-        answer = problem(request, refused.status, _CODES.get(refused.status, "ERROR"), refused.reason)
-        if (allow := refused.headers.get("Allow")) is not None:
-            answer.headers["Allow"] = allow
-        return answer
+        allow = refused.headers.get("Allow")
+        headers = {} if allow is None else {"Allow": allow}
+        code = JSON_CODES.get(refused.status, "ERROR")
+        refusal = Problem(refused.status, refused.reason, code=code, headers=headers)
+        return await dispatch.refuse(request.app[health.HOUSE], _surface(request), request, refusal)
     except Exception:
         answer = problem(request, 500, "INTERNAL_ERROR", "Something went wrong on our side.")
         log.exception("request failed", method=request.method, route=_route(request), id=answer.headers["X-Request-ID"])
         return answer
+
+
+def _surface(request: web.Request) -> Surface:
+    """The one with the longest prefix that fits; the first for paths that are nobody's."""
+    surfaces = request.app[SURFACES]
+    fitting = [one for one in surfaces if request.path.startswith(f"{one.prefix}/")]
+    return max(fitting, key=lambda one: len(one.prefix), default=surfaces[0])
 
 
 def _route(request: web.Request) -> str:

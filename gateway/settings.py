@@ -95,6 +95,19 @@ def _redis(url: str) -> str:
     return url
 
 
+def _mail(url: str) -> str:
+    if url and not re.match(r"smtps?://[^/]+", url):
+        raise ValueError("should begin with smtp:// or smtps:// and a host")
+    return url
+
+
+def _rule(rule: str) -> str:
+    one = r"\s*\d{1,9}\s*(/|per)\s*(\d{1,4}\s+)?(second|minute|hour|day)s?\s*"
+    if rule and not re.fullmatch(f"{one}(;{one})*", rule):
+        raise ValueError("should be a number per time, such as 100/minute or 10/15 minutes; 100/hour")
+    return rule
+
+
 def _strong(key: SecretStr) -> SecretStr:
     """A12: nobody starts with the key of a tutorial."""
     text = key.get_secret_value()
@@ -112,6 +125,7 @@ def _lower(value: object) -> object:
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1)]
+Rule = Annotated[str, AfterValidator(_rule)]
 
 
 class Section(BaseModel):
@@ -148,6 +162,40 @@ class Log(Section):
 
 class Secrets(Section):
     key: Annotated[SecretStr, AfterValidator(_strong)] = _NO_SECRET
+    old_key: Annotated[SecretStr, AfterValidator(_strong)] = _NO_SECRET
+
+
+class Auth(Section):
+    access_token_h: Annotated[float, Field(gt=0, le=24)] = 24
+    refresh_token_days: Annotated[int, Field(ge=1, le=365)] = 30
+    registration: bool = True
+    logins_at_once: Annotated[int, Field(ge=1, le=64)] = 2
+
+
+class Limits(Section):
+    """Each is a rule such as "100/minute; 1000/hour"; empty is no limit."""
+
+    enabled: bool = True
+    v1_anonymous: Rule = "60/minute"
+    v1_token: Rule = "100/minute"
+    v1_ai_tenant: Rule = "100/minute; 1000/hour"
+    v1_ai_user: Rule = "50/minute"
+    sign_in: Rule = "10/15 minutes"
+    sign_in_address: Rule = "60/15 minutes"
+    v2_anonymous: Rule = "100/minute"
+    v2_token: Rule = "1000/minute"
+    dashboard: Rule = "100/minute; 1000/hour"
+
+
+class Mail(Section):
+    url: Annotated[str, AfterValidator(_mail), Field(repr=False)] = ""
+    sender: str = "Frontdesk <frontdesk@localhost>"
+
+
+class Webhooks(Section):
+    allow_private: bool = False
+    timeout_s: Seconds = 15.0
+    disable_after_days: Annotated[int, Field(ge=1, le=30)] = 5
 
 
 class Twilio(Section):
@@ -194,6 +242,10 @@ class Settings(Section):
     data_dir: Path = Path("data")
     log: Log = Log()
     secrets: Secrets = Secrets()
+    auth: Auth = Auth()
+    limits: Limits = Limits()
+    mail: Mail = Mail()
+    webhooks: Webhooks = Webhooks()
     twilio: Twilio = Twilio()
     meta: Meta = Meta()
     stripe: Stripe = Stripe()
@@ -255,6 +307,15 @@ def master_key(settings: Settings) -> bytes:
     if len(key) < _KEY_BYTES:
         raise SettingsError(f"{path} is damaged: bring it back from a backup, or sealed secrets are lost")
     return key.encode()
+
+
+def master_keys(settings: Settings) -> list[bytes]:
+    """The key in force, and the one before it where it is given: the first seals, both open.
+
+    Raises: SettingsError
+    """
+    old = settings.secrets.old_key.get_secret_value().encode()
+    return [master_key(settings), *([old] if old else [])]
 
 
 def _make_key(path: Path) -> None:

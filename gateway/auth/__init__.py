@@ -1,0 +1,1 @@
+"""Who may call: passwords, tokens, keys and what each role may do."""

@@ -1,0 +1,14 @@
+"""The canonical surface, `/api/v1`. A resource is a module here with `routes`, and a name in `_RESOURCES`."""
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from gateway.rest.route import Routes
+
+# In the order of the document.
+_RESOURCES = ("canned_replies",)
+
+
+def all_routes() -> Sequence[Routes]:
+    """Every resource's routes."""
+    return [import_module(f"gateway.rest.v1.{name}").routes for name in _RESOURCES]

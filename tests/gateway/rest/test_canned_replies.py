@@ -1,0 +1,62 @@
+"""Canned replies over REST."""
+
+from tests.gateway.front import Front
+from tests.gateway.rest.api import Client, person
+
+PARKING = {"shortcut": "parking", "title": "Where to park", "text": "You can park behind the house."}
+
+
+async def test_they_are_added_found_changed_and_removed(api: Client) -> None:
+    made = await api.post("/canned-replies", PARKING)
+    assert made.items() >= PARKING.items()
+    assert made["language"] is None and made["created_at"] == "2026-03-02T18:00:00Z"
+    path = f"/canned-replies/{made['id']}"
+    assert await api.get(path) == made
+    assert (await api.get("/canned-replies/?search=PARK"))["items"] == [made]
+    assert (await api.get("/canned-replies?search=park%25"))["items"] == []
+    assert (await api.patch(path, {"text": "On the street."}))["title"] == "Where to park"
+    replaced = await api.put(path, {"shortcut": "car", "text": "In the yard."})
+    assert (replaced["shortcut"], replaced["title"]) == ("car", "")
+    await api.delete(path)
+    await api.get(path, status=404)
+
+
+async def test_a_shortcut_is_there_once(api: Client) -> None:
+    await api.post("/canned-replies", PARKING)
+    refused = await api.post("/canned-replies", PARKING, status=409)
+    assert refused["error_code"] == "ALREADY_THERE" and "shortcut" in refused["detail"]
+
+
+async def test_what_was_read_can_be_sent_back_and_what_is_unknown_is_named(api: Client) -> None:
+    made = await api.post("/canned-replies", PARKING)
+    path = f"/canned-replies/{made['id']}"
+    assert await api.put(path, made) == made
+    refused = await api.put(path, {**PARKING, "colour": "red"}, status=422)
+    assert refused["detail"] == [
+        {"loc": ["body", "colour"], "msg": "Extra inputs are not permitted", "type": "extra_forbidden"}
+    ]
+
+
+async def test_every_change_is_in_the_audit(api: Client) -> None:
+    made = await api.post("/canned-replies", PARKING)
+    await api.patch(f"/canned-replies/{made['id']}", {"title": "Cars"})
+    await api.delete(f"/canned-replies/{made['id']}")
+    rows = await api.front.rows("SELECT action, actor_id FROM audit WHERE noun = 'canned_reply' ORDER BY id")
+    assert rows == [(f"canned_reply.{what}", api.user_id) for what in ("created", "updated", "deleted")]
+
+
+async def test_a_viewer_reads_and_does_not_write(desk: Front) -> None:
+    viewer = await person(desk, "viewer")
+    await viewer.get("/canned-replies")
+    refused = await viewer.post("/canned-replies", PARKING, status=403)
+    assert refused["scope"] == "canned_replies:write"
+
+
+async def test_the_same_key_adds_once_and_another_body_is_refused(api: Client) -> None:
+    key = {"Idempotency-Key": "once"}
+    first = await api.call("POST", "/canned-replies", PARKING, headers=key)
+    again = await api.call("POST", "/canned-replies/", PARKING, headers=key)
+    assert (first.status, again.status, again.json) == (201, 201, first.json)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    other = await api.call("POST", "/canned-replies", {**PARKING, "title": "x"}, headers=key)
+    assert (other.status, other.json["error_code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
