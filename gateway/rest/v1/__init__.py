@@ -6,7 +6,38 @@ from importlib import import_module
 from gateway.rest.route import Routes
 
 # In the order of the document.
-_RESOURCES = ("canned_replies",)
+_RESOURCES = (
+    "auth",
+    "users",
+    "invitations",
+    "api_keys",
+    "oauth_apps",
+    "audit",
+    "businesses",
+    "channels",
+    "whatsapp",
+    "bots",
+    "scenarios",
+    "customers",
+    "attributes",
+    "transfers",
+    "conversations",
+    "messages",
+    "canned_replies",
+    "teams",
+    "labels",
+    "sla_policies",
+    "inbox",
+    "deals",
+    "broadcasts",
+    "webhooks",
+    "service_requests",
+    "technicians",
+    "appointments",
+    "invoices",
+    "integrations",
+    "dashboard",
+)
 
 
 def all_routes() -> Sequence[Routes]:

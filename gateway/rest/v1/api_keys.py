@@ -1,0 +1,5 @@
+"""API keys."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("API keys")

@@ -1,0 +1,5 @@
+"""Appointments."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Appointments")

@@ -1,0 +1,5 @@
+"""Customers."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Customers")

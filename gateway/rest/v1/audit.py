@@ -1,0 +1,5 @@
+"""Audit."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Audit")

@@ -1,0 +1,5 @@
+"""Sign-in."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Sign-in")

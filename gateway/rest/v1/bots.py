@@ -1,0 +1,5 @@
+"""Bots."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Bots")

@@ -1,0 +1,5 @@
+"""Broadcasts."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Broadcasts")

@@ -1,0 +1,5 @@
+"""Businesses."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Businesses")

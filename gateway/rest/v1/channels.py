@@ -1,0 +1,5 @@
+"""Channels."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Channels")

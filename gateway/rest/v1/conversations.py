@@ -1,0 +1,5 @@
+"""Conversations."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Conversations")

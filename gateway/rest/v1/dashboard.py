@@ -1,0 +1,5 @@
+"""Dashboard."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Dashboard")

@@ -1,0 +1,5 @@
+"""Deals."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Deals")

@@ -1,0 +1,5 @@
+"""Inbox."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Inbox")

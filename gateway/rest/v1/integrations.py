@@ -1,0 +1,5 @@
+"""Integrations."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Integrations")

@@ -1,0 +1,5 @@
+"""Users."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Users")

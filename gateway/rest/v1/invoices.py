@@ -1,0 +1,5 @@
+"""Invoices."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Invoices")

@@ -1,0 +1,5 @@
+"""Labels."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Labels")

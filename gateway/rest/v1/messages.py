@@ -1,0 +1,5 @@
+"""Messages."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Messages")

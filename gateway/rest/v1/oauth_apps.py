@@ -1,0 +1,5 @@
+"""OAuth apps."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("OAuth apps")

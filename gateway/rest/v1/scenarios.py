@@ -1,0 +1,5 @@
+"""Scenarios."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Scenarios")

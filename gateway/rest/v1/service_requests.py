@@ -1,0 +1,5 @@
+"""Service requests."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Service requests")

@@ -1,0 +1,5 @@
+"""Promises of time."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Promises of time")

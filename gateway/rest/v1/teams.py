@@ -1,0 +1,5 @@
+"""Teams."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Teams")

@@ -1,0 +1,5 @@
+"""Technicians."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Technicians")

@@ -1,0 +1,5 @@
+"""Webhooks."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("Webhooks")

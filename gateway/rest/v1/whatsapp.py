@@ -1,0 +1,5 @@
+"""WhatsApp numbers."""
+
+from gateway.rest.route import Routes
+
+routes = Routes("WhatsApp numbers")
