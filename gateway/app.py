@@ -18,6 +18,7 @@ from gateway.jobs.worker import Worker
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
 from gateway.rest import dispatch, docs
+from gateway.rest.v1 import aliases
 from gateway.rest.v1 import surface as v1
 
 log = structlog.get_logger()
@@ -37,7 +38,7 @@ def make_app(house: House) -> web.Application:
     routes.add_routes(app)
     webchat.add_routes(app)
     app[errors.SURFACES] = surfaces = (v1.make(),)
-    for surface in surfaces:
+    for surface in (*surfaces, *map(aliases.of, surfaces[:1])):
         dispatch.add_surface(app, house, surface)
     docs.add_routes(app)
     health.add_routes(app)

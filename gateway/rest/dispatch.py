@@ -347,12 +347,6 @@ def _finish(response: web.StreamResponse, call: Call, standing: Standing | None,
             response.headers.setdefault(name, value)
     if route is not None and route.deprecated is not None:
         gone = route.deprecated
-        response.headers["Deprecation"] = f"@{int(_midnight(gone.since))}"
+        response.headers["Deprecation"] = "true"
         response.headers["Sunset"] = f"{gone.sunset:%a, %d %b %Y} 00:00:00 GMT"
-        response.headers["Link"] = f'<{gone.successor}>; rel="successor-version"'
-
-
-def _midnight(day: Any) -> float:
-    from datetime import UTC, datetime, time
-
-    return datetime.combine(day, time(), UTC).timestamp()
+        response.headers["Link"] = f'<{gone.successor.format(**call.request.match_info)}>; rel="successor-version"'

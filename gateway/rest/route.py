@@ -25,9 +25,8 @@ ONLY_PEOPLE: Final = "people"  # a signed-in person, not a program
 
 @dataclass(frozen=True, slots=True)
 class Deprecated:
-    """Since when a route is deprecated, when it will go, and what to use instead."""
+    """A route that will go at `sunset` (RFC 8594), and what to use instead."""
 
-    since: date
     sunset: date
     successor: str
 
