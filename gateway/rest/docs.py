@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator
 from functools import lru_cache
 from html import escape
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -12,6 +13,7 @@ from gateway import errors, health
 from gateway.rest import openapi
 from gateway.rest.surface import Surface
 
+_STYLE: Final = Path(__file__).with_name("docs.css")
 _POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -46,8 +48,10 @@ async def page(request: web.Request) -> web.Response:
 
 
 def _page(documents: list[tuple[Surface, dict[str, Any]]]) -> Iterator[str]:
-    yield f"<!doctype html><html lang=en><meta charset=utf-8><title>Frontdesk API</title>{_HEAD}<a class=skip href=#main>To the routes</a>"
-    yield "<header><h1>Frontdesk API</h1><p>Every route, who may call it, what it takes and gives.</p></header><div class=page><nav aria-label=Resources>"
+    yield "<!doctype html><html lang=en><meta charset=utf-8><title>Frontdesk API</title>"
+    yield f"<meta name=viewport content='width=device-width,initial-scale=1'><style>{_STYLE.read_text()}</style>"
+    yield "<a class=skip href=#main>To the routes</a><header><h1>Frontdesk API</h1>"
+    yield "<p>Every route, who may call it, what it takes and gives.</p></header><div class=page><nav aria-label=Resources>"
     for surface, document in documents:
         yield f"<h2>{escape(surface.prefix)}</h2><ul>"
         for tag in document["tags"]:
@@ -79,7 +83,8 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
     for paragraph in operation.get("description", "").split("\n\n"):
         yield f"<p>{_code(paragraph)}</p>" if paragraph else ""
     if operation["parameters"]:
-        yield "<table><caption>Parameters</caption><tr><th scope=col>Name<th scope=col>Where<th scope=col>Type<th scope=col>Meaning</tr>"
+        yield "<table><caption>Parameters</caption>"
+        yield "<tr><th scope=col>Name<th scope=col>Where<th scope=col>Type<th scope=col>Meaning</tr>"
         for one in operation["parameters"]:
             must = " (needed)" if one["required"] else ""
             yield f"<tr><td><code>{escape(one['name'])}</code><td>{one['in']}{must}<td>{_type(document, one['schema'])}"
@@ -143,21 +148,3 @@ def _code(text: str) -> str:
     """Backquoted words as code."""
     parts = escape(text).split("`")
     return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))
-
-
-_HEAD: Final = """<meta name=viewport content="width=device-width,initial-scale=1"><style>
-:root{color-scheme:light dark;--line:light-dark(#d8dee6,#364152);--soft:light-dark(#f3f5f8,#1a212c);--ink:light-dark(#1c2430,#e4e9f0);
---dim:light-dark(#566273,#9aa7b8);--link:light-dark(#0b5cad,#7db9f5)}
-*{box-sizing:border-box}body{margin:0;font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:light-dark(#fff,#11161d)}
-header{padding:1.5rem 2rem;border-bottom:1px solid var(--line)}h1{margin:0;font-size:1.5rem}header p{margin:.25rem 0 0;color:var(--dim)}
-.page{display:grid;grid-template-columns:15rem minmax(0,1fr)}nav{padding:1rem 2rem;border-right:1px solid var(--line);position:sticky;top:0;
-max-height:100vh;overflow:auto;font-size:.9rem}nav h2{font-size:.9rem}nav ul{list-style:none;margin:0 0 1rem;padding:0}nav a{display:block;padding:.15rem 0}
-a{color:var(--link)}main{padding:1rem 2rem 4rem;max-width:70rem}section h3{margin:2rem 0 .5rem;scroll-margin-top:1rem}
-details{border:1px solid var(--line);border-radius:.5rem;margin:.4rem 0;padding:.4rem .8rem}summary{cursor:pointer}summary span{color:var(--dim)}
-details[open]{background:var(--soft)}table{border-collapse:collapse;width:100%;margin:.6rem 0;font-size:.9rem}caption{text-align:left;font-weight:600}
-th,td{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}code,pre{font:.9em ui-monospace,monospace}
-pre{background:light-dark(#e9edf2,#0b0f15);padding:.8rem;border-radius:.4rem;overflow:auto}b{display:inline-block;min-width:4.5em;font-size:.8rem}
-.get{color:light-dark(#0a6b3d,#6fd6a3)}.post{color:light-dark(#0b5cad,#7db9f5)}.put,.patch{color:light-dark(#8a5300,#f0b35e)}.delete{color:light-dark(#b3261e,#ff9a92)}
-:focus-visible{outline:3px solid var(--link);outline-offset:2px}.skip{position:absolute;left:-99rem}.skip:focus{left:1rem;top:1rem;background:#fff;color:#000;padding:.5rem}
-@media(max-width:50rem){.page{display:block}nav{position:static;max-height:none;border-right:0;border-bottom:1px solid var(--line)}main,nav,header{padding:1rem}}
-</style>"""
