@@ -1,8 +1,8 @@
 """Connected numbers: where a business can be reached, and with which keys."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, String, Table, Text, UniqueConstraint, true
+from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, text, true
 
-from storage.base import BigId, id_column, metadata, time_column, uid_column
+from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, uid_column
 
 accounts = Table(
     "accounts",
@@ -15,11 +15,22 @@ accounts = Table(
     Column("channel", String(20), nullable=False),  # sms, whatsapp, voice, web, sim
     Column("provider", String(20), nullable=False),  # twilio, meta, webchat, simulator
     Column("address", String(80), nullable=False),  # E.164 number, or the site key of a web chat
+    Column("display_name", String(200), nullable=False, server_default=""),
     Column("provider_account", String(80)),  # Twilio's AccountSid, Meta's WABA id
     Column("sender_pool", String(80)),  # Twilio's MessagingServiceSid
     # Sealed JSON: {"auth_tokens": [newest, older …], …}. Null: the keys of the settings.
     Column("credentials", Text),
     Column("is_active", Boolean, nullable=False, server_default=true()),
+    # Since when it is no longer ours. The row stays for its conversations; the address may be connected again.
+    Column("disconnected_at", UtcDateTime),
     time_column("created_at"),
-    UniqueConstraint("provider", "channel", "address"),
+    Index(
+        "uq_accounts_address",
+        "provider",
+        "channel",
+        "address",
+        unique=True,
+        sqlite_where=text("disconnected_at IS NULL"),
+        postgresql_where=text("disconnected_at IS NULL"),
+    ),
 )

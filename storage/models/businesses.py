@@ -130,6 +130,7 @@ staff_absences = Table(
     "staff_absences",
     metadata,
     id_column(),
+    uid_column(),
     Column("staff_id", BigId, ForeignKey("staff.id", ondelete="CASCADE"), nullable=False, index=True),
     time_column("starts_at"),
     time_column("ends_at"),

@@ -314,6 +314,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("settings", json_type, nullable=False),
         sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["business_id"], ["businesses.id"], name=op.f("fk_bots_business_id_businesses"), ondelete="CASCADE"
@@ -707,10 +708,12 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(length=20), nullable=False),
         sa.Column("provider", sa.String(length=20), nullable=False),
         sa.Column("address", sa.String(length=80), nullable=False),
+        sa.Column("display_name", sa.String(length=200), server_default="", nullable=False),
         sa.Column("provider_account", sa.String(length=80), nullable=True),
         sa.Column("sender_pool", sa.String(length=80), nullable=True),
         sa.Column("credentials", sa.Text(), nullable=True),
         sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("disconnected_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["bot_id"], ["bots.id"], name=op.f("fk_accounts_bot_id_bots")),
         sa.ForeignKeyConstraint(
@@ -718,12 +721,18 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_accounts_tenant_id_tenants")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
-        sa.UniqueConstraint("provider", "channel", "address", name=op.f("uq_accounts_provider_channel_address")),
         sa.UniqueConstraint("uid", name=op.f("uq_accounts_uid")),
     )
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_accounts_business_id"), ["business_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_accounts_tenant_id"), ["tenant_id"], unique=False)
+        batch_op.create_index(
+            "uq_accounts_address",
+            ["provider", "channel", "address"],
+            unique=True,
+            sqlite_where=sa.text("disconnected_at IS NULL"),
+            postgresql_where=sa.text("disconnected_at IS NULL"),
+        )
 
     op.create_table(
         "scenarios",
@@ -767,6 +776,7 @@ def upgrade() -> None:
     op.create_table(
         "staff_absences",
         sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("staff_id", big_id, nullable=False),
         sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
@@ -776,6 +786,7 @@ def upgrade() -> None:
             ["staff_id"], ["staff.id"], name=op.f("fk_staff_absences_staff_id_staff"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_absences")),
+        sa.UniqueConstraint("uid", name=op.f("uq_staff_absences_uid")),
     )
     with op.batch_alter_table("staff_absences", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_staff_absences_staff_id"), ["staff_id"], unique=False)
@@ -1732,6 +1743,11 @@ def downgrade() -> None:
     op.drop_table("sla_policies")
     op.drop_table("scenarios")
     with op.batch_alter_table("accounts", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_accounts_address",
+            sqlite_where=sa.text("disconnected_at IS NULL"),
+            postgresql_where=sa.text("disconnected_at IS NULL"),
+        )
         batch_op.drop_index(batch_op.f("ix_accounts_tenant_id"))
         batch_op.drop_index(batch_op.f("ix_accounts_business_id"))
 
