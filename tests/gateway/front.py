@@ -55,8 +55,11 @@ class Answer:
 class Front:
     """Drives one running front desk through its public doors."""
 
-    def __init__(self, house: House, http: aiohttp.ClientSession, url: str, clock: FakeClock) -> None:
+    def __init__(
+        self, house: House, app: web.Application, http: aiohttp.ClientSession, url: str, clock: FakeClock
+    ) -> None:
         self.house = house
+        self.app = app
         self.http = http
         self.url = url
         self.clock = clock
@@ -157,12 +160,13 @@ async def opened(
     async with open_house(settings(database_url, data_dir, port, env), clock=clock) as house:
         if seeded:
             await house.store.write(demo.seed, now=clock.now())
-        runner = web.AppRunner(make_app(house), access_log=None)
+        app = make_app(house)
+        runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         try:
             async with aiohttp.ClientSession() as http:
-                yield Front(house, http, f"http://localhost:{port}", clock)
+                yield Front(house, app, http, f"http://localhost:{port}", clock)
         finally:
             await runner.cleanup()
 

@@ -1,0 +1,93 @@
+"""The OpenAPI document is right: whatever it allows is answered as it says, and nothing at all is answered with a 500."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+from jsonschema import Draft202012Validator
+
+from gateway.auth.principal import SCOPES
+from gateway.rest.route import ONLY_PEOPLE, PUBLIC, SIGNED_IN
+from gateway.rest.v1 import surface
+from tests.gateway.rest.api import Client
+
+V1 = surface.make()
+SECONDS = 45  # that each engine is tried for
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+
+
+def test_every_route_says_who_may_call_it_and_what_it_does() -> None:
+    assert len({route.name for route in V1.routes}) == len(V1.routes)
+    assert len({(route.method, re.sub(r"{.*?}", "{}", route.path)) for route in V1.routes}) == len(V1.routes)
+    for route in V1.routes:
+        assert route.scope in {PUBLIC, SIGNED_IN, ONLY_PEOPLE, *SCOPES}, route.name
+        assert 3 <= len(route.summary) <= 80, route.name
+        assert route.summary[0].isupper(), route.name
+        assert not route.summary.endswith("."), route.name
+        assert route.path == route.path.rstrip("/").lower(), route.name
+
+
+def test_every_body_has_an_example_that_fits() -> None:
+    for route in V1.routes:
+        if route.body is None or route.method not in ("POST", "PUT"):
+            continue
+        extra = route.body.model_config.get("json_schema_extra")
+        examples = extra.get("examples") if isinstance(extra, dict) else None
+        assert isinstance(examples, list), f"{route.name}: {route.body.__name__} has no example"
+        assert examples, route.name
+        for example in examples:
+            Draft202012Validator(route.body.model_json_schema()).validate(example)
+
+
+async def test_the_document_is_there_and_names_every_route(api: Client) -> None:
+    document = await api.get("/openapi.json")
+    assert document["openapi"].startswith("3.1")
+    assert document["servers"] == [{"url": f"{api.front.house.settings.server.public_url}/api/v1"}]
+    written = {(method.upper(), path) for path, operations in document["paths"].items() for method in operations}
+    assert written == {(route.method, route.path) for route in V1.routes}
+    mounted = {
+        (route.method, route.resource.canonical.removeprefix("/api/v1"))
+        for route in api.front.app.router.routes()
+        if route.resource is not None and route.resource.canonical.startswith("/api/v1/") and route.method != "HEAD"
+    }
+    ours = {(method, path) for method, path in mounted if not re.match(r"/(webhooks/twilio|webchat|openapi)", path)}
+    assert {(method, path.rstrip("/")) for method, path in ours} == written
+    for schema in document["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+async def test_the_page_for_people_shows_every_route_and_loads_nothing(api: Client) -> None:
+    api.prefix = ""
+    answer = await api.call("GET", "/docs")
+    page = answer.raw.decode()
+    assert answer.status == 200
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert all(f"<details id='{route.name}'" in page for route in V1.routes)
+    assert not re.search(r"(src|href)=['\"]?(https?:)?//", page)
+
+
+async def test_whatever_is_sent_is_answered_as_the_document_says(api: Client, tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "run",
+        f"{api.front.url}/api/v1/openapi.json",
+        f"--header=Authorization: Bearer {api.token}",
+        f"--checks={CHECKS}",
+        "--phases=examples,coverage,fuzzing",
+        "--max-examples=6",
+        f"--max-time={SECONDS}",
+        "--generation-deterministic",
+        "--no-shrink",
+        "--no-color",
+        "--warnings=off",
+        "--continue-on-failure",
+        "--exclude-path-regex=^/auth/logout$",
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()[-20_000:]
