@@ -37,6 +37,7 @@ conversations = Table(
     Column("sla_due_at", UtcDateTime),
     Column("sla_warned_at", UtcDateTime),
     Column("sla_breached_at", UtcDateTime),
+    Column("sla_next_at", UtcDateTime),  # when the sweeper has something to tell of it: the warning, then the breach
     Column("waiting_since", UtcDateTime),  # the oldest message of theirs that no person has answered
     Column("first_answered_at", UtcDateTime),  # by a person, since it was opened
     Column("last_in_at", UtcDateTime),
@@ -70,9 +71,15 @@ conversations = Table(
     ),
     Index(
         "ix_conversations_sla",
-        "sla_due_at",
-        sqlite_where=text("sla_due_at IS NOT NULL"),
-        postgresql_where=text("sla_due_at IS NOT NULL"),
+        "sla_next_at",
+        sqlite_where=text("sla_next_at IS NOT NULL"),
+        postgresql_where=text("sla_next_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_conversations_held",
+        "owner_user_id",
+        sqlite_where=text("owner = 'staff'"),
+        postgresql_where=text("owner = 'staff'"),
     ),
     Index("ix_conversations_tenant_id", "tenant_id", "id"),
     # Not over last_in_at: it changes with every message, and the open ones are few enough to look through.
@@ -96,6 +103,7 @@ owner_changes = Table(
     Column("reason", String(40), nullable=False),
     Column("note", Text, nullable=False, server_default=""),  # the bot's summary for the person who takes over
     time_column("at"),
+    Index("ix_owner_changes_tenant_id_at", "tenant_id", "at"),
 )
 
 messages = Table(

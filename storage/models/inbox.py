@@ -1,6 +1,6 @@
 """What people in the inbox work with: teams, answers at hand, labels, promises of time, who has read what."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, false
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, false, text
 
 from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, type_json, uid_column
 
@@ -102,7 +102,7 @@ sla_policies = Table(
     metadata,
     id_column(),
     uid_column(),
-    Column("tenant_id", BigId, ForeignKey("tenants.id"), nullable=False, index=True),
+    Column("tenant_id", BigId, ForeignKey("tenants.id"), nullable=False),
     Column("team_id", BigId, ForeignKey("teams.id", ondelete="CASCADE")),
     Column("name", String(200), nullable=False),
     Column("first_answer_minutes", Integer),
@@ -111,6 +111,14 @@ sla_policies = Table(
     Column("warn_minutes", Integer, nullable=False, server_default="5"),  # before the breach
     Column("in_business_hours", Boolean, nullable=False, server_default=false()),
     time_column("created_at"),
+    Index("uq_sla_policies_team_id", "team_id", unique=True),
+    Index(
+        "uq_sla_policies_tenant_id",
+        "tenant_id",
+        unique=True,
+        sqlite_where=text("team_id IS NULL"),
+        postgresql_where=text("team_id IS NULL"),
+    ),
 )
 
 # What a tenant keeps about its customers besides the usual.

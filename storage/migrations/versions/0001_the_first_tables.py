@@ -33,26 +33,36 @@ BEGIN SELECT RAISE(ABORT, 'ex_claims_no_overlap'); END
 SEARCH_SQLITE = (
     """
     CREATE VIRTUAL TABLE message_search USING fts5(
-        text, content='messages', content_rowid='id', tokenize='unicode61 remove_diacritics 2'
+        tenant_id, text, content='messages', content_rowid='id', tokenize='unicode61 remove_diacritics 0'
     )
     """,
     """
     CREATE TRIGGER message_search_insert AFTER INSERT ON messages WHEN NEW.text <> ''
-    BEGIN INSERT INTO message_search (rowid, text) VALUES (NEW.id, NEW.text); END
+    BEGIN INSERT INTO message_search (rowid, tenant_id, text) VALUES (NEW.id, NEW.tenant_id, NEW.text); END
     """,
     """
     CREATE TRIGGER message_search_delete AFTER DELETE ON messages WHEN OLD.text <> ''
-    BEGIN INSERT INTO message_search (message_search, rowid, text) VALUES ('delete', OLD.id, OLD.text); END
+    BEGIN
+        INSERT INTO message_search (message_search, rowid, tenant_id, text)
+        VALUES ('delete', OLD.id, OLD.tenant_id, OLD.text);
+    END
     """,
     """
     CREATE TRIGGER message_search_update AFTER UPDATE OF text ON messages WHEN OLD.text <> NEW.text
     BEGIN
-        INSERT INTO message_search (message_search, rowid, text) VALUES ('delete', OLD.id, OLD.text);
-        INSERT INTO message_search (rowid, text) VALUES (NEW.id, NEW.text);
+        INSERT INTO message_search (message_search, rowid, tenant_id, text)
+        VALUES ('delete', OLD.id, OLD.tenant_id, OLD.text);
+        INSERT INTO message_search (rowid, tenant_id, text) VALUES (NEW.id, NEW.tenant_id, NEW.text);
     END
     """,
 )
-SEARCH_POSTGRESQL = "CREATE INDEX ix_messages_search ON messages USING gin (to_tsvector('simple', text))"
+# What is looked for is written the same way in desk/inbox/search.py.
+SEARCH_POSTGRESQL = r"""
+CREATE INDEX ix_messages_search ON messages USING gin ((
+    to_tsvector('simple', translate(left(text, 100000), '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)))
+    || array_to_tsvector(ARRAY[' ' || tenant_id::text])
+))
+"""
 
 
 def upgrade() -> None:
@@ -771,7 +781,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("uid", name=op.f("uq_sla_policies_uid")),
     )
     with op.batch_alter_table("sla_policies", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_sla_policies_tenant_id"), ["tenant_id"], unique=False)
+        batch_op.create_index("uq_sla_policies_team_id", ["team_id"], unique=True)
+        batch_op.create_index(
+            "uq_sla_policies_tenant_id",
+            ["tenant_id"],
+            unique=True,
+            sqlite_where=sa.text("team_id IS NULL"),
+            postgresql_where=sa.text("team_id IS NULL"),
+        )
 
     op.create_table(
         "staff_absences",
@@ -872,6 +889,7 @@ def upgrade() -> None:
         sa.Column("scheduled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reached_id", big_id, server_default="0", nullable=False),
         sa.Column("created_by", big_id, nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -898,6 +916,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("source", sa.String(length=40), nullable=False),
         sa.Column("message_id", big_id, nullable=True),
+        sa.Column("note", sa.String(length=500), server_default="", nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_consent_events_account_id_accounts"), ondelete="CASCADE"
@@ -959,6 +978,7 @@ def upgrade() -> None:
         sa.Column("sla_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sla_warned_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sla_breached_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sla_next_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("waiting_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_in_at", sa.DateTime(timezone=True), nullable=True),
@@ -1014,10 +1034,17 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_conversations_sla",
-            ["sla_due_at"],
+            ["sla_next_at"],
             unique=False,
-            sqlite_where=sa.text("sla_due_at IS NOT NULL"),
-            postgresql_where=sa.text("sla_due_at IS NOT NULL"),
+            sqlite_where=sa.text("sla_next_at IS NOT NULL"),
+            postgresql_where=sa.text("sla_next_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_conversations_held",
+            ["owner_user_id"],
+            unique=False,
+            sqlite_where=sa.text("owner = 'staff'"),
+            postgresql_where=sa.text("owner = 'staff'"),
         )
         batch_op.create_index(
             "ix_conversations_snoozed",
@@ -1266,6 +1293,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("owner_changes", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_owner_changes_conversation_id"), ["conversation_id"], unique=False)
+        batch_op.create_index("ix_owner_changes_tenant_id_at", ["tenant_id", "at"], unique=False)
 
     op.create_table(
         "participants",
@@ -1636,6 +1664,7 @@ def downgrade() -> None:
     op.drop_table("participants")
     with op.batch_alter_table("owner_changes", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_owner_changes_conversation_id"))
+        batch_op.drop_index("ix_owner_changes_tenant_id_at")
 
     op.drop_table("owner_changes")
     with op.batch_alter_table("messages", schema=None) as batch_op:
@@ -1686,8 +1715,13 @@ def downgrade() -> None:
         )
         batch_op.drop_index(
             "ix_conversations_sla",
-            sqlite_where=sa.text("sla_due_at IS NOT NULL"),
-            postgresql_where=sa.text("sla_due_at IS NOT NULL"),
+            sqlite_where=sa.text("sla_next_at IS NOT NULL"),
+            postgresql_where=sa.text("sla_next_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_conversations_held",
+            sqlite_where=sa.text("owner = 'staff'"),
+            postgresql_where=sa.text("owner = 'staff'"),
         )
         batch_op.drop_index(
             "ix_conversations_silence",
@@ -1738,7 +1772,12 @@ def downgrade() -> None:
 
     op.drop_table("staff_absences")
     with op.batch_alter_table("sla_policies", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_sla_policies_tenant_id"))
+        batch_op.drop_index("uq_sla_policies_team_id")
+        batch_op.drop_index(
+            "uq_sla_policies_tenant_id",
+            sqlite_where=sa.text("team_id IS NULL"),
+            postgresql_where=sa.text("team_id IS NULL"),
+        )
 
     op.drop_table("sla_policies")
     op.drop_table("scenarios")

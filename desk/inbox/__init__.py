@@ -1,0 +1,1 @@
+"""The inbox: what people see of conversations, and everything they do in them."""
