@@ -2,6 +2,8 @@
 
 # ruff: noqa: N818  Outcomes are named for what happened; most of them are no errors.
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,11 +63,14 @@ class Stale(DeskError):
 
 
 class SlotTaken(DeskError):
-    """The time is not free (any more); `alternatives` are the nearest that are, earliest first."""
+    """The time is not free (any more); `alternatives` are the nearest that are, earliest first. `uids` has the public
+    id of each staff member in them.
+    """
 
-    def __init__(self, alternatives: "tuple[Slot, ...]" = ()) -> None:
+    def __init__(self, alternatives: "tuple[Slot, ...]" = (), uids: Mapping[int, str] = MappingProxyType({})) -> None:
         super().__init__("slot_taken", "That time is not free any more.", alternatives=len(alternatives))
         self.alternatives = alternatives
+        self.uids = uids
 
 
 class HoldExpired(DeskError):

@@ -1,6 +1,7 @@
 """Holding, booking, moving and cancelling. A time is never given twice: the database refuses it, whoever asks.
 
-People of the business (`staff`) may book outside the hours, the notice and the horizon; nobody may book over another.
+People of the business and their programs (`staff`, `app`) may book outside the hours, the notice and the horizon; nobody
+may book over another.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
-from desk import audit
+from desk import audit, events
 from desk.businesses import Business, Staff
 from desk.calendar import appointments as reading
 from desk.calendar import claims as pieces
@@ -41,6 +42,7 @@ __all__ = [
     "hold",
     "move",
     "no_show",
+    "record",
     "release",
     "upcoming",
 ]
@@ -113,6 +115,45 @@ def book(
         return appointment_id
 
     return _booked(db, who, business, taking.take(db, who, business, service, wanted, members, put, now=now), now=now)
+
+
+def record(
+    db: Db,
+    who: Actor,
+    business: Business,
+    slot: Slot,
+    *,
+    customer_id: int,
+    status: str,
+    source: str,
+    notes: str = "",
+    now: datetime,
+) -> Appointment:
+    """Note down a visit that is over (completed, no_show) or was called off (cancelled). It takes nobody's time, so
+    nothing is in its way. Without `slot.staff_id` it is put down to the first who can do it.
+
+    Raises:
+        NotAllowed: only people of the business and their programs can say how a visit went.
+        Invalid: a visit that has not begun cannot have taken place, or nobody does the service.
+        NotFound
+    """
+    taking.check_theirs(db, who, business, customer_id=customer_id, conversation_id=None)
+    if who.kind in {"bot", "customer"}:
+        raise NotAllowed("Only the people of the business can say how a visit went.")
+    if status != "cancelled" and now < slot.starts_at:
+        raise Invalid("status", "This visit has not begun, so nobody can say yet how it went.")
+    members = slots.able(business, business.service(slot.service_id), slot.staff_id)
+    if not members:
+        raise Invalid("service_id", "Nobody does this; say who did.")
+    chosen = replace(slot, staff_id=members[0].id)
+    appointment_id = _insert(db, who, business, chosen, customer_id, None, source=source, notes=notes, now=now)
+    if status == "cancelled":
+        _CANCEL(db, {"this_id": appointment_id, "reason": "", "now": now})
+    else:
+        _BECOME(db, {"this_id": appointment_id, "new_status": status, "now": now})
+    made = get(db, who, appointment_id)
+    _note(db, who, status, made, None, _facts(made), now=now)
+    return made
 
 
 def move(
@@ -286,7 +327,7 @@ def _become(db: Db, who: Actor, appointment_id: int, status: str, *, now: dateti
     _BECOME(db, {"this_id": appointment_id, "new_status": status, "now": now})
     if happened:
         reminders.cancel(db, appointment_id)
-    after = replace(before, status=status)
+    after = replace(before, status=status, updated_at=now)
     _note(db, who, status, after, _facts(before), _facts(after), now=now)
     return after
 
@@ -309,6 +350,22 @@ def _facts(appointment: Appointment) -> Mapping[str, JsonValue]:
     }
 
 
+def _told(appointment: Appointment) -> Mapping[str, JsonValue]:
+    """What subscribers are told."""
+    return {
+        "appointment_id": appointment.uid,
+        "status": appointment.status,
+        "starts_at": events.rfc3339(appointment.starts_at),
+        "ends_at": events.rfc3339(appointment.ends_at),
+        "business_id": appointment.business_uid,
+        "customer_id": appointment.customer_uid,
+        "service_id": appointment.service_uid,
+        "technician_id": appointment.staff_uid,
+        "conversation_id": appointment.conversation_uid,
+        "source": appointment.source,
+    }
+
+
 def _note(
     db: Db,
     who: Actor,
@@ -319,7 +376,9 @@ def _note(
     *,
     now: datetime,
 ) -> None:
-    audit.record(db, who, f"appointment.{what}", "appointment", appointment.id, before, after, now)
+    event = f"appointment.{what}"
+    audit.record(db, who, event, "appointment", appointment.id, before, after, now, uid=appointment.uid)
+    events.emit(db, who.tenant_id, event, _told(appointment), now=now)
     announce(db, f"appointments:{appointment.business_id}")
 
 

@@ -67,13 +67,13 @@ def take(
         now=now,
         ignore_appointment_id=moving_id,
     )
-    raise SlotTaken(tuple(others))
+    raise SlotTaken(tuple(others), {member.id: member.uid for member in business.staff})
 
 
 def may(who: Actor, business: Business, member: Staff, slot: Slot, *, now: datetime) -> bool:
     """Whether the rules let `who` have `member` then."""
     service = business.service(slot.service_id)
-    return who.kind == "staff" or slots.is_offered(business, member, service, slot.starts_at, now=now)
+    return who.kind in {"staff", "app"} or slots.is_offered(business, member, service, slot.starts_at, now=now)
 
 
 def same_tenant(who: Actor, business: Business) -> None:

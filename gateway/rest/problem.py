@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from desk.errors import DeskError, Invalid
+from desk.errors import DeskError, Invalid, SlotTaken
+from desk.events import rfc3339
 
 JSON_CODES: Mapping[int, str] = MappingProxyType(
     {
@@ -72,8 +73,20 @@ def of_desk(error: DeskError) -> Problem:
     if isinstance(error, Invalid):
         flaw = Flaw(("body", *error.field.split(".")), error.message, "value_error")
         return Problem(status, error.message, flaws=[flaw])
-    facts = {name: value for name, value in error.facts.items() if name == "alternatives"}
-    return Problem(status, error.message, code=error.code.upper(), extra=facts)
+    extra = {"alternatives": _alternatives(error)} if isinstance(error, SlotTaken) else {}
+    return Problem(status, error.message, code=error.code.upper(), extra=extra)
+
+
+def _alternatives(taken: SlotTaken) -> list[dict[str, str | None]]:
+    return [
+        {
+            "starts_at": rfc3339(slot.starts_at),
+            "ends_at": rfc3339(slot.ends_at),
+            "technician_id": taken.uids.get(slot.staff_id or 0),
+            "technician_name": slot.staff_name,
+        }
+        for slot in taken.alternatives
+    ]
 
 
 def of_validation(error: ValidationError, where: str) -> Problem:

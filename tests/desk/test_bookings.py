@@ -165,7 +165,7 @@ def test_hold_of_another_conversation_or_customer_is_not_found(db: Db, shop: Sho
     ],
 )
 def test_time_that_is_not_offered_cannot_be_taken_except_by_staff(db: Db, shop: Shop, when: str) -> None:
-    for who in (shop.bot, Actor(shop.tenant_id, "app"), Actor(shop.tenant_id, "customer")):
+    for who in (shop.bot, Actor(shop.tenant_id, "system"), Actor(shop.tenant_id, "customer")):
         with pytest.raises(SlotTaken):
             book(db, shop, who, slot=slot(db, shop, when, shop.ben))
     assert book(db, shop, shop.staff, slot=slot(db, shop, when, shop.ben)).starts_at == at(when)

@@ -15,7 +15,8 @@ from tests.desk.shop import AUSTIN, NOW, at
 
 RULES = (ReminderRule("24h", 1440, None, None), ReminderRule("2h", 120, None, None), ReminderRule("eve", None, 1, 600))
 VISIT = Appointment(
-    1, "u", 1, 1, 1, 1, "Haircut", 1, "Anna", None, "scheduled", NOW, NOW, "", 0, "bot", "", None, None, NOW
+    *(1, "u", 1, 1, 1, 1, "Haircut", 1, "Anna", None, "scheduled", NOW, NOW, "", 0, "bot", "", None, None, NOW, NOW),
+    *("u", "u", "Maria", "u", "u", None),
 )
 
 

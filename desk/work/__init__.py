@@ -1,0 +1,1 @@
+"""Field service: what customers ask to have done, and who goes."""
