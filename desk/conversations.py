@@ -8,8 +8,9 @@ from typing import Any, Literal
 from sqlalchemy import Select, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from desk import audit, customers, live
+from desk import audit, customers, events, live
 from desk.errors import NotAllowed, NotFound, Stale
+from desk.inbox import survey
 from desk.text import one_line, storable
 from desk.who import Actor
 from storage.base import Db, JsonValue, new_uid
@@ -127,10 +128,12 @@ def begin(
         "owner_since": now,
         "created_at": now,
     }
-    _BEGIN(db, values)
+    is_new = _BEGIN(db, values).rowcount > 0
     found = find(db, account_id, peer_kind, peer)
     if found is None:
         raise NotFound("conversation", None)
+    if is_new:
+        events.emit(db, found.tenant_id, "conversation.created", lambda: _told(db, found.id), now=now)
     return found
 
 
@@ -259,13 +262,23 @@ def give_back(
 
 
 def close(db: Db, who: Actor, conversation_id: int, *, reason: str, now: datetime) -> Token:
-    """Done with: nothing is unread, no nudge is due, and the bot has the word should they write again.
+    """Done with: nothing is unread, no nudge is due, and the bot has the word should they write again. When a person
+    has answered, the customer is asked later how it was, if the tenant wants that.
 
     Raises: NotFound
     """
     token = _hand(db, who, conversation_id, "bot", None, reason=reason, now=now)
-    values = {"status": "closed", "closed_at": now, "silence_due_at": None, "unread_count": 0}
-    _set_status(db, who, conversation_id, values, now=now)
+    values = {
+        "status": "closed",
+        "closed_at": now,
+        "silence_due_at": None,
+        "unread_count": 0,
+        "snoozed_until": None,
+        **_SETTLED,
+    }
+    if _set_status(db, who, conversation_id, values, now=now) is not None:
+        survey.plan(db, who.tenant_id, conversation_id, now=now)
+        events.emit(db, who.tenant_id, "conversation.closed", lambda: _told(db, conversation_id), now=now)
     return token
 
 
@@ -274,7 +287,25 @@ def reopen(db: Db, who: Actor, conversation_id: int, *, now: datetime) -> None:
 
     Raises: NotFound
     """
-    _set_status(db, who, conversation_id, {"status": "open", "closed_at": None}, now=now)
+    values = {"status": "open", "closed_at": None, "snoozed_until": None}
+    if _set_status(db, who, conversation_id, values, now=now) == "closed":
+        db.execute(update(conversations).where(_c.id == conversation_id).values(first_answered_at=None))
+        survey.forget(db, conversation_id)
+
+
+def snooze(db: Db, who: Actor, conversation_id: int, *, until: datetime, now: datetime) -> None:
+    """Out of sight until then, or until the customer writes; whoever has the word keeps it.
+
+    Raises: NotFound
+    """
+    values = {"status": "snoozed", "closed_at": None, "snoozed_until": until}
+    if _set_status(db, who, conversation_id, values, now=now) == "closed":
+        survey.forget(db, conversation_id)
+
+
+def snoozed_due(db: Db, now: datetime, limit: int = 100) -> list[Due]:
+    """Conversations that were out of sight until now, the longest due first."""
+    return [Due(*row) for row in _SNOOZED(db, {"now": now, "limit": limit})]
 
 
 def owners(db: Db, who: Actor, conversation_id: int) -> list[OwnerChange]:
@@ -331,6 +362,10 @@ def _hand(
     _HAND(db, {**values, "this_id": conversation_id})
     change = {"owner": owner, "owner_user_id": user_id, "reason": one_line(reason, 40), "note": storable(note, 4000)}
     _NOTE(db, {**wanted, **change, "at": now})
+    if owner == "bot":
+        _SETTLE(db, {"this_id": conversation_id})
+    elif owner == "queue":
+        _AWAIT(db, {"this_id": conversation_id, "now": now})
     audit.record(
         db,
         who,
@@ -343,16 +378,22 @@ def _hand(
     )
     announce(db, f"inbox:{who.tenant_id}")
     live.changed(db, who.tenant_id, conversation_id, "assigned", user_id=user_id, detail=owner)
+    if owner != "bot":
+        event = "conversation.assigned" if owner == "staff" else "conversation.handed_off"
+        events.emit(db, who.tenant_id, event, lambda: _told(db, conversation_id), now=now)
     return after
 
 
-def _set_status(db: Db, who: Actor, conversation_id: int, values: Mapping[str, object], *, now: datetime) -> None:
+def _set_status(db: Db, who: Actor, conversation_id: int, values: Mapping[str, object], *, now: datetime) -> str | None:
+    """The status it had before, or None when it has this one already."""
     where = _c.id == conversation_id, _c.tenant_id == who.tenant_id
-    before = db.execute(select(_c.status).where(*where)).scalar_one_or_none()
+    before: str | None = db.execute(select(_c.status).where(*where)).scalar_one_or_none()
     if before is None:
         raise NotFound("conversation", conversation_id)
     if before == values["status"]:
-        return
+        if before == "snoozed":
+            db.execute(update(conversations).where(*where).values(**values))
+        return None
     db.execute(update(conversations).where(*where).values(**values))
     status = str(values["status"])
     audit.record(
@@ -360,6 +401,22 @@ def _set_status(db: Db, who: Actor, conversation_id: int, values: Mapping[str, o
     )
     announce(db, f"inbox:{who.tenant_id}")
     live.changed(db, who.tenant_id, conversation_id, "conversation", detail=status)
+    return before
+
+
+def _told(db: Db, conversation_id: int) -> dict[str, JsonValue]:
+    """What subscribers are told of a conversation."""
+    row = db.execute(
+        select(_c.uid, _c.channel, _c.status, _c.owner, _u.uid, users.c.uid)
+        .select_from(
+            conversations.join(customer_models.customers, _u.id == _c.customer_id).outerjoin(
+                users, users.c.id == _c.owner_user_id
+            )
+        )
+        .where(_c.id == conversation_id)
+    ).one()
+    names = ("conversation_id", "channel", "status", "owner", "customer_id", "assignee_id")
+    return dict(zip(names, row, strict=True))
 
 
 def _people_only(who: Actor, conversation_id: int) -> None:
@@ -457,6 +514,21 @@ _HAND = Prepared(
         silence_due_at=None,  # the bot does not nudge anybody while it is silent, and begins afresh afterwards
     )
 )
+# With the bot nobody waits for a person, and no promise of time runs.
+_SETTLED: Mapping[str, None] = {
+    "waiting_since": None,
+    "sla_kind": None,
+    "sla_due_at": None,
+    "sla_warned_at": None,
+    "sla_breached_at": None,
+    "sla_next_at": None,
+}
+_SETTLE = Prepared(update(conversations).where(_c.id == bindparam("this_id")).values(**_SETTLED))
+_AWAIT = Prepared(
+    update(conversations)
+    .where(_c.id == bindparam("this_id"))
+    .values(waiting_since=func.coalesce(_c.waiting_since, bindparam("now", type_=_c.waiting_since.type)))
+)
 _NOTE = Prepared(insert(owner_changes))
 _h = owner_changes.c
 _OWNERS = Prepared(
@@ -477,5 +549,6 @@ _LAST = case(
 )
 _QUEUED = Prepared(_due(_c.owner_since, _c.owner == "queue", _IS_OPEN, _c.owner_since <= bindparam("before")))
 _SILENT = Prepared(_due(_c.silence_due_at, _c.silence_due_at <= bindparam("now"), _IS_OPEN, _c.owner == "bot"))
+_SNOOZED = Prepared(_due(_c.snoozed_until, _c.snoozed_until <= bindparam("now"), _c.status == "snoozed"))
 _EXPIRED = Prepared(_due(_c.flow_expires_at, _c.flow_expires_at <= bindparam("now")))
 _INACTIVE = Prepared(_due(_LAST, _IS_OPEN, _c.owner == "bot", bindparam("before", type_=_c.created_at.type) >= _LAST))

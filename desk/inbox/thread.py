@@ -1,13 +1,14 @@
 """The messages of a conversation as people see them, with who wrote them and whom a note names."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Select, func, select
 
 from desk import refs
+from desk.errors import NotFound
 from desk.inbox import search
 from desk.listing import Found, Window
 from desk.refs import Ref
@@ -101,7 +102,7 @@ def by_id(db: Db, who: Actor, message_id: int) -> Line:
     """
     row = db.execute(_LINES.where(_m.id == message_id, _m.tenant_id == who.tenant_id)).one_or_none()
     if row is None:
-        raise refs.NotFound("message", message_id)
+        raise NotFound("message", message_id)
     return _with_mentions(db, [row])[0]
 
 
@@ -130,13 +131,13 @@ def transcript(db: Db, who: Actor, ref: Ref, *, private: bool = False) -> list[L
 def _in(db: Db, who: Actor, conversation_id: int, ref: Ref) -> int:
     found = refs.row(db, messages, who, ref, "message")
     if found.conversation_id != conversation_id:
-        raise refs.NotFound("message", ref)
+        raise NotFound("message", ref)
     return int(found.id)
 
 
-def _with_mentions(db: Db, rows: Sequence[Row[Any]]) -> list[Line]:
+def _with_mentions(db: Db, rows: Sequence[Any]) -> list[Line]:
     named = _mentions(db, [row.id for row in rows if row.is_private])
-    return [Line(*row, mentions=named.get(row.id, ())) for row in rows]
+    return [replace(Line(*row), mentions=named.get(row.id, ())) for row in rows]
 
 
 def _mentions(db: Db, message_ids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
