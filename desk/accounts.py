@@ -1,0 +1,282 @@
+"""Channels: connected numbers and sites, as people set them up. The gateway keeps the active ones in memory."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, select
+
+from desk import bots, phone, profiles, records
+from desk.errors import AlreadyThere, Invalid, NotFound, WrongState
+from desk.listing import Found, Window, contains, page
+from desk.refs import Ref
+from desk.refs import row as find_row
+from desk.who import Actor
+from storage.base import Db, JsonValue, new_uid
+from storage.models.accounts import accounts as table
+from storage.models.bots import bots as bot_table
+from storage.models.businesses import businesses as shops
+from storage.models.conversations import conversations
+from storage.seal import SealBroken, Sealer
+from storage.session import announce
+
+# Announced with every change: whoever keeps accounts in memory reads them anew.
+TOPIC: Final = "accounts"
+# What the seal of their keys is bound to.
+CREDENTIALS: Final = "accounts.credentials"
+NOUN: Final = "channel"
+
+# The providers that a kind of channel may come through, the usual one first.
+PROVIDERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "sms": ("twilio",),
+    "whatsapp": ("meta", "twilio"),
+    "voice": ("twilio",),
+    "web": ("webchat",),
+}
+_SHOWN: Final = 4  # the end of a secret that tells which one it is
+_LONG_ENOUGH: Final = 16  # shorter ones would give away too much with it
+_t = table.c
+
+# What an adapter serves: (provider, channel).
+Served = Collection[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """`status`: active; paused by somebody; or waiting until we serve its kind. `keys` are masked: `••••1234`."""
+
+    id: int
+    uid: str
+    kind: str
+    provider: str
+    address: str
+    display_name: str
+    business_uid: str
+    bot_uid: str | None
+    provider_account: str | None
+    sender_pool: str | None
+    keys: Mapping[str, JsonValue]
+    is_active: bool
+    status: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the rows alone do not tell: how keys are sealed, and what is served today."""
+
+    sealer: Sealer
+    served: Served
+
+
+def find(
+    db: Db,
+    who: Actor,
+    window: Window,
+    line: Line,
+    *,
+    search: str | None = None,
+    kind: str | None = None,
+    business: Ref | None = None,
+    is_active: bool | None = None,
+) -> Found[Channel]:
+    """The tenant's connected ones, the oldest first.
+
+    Raises: NotFound, for another's business
+    """
+    wanted = _wanted(who)
+    if search:
+        wanted = wanted.where(contains(search, _t.address, _t.display_name))
+    if kind is not None:
+        wanted = wanted.where(_t.channel == kind)
+    if business is not None:
+        wanted = wanted.where(_t.business_id == profiles.id_for(db, who, business))
+    if is_active is not None:
+        wanted = wanted.where(_t.is_active.is_(is_active))
+    sorts = {"created_at": _t.created_at, "address": _t.address, "kind": _t.channel, "display_name": _t.display_name}
+    return page(db, wanted, window, lambda row: _one(row, line), sorts=sorts, by="created_at", tie=_t.id)
+
+
+def get(db: Db, who: Actor, ref: Ref, line: Line, *, kind: str | None = None) -> Channel:
+    """`kind`: only if it is of that kind.
+
+    Raises: NotFound
+    """
+    found = _row(db, who, ref, kind=kind)
+    return _one(db.execute(_wanted(who).where(_t.id == found.id)).one(), line)
+
+
+def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: datetime) -> Channel:
+    """`values`: kind, and as needed provider, address (a site makes up its own), display_name, business_id (the oldest),
+    bot_id (the business's), provider_account, sender_pool, credentials, is_active.
+
+    One that was ours before is ours again with its conversations. What we do not serve yet waits.
+
+    Raises: NotFound, Invalid, AlreadyThere
+    """
+    kind = values["kind"]
+    provider = _provider(kind, values.get("provider"))
+    business = profiles.locked(db, who, profiles.id_for(db, who, values.get("business_id")))
+    if "bot_id" in values:
+        bot = values["bot_id"]
+        bot_id = None if bot is None else bots.id_in(db, who, bot, business.id)
+    else:
+        bot_id = bots.first_of(db, who, business.id)
+    is_served = (provider, kind) in line.served
+    columns = {
+        "business_id": business.id,
+        "bot_id": bot_id,
+        "channel": kind,
+        "provider": provider,
+        "address": _address(kind, values.get("address"), phone.region_of(business.phone or "")),
+        "display_name": values.get("display_name") or "",
+        "provider_account": values.get("provider_account"),
+        "sender_pool": values.get("sender_pool"),
+        "credentials": _sealed(who, values.get("credentials"), line),
+        "is_active": bool(values.get("is_active", True)) and is_served,
+    }
+    same = _t.provider == provider, _t.channel == kind, _t.address == columns["address"]
+    if db.execute(select(_t.id).where(*same, _t.disconnected_at.is_(None))).first():
+        raise AlreadyThere(NOUN, "address")
+    ours = _t.tenant_id == who.tenant_id, _t.business_id == business.id, _t.disconnected_at.is_not(None)
+    former = db.execute(select(_t.id).where(*same, *ours).order_by(_t.id.desc()).limit(1)).scalar_one_or_none()
+    if former is None:
+        row = records.add(db, who, table, columns, noun=NOUN, unique="address", now=now)
+    else:
+        back = {**columns, "disconnected_at": None}
+        row = records.change(db, who, table, former, back, noun=NOUN, unique="address", now=now)
+    announce(db, TOPIC)
+    return get(db, who, row.id, line)
+
+
+def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], line: Line, *, now: datetime) -> Channel:
+    """What a channel is (kind, provider, address, business) it stays; the rest may change.
+
+    Raises: NotFound, Invalid; WrongState, when it should become active and nothing serves it yet
+    """
+    row = _row(db, who, ref, lock=True)
+    values = dict(values)
+    business = values.pop("business_id", None)
+    if business is not None and profiles.id_for(db, who, business) != row.business_id:
+        raise Invalid("business_id", "A channel stays with its business.")
+    for field, is_now in (("kind", row.channel), ("provider", row.provider), ("address", row.address)):
+        given = values.pop(field, None)
+        if given is not None and given != is_now:
+            raise Invalid(field, f"The {field} of a channel stays; connect another channel instead.")
+    if values.get("bot_id") is not None:
+        values["bot_id"] = bots.id_in(db, who, values["bot_id"], row.business_id)
+    if "credentials" in values:
+        values["credentials"] = _sealed(who, values["credentials"], line)
+    if values.get("is_active") and not row.is_active and (row.provider, row.channel) not in line.served:
+        raise WrongState(
+            NOUN, row.id, "waiting", "This kind of channel is not served yet; it will be switched on then."
+        )
+    records.change(db, who, table, row.id, values, noun=NOUN, unique="address", now=now)
+    announce(db, TOPIC)
+    return get(db, who, row.id, line)
+
+
+def disconnect(db: Db, who: Actor, ref: Ref, *, kind: str | None = None, now: datetime) -> None:
+    """It is ours no longer, its keys are forgotten and its address is free. Its conversations stay.
+
+    Raises: NotFound
+    """
+    row = _row(db, who, ref, kind=kind, lock=True)
+    announce(db, TOPIC)
+    if db.execute(select(conversations.c.id).where(conversations.c.account_id == row.id).limit(1)).first() is None:
+        records.remove(db, who, table, row.id, noun=NOUN, now=now)
+        return
+    gone = {"is_active": False, "disconnected_at": now, "credentials": None}
+    records.change(db, who, table, row.id, gone, noun=NOUN, unique="address", now=now)
+
+
+def _provider(kind: str, wanted: str | None) -> str:
+    usual, *others = PROVIDERS[kind]
+    if wanted is None:
+        return usual
+    if wanted not in (usual, *others):
+        raise Invalid("provider", f"A channel of this kind comes through {' or '.join((usual, *others))}.")
+    return wanted
+
+
+def _address(kind: str, given: str | None, region: str) -> str:
+    """The address in its one form.
+
+    Raises: Invalid
+    """
+    if kind == "web":
+        address = given or new_uid()
+        if not 3 <= len(address) <= 64 or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in address):
+            raise Invalid("address", "The key of a site has 3 to 64 letters, digits, dots, hyphens and underscores.")
+        return address
+    if not given:
+        raise Invalid("address", "Which telephone number is it?")
+    address = phone.canonical(given, region)
+    number = address.removeprefix("+")
+    is_long = address.startswith("+") and 8 <= len(number) <= 15
+    is_short = kind == "sms" and not address.startswith("+") and 3 <= len(number) <= 8
+    if not (number.isascii() and number.isdecimal() and (is_long or is_short)):
+        raise Invalid("address", "This is no telephone number; write it with its country, such as +15125550100.")
+    return address
+
+
+def _sealed(who: Actor, credentials: Mapping[str, Any] | None, line: Line) -> str | None:
+    """The keys as `gateway.accounts` opens them: one or more `auth_tokens`, the newest first, and the rest as given."""
+    kept = {name: value for name, value in (credentials or {}).items() if value}
+    token = kept.pop("auth_token", None)
+    if token is not None:
+        kept["auth_tokens"] = [*dict.fromkeys([token, *kept.get("auth_tokens", ())])]
+    return line.sealer.seal(kept, tenant_id=who.tenant_id, field=CREDENTIALS) if kept else None
+
+
+def _masked(row: Row[Any], sealer: Sealer) -> dict[str, JsonValue]:
+    """Which keys are set, and how each ends; of ones that cannot be opened any more, only that they are there."""
+    if row.credentials is None:
+        return {}
+    try:
+        kept = sealer.unseal(row.credentials, tenant_id=row.tenant_id, field=CREDENTIALS)
+    except SealBroken:
+        return {"sealed": "•••• (with a key that is gone; please enter them again)"}
+    if not isinstance(kept, Mapping):
+        return {}
+    return {name: [*map(mask, value)] if isinstance(value, list) else mask(value) for name, value in kept.items()}
+
+
+def mask(secret: object) -> str:
+    """`••••1234`: enough to tell which one it is."""
+    text = str(secret)
+    return "••••" + (text[-_SHOWN:] if len(text) >= _LONG_ENOUGH else "")
+
+
+def _row(db: Db, who: Actor, ref: Ref, *, kind: str | None = None, lock: bool = False) -> Row[Any]:
+    row = find_row(db, table, who, ref, NOUN, lock=lock)
+    if row.disconnected_at is not None or (kind is not None and row.channel != kind):
+        raise NotFound(NOUN, ref)
+    return row
+
+
+def _wanted(who: Actor) -> Select[Any]:
+    joined = table.join(shops, shops.c.id == _t.business_id).outerjoin(bot_table, bot_table.c.id == _t.bot_id)
+    wanted = select(table, shops.c.uid.label("business_uid"), bot_table.c.uid.label("bot_uid")).select_from(joined)
+    return wanted.where(_t.tenant_id == who.tenant_id, _t.disconnected_at.is_(None))
+
+
+def _one(row: Row[Any], line: Line) -> Channel:
+    status = "active" if row.is_active else "paused" if (row.provider, row.channel) in line.served else "waiting"
+    return Channel(
+        id=row.id,
+        uid=row.uid,
+        kind=row.channel,
+        provider=row.provider,
+        address=row.address,
+        display_name=row.display_name,
+        business_uid=row.business_uid,
+        bot_uid=row.bot_uid,
+        provider_account=row.provider_account,
+        sender_pool=row.sender_pool,
+        keys=_masked(row, line.sealer),
+        is_active=row.is_active,
+        status=status,
+        created_at=row.created_at,
+    )
