@@ -3,6 +3,7 @@
 # ruff: noqa: N818  Outcomes are named for what happened; most of them are no errors.
 
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,17 @@ class Stale(DeskError):
         self.version = version
 
 
+class Collision(DeskError):
+    """Somebody else has this conversation (`uid`, `name`, since `since`); saying it again with force takes it over."""
+
+    def __init__(self, conversation_id: int, *, uid: str, name: str, since: datetime, version: int) -> None:
+        super().__init__("collision", "Somebody else is answering here.", id=conversation_id, version=version)
+        self.uid = uid
+        self.name = name
+        self.since = since
+        self.version = version
+
+
 class SlotTaken(DeskError):
     """The time is not free (any more); `alternatives` are the nearest that are, earliest first. `uids` has the public
     id of each staff member in them.
@@ -81,11 +93,12 @@ class HoldExpired(DeskError):
 
 
 class IdentityTaken(DeskError):
-    """The address already belongs to another customer (`customer_id`): merge the two, or leave it."""
+    """The address already belongs to another customer (`customer_id`, outside `uid`): merge the two, or leave it."""
 
-    def __init__(self, customer_id: int) -> None:
+    def __init__(self, customer_id: int, uid: str) -> None:
         super().__init__("identity_taken", "Another customer already has this address.", customer_id=customer_id)
         self.customer_id = customer_id
+        self.uid = uid
 
 
 class AlreadyThere(DeskError):

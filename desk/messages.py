@@ -8,11 +8,11 @@ from typing import Any, Literal
 from sqlalchemy import Select, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from desk import live
+from desk import events, live
 from desk.text import one_line, storable
 from desk.who import Actor
 from storage.base import Db, JsonValue, new_uid
-from storage.models.conversations import early_statuses, messages
+from storage.models.conversations import conversations, early_statuses, messages
 from storage.prepared import Prepared
 
 Author = Literal["customer", "bot", "staff", "system"]
@@ -31,6 +31,8 @@ _RANKS: Mapping[str, int] = {
     "delivered": 5,
     "read": 6,
 }
+
+_SAID = ("accepted", "queued")
 
 StatusChange = Literal["changed", "ignored", "unknown"]
 
@@ -88,6 +90,7 @@ def add_in(
     ).scalar_one_or_none()
     if added is not None:
         live.changed(db, tenant_id, conversation_id, "message", message_id=added)
+        events.emit(db, tenant_id, "message.received", lambda: _told(db, added), now=now)
     return added
 
 
@@ -107,13 +110,15 @@ def add_out(
     dedupe: str | None = None,
     error_code: str | None = None,
     error_text: str | None = None,
+    scheduled_for: datetime | None = None,
     uid: str | None = None,
     now: datetime,
 ) -> int | None:
     """The id of the new message, or None when one with this `dedupe` was said before.
 
-    `status`: accepted (goes out in the webhook's answer), queued (in the outbox) or refused (with the error that says
-    why). `turn_id` is the message that it answers. `uid` is for a caller who has said it already.
+    `status`: accepted (goes out in the webhook's answer), queued (in the outbox), scheduled (at `scheduled_for`), refused
+    (with the error that says why) or, for a private one, noted. `turn_id` is the message that it answers. `uid` is for
+    a caller who has said it already.
     """
     added: int | None = _ADD_OUT(
         db,
@@ -132,11 +137,14 @@ def add_out(
             "error_text": error_text,
             "turn_id": turn_id,
             "dedupe": dedupe,
+            "scheduled_for": scheduled_for,
             "created_at": now,
         },
     ).scalar_one_or_none()
     if added is not None:
         live.changed(db, tenant_id, conversation_id, "message", message_id=added)
+        if status in _SAID and not is_private:
+            events.emit(db, tenant_id, "message.sent", lambda: _told(db, added), now=now)
     return added
 
 
@@ -149,6 +157,12 @@ def id_of(db: Db, account_id: int, provider_id: str) -> int | None:
 def without_provider_id(db: Db, account_id: int, uid: str) -> int | None:
     """Our id of an outgoing message whose provider id is not known yet, found by its own; None when it is known."""
     found: int | None = _NAMELESS(db, {"account_id": account_id, "uid": uid}).scalar_one_or_none()
+    return found
+
+
+def id_of_dedupe(db: Db, dedupe: str) -> int | None:
+    """Our id of the message that was said under this name, or None."""
+    found: int | None = _OF_DEDUPE(db, {"dedupe": dedupe}).scalar_one_or_none()
     return found
 
 
@@ -232,6 +246,35 @@ def attach_provider_id(db: Db, message_id: int, provider_id: str, status: str) -
     return now_is
 
 
+def set_off(db: Db, tenant_id: int, conversation_id: int, message_id: int, *, now: datetime) -> None:
+    """A message that was to go out later does so now."""
+    db.execute(update(messages).where(_m.id == message_id).values(status="queued"))
+    db.execute(update(conversations).where(conversations.c.id == conversation_id).values(last_out_at=now))
+    live.changed(db, tenant_id, conversation_id, "status", message_id=message_id)
+    events.emit(db, tenant_id, "message.sent", lambda: _told(db, message_id), now=now)
+
+
+def give_up(db: Db, message_id: int, status: str, *, code: str, text: str) -> None:
+    """`refused` by us, or `failed` at the provider: people see the sentence beside the message."""
+    values = {"status": status, "error_code": code or None, "error_text": one_line(text, 500)}
+    row = db.execute(
+        update(messages).where(_m.id == message_id).values(**values).returning(_m.tenant_id, _m.conversation_id)
+    ).one_or_none()
+    if row is not None:  # it may have been erased meanwhile
+        live.changed(db, row.tenant_id, row.conversation_id, "status", message_id=message_id)
+
+
+def _told(db: Db, message_id: int) -> dict[str, JsonValue]:
+    """What subscribers are told of a message: never its words."""
+    row = db.execute(
+        select(_m.uid, conversations.c.uid, conversations.c.channel, _m.direction, _m.author, _m.status)
+        .join(conversations, conversations.c.id == _m.conversation_id)
+        .where(_m.id == message_id)
+    ).one()
+    names = ("message_id", "conversation_id", "channel", "direction", "author", "status")
+    return dict(zip(names, row, strict=True))
+
+
 def _advance(db: Db, values: Mapping[str, object]) -> bool:
     """True when the message had not come as far yet; whoever looks on is told."""
     row = _SET_STATUS(db, values).first()
@@ -286,6 +329,7 @@ _ID_OF = Prepared(
     select(_m.id).where(_m.account_id == bindparam("account_id"), _m.provider_id == bindparam("provider_id"))
 )
 _OF_UID = Prepared(select(_m.id).where(_m.uid == bindparam("uid"), _m.conversation_id == bindparam("conversation_id")))
+_OF_DEDUPE = Prepared(select(_m.id).where(_m.dedupe == bindparam("dedupe")))
 _NAMELESS = Prepared(
     select(_m.id).where(
         _m.uid == bindparam("uid"),

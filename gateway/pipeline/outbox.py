@@ -7,7 +7,7 @@ sends again. A message is put here in the transaction that decided on it.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from channels.base import Sent
 from channels.errors import SendError
@@ -35,17 +35,45 @@ def lane(account_id: int) -> str:
 
 def put(db: Db, account: Account, message_id: int, *, now: datetime, priority: int = 0) -> None:
     """Have the stored message `message_id` sent over `account`."""
-    db.execute(insert(outbox).values(message_id=message_id, account_id=account.id, state="ready", created_at=now))
+    post(db, account.tenant_id, account.id, message_id, now=now, priority=priority)
+
+
+def post(
+    db: Db,
+    tenant_id: int,
+    account_id: int,
+    message_id: int,
+    *,
+    now: datetime,
+    run_at: datetime | None = None,
+    priority: int = 0,
+) -> None:
+    """The same by the account's number, at `run_at` if it is to be later. What was tried before is tried afresh."""
+    db.execute(delete(outbox).where(outbox.c.message_id == message_id))
+    db.execute(insert(outbox).values(message_id=message_id, account_id=account_id, state="ready", created_at=now))
     queue.enqueue(
         db,
         KIND,
         {"message_id": message_id},
         now=now,
-        tenant_id=account.tenant_id,
-        lane=lane(account.id),
+        run_at=run_at,
+        tenant_id=tenant_id,
+        lane=lane(account_id),
         priority=priority,
-        dedupe=f"send:{message_id}",
+        dedupe=_name(message_id),
     )
+
+
+def withdraw(db: Db, message_id: int) -> bool:
+    """True when the message was still waiting and will not be sent; False when it is on its way."""
+    if not queue.cancel(db, _name(message_id)):
+        return False
+    db.execute(delete(outbox).where(outbox.c.message_id == message_id))
+    return True
+
+
+def _name(message_id: int) -> str:
+    return f"send:{message_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +96,8 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
             message_table.c.content,
             message_table.c.account_id,
             message_table.c.tenant_id,
+            message_table.c.conversation_id,
+            message_table.c.status,
             conversation_table.c.peer_kind,
             conversation_table.c.peer,
             outbox.c.state,
@@ -93,6 +123,8 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
         # The first of several unclear tries counts: the look-up has to reach back to it, or it sends a second time.
         .values(state="sending", attempts=outbox.c.attempts + 1, attempted_at=func.coalesce(outbox.c.attempted_at, now))
     )
+    if row.status == "scheduled":
+        messages.set_off(db, row.tenant_id, row.conversation_id, message_id, now=now)
     kind: AddressKind = row.peer_kind
     message = OutboundMessage.from_json(row.content) if row.content else OutboundMessage(row.text, reference=row.uid)
     return Letter(
@@ -136,9 +168,5 @@ def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
 
 def _refuse(db: Db, message_id: int, code: str, text: str, *, state: str = "refused") -> None:
     """`refused` by us, or `failed` at the provider: people see the sentence beside the message."""
-    db.execute(
-        update(message_table)
-        .where(message_table.c.id == message_id)
-        .values(status=state, error_code=code or None, error_text=text[:500])
-    )
+    messages.give_up(db, message_id, state, code=code, text=text)
     db.execute(update(outbox).where(outbox.c.message_id == message_id).values(state=state))

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from desk.errors import DeskError, Invalid, SlotTaken
+from desk.errors import Collision, DeskError, IdentityTaken, Invalid, SlotTaken
 from desk.events import rfc3339
 
 JSON_CODES: Mapping[int, str] = MappingProxyType(
@@ -73,7 +73,13 @@ def of_desk(error: DeskError) -> Problem:
     if isinstance(error, Invalid):
         flaw = Flaw(("body", *error.field.split(".")), error.message, "value_error")
         return Problem(status, error.message, flaws=[flaw])
-    extra = {"alternatives": _alternatives(error)} if isinstance(error, SlotTaken) else {}
+    extra: dict[str, Any] = {"alternatives": _alternatives(error)} if isinstance(error, SlotTaken) else {}
+    if isinstance(error, IdentityTaken):
+        extra["customer_id"] = error.uid
+    if isinstance(error, Collision):
+        assignee = {"id": error.uid, "full_name": error.name}
+        since = rfc3339(error.since)
+        extra["collision"] = {"assignee": assignee, "since": since, "owner_version": error.version}
     return Problem(status, error.message, code=error.code.upper(), extra=extra)
 
 

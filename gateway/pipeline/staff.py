@@ -1,0 +1,357 @@
+"""What people write from the inbox: checked, kept and put into the outbox in one transaction, with the word taken."""
+
+import ipaddress
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+from sqlalchemy import bindparam, select, update
+
+from channels.base import Adapter, Capabilities
+from channels.messages import Media, MediaKind, OutboundMessage
+from channels.render import render
+from desk import audit, consent, conversations, customers, live, messages, phone, refs
+from desk.conversations import Context
+from desk.errors import Collision, Invalid, NotFound, WrongState
+from desk.inbox import notes, reads, sla, thread
+from desk.inbox.thread import Line
+from desk.refs import Ref
+from desk.who import Actor
+from gateway.pipeline import outbox
+from storage.base import Db, new_uid
+from storage.models import customers as customer_models
+from storage.models.accounts import accounts
+from storage.models.conversations import conversations as conversation_table
+from storage.models.conversations import messages as message_table
+from storage.models.tenants import users
+from storage.prepared import Prepared
+
+Adapters = Mapping[tuple[str, str], Adapter]
+
+_FARTHEST: Final = timedelta(days=366)  # ahead, for a message that is to go out later
+_AGAIN: Final = ("failed", "undelivered", "refused")
+# Under which kinds of address a channel reaches somebody, the best first.
+_KINDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "sms": ("phone", "whatsapp"),
+    "whatsapp": ("whatsapp", "bsuid", "phone"),
+    "web": ("web",),
+    "sim": ("sim",),
+}
+_TELEPHONES: Final = ("phone", "whatsapp")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person wants to say. `media` are addresses of files that everybody can fetch.
+
+    `private`: a note for colleagues; `mentions` are ids or e-mails of those who are told. `client_id`: said twice under
+    the same name it is said once. `expected_version` is the `owner_version` that the person saw; `force` says that they
+    know of the colleague who has the conversation.
+    """
+
+    text: str = ""
+    media: tuple[str, ...] = ()
+    private: bool = False
+    mentions: tuple[str, ...] = ()
+    send_at: datetime | None = None
+    client_id: str | None = None
+    expected_version: int | None = None
+    force: bool = False
+
+
+def send(db: Db, who: Actor, adapters: Adapters, ref: Ref, wanted: Wanted, *, now: datetime) -> Line:
+    """The message, on its way, waiting for its time, refused with the reason, or kept as a note.
+
+    Who writes first takes the conversation over: the bot is silent from now on. A text longer than the channel carries
+    goes out as several messages, of which this is the first.
+
+    Raises:
+        NotFound, Invalid: what was given cannot be used, or the channel cannot carry it.
+        Collision: a colleague has the conversation.
+        Stale: somebody took it since `expected_version`.
+    """
+    conversation_id = refs.id_of(db, conversation_table, who, ref, "conversation")
+    context = conversations.by_id(db, who, conversation_id)
+    dedupe = f"staff:{conversation_id}:{wanted.client_id}" if wanted.client_id else None
+    if dedupe is not None and (known := messages.id_of_dedupe(db, dedupe)) is not None:
+        return thread.by_id(db, who, known)
+    if wanted.private:
+        return _note(db, who, context, wanted, dedupe, now=now)
+    if wanted.mentions:
+        raise Invalid("mentions", "Only a private note names colleagues.")
+    able = _able(adapters, context)
+    pieces = _pieces(wanted, able)
+    if wanted.send_at is not None:
+        return _later(db, who, context, pieces, wanted, dedupe, now=now)
+    refusal = _refusal(db, context, able, now=now)
+    if refusal is not None:
+        return thread.by_id(db, who, _keep(db, who, context, pieces[0], "refused", dedupe, refusal=refusal, now=now))
+    _claim(db, who, context, wanted, now=now)
+    ids = []
+    for number, piece in enumerate(pieces):
+        name = f"{dedupe}#{number}" if dedupe and number else dedupe
+        ids.append(_keep(db, who, context, piece, "queued", name, now=now))
+        outbox.post(db, context.tenant_id, context.account_id, ids[-1], now=now)
+    _said(db, who, context, ids[-1], now=now)
+    return thread.by_id(db, who, ids[0])
+
+
+def start(
+    db: Db, who: Actor, adapters: Adapters, *, customer: Ref, account: Ref, wanted: Wanted, now: datetime
+) -> Line:
+    """The first message to a customer over one of our numbers; in the conversation with them, if there is one already.
+
+    Raises: as `send`, and IdentityTaken when their number is known as another customer's
+    """
+    number = refs.row(db, accounts, who, account, "channel")
+    if not number.is_active:
+        raise NotFound("channel", account)
+    person = customers.get(db, who, refs.id_of(db, customer_models.customers, who, customer, "customer"))
+    kind, value = _address(db, who, number.channel, person, now=now)
+    context = conversations.begin(db, number.id, peer_kind=kind, peer=value, now=now)
+    return send(db, who, adapters, context.id, wanted, now=now)
+
+
+def retry(db: Db, who: Actor, adapters: Adapters, ref: Ref, *, now: datetime) -> Line:
+    """A message that did not get through, tried again; refused again when we still may not send it.
+
+    Raises: NotFound; WrongState, for one that is not known to have failed
+    """
+    line = thread.get(db, who, ref)
+    context = conversations.by_id(db, who, line.conversation_id)
+    if line.direction != "out" or line.is_private or line.status not in _AGAIN:
+        raise WrongState("message", line.id, line.status, "Only a message that did not get through is sent again.")
+    refusal = _refusal(db, context, _able(adapters, context), now=now)
+    if refusal is not None:
+        messages.give_up(db, line.id, "refused", code=refusal.code, text=refusal.reason)
+        return thread.by_id(db, who, line.id)
+    fresh = {"status": "queued", "error_code": None, "error_text": None, "provider_id": None}
+    db.execute(update(message_table).where(message_table.c.id == line.id).values(**fresh))
+    outbox.post(db, line.tenant_id, line.account_id, line.id, now=now)
+    _note_change(db, who, line, "message.retried", now=now)
+    return thread.by_id(db, who, line.id)
+
+
+def cancel(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Line:
+    """A message that was to go out later stays here.
+
+    Raises: NotFound; WrongState, when it is not waiting any more
+    """
+    line = _scheduled(db, who, ref)
+    db.execute(update(message_table).where(message_table.c.id == line.id).values(status="canceled"))
+    _note_change(db, who, line, "message.canceled", now=now)
+    return thread.by_id(db, who, line.id)
+
+
+def move(db: Db, who: Actor, ref: Ref, *, send_at: datetime, now: datetime) -> Line:
+    """A message that was to go out later does so at another time.
+
+    Raises: NotFound; WrongState, when it is not waiting any more; Invalid
+    """
+    _to_come(send_at, now)
+    line = _scheduled(db, who, ref)
+    db.execute(update(message_table).where(message_table.c.id == line.id).values(scheduled_for=send_at))
+    outbox.post(db, line.tenant_id, line.account_id, line.id, now=now, run_at=send_at)
+    _note_change(db, who, line, "message.moved", now=now)
+    return thread.by_id(db, who, line.id)
+
+
+def _note(db: Db, who: Actor, context: Context, wanted: Wanted, dedupe: str | None, *, now: datetime) -> Line:
+    if wanted.media or wanted.send_at:
+        raise Invalid("private", "A note has no files, and is there at once.")
+    if not wanted.text.strip():
+        raise Invalid("text", "Write something.")
+    note_id = notes.add(db, who, context, wanted.text, names=wanted.mentions, dedupe=dedupe, now=now)
+    assert note_id is not None  # noqa: S101  looked for under the conversation's lock
+    return thread.by_id(db, who, note_id)
+
+
+def _later(
+    db: Db,
+    who: Actor,
+    context: Context,
+    pieces: tuple[OutboundMessage, ...],
+    wanted: Wanted,
+    dedupe: str | None,
+    *,
+    now: datetime,
+) -> Line:
+    """Keep it until its time; nobody takes the word before that, nor then."""
+    assert wanted.send_at is not None  # noqa: S101  the caller has looked
+    _to_come(wanted.send_at, now)
+    if len(pieces) > 1:
+        raise Invalid("text", "This is too long for one message, and only one can be sent later.")
+    if context.owner == "staff" and context.owner_user_id != who.user_id and not wanted.force:
+        raise _collision(db, context)
+    message_id = _keep(db, who, context, pieces[0], "scheduled", dedupe, send_at=wanted.send_at, now=now)
+    outbox.post(db, context.tenant_id, context.account_id, message_id, now=now, run_at=wanted.send_at)
+    return thread.by_id(db, who, message_id)
+
+
+def _claim(db: Db, who: Actor, context: Context, wanted: Wanted, *, now: datetime) -> None:
+    """The word is theirs who write; a program takes it from nobody."""
+    is_anothers = context.owner == "staff" and context.owner_user_id != who.user_id
+    if is_anothers and not wanted.force:
+        raise _collision(db, context)
+    if context.status != "open":
+        conversations.reopen(db, who, context.id, now=now)
+    if who.user_id is not None:
+        conversations.take_over(
+            db,
+            who,
+            context.id,
+            user_id=who.user_id,
+            reason="forced" if is_anothers else "wrote_first",
+            now=now,
+            expected_version=wanted.expected_version,
+        )
+
+
+def _collision(db: Db, context: Context) -> Collision:
+    row = _PERSON(db, {"user_id": context.owner_user_id}).one()
+    return Collision(
+        context.id, uid=row.uid, name=row.full_name, since=context.owner_since, version=context.owner_version
+    )
+
+
+def _said(db: Db, who: Actor, context: Context, message_id: int, *, now: datetime) -> None:
+    """What was said to a customer by a person answers all that they had said."""
+    c = conversation_table.c
+    db.execute(update(conversation_table).where(c.id == context.id).values(last_out_at=now, unread_count=0))
+    sla.answered(db, context.id, now=now)
+    reads.mark(db, who, context.id, message_id, now=now)
+
+
+def _keep(
+    db: Db,
+    who: Actor,
+    context: Context,
+    piece: OutboundMessage,
+    status: str,
+    dedupe: str | None,
+    *,
+    refusal: consent.Refusal | None = None,
+    send_at: datetime | None = None,
+    now: datetime,
+) -> int:
+    uid = new_uid()
+    piece = replace(piece, reference=uid)
+    is_plain = piece == OutboundMessage(piece.text, reference=uid)
+    message_id = messages.add_out(
+        db,
+        tenant_id=context.tenant_id,
+        conversation_id=context.id,
+        account_id=context.account_id,
+        author="staff",
+        user_id=who.user_id,
+        uid=uid,
+        text=piece.text,
+        content=None if is_plain else piece.to_json(),
+        status=status,
+        dedupe=dedupe,
+        error_code=refusal.code if refusal else None,
+        error_text=refusal.reason if refusal else None,
+        scheduled_for=send_at,
+        now=now,
+    )
+    assert message_id is not None  # noqa: S101  looked for under the conversation's lock
+    audit.record(db, who, f"message.{status}", "message", message_id, None, {"status": status}, now, uid=uid)
+    return message_id
+
+
+def _refusal(db: Db, context: Context, able: Capabilities, *, now: datetime) -> consent.Refusal | None:
+    allowed = consent.may_send(
+        db, account_id=context.account_id, kind=context.peer_kind, value=context.peer, use="service", now=now
+    )
+    if isinstance(allowed, consent.Refusal):
+        return allowed
+    window_h = able.session_window_h
+    if window_h is None or (context.last_in_at is not None and now - context.last_in_at < timedelta(hours=window_h)):
+        return None
+    return consent.Refusal(
+        "window_closed", f"They have not written for {window_h} hours; until they do, only templates can be sent here."
+    )
+
+
+def _able(adapters: Adapters, context: Context) -> Capabilities:
+    adapter = adapters.get((context.provider, context.channel))
+    if adapter is None:
+        raise Invalid("channel_id", "Nothing can be written over this channel.")
+    return adapter.capabilities
+
+
+def _pieces(wanted: Wanted, able: Capabilities) -> tuple[OutboundMessage, ...]:
+    files = tuple(_file(url, place) for place, url in enumerate(wanted.media))
+    if files and not able.media_max:
+        raise Invalid("media", "This channel carries no files.")
+    if len(files) > able.media_max:
+        raise Invalid("media", f"This channel carries at most {able.media_max} files in one message.")
+    pieces = render(OutboundMessage(wanted.text, media=files), able)
+    if not pieces:
+        raise Invalid("text", "Write something.")
+    return pieces
+
+
+def _file(url: str, place: int) -> Media:
+    """A file behind a public https address; who fetches it is the provider, so it must be one that anybody can reach."""
+    field = f"media.{place}"
+    try:
+        parts = urlsplit(url)
+        host, has_user = parts.hostname or "", "@" in parts.netloc
+    except ValueError:
+        raise Invalid(field, "This is no address of a file.") from None
+    if parts.scheme != "https" or not host or has_user or not url.isprintable() or " " in url:
+        raise Invalid(field, "Give an address that begins with https:// and that anybody can open.")
+    try:
+        is_public = ipaddress.ip_address(host).is_global
+    except ValueError:
+        is_public = "." in host.strip(".") and not host.rstrip(".").endswith((".localhost", ".local", ".internal"))
+    if not is_public:
+        raise Invalid(field, "Give an address that begins with https:// and that anybody can open.")
+    content_type = mimetypes.guess_type(parts.path)[0] or ""
+    name = parts.path.rpartition("/")[2][:200]
+    return Media(
+        _KIND_OF.get(content_type.partition("/")[0], "document"), url=url, content_type=content_type, name=name
+    )
+
+
+def _address(db: Db, who: Actor, channel: str, person: customers.Customer, *, now: datetime) -> tuple[str, str]:
+    """Where that channel reaches the customer, as kind and value."""
+    kinds = _KINDS.get(channel, ())
+    found = {row.kind: row.value for row in _IDENTITIES(db, {"customer_id": person.id})}
+    for kind in kinds:
+        if kind in found:
+            # The telephone number of a WhatsApp user is a telephone number, and the other way round.
+            return (kinds[0] if kind in _TELEPHONES else kind), found[kind]
+    if "phone" in kinds and person.phone and (number := phone.canonical(person.phone)).startswith("+"):
+        customers.add_identity(db, who, person.id, kind="phone", value=number, now=now)
+        return kinds[0], number
+    raise Invalid("channel_id", "This customer has no address on this channel.")
+
+
+def _scheduled(db: Db, who: Actor, ref: Ref) -> Line:
+    """A message that waits for its time, taken out of the outbox."""
+    line = thread.get(db, who, ref)
+    conversations.by_id(db, who, line.conversation_id)
+    if line.status != "scheduled" or not outbox.withdraw(db, line.id):
+        raise WrongState("message", line.id, line.status, "This message does not wait to be sent later (any more).")
+    return line
+
+
+def _to_come(send_at: datetime, now: datetime) -> None:
+    if not now < send_at <= now + _FARTHEST:
+        raise Invalid("send_at", "Choose a time that is still to come, within a year.")
+
+
+def _note_change(db: Db, who: Actor, line: Line, action: str, *, now: datetime) -> None:
+    audit.record(db, who, action, "message", line.id, {"status": line.status}, None, now, uid=line.uid)
+    live.changed(db, line.tenant_id, line.conversation_id, "status", message_id=line.id)
+
+
+_KIND_OF: Final[Mapping[str, MediaKind]] = {"image": "image", "video": "video", "audio": "audio"}
+_PERSON = Prepared(select(users.c.uid, users.c.full_name).where(users.c.id == bindparam("user_id")))
+_i = customer_models.customer_identities.c
+_IDENTITIES = Prepared(select(_i.kind, _i.value).where(_i.customer_id == bindparam("customer_id")).order_by(_i.id))
