@@ -48,6 +48,7 @@ def record(
     state: State,
     source: str,
     message_id: int | None,
+    note: str = "",
     now: datetime,
 ) -> bool:
     """Write down what the address has agreed to or refused; True when that changes how it stands.
@@ -56,7 +57,7 @@ def record(
     undoes that; a refusal of marketing stands until it is taken back itself.
     """
     address = {"account_id": account_id, "kind": kind, "value": value, "purpose": purpose}
-    event = {"customer_id": customer_id, "source": source, "message_id": message_id, "at": now}
+    event = {"customer_id": customer_id, "source": source, "message_id": message_id, "note": note, "at": now}
     _NOTE(db, {**address, **event, "tenant_id": tenant_id, "state": state})
     if _STATE(db, address).scalar_one_or_none() is None:
         try:

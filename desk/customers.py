@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Column, bindparam, insert, select, update
 
-from desk import audit
+from desk import audit, events
 from desk.errors import IdentityTaken, Invalid, NotFound
 from desk.text import one_line
 from desk.who import Actor
-from storage.base import Db, metadata, new_uid
+from storage.base import Db, JsonValue, metadata, new_uid
 from storage.models.customers import customer_identities, customers
 from storage.prepared import Prepared
 from storage.session import Conflict, attempt
@@ -79,7 +79,16 @@ def set_name(db: Db, who: Actor, customer_id: int, name: str, *, now: datetime) 
         raise Invalid("name", "A name needs at least one letter.")
     found = get(db, who, customer_id)
     db.execute(update(customers).where(customers.c.id == found.id).values(name=said, updated_at=now))
+    if said != found.name:
+        events.emit(db, who.tenant_id, "customer.updated", {"customer_id": found.uid}, now=now)
     return get(db, who, found.id)
+
+
+def known_by(db: Db, who: Actor, *, kind: str, value: str) -> Customer | None:
+    """Whoever is known by that address, as `find_or_make` would find them."""
+    kinds = [kind, _TWINS[kind]] if kind in _TWINS else [kind]
+    row = _FIND(db, {"tenant_id": who.tenant_id, "kinds": kinds, "value": value}).first()
+    return None if row is None else Customer(*row[1:])
 
 
 def add_identity(db: Db, who: Actor, customer_id: int, *, kind: str, value: str, now: datetime) -> None:
@@ -94,7 +103,7 @@ def add_identity(db: Db, who: Actor, customer_id: int, *, kind: str, value: str,
     except Conflict:
         other = _find(db, who.tenant_id, kind, value, now=now)
         if other is not None and other.id != found.id:
-            raise IdentityTaken(other.id) from None
+            raise IdentityTaken(other.id, other.uid) from None
         return
     audit.record(db, who, "customer.identity_added", "customer", found.id, None, {"kind": kind}, now)
 
@@ -124,9 +133,14 @@ def merge(db: Db, who: Actor, *, survivor_id: int, other_id: int, now: datetime)
     }
     filled["tags"] = [*survivor.tags, *(tag for tag in other.tags if tag not in survivor.tags)]
     filled["attributes"] = {**other.attributes, **survivor.attributes}
+    filled["notes"] = "\n\n".join(filter(None, (survivor.notes, other.notes)))
     db.execute(update(customers).where(customers.c.id == survivor_id).values(**filled, updated_at=now))
     db.execute(update(customers).where(customers.c.id == other_id).values(merged_into_id=survivor_id, updated_at=now))
-    audit.record(db, who, "customer.merged", "customer", survivor_id, None, {"other_id": other_id}, now)
+    audit.record(
+        db, who, "customer.merged", "customer", survivor_id, None, {"other_id": other_id}, now, uid=survivor.uid
+    )
+    told: Mapping[str, JsonValue] = {"customer_id": survivor.uid, "other_id": other.uid}
+    events.emit(db, who.tenant_id, "customer.merged", told, now=now)
     return get(db, who, survivor_id)
 
 
@@ -164,6 +178,7 @@ def _make(db: Db, tenant_id: int, kind: str, value: str, profile_name: str | Non
     }
     customer_id: int = _ADD(db, values).scalar_one()
     _ADD_IDENTITY(db, _identity(tenant_id, customer_id, kind, value, now))
+    events.emit(db, tenant_id, "customer.created", {"customer_id": uid}, now=now)
     return Customer(customer_id, uid, tenant_id, None, shown or None, email, phone, None, None, now)
 
 
@@ -176,7 +191,7 @@ def _pointing_here() -> list[Column[Any]]:
     return [column for table in metadata.sorted_tables for column in table.columns if column.references(customers.c.id)]
 
 
-_FILLED = ("name", "profile_name", "email", "phone", "language", "time_zone")
+_FILLED = ("name", "profile_name", "email", "phone", "language", "time_zone", "address", "city", "state", "zip")
 _c = customers.c
 _COLUMNS = (
     _c.id,

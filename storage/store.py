@@ -52,6 +52,10 @@ class Store(Protocol):
         """What `fn` returns of a consistent view; a change it makes is refused or undone."""
         ...
 
+    async def empty_journal(self) -> None:
+        """Leave nothing of what was deleted in the journal beside the database, as far as others let us."""
+        ...
+
 
 def open_store(url: str, bus: Bus, *, pool_size: int = 8, owner_note: str = "") -> Store:
     """A store for `sqlite:///path` or `postgresql://user:password@host/name`, not started yet.
@@ -96,6 +100,7 @@ def sqlite_engine(path: str, *, read_only: bool = False) -> Engine:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA journal_size_limit=67108864")
+            connection.execute("PRAGMA secure_delete=ON")  # who is erased is erased from the file, too
         return connection
 
     engine = create_engine(
@@ -177,6 +182,16 @@ class SqliteStore:
         return await asyncio.get_running_loop().run_in_executor(
             self._readers, lambda: self._read(lambda db: fn(db, *args, **kwargs))
         )
+
+    async def empty_journal(self) -> None:
+        def run() -> None:
+            engine = sqlite_engine(str(self._path))
+            with contextlib.closing(engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            engine.dispose()
+
+        with contextlib.suppress(sqlite3.OperationalError):  # busy for long: the next checkpoint does it
+            await asyncio.get_running_loop().run_in_executor(self._readers, run)
 
     def _read(self, call: Callable[[Db], T]) -> T:
         connection: Connection | None = getattr(self._reader_local, "connection", None)
@@ -334,6 +349,9 @@ class PostgresStore:
                 raise StoreUnavailable(_reason(away)) from away
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+    async def empty_journal(self) -> None:
+        """PostgreSQL recycles its journal by itself."""
 
     def _write(self, call: Callable[[Db], T]) -> tuple[T, Said]:
         committing = False

@@ -14,6 +14,7 @@ from desk.calendar import waitlist as waiting
 from desk.calendar.claims import Freed
 from desk.who import Actor
 from gateway.context import House
+from gateway.jobs import transfers
 from gateway.jobs.cues import play_job
 from gateway.jobs.worker import Handler
 from gateway.pipeline import outbox
@@ -86,6 +87,9 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         waiting.OFFER: waitlist_offer,
         "outcome": outcome,
         "csat": csat,
+        transfers.IMPORT: transfers.take_in,
+        transfers.EXPORT: transfers.give_out,
+        transfers.FORGET: transfers.forget,
     }
 )
 

@@ -16,6 +16,8 @@ MOST = 100  # items on one page
 def _aware(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("should have its offset, such as 2026-11-26T09:00:00Z")
+    if not 1 < value.year < 9999:  # at the very ends of the calendar another zone would be beyond it
+        raise ValueError("should lie in the years 2 to 9998")
     return value
 
 

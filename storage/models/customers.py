@@ -21,7 +21,7 @@ customers = Table(
     Column("state", String(100)),
     Column("zip", String(20)),
     Column("notes", Text, nullable=False, server_default=""),
-    Column("status", String(10), nullable=False, server_default="active"),  # active, inactive
+    Column("status", String(10), nullable=False, server_default="active"),  # active, inactive, erased
     Column("attributes", type_json, nullable=False),
     Column("tags", type_json, nullable=False),
     Column("merged_into_id", BigId, ForeignKey("customers.id")),
@@ -70,6 +70,7 @@ consent_events = Table(
     Column("state", String(10), nullable=False),
     Column("source", String(40), nullable=False),  # keyword, provider, staff, import
     Column("message_id", BigId),  # the message that proves it
+    Column("note", String(500), nullable=False, server_default=""),  # what whoever wrote it down said of it
     time_column("at"),
     Index("ix_consent_events_address", "account_id", "kind", "value"),
 )

@@ -128,9 +128,24 @@ broadcasts = Table(
     Column("scheduled_at", UtcDateTime),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
+    Column("reached_id", BigId, nullable=False, server_default="0"),  # of the customer up to whom messages were written
     Column("created_by", BigId, ForeignKey("users.id")),
     time_column("created_at"),
     time_column("updated_at"),
+)
+
+# Whom a broadcast was meant for: with a message, or with the reason why there is none. Not unique by customer, since
+# two of them can turn out to be one later.
+broadcast_recipients = Table(
+    "broadcast_recipients",
+    metadata,
+    id_column(),
+    Column("tenant_id", BigId, ForeignKey("tenants.id"), nullable=False),
+    Column("broadcast_id", BigId, ForeignKey("broadcasts.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("customer_id", BigId, ForeignKey("customers.id"), nullable=False, index=True),
+    Column("message_id", BigId, ForeignKey("messages.id", ondelete="SET NULL"), index=True),
+    Column("skipped_for", String(40)),
+    time_column("created_at"),
 )
 
 integrations = Table(

@@ -1606,6 +1606,41 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("invoice_lines", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_invoice_lines_invoice_id"), ["invoice_id"], unique=False)
+
+    op.create_table(
+        "broadcast_recipients",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("broadcast_id", big_id, nullable=False),
+        sa.Column("customer_id", big_id, nullable=False),
+        sa.Column("message_id", big_id, nullable=True),
+        sa.Column("skipped_for", sa.String(length=40), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["broadcast_id"],
+            ["broadcasts.id"],
+            name=op.f("fk_broadcast_recipients_broadcast_id_broadcasts"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["customer_id"], ["customers.id"], name=op.f("fk_broadcast_recipients_customer_id_customers")
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"],
+            ["messages.id"],
+            name=op.f("fk_broadcast_recipients_message_id_messages"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_broadcast_recipients_tenant_id_tenants")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_broadcast_recipients")),
+    )
+    with op.batch_alter_table("broadcast_recipients", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_broadcast_recipients_broadcast_id"), ["broadcast_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_broadcast_recipients_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_broadcast_recipients_message_id"), ["message_id"], unique=False)
+
     if op.get_bind().dialect.name == "postgresql":
         op.execute(NO_OVERLAP_POSTGRESQL)
         op.execute(SEARCH_POSTGRESQL)
@@ -1619,6 +1654,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE message_search")
+    op.drop_table("broadcast_recipients")
     with op.batch_alter_table("invoice_lines", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_invoice_lines_invoice_id"))
 
