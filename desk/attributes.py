@@ -7,7 +7,7 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
-from sqlalchemy import Row, func, literal, select, type_coerce, update
+from sqlalchemy import ColumnElement, Row, func, literal, select, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from desk import records
@@ -95,6 +95,7 @@ def remove(db: Db, who: Actor, ref: Ref, *, now: datetime) -> None:
     """
     gone = records.remove(db, who, table, ref, noun=_NOUN, now=now)
     column = customers.c.attributes
+    without: ColumnElement[Any]
     if db.dialect.name == "postgresql":
         without = column.op("-", return_type=JSONB())(literal(gone.key))
         has_it = type_coerce(column, JSONB).has_key(gone.key)
