@@ -1,6 +1,7 @@
 """What happens in the business, told to its subscribers. The deliveries are written with what they tell of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -10,8 +11,10 @@ from storage import queue
 from storage.base import Db, JsonValue, new_uid
 from storage.models.webhooks import webhook_deliveries, webhook_subscriptions
 from storage.prepared import Prepared
+from storage.session import Conflict, attempt, found_out
 
 KIND = "webhook"  # the job that delivers one
+TOPIC = "jobs:webhook"  # what its worker listens to
 ALL = "*"  # a subscription to everything
 
 # Everything one can subscribe to, and what it tells.
@@ -52,15 +55,37 @@ EVENTS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def emit(db: Db, tenant_id: int, event: str, data: Mapping[str, JsonValue], *, now: datetime) -> None:
+Data = Mapping[str, JsonValue]
+
+
+def emit(db: Db, tenant_id: int, event: str, data: Data | Callable[[], Data], *, now: datetime) -> None:
     """Tell every active subscription of the tenant that listens to `event`. `data` holds public ids, states and times.
 
-    In the caller's transaction: what did not happen is told to nobody, and what happened is told to all.
+    In the caller's transaction: what did not happen is told to nobody, and what happened is told to all. What has to be
+    looked up for `data` is given as a function, which is called only if somebody listens.
     """
     assert event in EVENTS, event  # noqa: S101  a name we made up ourselves
-    for row in _SUBSCRIBERS(db, {"tenant_id": tenant_id}):
-        if event in row.event_types or ALL in row.event_types:
-            deliver(db, tenant_id, row.id, event, data, now=now)
+    listening = [one for one, types in _subscribers(db, tenant_id) if event in types or ALL in types]
+    if not listening:
+        return
+    told = data() if callable(data) else data
+    for subscription_id in listening:
+        with suppress(Conflict), attempt(db):  # removed in this very moment, it must not undo what is told of
+            deliver(db, tenant_id, subscription_id, event, told, now=now)
+
+
+def subscriptions_changed(db: Db) -> None:
+    """Whoever changes subscriptions says so, for the rest of the transaction."""
+    found_out(db).pop(_KEPT, None)
+
+
+def _subscribers(db: Db, tenant_id: int) -> list[tuple[int, frozenset[str]]]:
+    """The active subscriptions and what they listen to; a turn tells of several things and asks once."""
+    kept: dict[int, list[tuple[int, frozenset[str]]]] = found_out(db).setdefault(_KEPT, {})
+    if (found := kept.get(tenant_id)) is None:
+        rows = _SUBSCRIBERS(db, {"tenant_id": tenant_id})
+        found = kept[tenant_id] = [(row.id, frozenset(row.event_types)) for row in rows]
+    return found
 
 
 def deliver(
@@ -90,6 +115,12 @@ def deliver(
         )
         .returning(webhook_deliveries.c.id)
     ).scalar_one()
+    enqueue(db, tenant_id, subscription_id, delivery_id, now=now)
+    return delivery_id
+
+
+def enqueue(db: Db, tenant_id: int, subscription_id: int, delivery_id: int, *, now: datetime) -> None:
+    """Have a delivery made now, from its first try on."""
     queue.enqueue(
         db,
         KIND,
@@ -99,8 +130,8 @@ def deliver(
         lane=f"webhook:{subscription_id}",
         priority=1,
         dedupe=f"webhook:{delivery_id}",
+        topic=TOPIC,
     )
-    return delivery_id
 
 
 def rfc3339(at: datetime) -> str:
@@ -108,6 +139,7 @@ def rfc3339(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+_KEPT = "subscribers"
 _s = webhook_subscriptions.c
 _SUBSCRIBERS = Prepared(
     select(_s.id, _s.event_types).where(_s.tenant_id == bindparam("tenant_id"), _s.is_active.is_(True))

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Callable
 import structlog
 from aiohttp import web
 
+from desk import events
 from gateway import errors, health
 from gateway.context import House
 from gateway.hooks import routes, webchat
-from gateway.jobs.handlers import HANDLERS
+from gateway.jobs.handlers import APART, HANDLERS
 from gateway.jobs.schedule import Sweeper
 from gateway.jobs.worker import Worker
 from gateway.pipeline.receive import Receiver
@@ -69,10 +70,9 @@ async def serving(house: House) -> AsyncIterator[web.AppRunner]:
 
 @contextlib.asynccontextmanager
 async def working(house: House) -> AsyncIterator[None]:
-    """The job worker and the sweeper, stopped gently when the block ends."""
+    """The job workers and the sweeper, stopped gently when the block ends."""
     stopping = asyncio.Event()
-    tasks = [
-        asyncio.create_task(Worker(house, HANDLERS).run(stopping), name="worker"),
+    tasks = [asyncio.create_task(worker.run(stopping), name="worker") for worker in workers(house)] + [
         asyncio.create_task(Sweeper(house, Spool(house.settings.data_dir / "spool")).run(stopping), name="sweeper"),
     ]
     try:
@@ -80,6 +80,20 @@ async def working(house: House) -> AsyncIterator[None]:
     finally:
         stopping.set()
         await asyncio.gather(*tasks)
+
+
+def workers(house: House) -> tuple[Worker, Worker]:
+    """One for our own work, and one for what waits on subscribers: however slow they are, replies do not wait."""
+    return (
+        Worker(house, {kind: handler for kind, handler in HANDLERS.items() if kind not in APART}),
+        Worker(
+            house,
+            {kind: HANDLERS[kind] for kind in APART},
+            topic=events.TOPIC,
+            at_once=house.settings.webhooks.at_once,
+            one_per_lane=True,
+        ),
+    )
 
 
 async def until_stopped(ready: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 
 from bots.registry import Registry
 from channels.base import Adapter
@@ -19,6 +20,8 @@ from gateway.accounts import Account, Accounts
 from gateway.auth.schemes import TOPIC as SIGN_INS_TOPIC
 from gateway.auth.schemes import Doorman
 from gateway.auth.tokens import Tokens
+from gateway.outside.addresses import Rules
+from gateway.outside.http import Names, Outside
 from gateway.pipeline.order import Order
 from gateway.rest.limits import Limits
 from gateway.settings import Settings, master_keys
@@ -41,6 +44,7 @@ class House:
     bots: Registry
     doorman: Doorman
     limits: Limits
+    outside: Outside  # asks every address that somebody typed
     order: Order = field(default_factory=Order)
 
     def adapter(self, account: Account) -> Adapter:
@@ -60,11 +64,12 @@ async def open_house(
     monotonic_s: Callable[[], float] = time.monotonic,
     note: str = "",
     deliver: Callable[[Address, OutboundMessage], None] = lambda _to, _message: None,
+    resolver: AbstractResolver | None = None,
 ) -> AsyncIterator[House]:
     """A house whose store and bus are running, and stopped when the block ends.
 
     `note` says in the lock beside an SQLite file where this process can be reached; `deliver` shows what is sent over
-    the simulator channel.
+    the simulator channel; `resolver` finds the hosts of addresses that somebody typed.
 
     Raises:
         storage.filelock.Held: another process writes this SQLite file.
@@ -77,6 +82,7 @@ async def open_house(
     accounts = Accounts(store, sealer, settings, monotonic_s)
     await store.start()
     http = aiohttp.ClientSession(trust_env=True)
+    outside = Outside(Rules(settings.webhooks.allow_private, settings.webhooks.allowed_networks), resolver or Names())
     try:
         await bus.start()
         house = House(
@@ -90,6 +96,7 @@ async def open_house(
             bots=Registry(),
             doorman=doorman,
             limits=Limits(settings),
+            outside=outside,
         )
         forgetting = [
             asyncio.create_task(_forget(bus, ACCOUNTS_TOPIC, accounts.forget)),
@@ -102,6 +109,7 @@ async def open_house(
                 task.cancel()
     finally:
         await http.close()
+        await outside.close()
         await bus.stop()
         await store.stop()
 

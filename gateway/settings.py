@@ -194,6 +194,8 @@ class Mail(Section):
 
 class Webhooks(Section):
     allow_private: bool = False
+    allowed_networks: tuple[IPvAnyNetwork, ...] = ()
+    at_once: Annotated[int, Field(ge=1, le=1000)] = 16
     timeout_s: Seconds = 15.0
     disable_after_days: Annotated[int, Field(ge=1, le=30)] = 5
 

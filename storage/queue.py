@@ -48,10 +48,12 @@ def enqueue(
     lane: str = "main",
     priority: int = 0,
     dedupe: str | None = None,
+    topic: str = TOPIC,
 ) -> None:
     """Have `kind` done at `run_at` (default: now).
 
-    With `dedupe`, a waiting job of that name is replaced: it moves to the new time and payload.
+    With `dedupe`, a waiting job of that name is replaced: it moves to the new time and payload. `topic` is what its
+    worker listens to.
     """
     values = {
         "kind": kind,
@@ -65,7 +67,7 @@ def enqueue(
     }
     _ENQUEUE(db, values)
     if values["run_at"] == now:
-        announce(db, TOPIC)
+        announce(db, topic)
 
 
 def cancel(db: Db, dedupe: str) -> bool:
@@ -78,12 +80,24 @@ def cancel_prefix(db: Db, prefix: str) -> int:
     return _CANCEL_FROM(db, {"first": prefix, "last": prefix + _LAST_CHARACTER}).rowcount
 
 
-def claim(db: Db, *, now: datetime, lease: str, lease_for: timedelta, limit: int, kinds: frozenset[str]) -> list[Job]:
+def claim(
+    db: Db,
+    *,
+    now: datetime,
+    lease: str,
+    lease_for: timedelta,
+    limit: int,
+    kinds: frozenset[str],
+    one_per_lane: bool = False,
+) -> list[Job]:
     """Up to `limit` due jobs of known kinds, replies first, then oldest; each is ours until `lease_for` has passed.
 
-    Jobs of an unknown kind stay where they are: a newer version may have written them.
+    Jobs of an unknown kind stay where they are: a newer version may have written them. With `one_per_lane`, lanes in
+    which one is running are left alone, and of each other lane one is taken: who is slow is slow for itself only.
     """
     closed = _closed_lanes(db, now)
+    if one_per_lane:
+        closed |= _busy_lanes(db, now, kinds)
     due = and_(
         jobs.c.kind.in_(sorted(kinds)),
         jobs.c.lane.not_in(sorted(closed)),
@@ -100,7 +114,11 @@ def claim(db: Db, *, now: datetime, lease: str, lease_for: timedelta, limit: int
         .with_for_update(skip_locked=True)
     ).all()
     taken: list[Job] = []
+    lanes_taken: set[str] = set()
     for row in found:
+        if one_per_lane and row.lane in lanes_taken:
+            continue
+        lanes_taken.add(row.lane)
         if not _take_token(db, row.lane, now):
             continue
         taken.append(Job(row.id, row.tenant_id, row.kind, row.payload, row.lane, row.attempts + 1, lease, row.run_at))
@@ -197,6 +215,11 @@ def _upsert_lane(db: Db, name: str, values: Mapping[str, object]) -> None:
 def _closed_lanes(db: Db, now: datetime) -> frozenset[str]:
     closed = or_(lanes.c.is_paused.is_(True), lanes.c.blocked_until > now)
     return frozenset(db.execute(select(lanes.c.name).where(closed)).scalars())
+
+
+def _busy_lanes(db: Db, now: datetime, kinds: frozenset[str]) -> frozenset[str]:
+    running = jobs.c.status == "running", jobs.c.leased_until > now, jobs.c.kind.in_(sorted(kinds))
+    return frozenset(db.execute(select(jobs.c.lane).where(*running)).scalars())
 
 
 def _take_token(db: Db, lane: str, now: datetime) -> bool:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
 from storage.base import Db
 
+_FOUND = "frontdesk_found"
 _TOPICS = "frontdesk_topics"
 _NEWS = "frontdesk_news"
 
@@ -62,6 +64,16 @@ def tell(db: Db, news: object) -> None:
     db.info.setdefault(_NEWS, []).append(news)
 
 
+def found_out(db: Db) -> dict[str, Any]:
+    """What has been found out in this transaction and need not be asked twice; forgotten at its end."""
+    transaction = db.get_transaction()
+    kept: tuple[object, dict[str, Any]] | None = db.info.get(_FOUND)
+    if kept is None or kept[0] is not transaction:
+        kept = db.info[_FOUND] = (transaction, {})
+    return kept[1]
+
+
 def take_said(db: Db) -> Said:
     """What was announced and told since the last call; the store calls this around every function."""
+    db.info.pop(_FOUND, None)
     return Said(db.info.pop(_TOPICS, set()), db.info.pop(_NEWS, []))

@@ -8,13 +8,13 @@ import structlog
 from sqlalchemy import select
 
 from channels.errors import SendError
-from desk import businesses
+from desk import businesses, events
 from desk.calendar import bookings, reminders
 from desk.calendar import waitlist as waiting
 from desk.calendar.claims import Freed
 from desk.who import Actor
 from gateway.context import House
-from gateway.jobs import transfers
+from gateway.jobs import transfers, webhooks
 from gateway.jobs.cues import play_job
 from gateway.jobs.worker import Handler
 from gateway.pipeline import outbox
@@ -87,11 +87,15 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         waiting.OFFER: waitlist_offer,
         "outcome": outcome,
         "csat": csat,
+        events.KIND: webhooks.deliver,
         transfers.IMPORT: transfers.take_in,
         transfers.EXPORT: transfers.give_out,
         transfers.FORGET: transfers.forget,
     }
 )
+
+# Work that waits on somebody else's server, done apart: it can be slow without making anybody else wait.
+APART = frozenset({events.KIND})
 
 
 def _offer_freed(db: Db, job: Job, *, now: datetime) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from bots.bot import Cue
 from channels.messages import InboundMessage
-from desk import conversations, messages
+from desk import conversations, deliveries, messages
 from desk.calendar import bookings, waitlist
 from desk.conversations import Due
 from desk.who import Actor
@@ -87,6 +87,7 @@ class Sweeper:
     async def _tidy(self) -> None:
         before = self._house.clock.now() - _EARLY_STATUS_KEPT
         await self._house.store.write(messages.forget_early, before)
+        await self._house.store.write(deliveries.forget_old, now=self._house.clock.now())
 
     async def _play(self, due: list[Due], kind: str) -> None:
         for one in due:

@@ -29,8 +29,21 @@ MAX_ATTEMPTS = 10
 class Worker:
     """One per process. `handlers` maps a job's kind to what does it; jobs of other kinds are left alone."""
 
-    def __init__(self, house: House, handlers: Mapping[str, Handler], *, chance: random.Random | None = None) -> None:
+    def __init__(
+        self,
+        house: House,
+        handlers: Mapping[str, Handler],
+        *,
+        topic: str = queue.TOPIC,
+        at_once: int | None = None,
+        one_per_lane: bool = False,
+        chance: random.Random | None = None,
+    ) -> None:
+        """`at_once` jobs run side by side (default: `jobs.workers`), with `one_per_lane` each of another lane."""
         self._house = house
+        self._topic = topic
+        self._at_once = at_once or house.settings.jobs.workers
+        self._one_per_lane = one_per_lane
         self._handlers = handlers
         self._kinds = frozenset(handlers)
         self._lease = new_uid()
@@ -40,10 +53,10 @@ class Worker:
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; then finish what runs and give back what does not finish in time."""
         jobs = self._house.settings.jobs
-        async with self._house.bus.listen(queue.TOPIC) as woken:
+        async with self._house.bus.listen(self._topic) as woken:
             while not stopping.is_set():
                 woken.clear()
-                if await self._claim(jobs.workers - len(self._running)):
+                if await self._claim(self._at_once - len(self._running)):
                     continue
                 await self._wait(woken, stopping, jobs.poll_s)
         await self._stop()
@@ -51,7 +64,7 @@ class Worker:
     async def drain(self) -> int:
         """Do everything that is due now, until nothing is; how many jobs that were. For tests and the command line."""
         done = 0
-        while claimed := await self._claim(self._house.settings.jobs.workers):
+        while claimed := await self._claim(self._at_once):
             done += claimed
             await asyncio.gather(*self._running)
         return done
@@ -68,6 +81,7 @@ class Worker:
                 lease_for=timedelta(seconds=settings.lease_s),
                 limit=free,
                 kinds=self._kinds,
+                one_per_lane=self._one_per_lane,
             )
         except StoreUnavailable as away:
             log.warning("no jobs: the database does not answer", reason=str(away))
@@ -103,7 +117,7 @@ class Worker:
     async def _wait(self, woken: asyncio.Event, stopping: asyncio.Event, poll_s: float) -> None:
         """Until there may be something to do: a wake-up, a free hand, a stop, or the poll."""
         waits: list[asyncio.Task[Any]] = [asyncio.create_task(one.wait()) for one in (woken, stopping)]
-        busy = len(self._running) >= self._house.settings.jobs.workers
+        busy = self._one_per_lane or len(self._running) >= self._at_once  # a lane that is free again may have the next
         await asyncio.wait(
             {*waits, *(self._running if busy else ())}, timeout=poll_s, return_when=asyncio.FIRST_COMPLETED
         )

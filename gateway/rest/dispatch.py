@@ -18,7 +18,7 @@ from gateway.context import House
 from gateway.rest import idempotency
 from gateway.rest.call import Call, caller_address
 from gateway.rest.idempotency import Promise, Repeated
-from gateway.rest.limits import CountersAway, Standing
+from gateway.rest.limits import CountersAway, Standing, counted_by
 from gateway.rest.problem import Flaw, Problem, of_desk, of_validation, unauthorized
 from gateway.rest.route import ONLY_PEOPLE, PUBLIC, SIGNED_IN, Route
 from gateway.rest.surface import Seen, Surface
@@ -117,8 +117,8 @@ async def _count(call: Call, surface: Surface, route: Route | None) -> Standing 
     Raises: Problem, when it is one too many
     """
     wanted = [*surface.limits(call.principal, call.address)]
-    if route is not None and route.limit:
-        wanted.append((route.limit, call.principal.key if call.principal else call.address))
+    if route is not None:
+        wanted += [(policy, counted_by(policy, call.principal, call.address)) for policy in route.limits]
     own = call.principal.rate_per_minute if call.principal else None
     try:
         standing = await call.house.limits.hit(wanted, own_per_minute=own)

@@ -11,12 +11,16 @@ from limits import RateLimitItem, parse_many
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import FixedWindowRateLimiter
 
+from gateway.auth.principal import Principal
 from gateway.settings import Settings
 
 log = structlog.get_logger()
 
 # Where a lost counter must not open the door (promises R6).
 FAILS_CLOSED: Final = frozenset({"sign_in", "sign_in_address"})
+
+_BY_TENANT: Final = frozenset({"v1_ai_tenant"})
+_BY_PERSON: Final = frozenset({"v1_ai_user"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,17 @@ class Standing:
 
 class CountersAway(Exception):  # noqa: N818  the trade's word
     """The shared counters cannot be reached, and this door stays shut without them."""
+
+
+def counted_by(policy: str, principal: Principal | None, address: str) -> str:
+    """What a policy that a route names counts by: the tenant, the person (or program), or else the token."""
+    if principal is None:
+        return address
+    if policy in _BY_TENANT:
+        return str(principal.tenant_id)
+    if policy in _BY_PERSON:
+        return principal.user_uid or principal.key
+    return principal.key
 
 
 class Limits:

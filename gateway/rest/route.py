@@ -48,7 +48,7 @@ class Route:
     body: type[BaseModel] | None
     query: type[BaseModel] | None
     answer: Any
-    limit: str  # the name of a policy in the settings, "" for the surface's usual one
+    limits: tuple[str, ...]  # policies of the settings that count besides the surface's usual one
     takes_form: bool
     is_idempotent: bool  # answers again what it answered to the same Idempotency-Key
     read_only: frozenset[str]  # fields of the answer that a body may repeat and that are ignored
@@ -93,12 +93,12 @@ class Routes:
         scope: str,
         summary: str,
         status: int = HTTPStatus.OK,
-        limit: str = "",
+        limit: str | tuple[str, ...] = (),
         takes_form: bool = False,
         deprecated: Deprecated | None = None,
         errors: tuple[int, ...] = (),
     ) -> Callable[[Handler], Handler]:
-        """`errors`: statuses beyond the usual ones (401, 403, 404, 422, 429) that this route answers."""
+        """`limit` names a policy or several. `errors`: statuses beyond the usual ones (401, 403, 404, 422, 429)."""
 
         def add(handler: Handler) -> Handler:
             self.routes.append(
@@ -110,7 +110,7 @@ class Routes:
                     scope=scope,
                     summary=summary,
                     status=int(status),
-                    limit=limit,
+                    limits=(limit,) if isinstance(limit, str) else limit,
                     takes_form=takes_form,
                     deprecated=deprecated,
                     errors=errors,
@@ -130,7 +130,7 @@ def _compile(
     scope: str,
     summary: str,
     status: int,
-    limit: str,
+    limits: tuple[str, ...],
     takes_form: bool,
     deprecated: Deprecated | None,
     errors: tuple[int, ...],
@@ -164,7 +164,7 @@ def _compile(
         body=body,
         query=query,
         answer=answer,
-        limit=limit,
+        limits=limits,
         takes_form=takes_form,
         is_idempotent=method == "POST" and scope != PUBLIC,
         read_only=_fields(answer) - _fields(body) if body else frozenset(),

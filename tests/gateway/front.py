@@ -16,11 +16,9 @@ from sqlalchemy import text
 from twilio.request_validator import RequestValidator
 
 from gateway import demo
-from gateway.app import make_app
+from gateway.app import make_app, workers
 from gateway.context import House, open_house
-from gateway.jobs.handlers import HANDLERS
 from gateway.jobs.schedule import Sweeper
-from gateway.jobs.worker import Worker
 from gateway.pipeline.spool import Spool
 from gateway.settings import Settings, load
 from storage.base import Db
@@ -63,7 +61,7 @@ class Front:
         self.http = http
         self.url = url
         self.clock = clock
-        self._worker = Worker(house, HANDLERS)
+        self._workers = workers(house)
         self._sweeper = Sweeper(house, Spool(house.settings.data_dir / "spool"))
 
     async def text(self, sender: str, body: str, *, sid: str | None = None, **more: str) -> Answer:
@@ -88,7 +86,8 @@ class Front:
     async def work(self) -> None:
         """Whatever is due now: jobs and sweeps, until nothing is."""
         await self._sweeper.sweep()
-        await self._worker.drain()
+        while sum([await worker.drain() for worker in self._workers]):
+            pass
 
     async def pass_time(self, span: timedelta, *, step: timedelta = timedelta(minutes=15)) -> None:
         """Let the clock run on, with the worker awake."""

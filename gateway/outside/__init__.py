@@ -1,0 +1,1 @@
+"""What we ask of the world outside, other than by a channel."""
