@@ -54,7 +54,8 @@ class Cue:
 class TurnResult:
     """What to say, already worded for the language but not yet cut to the channel; and what to keep.
 
-    `language` is set when it has become known. `log` are the facts for the one log line of the turn.
+    `language` is set when it has become known, `is_handed_over` when a person is wanted from now on. `log` are the facts
+    for the one log line of the turn.
     """
 
     replies: tuple[OutboundMessage, ...]
@@ -62,6 +63,7 @@ class TurnResult:
     silence_due_at: datetime | None
     flow_expires_at: datetime | None
     language: str | None
+    is_handed_over: bool
     log: Mapping[str, str | int | None]
 
 
@@ -100,6 +102,7 @@ def _result(turn: Turn) -> TurnResult:
         silence_due_at=top.run.silence_due if top is not None and speaks else None,
         flow_expires_at=turn.flow.expires_at,
         language=turn.learnt_language,
+        is_handed_over=turn.is_handed_over,
         log=turn.log(),
     )
 
@@ -284,8 +287,8 @@ def _handoff_expired(turn: Turn, _data: Mapping[str, Json]) -> None:
 
 
 def _resume(turn: Turn, _data: Mapping[str, Json]) -> None:
-    """A person has given the word back: the open question, if there is one."""
-    if turn.flow.top is not None:
+    """A person has given the word back: the open question, if there is one. Meanwhile they may have taken it again."""
+    if turn.flow.top is not None and conversations.may_talk(turn.context, turn.bot.actor):
         turn.say("back")
         turn.ask_again()
 

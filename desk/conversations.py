@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Select, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Select, and_, bindparam, case, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from desk import audit, customers, events, live
@@ -16,6 +16,7 @@ from desk.who import Actor
 from storage.base import Db, JsonValue, new_uid
 from storage.models import customers as customer_models
 from storage.models.accounts import accounts
+from storage.models.bots import bots
 from storage.models.businesses import businesses
 from storage.models.conversations import conversations, owner_changes
 from storage.models.tenants import users
@@ -315,7 +316,9 @@ def owners(db: Db, who: Actor, conversation_id: int) -> list[OwnerChange]:
 
 
 def queued_since(db: Db, before: datetime, limit: int = 100) -> list[Due]:
-    """Open conversations that have waited for a person since `before` or longer, the longest first."""
+    """Open conversations that have waited for a person since `before` or longer, the longest first; only where there is
+    a bot that could go on instead.
+    """
     return [Due(*row) for row in _QUEUED(db, {"before": before, "limit": limit})]
 
 
@@ -547,7 +550,13 @@ _LAST = case(
     (and_(_c.last_out_at.is_not(None), or_(_c.last_in_at.is_(None), _c.last_out_at > _c.last_in_at)), _c.last_out_at),
     else_=func.coalesce(_c.last_in_at, _c.created_at, type_=_c.created_at.type),
 )
-_QUEUED = Prepared(_due(_c.owner_since, _c.owner == "queue", _IS_OPEN, _c.owner_since <= bindparam("before")))
+# Where there is no bot, nobody else can have it.
+_HAS_BOT = exists(
+    select(bots.c.id)
+    .select_from(accounts.join(bots, bots.c.id == accounts.c.bot_id))
+    .where(accounts.c.id == _c.account_id, bots.c.is_active.is_(True))
+)
+_QUEUED = Prepared(_due(_c.owner_since, _c.owner == "queue", _IS_OPEN, _c.owner_since <= bindparam("before"), _HAS_BOT))
 _SILENT = Prepared(_due(_c.silence_due_at, _c.silence_due_at <= bindparam("now"), _IS_OPEN, _c.owner == "bot"))
 _SNOOZED = Prepared(_due(_c.snoozed_until, _c.snoozed_until <= bindparam("now"), _c.status == "snoozed"))
 _EXPIRED = Prepared(_due(_c.flow_expires_at, _c.flow_expires_at <= bindparam("now")))

@@ -12,9 +12,10 @@ from desk import businesses, events
 from desk.calendar import bookings, reminders
 from desk.calendar import waitlist as waiting
 from desk.calendar.claims import Freed
+from desk.inbox import handling, survey
 from desk.who import Actor
 from gateway.context import House
-from gateway.jobs import transfers, webhooks
+from gateway.jobs import inbox, mail, transfers, webhooks
 from gateway.jobs.cues import play_job
 from gateway.jobs.worker import Handler
 from gateway.pipeline import outbox
@@ -74,11 +75,6 @@ async def outcome(house: House, job: Job) -> None:
     await play_job(house, job, "outcome", lambda _, job: int(str(job.payload["conversation_id"])))
 
 
-async def csat(house: House, job: Job) -> None:
-    """Ask how it went, some time after a conversation was closed."""
-    await play_job(house, job, "csat", lambda _, job: int(str(job.payload["conversation_id"])))
-
-
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {
         outbox.KIND: send,
@@ -86,11 +82,15 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         bookings.FREED: waitlist_freed,
         waiting.OFFER: waitlist_offer,
         "outcome": outcome,
-        "csat": csat,
-        events.KIND: webhooks.deliver,
+        survey.KIND: inbox.csat,
+        handling.RESUME: inbox.resume,
         transfers.IMPORT: transfers.take_in,
         transfers.EXPORT: transfers.give_out,
         transfers.FORGET: transfers.forget,
+        mail.KIND: mail.send,
+        mail.RESET: mail.password_reset,
+        mail.INVITATIONS: mail.invite_many,
+        events.KIND: webhooks.deliver,
     }
 )
 

@@ -18,7 +18,7 @@ from desk.calendar import bookings, waitlist
 from desk.conversations import Due
 from desk.who import Actor
 from gateway.context import House
-from gateway.jobs import cues
+from gateway.jobs import cues, inbox
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
 from storage.base import Db
@@ -53,6 +53,7 @@ class Sweeper:
             self._expired,
             self._unclaimed,
             self._inactive,
+            self._inbox,
             self._tidy,
         ]
         for sweep in sweeps:
@@ -83,6 +84,9 @@ class Sweeper:
         before = self._house.clock.now() - timedelta(hours=self._house.settings.conversations.inactive_after_h)
         for due in await self._house.store.read(conversations.inactive, before, _AT_ONCE):
             await self._house.store.write(_close, due, before=before, now=self._house.clock.now())
+
+    async def _inbox(self) -> None:
+        await inbox.sweep(self._house)
 
     async def _tidy(self) -> None:
         before = self._house.clock.now() - _EARLY_STATUS_KEPT

@@ -16,6 +16,8 @@ from channels.messages import InboundMessage, OutboundMessage, Text, parts_to_js
 from channels.render import render
 from desk import consent, conversations, messages
 from desk.conversations import Context
+from desk.errors import NotFound
+from desk.inbox import arriving, assignment
 from desk.who import Actor
 from gateway.accounts import Account
 from gateway.pipeline import outbox
@@ -56,10 +58,12 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
     word = _opt_out(channel, message, context)
     if word is not None:
         return _consent(db, context, message, message_id, word, now=now)
-    if context.owner != "bot" or context.is_out or message.answered_by_provider or context.bot_id is None:
+    is_ours = context.owner == "bot" and not context.is_out and not message.answered_by_provider
+    bot = _bot(db, registry, context) if is_ours else None
+    if bot is None:
         _keep_flow(db, context, now=now)
-        return Taken(context.id, message_id, (), {"owner": context.owner, "opted_out": context.is_out})
-    bot = _bot(db, registry, context)
+        said = () if message.answered_by_provider else _to_people(db, channel, context, message_id, now=now)
+        return Taken(context.id, message_id, said, {"owner": context.owner, "opted_out": context.is_out})
     result = bots.take_turn(db, bot, context, bots.Heard(message_id, message), now=now)
     return _answer(db, channel, context, result, message_id=message_id, now=now)
 
@@ -70,18 +74,21 @@ def take_broken(db: Db, registry: Registry, channel: Channel, message: InboundMe
     message_id = _keep(db, context, message, now=now)
     if message_id is None:
         return _again(db, context, message)
-    if context.owner != "bot" or context.is_out or context.bot_id is None:
+    bot = _bot(db, registry, context) if context.owner == "bot" and not context.is_out else None
+    if bot is None:
         _keep_flow(db, context, now=now)
-        return Taken(context.id, message_id, (), {"owner": context.owner})
-    result = bots.internal_error(db, _bot(db, registry, context), context, now=now)
+        said = _to_people(db, channel, context, message_id, now=now)
+        return Taken(context.id, message_id, said, {"owner": context.owner})
+    result = bots.internal_error(db, bot, context, now=now)
     return _answer(db, channel, context, result, message_id=message_id, now=now)
 
 
 def cue(db: Db, registry: Registry, channel: Channel, context: Context, what: bots.Cue, *, now: datetime) -> Taken:
     """A turn that the customer did not begin: silence, a reminder, an offer. Replies go to the outbox."""
-    if context.bot_id is None:
+    bot = _bot(db, registry, context)
+    if bot is None:
         return Taken(context.id, 0, (), {})
-    result = bots.take_turn(db, _bot(db, registry, context), context, what, now=now)
+    result = bots.take_turn(db, bot, context, what, now=now)
     return _answer(db, replace(channel, inline=False), context, result, message_id=None, now=now)
 
 
@@ -124,6 +131,24 @@ def _keep_flow(db: Db, context: Context, *, now: datetime) -> None:
     )
 
 
+def _to_people(
+    db: Db, channel: Channel, context: Context, message_id: int, *, now: datetime
+) -> tuple[OutboundMessage, ...]:
+    """A message that people are to answer, and what is said by itself meanwhile. Where no bot speaks, all of them are."""
+    if context.is_out and context.owner == "bot":
+        return ()
+    if context.owner == "bot":
+        conversations.to_queue(db, Actor(context.tenant_id, "system"), context.id, reason="no_bot", now=now)
+        context = replace(context, owner="queue")
+        assignment.entered(db, context.tenant_id, context.id, now=now)
+    answer = arriving.heard(db, context, now=now)
+    if answer is None or messages.id_of_dedupe(db, answer.dedupe) is not None:
+        return ()
+    piece = OutboundMessage(answer.text)
+    said = _say(db, channel, context, piece, message_id=message_id, author="system", dedupe=answer.dedupe, now=now)
+    return (said,) if channel.inline else ()
+
+
 def _again(db: Db, context: Context, message: InboundMessage) -> Taken:
     first = messages.id_of(db, context.account_id, message.provider_id)
     replies = tuple(_outbound(row) for row in messages.replies_of(db, first)) if first is not None else ()
@@ -136,9 +161,14 @@ def _outbound(row: messages.Message) -> OutboundMessage:
     return OutboundMessage.from_json(row.content)
 
 
-def _bot(db: Db, registry: Registry, context: Context) -> LoadedBot:
-    assert context.bot_id is not None  # noqa: S101  the callers have looked
-    return registry.get(db, context.bot_id, business_id=context.business_id, revision=context.business_revision)
+def _bot(db: Db, registry: Registry, context: Context) -> LoadedBot | None:
+    """Who speaks for us there; None when nobody does, or the bot is switched off."""
+    if context.bot_id is None:
+        return None
+    try:
+        return registry.get(db, context.bot_id, business_id=context.business_id, revision=context.business_revision)
+    except NotFound:
+        return None
 
 
 def _answer(
@@ -156,11 +186,21 @@ def _answer(
         last_in_at=now if message_id is not None else None,
         last_out_at=now if said else None,
     )
+    if result.is_handed_over:
+        assignment.entered(db, context.tenant_id, context.id, now=now)
     return Taken(context.id, message_id or 0, said if channel.inline else (), result.log)
 
 
 def _say(
-    db: Db, channel: Channel, context: Context, piece: OutboundMessage, *, message_id: int | None, now: datetime
+    db: Db,
+    channel: Channel,
+    context: Context,
+    piece: OutboundMessage,
+    *,
+    message_id: int | None,
+    author: messages.Author = "bot",
+    dedupe: str | None = None,
+    now: datetime,
 ) -> OutboundMessage:
     """Keep one reply; it goes out in the webhook's answer, or by the outbox.
 
@@ -175,11 +215,12 @@ def _say(
         account_id=context.account_id,
         conversation_id=context.id,
         uid=uid,
-        author="bot",
+        author=author,
         text=piece.text,
         content=None if is_plain else piece.to_json(),
         status="accepted" if channel.inline else "queued",
         turn_id=message_id,
+        dedupe=dedupe,
         now=now,
     )
     if not channel.inline and row_id is not None:
