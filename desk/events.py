@@ -28,6 +28,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "conversation.assigned": "A person was given a conversation.",
         "conversation.handed_off": "The bot asked for a person.",
         "conversation.closed": "A conversation was closed.",
+        "conversation.sla_warning": "A promised time for an answer is near.",
+        "conversation.sla_breached": "A promised time for an answer has passed.",
         "message.received": "A customer wrote.",
         "message.sent": "Something was said to a customer.",
         "appointment.booked": "A visit was booked.",

@@ -91,6 +91,7 @@ def workers(house: House) -> tuple[Worker, Worker]:
             {kind: HANDLERS[kind] for kind in APART},
             topic=events.TOPIC,
             at_once=house.settings.webhooks.at_once,
+            lease_s=max(house.settings.jobs.lease_s, 2 * house.settings.webhooks.timeout_s),
             one_per_lane=True,
         ),
     )

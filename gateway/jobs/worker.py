@@ -36,12 +36,16 @@ class Worker:
         *,
         topic: str = queue.TOPIC,
         at_once: int | None = None,
+        lease_s: float | None = None,
         one_per_lane: bool = False,
         chance: random.Random | None = None,
     ) -> None:
-        """`at_once` jobs run side by side (default: `jobs.workers`), with `one_per_lane` each of another lane."""
+        """`at_once` jobs run side by side (default: `jobs.workers`), with `one_per_lane` each of another lane. A job
+        takes less than `lease_s` (default: `jobs.lease_s`), or it is taken for lost.
+        """
         self._house = house
         self._topic = topic
+        self._lease_for = timedelta(seconds=lease_s or house.settings.jobs.lease_s)
         self._at_once = at_once or house.settings.jobs.workers
         self._one_per_lane = one_per_lane
         self._handlers = handlers
@@ -72,13 +76,12 @@ class Worker:
     async def _claim(self, free: int) -> int:
         if free <= 0:
             return 0
-        settings = self._house.settings.jobs
         try:
             claimed = await self._house.store.write(
                 queue.claim,
                 now=self._house.clock.now(),
                 lease=self._lease,
-                lease_for=timedelta(seconds=settings.lease_s),
+                lease_for=self._lease_for,
                 limit=free,
                 kinds=self._kinds,
                 one_per_lane=self._one_per_lane,

@@ -1,6 +1,7 @@
 """Subscriptions to events over REST."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +10,15 @@ from desk import webhooks
 from desk.events import EVENTS
 from desk.who import Actor
 from storage.base import Db
+from tests.clock import FakeClock
+from tests.gateway import front
 from tests.gateway.front import Front
 from tests.gateway.rest.api import Client, person, stranger
 
-OURS: dict[str, Any] = {"url": "https://nobody-has-this.example/hooks", "event_types": ["appointment.booked", "invoice.paid"]}
+OURS: dict[str, Any] = {
+    "url": "https://nobody-has-this.example/hooks",
+    "event_types": ["appointment.booked", "invoice.paid"],
+}
 SEED = {  # as the documents have it
     "url": "https://myapp.com/webhooks/taskassistant",
     "event_types": ["agent.completed", "usage.quota_exceeded", "subscription.expiring"],
@@ -158,3 +164,20 @@ async def test_a_tenant_has_at_most_a_hundred(api: Client) -> None:
 
     await house.store.write(fill)
     assert (await api.post("/webhooks", OURS, status=409))["error_code"] == "TOO_MANY"
+
+
+async def test_they_are_limited_by_tenant_and_by_person(database_url: str, tmp_path: Path, clock: FakeClock) -> None:
+    env = {"FRONTDESK_LIMITS__V1_AI_TENANT": "5/minute", "FRONTDESK_LIMITS__V1_AI_USER": "3/minute"}
+    clock.set(front.NOON)
+    async with front.opened(database_url, tmp_path, clock, env=env, seeded=False) as desk:
+        one, two, else_ = await person(desk), await person(desk), await stranger(desk)
+        for _ in range(3):
+            await one.get("/webhooks")
+        over = await one.call("GET", "/webhooks/events")
+        assert (over.status, over.headers["X-RateLimit-Limit"]) == (429, "3")
+        await two.get("/webhooks")  # the fifth of the tenant
+        over = await two.call("GET", "/webhooks")
+        assert (over.status, over.headers["X-RateLimit-Limit"]) == (429, "5")
+        assert over.json["retry_after"] == int(over.headers["Retry-After"])
+        await else_.get("/webhooks")
+        await two.get("/canned-replies")  # counts by its token only
