@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import Row, Select, delete, exists, insert, or_, select
+from sqlalchemy import Row, Select, bindparam, delete, exists, insert, or_, select
 
 from desk import attributes, customers, events, phone, records, refs, segments
 from desk.errors import IdentityTaken, Invalid, NotFound
@@ -19,6 +20,7 @@ from storage.models.businesses import businesses
 from storage.models.conversations import conversations
 from storage.models.customers import customer_identities
 from storage.models.customers import customers as table
+from storage.prepared import Prepared
 from storage.session import Conflict, attempt
 
 NOUN = "customer"
@@ -145,6 +147,24 @@ def add(db: Db, who: Actor, values: Mapping[str, Any], *, now: datetime) -> Entr
 
     Raises: IdentityTaken, Invalid
     """
+    return entries(db, [enter(db, who, values, now=now)])[0]
+
+
+def change(
+    db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, merge_attributes: bool = True, now: datetime
+) -> Entry:
+    """The customer with its new values. `merge_attributes`: those that are not given stay, and None takes one away.
+
+    Raises: NotFound, IdentityTaken, Invalid
+    """
+    return entries(db, [amend(db, who, ref, values, merge_attributes=merge_attributes, now=now)])[0]
+
+
+def enter(db: Db, who: Actor, values: Mapping[str, Any], *, now: datetime) -> Row[Any]:
+    """The row that `add` makes, for whoever adds many and looks at none.
+
+    Raises: IdentityTaken, Invalid
+    """
     tidy = _tidied(db, who, values)
     if not (tidy.get("name") or tidy.get("phone") or tidy.get("email")):
         raise Invalid("name", "Give a name, a phone number or an e-mail address.")
@@ -153,13 +173,13 @@ def add(db: Db, who: Actor, values: Mapping[str, Any], *, now: datetime) -> Entr
         if row._mapping[kind]:
             _known_as(db, who, row.id, kind, row._mapping[kind], now=now)
     events.emit(db, who.tenant_id, "customer.created", {"customer_id": row.uid}, now=now)
-    return entries(db, [row])[0]
+    return row
 
 
-def change(
+def amend(
     db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, merge_attributes: bool = True, now: datetime
-) -> Entry:
-    """The customer with its new values. `merge_attributes`: those that are not given stay, and None takes one away.
+) -> Row[Any]:
+    """The row that `change` leaves.
 
     Raises: NotFound, IdentityTaken, Invalid
     """
@@ -175,7 +195,7 @@ def change(
                 _known_as(db, who, before.id, kind, new, now=now)
     if after != before:
         events.emit(db, who.tenant_id, "customer.updated", {"customer_id": after.uid}, now=now)
-    return entries(db, [after])[0]
+    return after
 
 
 def merge(db: Db, who: Actor, ref: Ref, other: Ref, *, now: datetime) -> Entry:
@@ -247,7 +267,7 @@ def _known_as(db: Db, who: Actor, customer_id: int, kind: str, value: str, *, no
     mine = {"tenant_id": who.tenant_id, "customer_id": customer_id, "kind": kind, "value": value, "created_at": now}
     try:
         with attempt(db):
-            db.execute(insert(customer_identities).values(mine))
+            _ADD_IDENTITY(db, mine)
     except Conflict:
         other = customers.known_by(db, who, kind=kind, value=value)
         if other is None or other.id != customer_id:
@@ -279,13 +299,16 @@ def _has(db: Db, who: Actor, search: str) -> Any:
 
 def _region(db: Db, who: Actor) -> str:
     """The country in which the tenant's people dial."""
-    number = db.execute(
-        select(businesses.c.phone)
-        .where(businesses.c.tenant_id == who.tenant_id, businesses.c.phone.is_not(None))
-        .order_by(businesses.c.id)
-        .limit(1)
-    ).scalar_one_or_none()
-    return phone.region_of(number) if number else "US"
+    number = _NUMBER(db, {"tenant_id": who.tenant_id}).scalar_one_or_none()
+    return _region_of(number) if number else "US"
+
+
+_region_of = lru_cache(maxsize=256)(phone.region_of)
+_b = businesses.c
+_NUMBER = Prepared(
+    select(_b.phone).where(_b.tenant_id == bindparam("tenant_id"), _b.phone.is_not(None)).order_by(_b.id).limit(1)
+)
+_ADD_IDENTITY = Prepared(insert(customer_identities))
 
 
 def _plain(row: Row[Any]) -> Row[Any]:

@@ -242,9 +242,9 @@ def _take_row(
         values["tags"] = [tag.strip() for tag in given["tags"].replace("|", ";").split(";")]
     known = _known(db, who, given)
     if known is None:
-        customer_book.add(db, who, {"notes": "", "status": "active", "tags": [], "attributes": {}, **values}, now=now)
+        customer_book.enter(db, who, {"notes": "", "status": "active", "tags": [], "attributes": {}, **values}, now=now)
         return "made"
-    customer_book.change(db, who, known, values, now=now)
+    customer_book.amend(db, who, known, values, now=now)
     return "changed"
 
 

@@ -6,7 +6,7 @@ doubles nothing. An export begins anew then: its file may be half written.
 
 import asyncio
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,7 @@ from storage import queue
 from storage.base import Db
 from storage.queue import Job, LeaseLost
 
-__all__ = ["EXPORT", "FORGET", "IMPORT", "drop_files", "file_of", "forget", "give_out", "take_in"]
+__all__ = ["EXPORT", "FORGET", "IMPORT", "drop_files", "file_of", "forget", "give_out", "pieces", "take_in"]
 
 log = structlog.get_logger()
 
@@ -54,10 +54,10 @@ async def take_in(house: House, job: Job) -> None:
         await house.store.write(queue.finish, job)
         return
     who = _on_behalf(transfer)
-    path = file_of(house, transfer.uid)
     problem: str | None = None
     try:
-        await _take_rows(house, job, who, transfer, path)
+        async for _ in pieces(house, job, transfer):
+            pass
     except UnicodeDecodeError:
         problem = "The file is not written in UTF-8; save it as CSV UTF-8."
     except csv.Error as bad:
@@ -109,22 +109,26 @@ async def forget(house: House, job: Job) -> None:
     await house.store.write(queue.finish, job)
 
 
-async def _take_rows(house: House, job: Job, who: Actor, transfer: Transfer, path: Path) -> None:
-    """Raises: UnicodeDecodeError, csv.Error, FileNotFoundError, DeskError"""
+async def pieces(house: House, job: Job, transfer: Transfer) -> AsyncGenerator[int, None]:
+    """Take the rows in, and say after each piece how many are committed with it.
+
+    Raises: UnicodeDecodeError, csv.Error, FileNotFoundError, DeskError, LeaseLost
+    """
+    path, who = file_of(house, transfer.uid), _on_behalf(transfer)
     if transfer.total is None:
         total = await asyncio.to_thread(_count, path)
         await house.store.write(transfers.started, transfer.id, total=total)
-    file = await asyncio.to_thread(_open, path)
-    with file:
+    with await asyncio.to_thread(_open, path) as file:
         rows = _rows(file)
         _, header = await asyncio.to_thread(_first, rows)
         titles, problems = await house.store.read(transfers.columns, who, header)
-        piece = islice(rows, transfer.done, None)
+        rest = islice(rows, transfer.done, None)
         told = problems if transfer.done == 0 else []
-        while found := await asyncio.to_thread(_next, piece):
+        while found := await asyncio.to_thread(_next, rest):
             if not await house.store.write(_take_piece, job, who, transfer.id, titles, found, told, house):
                 return
             told = []
+            yield len(found)
 
 
 def _take_piece(
