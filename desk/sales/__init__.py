@@ -1,0 +1,1 @@
+"""Selling: deals, and what is billed."""
