@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from desk.who import Actor
@@ -27,8 +27,9 @@ def mark_all(db: Db, who: Actor, conversation_id: int, *, now: datetime) -> None
     last = _LAST(db, {"conversation_id": conversation_id}).scalar_one()
     if last is not None:
         mark(db, who, conversation_id, last, now=now)
-    owned = or_(_c.owner_user_id == who.user_id, _c.owner != "staff")
-    db.execute(update(conversations).where(_c.id == conversation_id, owned).values(unread_count=0))
+    if who.user_id is not None:
+        is_theirs = _c.owner == "staff", _c.owner_user_id == who.user_id
+        db.execute(update(conversations).where(_c.id == conversation_id, *is_theirs).values(unread_count=0))
 
 
 def counts(db: Db, who: Actor, conversation_ids: Sequence[int]) -> dict[int, int]:
