@@ -17,6 +17,7 @@ from channels.twilio.client import TwilioClient
 from desk.clock import Clock, SystemClock
 from gateway.accounts import TOPIC as ACCOUNTS_TOPIC
 from gateway.accounts import Account, Accounts
+from gateway.auth.passwords import Passwords
 from gateway.auth.schemes import TOPIC as SIGN_INS_TOPIC
 from gateway.auth.schemes import Doorman
 from gateway.auth.tokens import Tokens
@@ -45,6 +46,7 @@ class House:
     doorman: Doorman
     limits: Limits
     outside: Outside  # asks every address that somebody typed
+    passwords: Passwords
     order: Order = field(default_factory=Order)
 
     def adapter(self, account: Account) -> Adapter:
@@ -97,6 +99,7 @@ async def open_house(
             doorman=doorman,
             limits=Limits(settings),
             outside=outside,
+            passwords=Passwords(settings.auth.logins_at_once),
         )
         forgetting = [
             asyncio.create_task(_forget(bus, ACCOUNTS_TOPIC, accounts.forget)),

@@ -53,14 +53,17 @@ def is_empty(db: Db) -> bool:
     return db.execute(select(tenants.c.id).limit(1)).first() is None
 
 
-def seed(db: Db, *, now: datetime) -> Seeded:
-    """The demo business, made unless it is there. All in the caller's transaction: killed half-way, nothing remains."""
+def seed(db: Db, *, password_hash: str | None = None, now: datetime) -> Seeded:
+    """The demo business, made unless it is there. All in the caller's transaction: killed half-way, nothing remains.
+
+    `password_hash` lets its owner sign in; without it nobody can.
+    """
     if db.dialect.name == "postgresql":
         db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
     tenant_id = db.execute(select(users.c.tenant_id).where(users.c.email == juniper.OWNER_EMAIL)).scalar_one_or_none()
     if tenant_id is not None:
         return _seeded(db, tenant_id, is_new=False)
-    who = Actor(_tenant(db, now), "system")
+    who = Actor(_tenant(db, password_hash, now), "system")
     business_id = _business(db, who.tenant_id, now)
     bot_id = _bot(db, who, business_id, now)
     _accounts(db, who.tenant_id, business_id, bot_id, now)
@@ -71,7 +74,7 @@ def seed(db: Db, *, now: datetime) -> Seeded:
     return _seeded(db, who.tenant_id, is_new=True)
 
 
-def _tenant(db: Db, now: datetime) -> int:
+def _tenant(db: Db, password_hash: str | None, now: datetime) -> int:
     tenant_id = _add(db, tenants, name=juniper.NAME, created_at=now)
     _add(
         db,
@@ -79,6 +82,7 @@ def _tenant(db: Db, now: datetime) -> int:
         tenant_id=tenant_id,
         email=juniper.OWNER_EMAIL,
         full_name=juniper.OWNER,
+        password_hash=password_hash,
         role="owner",
         created_at=now,
     )

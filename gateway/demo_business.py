@@ -15,6 +15,7 @@ SITE: Final = "demo"  # the key of the web chat, and the address of the simulato
 
 OWNER: Final = "June Harper"
 OWNER_EMAIL: Final = "june@juniper.example"
+OWNER_PASSWORD: Final = "juniper-demo-2026"
 
 NAME: Final = "Juniper Barber & Repair"
 EMAIL: Final = "hello@juniper.example"

@@ -181,6 +181,7 @@ class Limits(Section):
     v1_ai_tenant: Rule = "100/minute; 1000/hour"
     v1_ai_user: Rule = "50/minute"
     sign_in: Rule = "10/15 minutes"
+    sign_in_account: Rule = "15/15 minutes"
     sign_in_address: Rule = "60/15 minutes"
     v2_anonymous: Rule = "100/minute"
     v2_token: Rule = "1000/minute"

@@ -77,6 +77,16 @@ class Principal:
         return scope in self.scopes
 
     @property
+    def gives(self) -> frozenset[str]:
+        """The roles that the caller may give to people and take from them: none above their own.
+
+        A program has no role; it stands as high as what it may do.
+        """
+        if self.role in ROLES:
+            return frozenset(ROLES[ROLES.index(self.role) :])
+        return frozenset(role for role in ROLES[1:] if OF_ROLE[role] <= self.scopes)
+
+    @property
     def key(self) -> str:
         """What limits count by: the device or program that calls."""
         return self.session or self.app_uid or self.user_uid or ""

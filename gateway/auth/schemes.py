@@ -1,7 +1,7 @@
 """Who is calling: an access token, an API key or a session cookie, each ending in one `Principal`.
 
 What was looked up is kept for a second at most, and forgotten at once when somebody signs out, loses a role or a key
-(`forget_sign_ins`), on every process.
+(`desk.sign_in.forget`), on every process.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,26 +11,22 @@ from typing import Any, Final
 
 from sqlalchemy import select, update
 
+from desk.sign_in import TOPIC
 from gateway.auth.principal import OF_ROLE, Principal
 from gateway.auth.tokens import BadToken, Tokens, digest
 from storage.base import Db
 from storage.models.sign_in import api_keys, oauth_apps, sessions
 from storage.models.tenants import tenants, users
-from storage.session import announce
 from storage.store import Store
 
-TOPIC: Final = "sign-ins"
+__all__ = ["COOKIE", "KEY_PREFIX", "TOPIC", "Doorman", "tenant_uid"]
+
 KEY_PREFIX: Final = "fd_"
 COOKIE: Final = "frontdesk_session"
 
 _KEEP_S: Final = 1.0
 _MOST: Final = 20_000
 _NOTE_USE: Final = timedelta(minutes=1)  # "last used" is not written more often than this
-
-
-def forget_sign_ins(db: Db) -> None:
-    """Call it with every change of who may do what: all processes look again once it is committed."""
-    announce(db, TOPIC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 import typer
 
 from gateway import demo
+from gateway import demo_business as juniper
+from gateway.auth.passwords import Passwords
 from gateway.cli.settings import load, plain_words
 from gateway.settings import Settings
 from storage import migrate as migrations
@@ -40,7 +42,7 @@ async def _seed(settings: Settings) -> demo.Seeded:
     await store.start()
     try:
         with waiting("Putting in the demo business"):
-            return await store.write(demo.seed, now=datetime.now(UTC))
+            return await _put_in(store, settings)
     finally:
         await store.stop()
 
@@ -64,7 +66,13 @@ async def put_in_demo(store: Store, settings: Settings) -> bool:
     if settings.demo.enabled is False or not await store.read(demo.is_empty):
         return False
     with waiting("Putting in the demo business"):
-        return (await store.write(demo.seed, now=datetime.now(UTC))).is_new
+        return (await _put_in(store, settings)).is_new
+
+
+async def _put_in(store: Store, settings: Settings) -> demo.Seeded:
+    """With a way in for its owner only where nobody from outside can come: everybody knows the password."""
+    password_hash = await Passwords(1).hash(juniper.OWNER_PASSWORD) if settings.is_demo else None
+    return await store.write(demo.seed, password_hash=password_hash, now=datetime.now(UTC))
 
 
 def waiting(what: str) -> AbstractContextManager[object]:

@@ -163,6 +163,11 @@ def _welcome(settings: Settings, phones: str, *, is_new: bool) -> list[str]:
             f'-d \'{{"to": "{juniper.SMS_NUMBER}", "body": "hi"}}\' {phones}/_sim/phones/{_PHONE}/messages',
             f"  What it received     curl {phones}/_sim/phones/{_PHONE}",
         ]
+    if settings.is_demo:
+        lines += [
+            "  Sign in              curl -H 'Content-Type: application/json' "
+            f'-d \'{{"email": "{juniper.OWNER_EMAIL}", "password": "{juniper.OWNER_PASSWORD}"}}\' {url}/api/v1/auth/login',
+        ]
     lines += [
         f"  Is all well?         curl {url}/healthz      or: frontdesk doctor",
         f"  The data             {make_url(settings.database.url)}",

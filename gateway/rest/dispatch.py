@@ -136,12 +136,12 @@ def over_limit(standing: Standing) -> Problem:
     return Problem(
         429,
         f"Rate limit exceeded. Try again in {wait} seconds.",
-        headers={"Retry-After": str(wait), **_limit_headers(standing)},
+        headers={"Retry-After": str(wait), **limit_headers(standing)},
         extra={"retry_after": wait},
     )
 
 
-def _limit_headers(standing: Standing) -> dict[str, str]:
+def limit_headers(standing: Standing) -> dict[str, str]:
     return {
         "X-RateLimit-Limit": str(standing.limit),
         "X-RateLimit-Remaining": str(standing.remaining),
@@ -255,7 +255,10 @@ def _query(model: type[BaseModel], request: web.Request) -> BaseModel:
 async def _body(route: Route, model: type[BaseModel], request: web.Request) -> tuple[bytes, BaseModel]:
     content_type = request.content_type
     if route.takes_form and content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        form = await request.post()
+        try:
+            form = await request.post()
+        except (ValueError, LookupError):
+            raise Problem(400, "The form cannot be read.") from None
         given: dict[str, Any] = {name: value for name, value in form.items() if isinstance(value, str)}
         raw = json.dumps(given).encode()
     else:
@@ -354,7 +357,7 @@ def _finish(response: web.StreamResponse, call: Call, standing: Standing | None,
     for name, value in headers.items():
         response.headers[name] = value
     if standing is not None:
-        for name, value in _limit_headers(standing).items():
+        for name, value in limit_headers(standing).items():
             response.headers.setdefault(name, value)
     if route is not None and route.deprecated is not None:
         gone = route.deprecated

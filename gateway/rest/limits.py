@@ -17,7 +17,7 @@ from gateway.settings import Settings
 log = structlog.get_logger()
 
 # Where a lost counter must not open the door (promises R6).
-FAILS_CLOSED: Final = frozenset({"sign_in", "sign_in_address"})
+FAILS_CLOSED: Final = frozenset({"sign_in", "sign_in_account", "sign_in_address"})
 
 _BY_TENANT: Final = frozenset({"v1_ai_tenant"})
 _BY_PERSON: Final = frozenset({"v1_ai_user"})
