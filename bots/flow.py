@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, func, insert, select
 
 from bots.loaded import LoadedScenario
 from flows.definition import Json
@@ -150,11 +150,19 @@ class StateCount:
     stopped: Mapping[str, int]
 
 
-def statistics(db: Db, version_id: int) -> dict[str, StateCount]:
-    """Per state of a version what became of the runs that have ended; a run that loops counts each time it comes."""
+def endings(db: Db, version_id: int) -> dict[str, int]:
+    """How many runs of a version have ended in which way."""
+    rows = _ENDINGS(db, {"version_id": version_id})
+    return {row.ended: row.runs for row in rows}
+
+
+def statistics(db: Db, version_id: int, *, latest: int = 1_000_000) -> dict[str, StateCount]:
+    """Per state of a version what became of the runs that have ended, of the `latest` of them; a run that loops counts
+    each time it comes.
+    """
     left: dict[str, Counter[str]] = {}
     stopped: dict[str, Counter[str]] = {}
-    for trail in _TRAILS(db, {"version_id": version_id}).scalars():
+    for trail in _TRAILS(db, {"version_id": version_id, "latest": latest}).scalars():
         for state, outcome in trail[:-1]:
             left.setdefault(state, Counter())[outcome] += 1
         state, ended = trail[-1]
@@ -170,4 +178,10 @@ def statistics(db: Db, version_id: int) -> dict[str, StateCount]:
 
 
 _RECORD = Prepared(insert(flow_runs))
-_TRAILS = Prepared(select(flow_runs.c.trail).where(flow_runs.c.scenario_version_id == bindparam("version_id")))
+_IS_VERSION = flow_runs.c.scenario_version_id == bindparam("version_id")
+_TRAILS = Prepared(
+    select(flow_runs.c.trail).where(_IS_VERSION).order_by(flow_runs.c.id.desc()).limit(bindparam("latest"))
+)
+_ENDINGS = Prepared(
+    select(flow_runs.c.ended, func.count().label("runs")).where(_IS_VERSION).group_by(flow_runs.c.ended)
+)

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from threading import Lock
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, update
 
 from bots import effects, language, rehearse
 from bots.ear import Ear, known_intents
@@ -22,13 +22,24 @@ from desk.who import Actor
 from flows.check import check
 from flows.definition import Scenario
 from flows.load import load
+from flows.machine import Compiled
 from flows.machine import compile as compile_scenario
 from flows.problems import Problem, ScenarioError
-from storage.base import Db
+from storage.base import Db, JsonValue
 from storage.models.bots import bots, scenario_versions, scenarios
 from storage.prepared import Prepared
 
-__all__ = ["LoadedBot", "Registry", "ScenarioRefused", "Version", "install_standard", "lint", "publish"]
+__all__ = [
+    "LoadedBot",
+    "Registry",
+    "ScenarioRefused",
+    "Version",
+    "install_standard",
+    "lint",
+    "names",
+    "publish",
+    "write",
+]
 
 _MOST_BOTS = 256
 _MOST_VERSIONS = 2048
@@ -159,8 +170,8 @@ def lint(source: str, *, scenarios: frozenset[str] | None = None) -> tuple[Scena
     return scenario, check(scenario, rules)
 
 
-def prove(source: str, *, scenarios: frozenset[str] | None = None) -> Scenario:
-    """The scenario, if it is sound and passes its own tests.
+def sound(source: str, *, scenarios: frozenset[str] | None = None) -> Compiled:
+    """The scenario ready to run, if the linter finds no error.
 
     Raises: ScenarioRefused
     """
@@ -168,15 +179,26 @@ def prove(source: str, *, scenarios: frozenset[str] | None = None) -> Scenario:
     errors = [each for each in problems if each.severity == "error"]
     if scenario is None or errors:
         raise ScenarioRefused(errors or problems)
+    return compile_scenario(scenario)
+
+
+def prove(
+    source: str, *, scenarios: frozenset[str] | None = None, check: Callable[[], None] = lambda: None
+) -> Scenario:
+    """The scenario, if it is sound and passes its own tests. `check` is called before each turn of them.
+
+    Raises: ScenarioRefused
+    """
+    compiled = sound(source, scenarios=scenarios)
     failed = [
         Problem(turn.at, "test", f"{verdict.name}: {turn.problem}")
-        for verdict in rehearse.run(compile_scenario(scenario))
+        for verdict in rehearse.run(compiled, check=check)
         for turn in verdict.turns
         if turn.problem is not None
     ]
     if failed:
         raise ScenarioRefused(failed)
-    return scenario
+    return compiled.scenario
 
 
 def publish(db: Db, who: Actor, bot_id: int, source: str, *, now: datetime) -> Version:
@@ -184,9 +206,14 @@ def publish(db: Db, who: Actor, bot_id: int, source: str, *, now: datetime) -> V
 
     Raises: ScenarioRefused, NotFound
     """
-    names = {*_NAMES(db, {"bot_id": bot_id}).scalars(), *standard()}
-    scenario = prove(source, scenarios=frozenset((*names, _id_in(source))))
-    return _write(db, who, bot_id, scenario.id, source, now=now)
+    known = {*names(db, bot_id), *standard()}
+    scenario = prove(source, scenarios=frozenset((*known, id_in(source))))
+    return write(db, who, bot_id, scenario.id, source, now=now)
+
+
+def names(db: Db, bot_id: int) -> frozenset[str]:
+    """The scenarios that the bot has, drafts too."""
+    return frozenset(_NAMES(db, {"bot_id": bot_id}).scalars())
 
 
 def install_standard(db: Db, who: Actor, bot_id: int, *, now: datetime) -> list[Version]:
@@ -194,7 +221,7 @@ def install_standard(db: Db, who: Actor, bot_id: int, *, now: datetime) -> list[
 
     They are proved by our own tests, so they are not played again here.
     """
-    return [_write(db, who, bot_id, name, source, now=now) for name, source in standard().items()]
+    return [write(db, who, bot_id, name, source, now=now) for name, source in standard().items()]
 
 
 @cache
@@ -205,14 +232,19 @@ def standard() -> Mapping[str, str]:
     return {entry.name.removesuffix(".yaml"): entry.read_text("utf-8") for entry in found}
 
 
-def _id_in(source: str) -> str:
+def id_in(source: str) -> str:
+    """The name that the text gives itself; empty when it cannot be read."""
     try:
         return load(source).id
     except ScenarioError:
         return ""
 
 
-def _write(db: Db, who: Actor, bot_id: int, name: str, source: str, *, now: datetime) -> Version:
+def write(db: Db, who: Actor, bot_id: int, name: str, source: str, *, now: datetime) -> Version:
+    """A new immutable version out of a text that was proved before.
+
+    Raises: NotFound
+    """
     bot = _OWNED(db, {"bot_id": bot_id, "tenant_id": who.tenant_id}).one_or_none()
     if bot is None:
         raise NotFound("bot", bot_id)
@@ -242,9 +274,8 @@ def _write(db: Db, who: Actor, bot_id: int, name: str, source: str, *, now: date
     ).scalar_one()
     db.execute(update(scenarios).where(scenarios.c.id == scenario_id).values(published_id=version_id))
     businesses.touch(db, bot.business_id)
-    audit.record(
-        db, who, "scenario.published", "scenario", scenario_id, None, {"version": number, "digest": digest}, now
-    )
+    facts: dict[str, JsonValue] = {"name": name, "version": number, "digest": digest}
+    audit.record(db, who, "scenario.published", "scenario", scenario_id, None, facts, now)
     return Version(version_id, name, number, is_new=True)
 
 
@@ -256,7 +287,12 @@ _BOT = Prepared(
 _OWNED = Prepared(
     select(bots.c.business_id).where(bots.c.id == bindparam("bot_id"), bots.c.tenant_id == bindparam("tenant_id"))
 )
-_NAMES = Prepared(select(scenarios.c.name).where(scenarios.c.bot_id == bindparam("bot_id")))
+_NAMES = Prepared(
+    select(scenarios.c.name).where(
+        scenarios.c.bot_id == bindparam("bot_id"),
+        or_(scenarios.c.draft.is_not(None), scenarios.c.published_id.is_not(None)),
+    )
+)
 _PUBLISHED = Prepared(
     select(scenarios.c.name, scenarios.c.published_id).where(
         scenarios.c.bot_id == bindparam("bot_id"), scenarios.c.published_id.is_not(None)

@@ -1,7 +1,10 @@
 """Rehearsals with the real understanding, in a made-up shop: a scenario proves itself wherever it will be used."""
 
+import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from bots import choose, language
@@ -23,15 +26,33 @@ from flows.state import Option, Run, SlotValue
 # A Monday morning; nothing about a rehearsal depends on when it is held.
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 
+_WAIT: Final = re.compile(r"/wait (\d{1,5})([smhd])")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
-def run(compiled: Compiled) -> tuple[testing.Verdict, ...]:
-    """The scenario's own tests, played."""
-    return testing.run_tests(compiled, declared(), NOW, interpret=_interpret, opening=_opening, perform=_perform)
+
+def run(compiled: Compiled, *, check: Callable[[], None] = lambda: None) -> tuple[testing.Verdict, ...]:
+    """The scenario's own tests, played. `check` is called before each turn, and may raise to end it all."""
+
+    def interpret(text: str, compiled: Compiled, at: Run, now: datetime) -> events.Event:
+        check()
+        return _interpret(text, compiled, at, now)
+
+    def opening(text: str, compiled: Compiled, now: datetime) -> dict[str, SlotValue]:
+        check()
+        return _opening(text, compiled, now)
+
+    return testing.run_tests(compiled, declared(), NOW, interpret=interpret, opening=opening, perform=_perform)
 
 
 def rehearsal(compiled: Compiled, *, now: datetime = NOW) -> testing.Rehearsal:
     """A conversation to be played by hand, without side effects."""
     return testing.Rehearsal(compiled, declared(), now, interpret=_interpret, opening=_opening, perform=_perform)
+
+
+def wait_of(line: str) -> timedelta | None:
+    """How long `/wait 30m` lets time pass; None for any other words."""
+    found = _WAIT.fullmatch(line)
+    return None if found is None else timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def sms_parts(text: str) -> int:

@@ -200,6 +200,7 @@ class Limits:
     source_bytes: int = 256 * 1024
     states: int = 200
     slots: int = 50
+    interrupts: int = 100
     text: int = 1600
     options: int = 200
     steps: int = 60

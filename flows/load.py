@@ -100,8 +100,11 @@ class _Reader:
             self.problem(parts["spec"].at, "bad_value", "The only `spec` there is, is 1.")
         states = self.named(parts.get("states"), "a state", self.state)
         slots = self.named(parts.get("slots"), "a slot", self.slot)
+        interrupts = self.named(parts.get("interrupts"), "an interrupt", self.interrupt)
         self.at_most(parts.get("states"), states, self.limits.states, "states")
         self.at_most(parts.get("slots"), slots, self.limits.slots, "slots")
+        # Each is an arrow from every state: thousands of them would take half a gigabyte to compile.
+        self.at_most(parts.get("interrupts"), interrupts, self.limits.interrupts, "interrupts")
         for name in (RESUME, RESTART):
             if name in states:
                 self.problem(self.positions["states", name], "bad_name", f"A state cannot be called {name!r}.")
@@ -110,7 +113,7 @@ class _Reader:
             start=self.name(parts.get("start")),
             states=states,
             slots=slots,
-            interrupts=self.named(parts.get("interrupts"), "an interrupt", self.interrupt),
+            interrupts=interrupts,
             words=self.words(parts.get("words")),
             triggers=self.triggers(parts.get("triggers")),
             expires=self.duration(parts.get("expires")),

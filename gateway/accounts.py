@@ -9,14 +9,13 @@ from sqlalchemy import select
 
 from channels.base import AccountKeys
 from channels.messages import Address, AddressKind
+from desk.accounts import CREDENTIALS
 from gateway.settings import Settings
 from storage.base import Db
 from storage.models.accounts import accounts
 from storage.seal import SealBroken, Sealer
 from storage.store import Store
 
-TOPIC: Final = "accounts"
-CREDENTIALS: Final = "accounts.credentials"
 _FRESH_S: Final = 30.0  # a change in another process is seen this late when its wake-up was lost
 _MISS_S: Final = 1.0  # how often an unknown number may make us look again
 

@@ -14,8 +14,8 @@ from channels.base import Adapter
 from channels.messages import Address, OutboundMessage
 from channels.registry import Network, adapters
 from channels.twilio.client import TwilioClient
+from desk.accounts import TOPIC as ACCOUNTS_TOPIC
 from desk.clock import Clock, SystemClock
-from gateway.accounts import TOPIC as ACCOUNTS_TOPIC
 from gateway.accounts import Account, Accounts
 from gateway.auth.passwords import Passwords
 from gateway.auth.schemes import TOPIC as SIGN_INS_TOPIC
@@ -26,6 +26,7 @@ from gateway.outside.http import Names, Outside
 from gateway.pipeline.order import Order
 from gateway.rest.limits import Limits
 from gateway.settings import Settings, master_keys
+from gateway.workshop import Workshop
 from storage.bus import Bus, MemoryBus, RedisBus
 from storage.seal import Sealer
 from storage.store import Store, open_store
@@ -48,6 +49,7 @@ class House:
     outside: Outside  # asks every address that somebody typed
     passwords: Passwords
     order: Order = field(default_factory=Order)
+    workshop: Workshop = field(default_factory=Workshop)
 
     def adapter(self, account: Account) -> Adapter:
         """What speaks the language of the account's provider."""

@@ -1,9 +1,7 @@
 """Scenarios as files: what is wrong with them, their own tests, a drawing, and a way to play them without effects."""
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
@@ -13,16 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bots import registry, rehearse
-from flows.definition import Scenario
+from bots.registry import ScenarioRefused
 from flows.draw import mermaid
 from flows.machine import Compiled
-from flows.machine import compile as compile_scenario
 from flows.problems import Problem
 from flows.testing import Played
 from gateway.cli.settings import stop
 
-_WAIT: Final = re.compile(r"/wait (\d{1,5})([smhd])")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _HELP: Final = "Type what a customer would. /wait 30m lets time pass, /state shows where it stands, /quit ends."
 
 
@@ -34,12 +29,12 @@ def built_in() -> list[Path]:
 
 def problems(path: Path) -> list[str]:
     """`path:line:column: code: sentence` for everything that is wrong with a scenario, warnings included."""
-    return [_line(path, each) for each in _linted(path)[1]]
+    return [_line(path, each) for each in registry.lint(_source(path))[1]]
 
 
 def check(paths: Sequence[Path]) -> None:
     """Print what is wrong; exit code 1 when something keeps a scenario from being published."""
-    found = [(path, each) for path in paths for each in _linted(path)[1]]
+    found = [(path, each) for path in paths for each in registry.lint(_source(path))[1]]
     for path, each in found:
         typer.echo(_line(path, each))
     errors = sum(each.severity == "error" for _, each in found)
@@ -92,13 +87,11 @@ def simulate(path: Path) -> None:
             known = {} if run is None else {name: value.label for name, value in run.slots.items()}
             typer.echo(f"  [{run.node if run else 'not begun'}] {known}")
             continue
-        wait = _WAIT.fullmatch(line)
+        wait = rehearse.wait_of(line)
         if wait is not None and rehearsal.run is None:
             typer.echo("  (say something first)")
             continue
-        played = (
-            rehearsal.wait(timedelta(**{_UNITS[wait[2]]: int(wait[1])})) if wait is not None else rehearsal.hear(line)
-        )
+        played = rehearsal.hear(line) if wait is None else rehearsal.wait(wait)
         _show(played)
         if played.run.ended is not None:
             typer.echo(f"  (over: {played.run.ended})")
@@ -125,23 +118,21 @@ def _lines() -> Iterator[str]:
             yield line.strip()
 
 
-def _linted(path: Path) -> tuple[Scenario | None, list[Problem]]:
+def _source(path: Path) -> str:
     try:
-        source = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         stop(f"{path} is not UTF-8 text.")
     except OSError as error:
         stop(f"{path} cannot be read: {error.strerror}.")
-    return registry.lint(source)
 
 
 def _compiled(path: Path) -> Compiled:
     """The scenario, ready to run; ends the command when it is not sound."""
-    scenario, found = _linted(path)
-    errors = [each for each in found if each.severity == "error"]
-    if scenario is None or errors:
-        stop(*(_line(path, each) for each in errors or found))
-    return compile_scenario(scenario)
+    try:
+        return registry.sound(_source(path))
+    except ScenarioRefused as refused:
+        stop(*(_line(path, each) for each in refused.problems))
 
 
 def _line(path: Path, problem: Problem) -> str:

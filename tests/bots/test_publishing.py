@@ -9,6 +9,7 @@ from desk.errors import NotFound
 from desk.who import Actor
 from storage.base import Db
 from storage.models.bots import bots, scenario_versions, scenarios
+from storage.models.conversations import conversations, messages
 from tests.bots.stage import MONDAY_NOON, Stage
 
 HELLO = """
@@ -98,10 +99,11 @@ def test_a_bot_of_somebody_else_is_not_found(db: Db) -> None:
         registry.publish(db, Actor(999_999, "app"), _bot_id(db), HELLO, now=MONDAY_NOON)
 
 
-def test_an_inactive_bot_is_not_found(stage: Stage) -> None:
+def test_a_bot_that_is_switched_off_says_nothing_and_the_message_waits_for_a_person(stage: Stage) -> None:
     stage.db.execute(bots.update().values(is_active=False))
-    with pytest.raises(NotFound):
-        stage.says("hi")
+    assert not stage.says("hi")
+    kept = select(messages.c.text, conversations.c.unread_count).join(conversations)
+    assert stage.db.execute(kept).all() == [("hi", 1)]
 
 
 def test_statistics_count_who_came_left_and_stopped(stage: Stage) -> None:

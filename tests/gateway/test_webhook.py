@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.engine import make_url
 from twilio.request_validator import RequestValidator
 
-from gateway.accounts import CREDENTIALS
+from desk.accounts import CREDENTIALS
 from tests.clock import FakeClock
 from tests.gateway import front
 from tests.gateway.front import MESSAGES, OURS, SID, STATUS, Front, form

@@ -1,5 +1,193 @@
-"""Channels."""
+"""`/channels`: connected numbers and sites, whatever their kind."""
 
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from desk import accounts
+from desk.accounts import Line
+from gateway.rest.call import Call
 from gateway.rest.route import Routes
+from gateway.rest.schema import Answer, Body, Moment, Page, Search, SkipQuery, Uid
+from gateway.rest.schema import Line as OneLine
 
 routes = Routes("Channels")
+
+Kind = Literal["sms", "whatsapp", "voice", "web"]
+Provider = Literal["twilio", "meta", "webchat"]
+Status = Annotated[
+    Literal["active", "paused", "waiting"],
+    Field(description="`waiting`: kept, but this kind is not served yet."),
+]
+Address = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=80,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="A telephone number, or the key of a site, which is made up when it is left out.",
+    ),
+]
+VendorId = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[!-~]+$")]
+Secret = Annotated[
+    str, Field(min_length=1, max_length=1000, pattern=r"^[!-~]+$", json_schema_extra={"writeOnly": True})
+]
+
+
+class Credentials(Body):
+    """Keys of the channel's own, instead of those in the settings. They are sealed and never come back."""
+
+    auth_token: Annotated[Secret | None, Field(description="What signs the provider's requests.")] = None
+    auth_tokens: Annotated[
+        list[Secret] | None, Field(max_length=5, description="Several, while one replaces another; the newest first.")
+    ] = None
+    api_key: Secret | None = None
+    api_secret: Secret | None = None
+    access_token: Secret | None = None
+    app_secret: Secret | None = None
+    verify_token: Secret | None = None
+
+
+class Channel(Answer):
+    """`keys` says which credentials are set, and how each ends."""
+
+    id: Uid
+    kind: str
+    provider: str
+    address: str
+    display_name: str
+    business_id: Uid
+    bot_id: Uid | None
+    provider_account: str | None
+    sender_pool: str | None
+    keys: dict[str, str | list[str]]
+    is_active: bool
+    status: Status
+    created_at: Moment
+
+    @classmethod
+    def of(cls, one: accounts.Channel) -> "Channel":
+        return cls(**facts(one), kind=one.kind, address=one.address)
+
+
+class _Fields(Body):
+    display_name: OneLine = ""
+    business_id: Annotated[Uid | None, Field(description="Null: your first one. A channel stays with it.")] = None
+    bot_id: Annotated[Uid | None, Field(description="Who answers; null: people. Left out: the business's bot.")] = None
+    provider_account: Annotated[VendorId | None, Field(description="Twilio's AccountSid, Meta's WABA id.")] = None
+    sender_pool: Annotated[VendorId | None, Field(description="Twilio's MessagingServiceSid.")] = None
+    credentials: Annotated[Credentials | None, Field(description="Left out: they stay as they are.")] = None
+    is_active: bool = True
+
+
+class NewChannel(_Fields):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "sms",
+                    "address": "+15125550142",
+                    "display_name": "Shop line",
+                    "provider_account": "AC00112233445566778899aabbccddeeff",
+                    "credentials": {"auth_token": "0123456789abcdef0123456789abcdef"},
+                }
+            ]
+        }
+    )
+
+    kind: Kind
+    provider: Annotated[Provider | None, Field(description="Left out: the usual one of the kind.")] = None
+    address: Address | None = None
+
+
+class ChannelChange(_Fields):
+    """`kind`, `provider` and `address` stay as they are; a body may repeat them."""
+
+    kind: Kind | None = None
+    provider: Provider | None = None
+    address: Address | None = None
+
+
+class Filter(SkipQuery):
+    search: Search | None = None
+    kind: Kind | None = None
+    business_id: Uid | None = None
+    is_active: bool | None = None
+    sort: str | None = None
+
+
+@routes.get("/channels", scope="channels:read", summary="Channels")
+async def index(call: Call, query: Filter) -> Page[Channel]:
+    window = query.window(query.sort)
+    found = await call.read(
+        accounts.find,
+        window,
+        line(call),
+        search=query.search,
+        kind=query.kind,
+        business=query.business_id,
+        is_active=query.is_active,
+    )
+    return Page[Channel].of(found, window, Channel.of)
+
+
+@routes.post("/channels", scope="channels:write", summary="Connect a channel")
+async def create(call: Call, body: NewChannel) -> Channel:
+    """An address is connected once, anywhere. A kind that is not served yet is kept and waits."""
+    return Channel.of(await call.write(accounts.connect, columns(body.changes()), line(call), now=call.now))
+
+
+@routes.get("/channels/{channel_id}", scope="channels:read", summary="A channel")
+async def read(call: Call, channel_id: Uid) -> Channel:
+    return Channel.of(await call.read(accounts.get, channel_id, line(call)))
+
+
+@routes.put("/channels/{channel_id}", scope="channels:write", summary="Replace a channel")
+async def replace(call: Call, channel_id: Uid, body: ChannelChange) -> Channel:
+    """Its credentials stay unless new ones are sent; null takes them away."""
+    values = {**body.values(), **columns(body.changes())}
+    if "credentials" not in body.model_fields_set:
+        del values["credentials"]
+    return Channel.of(await call.write(accounts.change, channel_id, values, line(call), now=call.now))
+
+
+@routes.patch("/channels/{channel_id}", scope="channels:write", summary="Change a channel")
+async def change(call: Call, channel_id: Uid, body: ChannelChange) -> Channel:
+    values = columns(body.changes())
+    return Channel.of(await call.write(accounts.change, channel_id, values, line(call), now=call.now))
+
+
+@routes.delete("/channels/{channel_id}", scope="channels:write", summary="Disconnect a channel")
+async def remove(call: Call, channel_id: Uid) -> None:
+    """It is listed no more, its keys are forgotten and its address is free. The conversations stay, and go on when the
+    same address is connected to the same business again.
+    """
+    await call.write(accounts.disconnect, channel_id, now=call.now)
+
+
+def line(call: Call) -> Line:
+    """What the rows alone do not tell."""
+    return Line(call.house.sealer, call.house.adapters.keys())
+
+
+def columns(values: dict[str, Any]) -> dict[str, Any]:
+    """What was sent, with the credentials as a plain mapping."""
+    credentials = values.get("credentials")
+    return values if credentials is None else {**values, "credentials": credentials.model_dump(exclude_none=True)}
+
+
+def facts(one: accounts.Channel) -> dict[str, Any]:
+    """What is told of a channel of any kind."""
+    return {
+        "id": one.uid,
+        "provider": one.provider,
+        "display_name": one.display_name,
+        "business_id": one.business_uid,
+        "bot_id": one.bot_uid,
+        "provider_account": one.provider_account,
+        "sender_pool": one.sender_pool,
+        "keys": one.keys,
+        "is_active": one.is_active,
+        "status": one.status,
+        "created_at": one.created_at,
+    }

@@ -1,5 +1,99 @@
-"""WhatsApp numbers."""
+"""`/whatsapp`: the connected WhatsApp numbers, a view of `/channels`."""
 
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from desk import accounts
+from desk.errors import Invalid
+from gateway.rest.call import Call
 from gateway.rest.route import Routes
+from gateway.rest.schema import Answer, Body, Moment, Page, Search, SkipQuery, Uid
+from gateway.rest.schema import Line as OneLine
+from gateway.rest.v1.channels import Address, Credentials, Status, VendorId, columns, facts, line
 
 routes = Routes("WhatsApp numbers")
+
+_KIND = "whatsapp"
+
+
+class Number(Answer):
+    """`keys` says which credentials are set, and how each ends."""
+
+    id: Uid
+    phone_number: str
+    display_name: str
+    business_id: Uid
+    bot_id: Uid | None
+    provider: str
+    provider_account: str | None
+    sender_pool: str | None
+    keys: dict[str, str | list[str]]
+    is_active: bool
+    status: Status
+    created_at: Moment
+
+    @classmethod
+    def of(cls, one: accounts.Channel) -> "Number":
+        return cls(**facts(one), phone_number=one.address)
+
+
+class NewNumber(Body):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"phone_number": "+15125550143", "display_name": "Juniper Barber & Repair"}]}
+    )
+
+    phone_number: Address | None = None
+    address: Annotated[Address | None, Field(description="The same as `phone_number`.")] = None
+    display_name: OneLine = ""
+    business_id: Uid | None = None
+    bot_id: Annotated[Uid | None, Field(description="Who answers; null: people. Left out: the business's bot.")] = None
+    provider: Literal["meta", "twilio"] = "meta"
+    provider_account: VendorId | None = None
+    sender_pool: VendorId | None = None
+    credentials: Credentials | None = None
+    is_active: bool = True
+
+
+class Filter(SkipQuery):
+    search: Search | None = None
+    business_id: Uid | None = None
+    is_active: bool | None = None
+    sort: str | None = None
+
+
+@routes.get("/whatsapp", scope="channels:read", summary="WhatsApp numbers")
+async def index(call: Call, query: Filter) -> Page[Number]:
+    window = query.window(query.sort)
+    found = await call.read(
+        accounts.find,
+        window,
+        line(call),
+        search=query.search,
+        kind=_KIND,
+        business=query.business_id,
+        is_active=query.is_active,
+    )
+    return Page[Number].of(found, window, Number.of)
+
+
+@routes.post("/whatsapp", scope="channels:write", summary="Connect a WhatsApp number")
+async def create(call: Call, body: NewNumber) -> Number:
+    """`status` says whether it is served already."""
+    values = columns(body.changes())
+    number, address = values.pop("phone_number", None), values.pop("address", None)
+    if (number is None) == (address is None):
+        raise Invalid("phone_number", "Which number is it? Say it once, with its country.")
+    values |= {"kind": _KIND, "address": number or address}
+    return Number.of(await call.write(accounts.connect, values, line(call), now=call.now))
+
+
+@routes.get("/whatsapp/{number_id}", scope="channels:read", summary="A WhatsApp number")
+async def read(call: Call, number_id: Uid) -> Number:
+    return Number.of(await call.read(accounts.get, number_id, line(call), kind=_KIND))
+
+
+@routes.delete("/whatsapp/{number_id}", scope="channels:write", summary="Disconnect a WhatsApp number")
+async def remove(call: Call, number_id: Uid) -> None:
+    """Its conversations stay, and go on when it is connected again."""
+    await call.write(accounts.disconnect, number_id, kind=_KIND, now=call.now)

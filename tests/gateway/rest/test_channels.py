@@ -1,0 +1,152 @@
+"""Channels over REST, and WhatsApp numbers as a view of them."""
+
+import json
+from typing import Any
+
+from tests.gateway.front import SID, Front, form
+from tests.gateway.rest.api import Client, stranger
+
+CANARY = "c4naryc4naryc4naryc4nary12345678"
+OTHERS = "0therk3y0therk3y0therk3y87654321"
+NUMBER = "+15125550142"
+SMS: dict[str, Any] = {
+    "kind": "sms",
+    "address": "(512) 555-0142",
+    "display_name": "Second line",
+    "provider_account": SID,
+    "credentials": {"auth_token": CANARY, "api_key": "SKshort"},
+}
+
+
+def _text(body: str) -> dict[str, str]:
+    """A text to the number."""
+    return form("+15125550179", body, To=NUMBER)
+
+
+async def test_a_number_is_connected_and_answers_at_once(api: Client) -> None:
+    made = await api.post("/channels/", SMS)
+    assert (
+        made.items()
+        >= {
+            "kind": "sms",
+            "provider": "twilio",
+            "address": NUMBER,
+            "display_name": "Second line",
+            "provider_account": SID,
+            "sender_pool": None,
+            "keys": {"auth_tokens": ["••••5678"], "api_key": "••••"},
+            "is_active": True,
+            "status": "active",
+            "created_at": "2026-03-02T18:00:00Z",
+        }.items()
+    )
+    path = f"/channels/{made['id']}"
+    assert await api.get(f"{path}/") == made
+    fields = _text("what are your hours?")
+    assert (await api.front.post(fields)).status == 403  # signed with the key of another
+    assert "9" in (await api.front.post(fields, token=CANARY)).text
+    paused = await api.patch(path, {"is_active": False})
+    assert (paused["status"], paused["keys"]) == ("paused", made["keys"])
+    assert (await api.front.post(_text("hello?"), token=CANARY)).text == ""
+    await api.patch(path, {"is_active": True, "bot_id": None, "credentials": {"auth_tokens": [OTHERS, CANARY]}})
+    for token in (CANARY, OTHERS):  # both, while one replaces the other
+        assert (await api.front.post(_text("hello?"), token=token)).status == 200
+    assert (await api.put(path, {"display_name": "Only this", "is_active": True}))["keys"] == {
+        "auth_tokens": ["••••4321", "••••5678"]
+    }
+
+
+async def test_secrets_never_come_back(api: Client) -> None:
+    made = await api.call("POST", "/channels", SMS, headers={"Idempotency-Key": "k"})
+    path = f"/channels/{made.json['id']}"
+    answers = [made, await api.call("POST", "/channels", SMS, headers={"Idempotency-Key": "k"})]
+    answers += [await api.call("GET", path), await api.call("GET", "/channels"), await api.call("PUT", path, made.json)]
+    answers += [await api.call("PATCH", path, {"credentials": {"auth_token": ["x" + CANARY]}})]
+    assert [answer.status for answer in answers] == [201, 201, 200, 200, 200, 422]
+    for answer in answers:
+        assert CANARY not in answer.raw.decode()
+    kept = await api.front.rows("SELECT before, after FROM audit")
+    kept += await api.front.rows("SELECT key, body FROM idempotency")
+    assert CANARY not in json.dumps(kept, default=str)
+    assert CANARY not in await api.front.one("SELECT credentials FROM accounts WHERE address = :number", number=NUMBER)
+
+
+async def test_an_address_is_connected_once_and_free_again_afterwards(api: Client, desk: Front) -> None:
+    made = await api.post("/channels", SMS)
+    other = await stranger(desk)
+    await other.post("/businesses", {"name": "Elsewhere"})
+    for caller in (api, other):
+        refused = await caller.post("/channels", SMS, status=409)
+        assert (refused["error_code"], "address" in refused["detail"]) == ("ALREADY_THERE", True)
+    await api.front.post(_text("hi"), token=CANARY)
+    await api.delete(f"/channels/{made['id']}")
+    for method in ("GET", "DELETE", "PUT"):
+        assert (await api.call(method, f"/channels/{made['id']}", {} if method == "PUT" else None)).status == 404
+    assert made["id"] not in str(await api.get("/channels?limit=100"))
+    assert await api.front.one("SELECT credentials FROM accounts WHERE address = :number", number=NUMBER) is None
+    back = await api.post("/channels", SMS)
+    assert back["id"] == made["id"]  # and so are its conversations
+    await api.delete(f"/channels/{made['id']}")
+    theirs = await other.post("/channels", SMS)
+    assert theirs["id"] != made["id"]
+    assert theirs["bot_id"] is None
+
+
+async def test_kinds_that_are_not_served_yet_wait(api: Client) -> None:
+    made = await api.post("/whatsapp", {"phone_number": "+1 512 555 0143", "display_name": "Juniper"})
+    assert (made["phone_number"], made["provider"], made["status"], made["is_active"]) == (
+        "+15125550143",
+        "meta",
+        "waiting",
+        False,
+    )
+    assert (await api.get(f"/whatsapp/{made['id']}/")) == made
+    assert (await api.get(f"/channels/{made['id']}"))["address"] == "+15125550143"
+    listed = await api.get("/whatsapp/?sort=-created_at&skip=0&limit=20")
+    assert (listed["total"], listed["items"][0]) == (2, made)
+    refused = await api.patch(f"/channels/{made['id']}", {"is_active": True}, status=409)
+    assert "not served yet" in refused["detail"]
+    await api.post("/whatsapp", {"address": "+15125550143", "provider": "meta"}, status=409)
+    sms = (await api.get("/channels?kind=sms"))["items"][0]
+    await api.get(f"/whatsapp/{sms['id']}", status=404)
+    await api.delete(f"/whatsapp/{sms['id']}", status=404)
+    await api.delete(f"/whatsapp/{made['id']}")
+    assert (await api.get("/whatsapp"))["total"] == 1
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"kind": "sms"}, "address"),
+    ({"kind": "sms", "address": "the shop"}, "address"),
+    ({"kind": "voice", "address": "12345"}, "address"),
+    ({"kind": "web", "address": "a b"}, "address"),
+    ({"kind": "fax", "address": NUMBER}, "kind"),
+    ({"kind": "sms", "address": NUMBER, "provider": "meta"}, "provider"),
+    ({"kind": "sms", "address": NUMBER, "credentials": {"password": "x"}}, "password"),
+    ({"kind": "sms", "address": NUMBER, "provider_account": "x" * 81}, "provider_account"),
+]
+
+
+async def test_what_makes_no_sense_is_refused_by_name(api: Client) -> None:
+    for body, field in REFUSED:
+        assert field in (await api.post("/channels", body, status=422))["detail"][0]["loc"], body
+    assert "phone_number" in (await api.post("/whatsapp", {}, status=422))["detail"][0]["loc"]
+    sms = (await api.get("/channels?search=0100&kind=sms"))["items"][0]
+    assert "address" in (await api.patch(f"/channels/{sms['id']}", {"address": NUMBER}, status=422))["detail"][0]["loc"]
+    site = await api.post("/channels", {"kind": "web", "display_name": "Our page"})
+    assert len(site["address"]) == 36
+
+
+async def test_another_tenants_channels_bots_and_businesses_are_none(api: Client, desk: Front) -> None:
+    sms = (await api.get("/channels?kind=sms"))["items"][0]
+    other = await stranger(desk)
+    await other.post("/channels", SMS, status=422)  # nobody has a business yet
+    await other.post("/businesses", {"name": "Elsewhere"})
+    assert (await other.get("/channels"))["total"] == 0
+    for path in ("/channels", "/whatsapp"):
+        await other.get(f"{path}/{sms['id']}", status=404)
+        await other.delete(f"{path}/{sms['id']}", status=404)
+    for field in ("business_id", "bot_id"):
+        await other.post("/channels", {**SMS, field: sms[field]}, status=404)
+        await other.post("/whatsapp", {"phone_number": NUMBER, field: sms[field]}, status=404)
+    await other.get(f"/channels?business_id={sms['business_id']}", status=404)
+    assert (await other.get("/channels"))["total"] == 0
