@@ -13,6 +13,8 @@ from desk import events
 from gateway import errors, health
 from gateway.context import House
 from gateway.hooks import routes, webchat
+from gateway.inbox import server as inbox
+from gateway.inbox.server import Timings
 from gateway.jobs.handlers import APART, HANDLERS
 from gateway.jobs.schedule import Sweeper
 from gateway.jobs.worker import Worker
@@ -28,8 +30,8 @@ _CLOSE_AFTER_S = 5.0  # how long requests that are being answered may take once 
 _KEEPALIVE_S = 75.0
 
 
-def make_app(house: House) -> web.Application:
-    """The application, to be run by any aiohttp runner; it does not own the house."""
+def make_app(house: House, *, timings: Timings = Timings()) -> web.Application:  # noqa: B008  frozen
+    """The application, to be run by any aiohttp runner; it does not own the house. `timings` are the live inbox's."""
     server = house.settings.server
     app = web.Application(client_max_size=server.max_body_bytes, middlewares=[errors.catch])
     spool = Spool(house.settings.data_dir / "spool")
@@ -43,6 +45,7 @@ def make_app(house: House) -> web.Application:
         dispatch.add_surface(app, house, surface)
     docs.add_routes(app)
     health.add_routes(app)
+    inbox.mount(app, house, timings)
     return app
 
 

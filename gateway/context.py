@@ -21,6 +21,8 @@ from gateway.auth.passwords import Passwords
 from gateway.auth.schemes import TOPIC as SIGN_INS_TOPIC
 from gateway.auth.schemes import Doorman
 from gateway.auth.tokens import Tokens
+from gateway.inbox.presence import Rolls
+from gateway.inbox.relay import Relay
 from gateway.outside.addresses import Rules
 from gateway.outside.http import Names, Outside
 from gateway.pipeline.order import Order
@@ -48,6 +50,8 @@ class House:
     limits: Limits
     outside: Outside  # asks every address that somebody typed
     passwords: Passwords
+    relay: Relay
+    rolls: Rolls  # who is connected to the live inbox, in all processes
     order: Order = field(default_factory=Order)
     workshop: Workshop = field(default_factory=Workshop)
 
@@ -87,8 +91,12 @@ async def open_house(
     await store.start()
     http = aiohttp.ClientSession(trust_env=True)
     outside = Outside(Rules(settings.webhooks.allow_private, settings.webhooks.allowed_networks), resolver or Names())
+    relay = Relay(bus, settings.redis.url)
+    rolls = Rolls(relay, monotonic_s)
     try:
         await bus.start()
+        await rolls.start()
+        await relay.start()
         house = House(
             settings=settings,
             clock=clock or SystemClock(),
@@ -102,6 +110,8 @@ async def open_house(
             limits=Limits(settings),
             outside=outside,
             passwords=Passwords(settings.auth.logins_at_once),
+            relay=relay,
+            rolls=rolls,
         )
         forgetting = [
             asyncio.create_task(_forget(bus, ACCOUNTS_TOPIC, accounts.forget)),
@@ -115,6 +125,8 @@ async def open_house(
     finally:
         await http.close()
         await outside.close()
+        await rolls.stop()
+        await relay.stop()
         await bus.stop()
         await store.stop()
 

@@ -186,6 +186,7 @@ class Limits(Section):
     v2_anonymous: Rule = "100/minute"
     v2_token: Rule = "1000/minute"
     dashboard: Rule = "100/minute; 1000/hour"
+    sockets: Rule = "600/minute"
 
 
 class Mail(Section):
@@ -199,6 +200,10 @@ class Webhooks(Section):
     at_once: Annotated[int, Field(ge=1, le=1000)] = 16
     timeout_s: Seconds = 15.0
     disable_after_days: Annotated[int, Field(ge=1, le=30)] = 5
+
+
+class Inbox(Section):
+    allowed_origins: tuple[WebAddress, ...] = ()
 
 
 class Twilio(Section):
@@ -249,6 +254,7 @@ class Settings(Section):
     limits: Limits = Limits()
     mail: Mail = Mail()
     webhooks: Webhooks = Webhooks()
+    inbox: Inbox = Inbox()
     twilio: Twilio = Twilio()
     meta: Meta = Meta()
     stripe: Stripe = Stripe()
