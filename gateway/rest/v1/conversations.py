@@ -192,9 +192,18 @@ class Messages(Page[Message]):
     has_more: bool
 
 
+def _several(*words: str) -> str:
+    one = f"({'|'.join(words)})"
+    return f"^{one}(,{one})*$"
+
+
 class Filter(SkipQuery):
-    status: list[Status] = Field(default=[], description="Several, with commas.")
-    owner: list[Owner] = Field(default=[], description="Several, with commas.")
+    status: Annotated[
+        str | None, Field(pattern=_several("open", "snoozed", "closed"), description="Several, with commas.")
+    ] = None
+    owner: Annotated[
+        str | None, Field(pattern=_several("bot", "queue", "staff"), description="Several, with commas.")
+    ] = None
     assignee: Annotated[OneOf | None, Field(description="A person's id, `me` or `none`.")] = None
     team_id: Annotated[OneOf | None, Field(description="A team's id, or `none`.")] = None
     label_id: Uid | None = None
@@ -220,8 +229,8 @@ class Filter(SkipQuery):
 
     def wanted(self) -> overview.Wanted:
         return overview.Wanted(
-            status=self.status,
-            owner=self.owner,
+            status=tuple(self.status.split(",")) if self.status else (),
+            owner=tuple(self.owner.split(",")) if self.owner else (),
             assignee=self.assignee,
             team=self.team_id,
             label=self.label_id,
