@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+import structlog
 from hypothesis import settings
 
 from tests import servers
@@ -25,6 +26,17 @@ settings.load_profile("ci")  # `pytest --hypothesis-profile=thorough` looks long
 ENGINES = ("sqlite", "postgresql")
 _TEMPLATE = "frontdesk_template"
 _names = count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_log() -> None:
+    """Lines of text: drawing a traceback with all its values takes seconds."""
+    plain = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(),
+    ]
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, *plain])
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ log = structlog.get_logger()
 HttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_SEALED: Final = "sealed:"  # how an answer with a secret in it is kept; JSON never begins so
 _WAITS_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # for the answer to an equal request that is still being worked on
 
 
@@ -191,12 +192,19 @@ async def _run(call: Call, surface: Surface, route: Route, answer: TypeAdapter[A
         return replayed
     if isinstance(result, web.StreamResponse):
         return result
-    if answer is None:
-        return web.Response(status=route.status)
-    body = answer.dump_json(result, by_alias=True)
+    body = b"" if answer is None else answer.dump_json(result, by_alias=True)
     if call.promise is not None and call.promise.is_begun:
-        await call.house.store.write(idempotency.answered, call.promise, route.status, body.decode())
-    return web.Response(status=route.status, body=body, content_type="application/json")
+        kept = body.decode()
+        if route.shows_secret:
+            kept = _SEALED + call.house.sealer.seal(kept, tenant_id=call.promise.tenant_id, field="idempotency")
+        await call.house.store.write(idempotency.answered, call.promise, route.status, kept)
+    return _answered(route.status, body)
+
+
+def _answered(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> web.Response:
+    if not body:
+        return web.Response(status=status, headers=headers)
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
 
 
 async def _replay(call: Call, surface: Surface, *, wait: bool = False) -> web.Response | None:
@@ -211,9 +219,11 @@ async def _replay(call: Call, surface: Surface, *, wait: bool = False) -> web.Re
         if not before.is_same:
             raise Problem(422, "This Idempotency-Key was used for another request.", code="IDEMPOTENCY_KEY_REUSED")
         if before.status is not None:
-            body = (before.body or "").encode()
-            headers = {"Idempotency-Replayed": "true"}
-            return web.Response(status=before.status, body=body, content_type="application/json", headers=headers)
+            body = before.body or ""
+            if body.startswith(_SEALED):
+                sealed = body.removeprefix(_SEALED)
+                body = str(call.house.sealer.unseal(sealed, tenant_id=call.promise.tenant_id, field="idempotency"))
+            return _answered(before.status, body.encode(), {"Idempotency-Replayed": "true"})
     raise Problem(
         409,
         "The first request with this Idempotency-Key is still being answered, or its answer was lost; it is not done twice.",

@@ -20,6 +20,7 @@ Handler = Callable[..., Awaitable[Any]]
 
 PUBLIC: Final = "public"  # no token is needed
 SIGNED_IN: Final = "signed-in"  # any caller who has proved who they are
+_SECRETS: Final = frozenset({"secret", "client_secret", "key", "token", "access_token", "refresh_token"})
 ONLY_PEOPLE: Final = "people"  # a signed-in person, not a program
 
 
@@ -58,6 +59,11 @@ class Route:
     @property
     def is_public(self) -> bool:
         return self.scope == PUBLIC
+
+    @property
+    def shows_secret(self) -> bool:
+        """Whether the answer holds something that opens a door, shown this once."""
+        return not _SECRETS.isdisjoint(_fields(self.answer))
 
 
 @dataclass(eq=False)

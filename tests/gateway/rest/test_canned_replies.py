@@ -62,3 +62,15 @@ async def test_the_same_key_adds_once_and_another_body_is_refused(api: Client) -
     assert again.headers["Idempotency-Replayed"] == "true"
     other = await api.call("POST", "/canned-replies", {**PARKING, "title": "x"}, headers=key)
     assert (other.status, other.json["error_code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+
+
+async def test_a_secret_that_was_shown_once_is_kept_sealed_for_whoever_asks_again(api: Client) -> None:
+    key = {"Idempotency-Key": "once"}
+    wanted = {"name": "Till", "scopes": ["customers:read"]}
+    first = await api.call("POST", "/api-keys", wanted, headers=key)
+    again = await api.call("POST", "/api-keys", wanted, headers=key)
+    assert first.status == 201
+    assert again.json == first.json
+    kept = await api.front.one("SELECT body FROM idempotency")
+    assert kept.startswith("sealed:")
+    assert first.json["key"] not in kept
