@@ -15,7 +15,7 @@ from desk.calendar.claims import Freed
 from desk.inbox import handling, survey
 from desk.who import Actor
 from gateway.context import House
-from gateway.jobs import inbox, mail, transfers, webhooks
+from gateway.jobs import broadcasts, inbox, mail, transfers, webhooks
 from gateway.jobs.cues import play_job
 from gateway.jobs.worker import Handler
 from gateway.pipeline import outbox
@@ -84,6 +84,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "outcome": outcome,
         survey.KIND: inbox.csat,
         handling.RESUME: inbox.resume,
+        broadcasts.KIND: broadcasts.write,
         transfers.IMPORT: transfers.take_in,
         transfers.EXPORT: transfers.give_out,
         transfers.FORGET: transfers.forget,

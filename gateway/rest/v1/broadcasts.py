@@ -1,5 +1,287 @@
-"""Broadcasts."""
+"""`/broadcasts`: one text to many customers."""
 
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from desk import broadcasts
+from desk.events import rfc3339
+from gateway.rest.call import Call
 from gateway.rest.route import Routes
+from gateway.rest.schema import Answer, Body, Moment, Name, Page, Search, SkipQuery, Uid
 
 routes = Routes("Broadcasts")
+
+Words = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=1600,
+        description='May have blanks: `{{ customer.name | default: "there" }}`, `{{ customer.attributes.plan }}`.',
+    ),
+]
+Tag = Annotated[str, Field(min_length=1, max_length=60)]
+Tags = Annotated[list[Tag], Field(max_length=50)]
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+Value = Annotated[str, Field(max_length=2000)] | int | float | bool
+
+
+class Condition(Body):
+    """A custom attribute, compared with a value."""
+
+    key: Key
+    op: Literal["eq", "contains", "gt", "lt"] = "eq"
+    value: Value
+
+
+class Audience(Body):
+    """Customers for whom all of this holds; nothing said is everybody."""
+
+    tags_any: Tags = Field(default=[])
+    tags_all: Tags = Field(default=[])
+    attributes: list[Condition] = Field(default=[], max_length=20)
+    last_seen_before: Moment | None = Field(default=None, description="When they last wrote to us.")
+    last_seen_after: Moment | None = None
+    has_upcoming_appointment: bool | None = None
+    languages: list[Annotated[str, Field(max_length=16)]] = Field(default=[], max_length=50)
+    statuses: list[Literal["active", "inactive"]] = Field(default=[], max_length=2)
+
+    def as_json(self) -> dict[str, Any]:
+        """What was said of it, as it is kept."""
+        given = {name: value for name, value in self.values().items() if value not in (None, [])}
+        if "attributes" in given:
+            given["attributes"] = [one.values() for one in self.attributes]
+        for name in ("last_seen_before", "last_seen_after"):
+            if name in given:
+                given[name] = rfc3339(given[name])
+        return given
+
+
+class Counts(Answer):
+    """Where the messages stand now; each is counted once."""
+
+    queued: int
+    sent: int
+    delivered: int
+    read: int
+    failed: int
+    skipped: int
+
+
+class Broadcast(Answer):
+    id: Uid
+    name: str
+    channel_id: Uid
+    text: str
+    audience: dict[str, JsonValue]
+    status: str = Field(description="draft, sending, sent or cancelled.")
+    counts: Counts
+    started_at: Moment | None
+    finished_at: Moment | None = Field(description="When the last message was written.")
+    created_at: Moment
+    updated_at: Moment
+
+    @classmethod
+    def of(cls, one: broadcasts.Broadcast) -> "Broadcast":
+        c = one.counts
+        return cls(
+            id=one.uid,
+            name=one.name,
+            channel_id=one.channel_uid,
+            text=one.text,
+            audience={**one.audience},
+            status=one.status,
+            counts=Counts(
+                queued=c.queued, sent=c.sent, delivered=c.delivered, read=c.read, failed=c.failed, skipped=c.skipped
+            ),
+            started_at=one.started_at,
+            finished_at=one.finished_at,
+            created_at=one.created_at,
+            updated_at=one.updated_at,
+        )
+
+
+class _Fields(Body):
+    def values(self) -> dict[str, Any]:
+        return _kept(super().values())
+
+    def changes(self) -> dict[str, Any]:
+        return _kept(super().changes())
+
+
+class NewBroadcast(_Fields):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "Spring offer",
+                    "channel_id": "01936f5e-5a2c-7e9a-8f4e-0d5a9b1c2d3e",
+                    "text": 'Hi {{ customer.first_name | default: "there" }}, 20 % off all week.',
+                    "audience": {"tags_any": ["regular"], "has_upcoming_appointment": False},
+                }
+            ]
+        }
+    )
+
+    name: Name
+    channel_id: Uid
+    text: Words
+    audience: Audience = Audience()
+
+
+class BroadcastChange(_Fields):
+    name: Name = ""
+    channel_id: Uid = ""
+    text: Words = ""
+    audience: Audience = Audience()
+
+
+class NewPreview(_Fields):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"channel_id": "01936f5e-5a2c-7e9a-8f4e-0d5a9b1c2d3e", "text": "20 % off all week.", "audience": {}}
+            ]
+        }
+    )
+
+    channel_id: Uid
+    text: Words
+    audience: Audience = Audience()
+
+
+class Parts(Answer):
+    """The longest text as SMS. `guilty`: the characters that make it so long, because the short alphabet lacks them."""
+
+    encoding: str
+    units: int
+    parts: int
+    guilty: list[str]
+
+
+class Sample(Answer):
+    customer_id: Uid
+    text: str
+
+
+class Preview(Answer):
+    total: int
+    reachable: int
+    opted_out: int
+    no_address: int = Field(description="They have none on this channel.")
+    samples: list[Sample]
+    longest: Parts | None = Field(description="Only by SMS.")
+    parts: int | None = Field(description="What all the texts take together; only by SMS.")
+    cost: float | None = Field(description="Null while no prices are known.")
+
+    @classmethod
+    def of(cls, one: broadcasts.Preview) -> "Preview":
+        longest = None
+        if (found := one.longest) is not None:
+            longest = Parts(encoding=found.encoding, units=found.units, parts=found.parts, guilty=[*found.guilty])
+        return cls(
+            total=one.total,
+            reachable=one.reachable,
+            opted_out=one.opted_out,
+            no_address=one.no_address,
+            samples=[Sample(customer_id=sample.customer_uid, text=sample.text) for sample in one.samples],
+            longest=longest,
+            parts=one.parts,
+            cost=None,
+        )
+
+
+class Recipient(Answer):
+    customer_id: Uid
+    message_id: Uid | None
+    status: str | None = Field(description="Of the message.")
+    skipped_for: str | None = Field(description="opted_out, no_address, or person_talking: somebody is answering them.")
+
+    @classmethod
+    def of(cls, one: broadcasts.Recipient) -> "Recipient":
+        return cls(
+            customer_id=one.customer_uid,
+            message_id=one.message_uid,
+            status=one.status,
+            skipped_for=one.skipped_for,
+        )
+
+
+class BroadcastFilter(SkipQuery):
+    search: Search | None = None
+    status: Literal["draft", "sending", "sent", "cancelled"] | None = None
+    sort: str | None = None
+
+
+class RecipientFilter(SkipQuery):
+    skipped: bool | None = None
+
+
+@routes.get("/broadcasts", scope="broadcasts:read", summary="Broadcasts")
+async def index(call: Call, query: BroadcastFilter) -> Page[Broadcast]:
+    window = query.window(query.sort)
+    found = await call.read(broadcasts.find, window, search=query.search, status=query.status)
+    return Page[Broadcast].of(found, window, Broadcast.of)
+
+
+@routes.post("/broadcasts", scope="broadcasts:write", summary="Draft a broadcast")
+async def create(call: Call, body: NewBroadcast) -> Broadcast:
+    return Broadcast.of(await call.write(broadcasts.add, body.values(), now=call.now))
+
+
+@routes.post("/broadcasts/preview", scope="broadcasts:read", summary="Preview a broadcast", status=200)
+async def preview_unsaved(call: Call, body: NewPreview) -> Preview:
+    """Whom it would reach, and what they would read."""
+    return Preview.of(await call.read(broadcasts.preview_of, body.values(), now=call.now))
+
+
+@routes.get("/broadcasts/{broadcast_id}", scope="broadcasts:read", summary="A broadcast and how far it is")
+async def read(call: Call, broadcast_id: Uid) -> Broadcast:
+    return Broadcast.of(await call.read(broadcasts.get, broadcast_id))
+
+
+@routes.put("/broadcasts/{broadcast_id}", scope="broadcasts:write", summary="Replace a draft")
+async def replace(call: Call, broadcast_id: Uid, body: NewBroadcast) -> Broadcast:
+    return Broadcast.of(await call.write(broadcasts.change, broadcast_id, body.values(), now=call.now))
+
+
+@routes.patch("/broadcasts/{broadcast_id}", scope="broadcasts:write", summary="Change a draft")
+async def change(call: Call, broadcast_id: Uid, body: BroadcastChange) -> Broadcast:
+    return Broadcast.of(await call.write(broadcasts.change, broadcast_id, body.changes(), now=call.now))
+
+
+@routes.delete("/broadcasts/{broadcast_id}", scope="broadcasts:write", summary="Remove a broadcast")
+async def remove(call: Call, broadcast_id: Uid) -> None:
+    """Not while it is being sent. Its messages stay in their conversations."""
+    await call.write(broadcasts.remove, broadcast_id, now=call.now)
+
+
+@routes.post("/broadcasts/{broadcast_id}/preview", scope="broadcasts:read", summary="Preview this one", status=200)
+async def preview(call: Call, broadcast_id: Uid) -> Preview:
+    """Whom it would reach now, and what they would read."""
+    return Preview.of(await call.read(broadcasts.preview, broadcast_id, now=call.now))
+
+
+@routes.post("/broadcasts/{broadcast_id}/send", scope="broadcasts:write", summary="Send a broadcast", status=202)
+async def send(call: Call, broadcast_id: Uid) -> Broadcast:
+    """Whoever refused offers or everything, has no address on the channel or is talking with somebody is left out."""
+    return Broadcast.of(await call.write(broadcasts.send, broadcast_id, now=call.now))
+
+
+@routes.post("/broadcasts/{broadcast_id}/cancel", scope="broadcasts:write", summary="Stop sending", status=200)
+async def cancel(call: Call, broadcast_id: Uid) -> Broadcast:
+    """Messages that still wait are held back; what is on its way cannot be stopped."""
+    return Broadcast.of(await call.write(broadcasts.cancel, broadcast_id, now=call.now))
+
+
+@routes.get("/broadcasts/{broadcast_id}/recipients", scope="broadcasts:read", summary="Whom it was meant for")
+async def recipients(call: Call, broadcast_id: Uid, query: RecipientFilter) -> Page[Recipient]:
+    window = query.window()
+    found = await call.read(broadcasts.recipients_of, broadcast_id, window, skipped=query.skipped)
+    return Page[Recipient].of(found, window, Recipient.of)
+
+
+def _kept(values: dict[str, Any]) -> dict[str, Any]:
+    if "audience" in values:
+        values["audience"] = values["audience"].as_json()
+    return values

@@ -1,0 +1,505 @@
+"""Broadcasts: one text to many customers, to those who may be written to, and what became of each message."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from sqlalchemy import Row, and_, func, insert, or_, select, update
+
+from channels import split
+from desk import attributes, audit, consents, records, refs, segments, templates
+from desk.errors import Invalid, WrongState
+from desk.listing import Found, Window, contains, page
+from desk.refs import Ref
+from desk.segments import Condition, Segment
+from desk.templates import Template
+from desk.text import storable
+from desk.who import Actor
+from storage import queue
+from storage.base import Db, JsonValue
+from storage.models import customers as customer_models
+from storage.models.accounts import accounts
+from storage.models.businesses import businesses
+from storage.models.conversations import messages, outbox
+from storage.models.customers import customer_identities, customers
+from storage.models.work import broadcast_recipients as recipients
+from storage.models.work import broadcasts as table
+
+KIND: Final = "broadcast"  # the job that writes the messages
+NOUN: Final = "broadcast"
+
+_SAMPLES: Final = 5
+_AT_ONCE: Final = 1000  # customers looked at in one go
+_TALKING: Final = frozenset({"sms", "whatsapp", "web", "sim"})  # channels that carry text
+_NAMES: Final = frozenset(
+    {"customer.name", "customer.first_name", "customer.email", "customer.phone", "customer.city"}
+    | {"business.name", "business.phone", "business.website"}
+)
+# Where a message stands, in the words of the counts.
+_COUNTED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "sent": "sent",
+        "delivered": "delivered",
+        "read": "read",
+        "failed": "failed",
+        "undelivered": "failed",
+        "refused": "skipped",
+        "canceled": "skipped",
+    }
+)
+_t, _r, _i = table.c, recipients.c, customer_identities.c
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Where the messages stand now; each is counted once. `skipped`: none was written, or it was held back."""
+
+    queued: int = 0
+    sent: int = 0
+    delivered: int = 0
+    read: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """`audience` is a segment as JSON. `status`: draft, sending, sent, cancelled."""
+
+    id: int
+    uid: str
+    name: str
+    channel_uid: str
+    text: str
+    audience: Mapping[str, Any]
+    status: str
+    counts: Counts
+    started_at: datetime | None
+    finished_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    customer_uid: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """`longest` is the text that takes the most parts, `parts` what all of them take; both by SMS only."""
+
+    total: int
+    reachable: int
+    opted_out: int
+    no_address: int
+    samples: Sequence[Sample]
+    longest: split.Parts | None
+    parts: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """`status` of the message, or why there is none."""
+
+    customer_uid: str
+    message_uid: str | None
+    status: str | None
+    skipped_for: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A customer of the audience; `skipped_for` says why nothing can be sent to them."""
+
+    customer: Row[Any]
+    kind: str = ""
+    address: str = ""
+    skipped_for: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A broadcast that is being sent, with all that each message needs."""
+
+    id: int
+    tenant_id: int
+    account_id: int
+    segment: Segment
+    text: "Text"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A template, and what is the same for everybody."""
+
+    template: Template
+    business: Mapping[str, str | None]
+
+    def of(self, customer: Row[Any]) -> str:
+        name = customer.name or ""
+        values = {
+            **self.business,
+            "customer.name": name,
+            "customer.first_name": name.split(" ")[0],
+            "customer.email": customer.email,
+            "customer.phone": customer.phone,
+            "customer.city": customer.city,
+            **{f"customer.attributes.{key}": _written(value) for key, value in customer.attributes.items()},
+        }
+        return self.template.render(values)
+
+
+def find(
+    db: Db, who: Actor, window: Window, *, search: str | None = None, status: str | None = None
+) -> Found[Broadcast]:
+    """The tenant's, the newest first."""
+    wanted = _BROADCAST.where(_t.tenant_id == who.tenant_id)
+    if search:
+        wanted = wanted.where(contains(search, _t.name, _t.text))
+    if status is not None:
+        wanted = wanted.where(_t.status == status)
+    sorts = {"created_at": _t.created_at, "name": _t.name, "started_at": _t.started_at}
+    found = page(db, wanted, window, _one, sorts=sorts, by="-created_at", tie=_t.id)
+    counts = _counts(db, [one.id for one in found.items])
+    return Found([replace(one, counts=counts.get(one.id, Counts())) for one in found.items], found.total)
+
+
+def get(db: Db, who: Actor, ref: Ref) -> Broadcast:
+    """Raises: NotFound"""
+    return _get(db, refs.id_of(db, table, who, ref, NOUN))
+
+
+def add(db: Db, who: Actor, values: Mapping[str, Any], *, now: datetime) -> Broadcast:
+    """A draft. `values`: name, channel_id, text, audience.
+
+    Raises: NotFound, Invalid
+    """
+    stored = _stored(db, who, values, now=now)
+    return _get(db, records.add(db, who, table, {**stored, "status": "draft"}, noun=NOUN, now=now).id)
+
+
+def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, now: datetime) -> Broadcast:
+    """Raises: NotFound, Invalid, WrongState once it is being sent"""
+    before = refs.row(db, table, who, ref, NOUN, lock=True)
+    if before.status != "draft":
+        raise WrongState(NOUN, before.id, before.status, "Only a draft can be changed.")
+    stored = _stored(db, who, values, before=before, now=now)
+    return _get(db, records.change(db, who, table, before.id, stored, noun=NOUN, now=now).id)
+
+
+def remove(db: Db, who: Actor, ref: Ref, *, now: datetime) -> None:
+    """Raises: NotFound, WrongState while it is being sent"""
+    before = refs.row(db, table, who, ref, NOUN, lock=True)
+    if before.status == "sending":
+        raise WrongState(NOUN, before.id, before.status, "It is being sent; cancel it first.")
+    records.remove(db, who, table, before.id, noun=NOUN, now=now)
+
+
+def preview(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Preview:
+    """What sending it would mean now.
+
+    Raises: NotFound, Invalid
+    """
+    row = refs.row(db, table, who, ref, NOUN)
+    account = refs.row(db, accounts, who, row.account_id, "channel")
+    return _preview(db, who, account, row.text, segment_of(row.audience), now=now)
+
+
+def preview_of(db: Db, who: Actor, values: Mapping[str, Any], *, now: datetime) -> Preview:
+    """The same for one that is not kept. `values`: channel_id, text, audience.
+
+    Raises: NotFound, Invalid
+    """
+    account = _account(db, who, values["channel_id"])
+    return _preview(db, who, account, values["text"], segment_of(values["audience"]), now=now)
+
+
+def send(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
+    """From now on its messages are written and sent, bit by bit.
+
+    Raises: NotFound, Invalid, WrongState unless it is a draft
+    """
+    row = refs.row(db, table, who, ref, NOUN, lock=True)
+    if row.status != "draft":
+        raise WrongState(NOUN, row.id, row.status, "It was sent before; make another one to send it again.")
+    account = refs.row(db, accounts, who, row.account_id, "channel")
+    if not account.is_active:
+        raise WrongState("channel", account.id, "paused", "Its channel is switched off.")
+    _text(db, who, account, row.text)
+    segments.where(db, who, segment_of(row.audience), now=now)
+    _turn(db, who, row, "sending", started_at=now, now=now)
+    queue.enqueue(
+        db,
+        KIND,
+        {"broadcast_id": row.id},
+        now=now,
+        tenant_id=who.tenant_id,
+        lane=f"broadcasts:{who.tenant_id}",
+        priority=1,
+    )
+    return _get(db, row.id)
+
+
+def cancel(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
+    """No further message is written, and those that wait are held back. What is on its way cannot be stopped.
+
+    Raises: NotFound, WrongState unless it is being sent, or was and messages still wait
+    """
+    row = refs.row(db, table, who, ref, NOUN, lock=True)
+    if row.status not in ("sending", "sent"):
+        raise WrongState(NOUN, row.id, row.status, "It is not being sent.")
+    mine = select(_r.message_id).where(_r.broadcast_id == row.id, _r.message_id.is_not(None))
+    waits = outbox.c.message_id.in_(mine), outbox.c.state == "ready"
+    held = db.execute(update(outbox).where(*waits).values(state="refused").returning(outbox.c.message_id)).scalars()
+    for message_id in held.all():
+        db.execute(update(messages).where(messages.c.id == message_id).values(status="canceled"))
+        queue.cancel(db, f"send:{message_id}")
+    _turn(db, who, row, "cancelled", finished_at=now, now=now)
+    return _get(db, row.id)
+
+
+def recipients_of(db: Db, who: Actor, ref: Ref, window: Window, *, skipped: bool | None = None) -> Found[Recipient]:
+    """For whom it was meant, in the order in which they were reached.
+
+    Raises: NotFound
+    """
+    broadcast_id = refs.id_of(db, table, who, ref, NOUN)
+    wanted = (
+        select(customers.c.uid, messages.c.uid.label("message_uid"), messages.c.status, _r.skipped_for)
+        .select_from(recipients)
+        .join(customers, customers.c.id == _r.customer_id)
+        .outerjoin(messages, messages.c.id == _r.message_id)
+        .where(_r.broadcast_id == broadcast_id)
+    )
+    if skipped is not None:
+        wanted = wanted.where(_r.skipped_for.is_not(None) if skipped else _r.skipped_for.is_(None))
+    return page(db, wanted, window, _recipient, sorts={"id": _r.id}, by="id", tie=_r.id)
+
+
+def _recipient(row: Row[Any]) -> Recipient:
+    return Recipient(row.uid, row.message_uid, row.status, row.skipped_for)
+
+
+# -- For the job that sends it -----------------------------------------------------------------------------------------
+
+
+def plan(db: Db, broadcast_id: int, *, now: datetime) -> Plan | None:
+    """What is to be sent; None when it was cancelled or is over.
+
+    Raises: Invalid, when what it says cannot be filled in any more
+    """
+    row = db.execute(select(table).where(_t.id == broadcast_id, _t.status == "sending")).one_or_none()
+    if row is None:
+        return None
+    who = Actor(row.tenant_id, "system")
+    account = refs.row(db, accounts, who, row.account_id, "channel")
+    text = _text(db, who, account, row.text)
+    return Plan(row.id, row.tenant_id, account.id, segment_of(row.audience), text)
+
+
+def next_ones(db: Db, wanted: Plan, *, limit: int, now: datetime) -> list[Reached]:
+    """The next customers of the audience, none when all were reached or it was cancelled. Others wait for us."""
+    row = db.execute(select(table).where(_t.id == wanted.id, _t.status == "sending").with_for_update()).one_or_none()
+    if row is None:
+        return []
+    who = Actor(wanted.tenant_id, "system")
+    account = refs.row(db, accounts, who, wanted.account_id, "channel")
+    found = _reach(db, who, account, wanted.segment, after=row.reached_id, limit=limit, now=now)
+    if found:
+        db.execute(update(table).where(_t.id == wanted.id).values(reached_id=found[-1].customer.id))
+    return found
+
+
+def note(
+    db: Db, wanted: Plan, customer_id: int, *, message_id: int | None, skipped_for: str | None, now: datetime
+) -> None:
+    """Write down what became of one customer."""
+    values = {"tenant_id": wanted.tenant_id, "broadcast_id": wanted.id, "customer_id": customer_id, "created_at": now}
+    db.execute(insert(recipients).values(**values, message_id=message_id, skipped_for=skipped_for))
+
+
+def finished(db: Db, broadcast_id: int, *, is_whole: bool, now: datetime) -> None:
+    """Every message is written, or with `is_whole` false no further one can be."""
+    row = db.execute(select(table).where(_t.id == broadcast_id, _t.status == "sending").with_for_update()).one_or_none()
+    if row is not None:
+        _turn(db, Actor(row.tenant_id, "system"), row, "sent" if is_whole else "cancelled", finished_at=now, now=now)
+
+
+# -- Within ------------------------------------------------------------------------------------------------------------
+
+
+def segment_of(audience: Mapping[str, Any]) -> Segment:
+    """The JSON of an audience as a segment."""
+    given = dict(audience)
+    for name in ("last_seen_before", "last_seen_after"):
+        if given.get(name):
+            given[name] = datetime.fromisoformat(given[name])
+    given["attributes"] = [Condition(**one) for one in given.get("attributes", ())]
+    return Segment(**given)
+
+
+def _reach(
+    db: Db, who: Actor, account: Row[Any], segment: Segment, *, after: int, limit: int, now: datetime
+) -> list[Reached]:
+    """The next customers of the segment, each with the address at which the channel reaches them."""
+    wanted = select(customers).where(segments.where(db, who, segment, now=now), customers.c.id > after)
+    rows = db.execute(wanted.order_by(customers.c.id).limit(limit)).all()
+    ids = [row.id for row in rows]
+    kinds = consents.KINDS.get(account.channel, ())
+    addresses: dict[int, list[tuple[str, str]]] = {}
+    mine = _i.customer_id.in_(ids), _i.kind.in_(kinds)
+    for one in db.execute(select(_i.customer_id, _i.kind, _i.value).where(*mine).order_by(_i.id)):
+        addresses.setdefault(one.customer_id, []).append((one.kind, one.value))
+    c = customer_models.consents.c
+    known = and_(c.kind == _i.kind, c.value == _i.value)
+    refused = (
+        select(c.kind, c.value).join(customer_identities, known).where(c.account_id == account.id, c.state == "out")
+    )
+    out = {(one.kind, one.value) for one in db.execute(refused.where(*mine))}
+    return [_reached(row, addresses.get(row.id, ()), out) for row in rows]
+
+
+def _reached(row: Row[Any], addresses: Sequence[tuple[str, str]], out: set[tuple[str, str]]) -> Reached:
+    if not addresses:
+        return Reached(row, skipped_for="no_address")
+    for kind, value in addresses:
+        if (kind, value) not in out:
+            return Reached(row, kind, value)
+    return Reached(row, skipped_for="opted_out")
+
+
+def _preview(db: Db, who: Actor, account: Row[Any], words: str, segment: Segment, *, now: datetime) -> Preview:
+    text = _text(db, who, account, words)
+    total = 0
+    skipped: Counter[str] = Counter()
+    samples: list[Sample] = []
+    longest, parts = split.Parts("gsm7", 0, 0), 0
+    for one in _everybody(db, who, account, segment, now=now):
+        total += 1
+        if one.skipped_for is not None:
+            skipped[one.skipped_for] += 1
+            continue
+        said = text.of(one.customer)
+        if len(samples) < _SAMPLES:
+            samples.append(Sample(one.customer.uid, said))
+        if account.channel == "sms":
+            counted = split.count(said)
+            parts += counted.parts
+            longest = max(longest, counted, key=lambda found: (found.parts, found.units))
+    by_sms = account.channel == "sms"
+    return Preview(
+        total=total,
+        reachable=total - skipped.total(),
+        opted_out=skipped["opted_out"],
+        no_address=skipped["no_address"],
+        samples=samples,
+        longest=longest if by_sms and longest.parts else None,
+        parts=parts if by_sms else None,
+    )
+
+
+def _everybody(db: Db, who: Actor, account: Row[Any], segment: Segment, *, now: datetime) -> Iterator[Reached]:
+    after = 0
+    while found := _reach(db, who, account, segment, after=after, limit=_AT_ONCE, now=now):
+        yield from found
+        after = found[-1].customer.id
+
+
+def _text(db: Db, who: Actor, account: Row[Any], words: str) -> Text:
+    """Raises: Invalid"""
+    known = {*_NAMES, *(f"customer.attributes.{key}" for key in attributes.all_of(db, who))}
+    b = businesses.c
+    shop = db.execute(select(b.name, b.phone, b.website).where(b.id == account.business_id)).one()
+    return Text(
+        templates.parse(words, known),
+        {"business.name": shop.name, "business.phone": shop.phone, "business.website": shop.website},
+    )
+
+
+def _stored(
+    db: Db, who: Actor, values: Mapping[str, Any], *, before: Row[Any] | None = None, now: datetime
+) -> dict[str, Any]:
+    """The values as columns.
+
+    Raises: NotFound, Invalid
+    """
+    stored = {name: values[name] for name in ("name", "audience") if name in values}
+    account = _account(db, who, values["channel_id"]) if "channel_id" in values else None
+    if account is not None:
+        stored["account_id"] = account.id
+    if "audience" in values:
+        segments.where(db, who, segment_of(values["audience"]), now=now)
+    if "text" in values:
+        stored["text"] = storable(values["text"])
+        if account is None:
+            assert before is not None  # noqa: S101  a new one names its channel
+            account = refs.row(db, accounts, who, before.account_id, "channel")
+        _text(db, who, account, stored["text"])
+    return stored
+
+
+def _account(db: Db, who: Actor, ref: Ref) -> Row[Any]:
+    """Raises: NotFound, Invalid"""
+    account = refs.row(db, accounts, who, ref, "channel")
+    if account.channel not in _TALKING:
+        raise Invalid("channel_id", "This channel carries no text.")
+    return account
+
+
+def _turn(db: Db, who: Actor, row: Row[Any], status: str, *, now: datetime, **values: Any) -> None:
+    db.execute(update(table).where(_t.id == row.id).values(status=status, updated_at=now, **values))
+    before: Mapping[str, JsonValue] = {"status": row.status}
+    audit.record(db, who, f"broadcast.{status}", "broadcast", row.id, before, {"status": status}, now, uid=row.uid)
+
+
+def _counts(db: Db, ids: Sequence[int]) -> Mapping[int, Counts]:
+    found: dict[int, Counter[str]] = {}
+    grouped = (
+        select(
+            _r.broadcast_id, messages.c.status, _r.skipped_for.is_not(None).label("skipped"), func.count().label("n")
+        )
+        .select_from(recipients)
+        .outerjoin(messages, messages.c.id == _r.message_id)
+        .where(or_(False, _r.broadcast_id.in_(ids)))
+        .group_by(_r.broadcast_id, messages.c.status, _r.skipped_for.is_not(None))
+    )
+    for row in db.execute(grouped):
+        name = "skipped" if row.skipped or row.status is None else _COUNTED.get(row.status, "queued")
+        found.setdefault(row.broadcast_id, Counter())[name] += row.n
+    return {broadcast_id: Counts(**counted) for broadcast_id, counted in found.items()}
+
+
+def _written(value: attributes.Value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _get(db: Db, broadcast_id: int) -> Broadcast:
+    found = _one(db.execute(_BROADCAST.where(_t.id == broadcast_id)).one())
+    return replace(found, counts=_counts(db, [broadcast_id]).get(broadcast_id, Counts()))
+
+
+_BROADCAST = select(table, accounts.c.uid.label("channel_uid")).join(accounts, accounts.c.id == _t.account_id)
+
+
+def _one(found: Row[Any]) -> Broadcast:
+    return Broadcast(
+        id=found.id,
+        uid=found.uid,
+        name=found.name,
+        channel_uid=found.channel_uid,
+        text=found.text,
+        audience=found.audience,
+        status=found.status,
+        counts=Counts(),
+        started_at=found.started_at,
+        finished_at=found.finished_at,
+        created_at=found.created_at,
+        updated_at=found.updated_at,
+    )

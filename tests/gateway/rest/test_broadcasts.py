@@ -1,0 +1,220 @@
+"""Broadcasts over REST: whom they reach, what those read, and what becomes of each message."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from desk import broadcasts
+from gateway.jobs import broadcasts as jobs
+from storage import queue
+from storage.queue import Job
+from tests.gateway.front import Front
+from tests.gateway.rest.api import Client, stranger
+
+NOBODY = "01936f5e-5a2c-7e9a-8f4e-0d5a9b1c2d3e"
+TEXT = 'Hi {{ customer.first_name | default: "there" }}, {{business.name}} is open.'
+
+
+async def channel_of(api: Client) -> str:
+    return str(UUID(str(await api.front.one("SELECT uid FROM accounts WHERE channel = 'sms'"))))
+
+
+async def people(api: Client) -> dict[str, Any]:
+    """Five customers with one tag: two can be reached, one refused offers, one refused everything, one has no number."""
+    await api.post("/attributes", {"key": "visits", "label": "Visits", "kind": "number"})
+    made = {}
+    known: dict[str, dict[str, Any]] = {
+        "Ann Lee": {"phone": "+15125550181", "attributes": {"visits": 3}, "tags": ["club", "vip"]},
+        "": {"phone": "+15125550182", "attributes": {"visits": 9}},
+        "Bo": {"phone": "+15125550183"},
+        "Cy": {"phone": "+15125550184"},
+        "Di": {"email": "di@mail.example"},
+    }
+    for name, more in known.items():
+        made[name] = await api.post("/customers", {"name": name or None, "tags": ["club"], **more})
+    channel = await channel_of(api)
+    out = {"channel_id": channel, "purpose": "marketing", "state": "out"}
+    await api.post(f"/customers/{made['Bo']['id']}/consents", out)
+    await api.front.text("+15125550184", "STOP")
+    return made
+
+
+async def drafted(api: Client, **more: Any) -> Any:
+    body = {"name": "Spring", "channel_id": await channel_of(api), "text": TEXT, "audience": {"tags_any": ["club"]}}
+    return await api.post("/broadcasts", {**body, **more})
+
+
+async def test_a_draft_is_kept_and_tells_whom_it_would_reach(api: Client) -> None:
+    made = await people(api)
+    draft = await drafted(api)
+    path = f"/broadcasts/{draft['id']}"
+    assert (draft["status"], draft["audience"], draft["started_at"]) == ("draft", {"tags_any": ["club"]}, None)
+    assert await api.get(path) == await api.put(path, draft) == draft
+    assert (await api.get("/broadcasts?search=spring&status=draft"))["items"] == [draft]
+    seen = await api.post(f"{path}/preview", status=200)
+    assert seen == {
+        "total": 5,
+        "reachable": 2,
+        "opted_out": 2,
+        "no_address": 1,
+        "samples": [
+            {"customer_id": made["Ann Lee"]["id"], "text": "Hi Ann, Juniper Barber & Repair is open."},
+            {"customer_id": made[""]["id"], "text": "Hi there, Juniper Barber & Repair is open."},
+        ],
+        "longest": {"encoding": "gsm7", "units": 42, "parts": 1, "guilty": []},
+        "parts": 2,
+        "cost": None,
+    }
+    long = {**draft, "text": "ż" * 71 + "{{ customer.attributes.visits }}"}
+    found = await api.post("/broadcasts/preview", {k: long[k] for k in ("channel_id", "text", "audience")}, status=200)
+    assert found["longest"] == {"encoding": "ucs2", "units": 72, "parts": 2, "guilty": ["ż"]}
+    await api.delete(path)
+    await api.get(path, status=404)
+
+
+async def test_audiences_are_what_they_say(api: Client) -> None:
+    await people(api)
+    channel = await channel_of(api)
+    await api.front.text("+15125550181", "hello")
+    club = {"tags_any": ["club"]}
+    audiences: list[tuple[dict[str, Any], int]] = [
+        ({"tags_any": ["vip", "nobody"]}, 1),
+        ({"tags_all": ["club", "vip"]}, 1),
+        ({**club, "attributes": [{"key": "visits", "op": "gt", "value": 3}]}, 1),
+        ({**club, "attributes": [{"key": "visits", "op": "lt", "value": 9.5}]}, 2),
+        ({**club, "attributes": [{"key": "visits", "value": 3}]}, 1),
+        ({**club, "last_seen_after": "2026-03-02T17:59:00Z"}, 2),
+        ({**club, "last_seen_before": "2026-03-02T17:59:00Z"}, 0),
+        ({**club, "has_upcoming_appointment": True}, 0),
+        ({**club, "has_upcoming_appointment": False}, 5),
+        ({**club, "statuses": ["inactive"]}, 0),
+        ({**club, "languages": ["fr"]}, 0),
+    ]
+    for audience, total in audiences:
+        body = {"channel_id": channel, "text": "x", "audience": audience}
+        assert (await api.post("/broadcasts/preview", body, status=200))["total"] == total, audience
+    wrong: list[dict[str, Any]] = [
+        {"attributes": [{"key": "shoe", "value": 9}]},
+        {"attributes": [{"key": "visits", "value": "many"}]},
+        {"attributes": [{"key": "visits", "op": "contains", "value": "3"}]},
+        {"everybody": True},
+    ]
+    for audience in wrong:
+        await api.post("/broadcasts/preview", {"channel_id": channel, "text": "x", "audience": audience}, status=422)
+
+
+async def test_a_text_has_only_blanks_that_are_known(api: Client) -> None:
+    for text in (
+        "{{ customer.password }}",
+        "{{ customer.attributes.shoe }}",
+        "{{ customer.__class__ }}",
+        "{{ 7 * 7 }}",
+        "{{ customer.name",
+        "customer.name }}",
+        "{{ customer.name | upper }}",
+        "{% if 1 %}",
+    ):
+        body = {"channel_id": await channel_of(api), "text": text}
+        answer = await api.call("POST", "/broadcasts/preview", body)
+        assert answer.status == (200 if "%" in text else 422), text
+    # What a customer is called is never a template.
+    await api.post("/customers", {"name": "{{ business.phone }}", "phone": "+15125550188", "tags": ["odd"]})
+    audience = {"tags_all": ["odd"]}
+    odd = {"channel_id": await channel_of(api), "text": "{{ customer.name }}", "audience": audience}
+    found = await api.post("/broadcasts/preview", odd, status=200)
+    assert [one["text"] for one in found["samples"]] == ["{{ business.phone }}"]
+
+
+async def test_it_is_sent_once_and_counted(api: Client) -> None:
+    front, made = api.front, await people(api)
+    draft = await drafted(api)
+    path = f"/broadcasts/{draft['id']}"
+    started = await api.post(f"{path}/send", status=202)
+    assert (started["status"], started["counts"]["queued"]) == ("sending", 0)
+    await api.post(f"{path}/send", status=409)
+    await api.patch(path, {"text": "other"}, status=409)
+    await api.delete(path, status=409)
+    job = await _claimed(front)
+    await front.house.store.write(lambda db: queue.release(db, job.lease))
+    await front.work()
+    done = await api.get(path)
+    assert (done["status"], done["counts"]["skipped"]) == ("sent", 3)
+    assert sum(done["counts"].values()) == 5
+    texts = await front.rows("SELECT text FROM messages WHERE author = 'system' ORDER BY id")
+    assert texts == [(f"Hi {name}, Juniper Barber & Repair is open.",) for name in ("Ann", "there")]
+    found = (await api.get(f"{path}/recipients"))["items"]
+    assert [(one["customer_id"], one["skipped_for"]) for one in found] == [
+        (made["Ann Lee"]["id"], None),
+        (made[""]["id"], None),
+        (made["Bo"]["id"], "opted_out"),
+        (made["Cy"]["id"], "opted_out"),
+        (made["Di"]["id"], "no_address"),
+    ]
+    assert (await api.get(f"{path}/recipients?skipped=true"))["total"] == 3
+    await front.change("UPDATE messages SET status = 'delivered' WHERE author = 'system'")
+    assert (await api.get(path))["counts"] == {
+        "queued": 0, "sent": 0, "delivered": 2, "read": 0, "failed": 0, "skipped": 3,
+    }  # fmt: skip
+
+
+async def _claimed(front: Front) -> Job:
+    """The job, in the hands of a process that dies after its first piece."""
+    (job,) = await front.house.store.write(
+        queue.claim, now=front.clock.now(), lease="me", lease_for=timedelta(minutes=1), limit=1,
+        kinds=frozenset({jobs.KIND}))  # fmt: skip
+    plan = await front.house.store.read(broadcasts.plan, int(str(job.payload["broadcast_id"])), now=front.clock.now())
+    assert plan is not None
+    await front.house.store.write(jobs.piece, front.house, job, plan)
+    return job
+
+
+async def test_nothing_goes_out_after_stop_cancel_or_erasure(api: Client) -> None:
+    front, made = api.front, await people(api)
+    first, second = await drafted(api), await drafted(api)
+    for draft in (first, second):
+        await api.post(f"/broadcasts/{draft['id']}/send", status=202)
+        await _claimed(front)
+    await front.text("+15125550181", "STOP")
+    await api.post(f"/customers/{made['']['id']}/erase", status=204)
+    stopped = await api.post(f"/broadcasts/{second['id']}/cancel", status=200)
+    assert (stopped["status"], stopped["counts"]["skipped"]) == ("cancelled", 5)
+    await front.work()
+    assert await front.rows("SELECT DISTINCT status FROM messages WHERE author = 'system' ORDER BY 1") == [
+        ("canceled",),
+        ("refused",),
+    ]
+    assert (await api.get(f"/broadcasts/{first['id']}"))["counts"]["skipped"] == 5
+    await api.post(f"/broadcasts/{second['id']}/cancel", status=409)
+
+
+async def test_who_talks_with_a_person_is_left_in_peace(api: Client) -> None:
+    front = api.front
+    await people(api)
+    await front.text("+15125550181", "I want to talk to a person")
+    await front.change("UPDATE conversations SET owner = 'queue' WHERE peer = '+15125550181'")
+    draft = await drafted(api)
+    await api.post(f"/broadcasts/{draft['id']}/send", status=202)
+    await front.work()
+    found = (await api.get(f"/broadcasts/{draft['id']}/recipients"))["items"]
+    assert found[0]["skipped_for"] == "person_talking"
+
+
+async def test_another_tenants_things_are_nobodys(api: Client, desk: Front) -> None:
+    draft = await drafted(api)
+    other = await stranger(desk)
+    body = {"name": "x", "channel_id": draft["channel_id"], "text": "x"}
+    await other.post("/broadcasts", body, status=404)
+    await other.post("/broadcasts/preview", {"channel_id": draft["channel_id"], "text": "x"}, status=404)
+    path = f"/broadcasts/{draft['id']}"
+    for method, where, sent in (
+        ("GET", path, None),
+        ("PUT", path, body),
+        ("PATCH", path, {}),
+        ("DELETE", path, None),
+        ("POST", f"{path}/preview", {}),
+        ("POST", f"{path}/send", {}),
+        ("POST", f"{path}/cancel", {}),
+        ("GET", f"{path}/recipients", None),
+    ):
+        assert (await other.call(method, where, sent)).status == 404, (method, where)
+    await api.post("/broadcasts", {**body, "channel_id": NOBODY}, status=404)
