@@ -1,15 +1,14 @@
 """Broadcasts: one text to many customers, to those who may be written to, and what became of each message."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Row, and_, func, insert, or_, select, update
 
-from channels import split
 from desk import attributes, audit, consents, records, refs, segments, templates
 from desk.errors import Invalid, WrongState
 from desk.listing import Found, Window, contains, page
@@ -89,6 +88,22 @@ class Sample:
     text: str
 
 
+class Length(Protocol):
+    """How long a text is as SMS, and which characters make it so long (`channels.split.count`)."""
+
+    @property
+    def encoding(self) -> str: ...
+    @property
+    def units(self) -> int: ...
+    @property
+    def parts(self) -> int: ...
+    @property
+    def guilty(self) -> tuple[str, ...]: ...
+
+
+Measure = Callable[[str], Length]
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """`longest` is the text that takes the most parts, `parts` what all of them take; both by SMS only."""
@@ -98,7 +113,7 @@ class Preview:
     opted_out: int
     no_address: int
     samples: Sequence[Sample]
-    longest: split.Parts | None
+    longest: Length | None
     parts: int | None
 
 
@@ -200,23 +215,23 @@ def remove(db: Db, who: Actor, ref: Ref, *, now: datetime) -> None:
     records.remove(db, who, table, before.id, noun=NOUN, now=now)
 
 
-def preview(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Preview:
+def preview(db: Db, who: Actor, ref: Ref, *, measure: Measure, now: datetime) -> Preview:
     """What sending it would mean now.
 
     Raises: NotFound, Invalid
     """
     row = refs.row(db, table, who, ref, NOUN)
     account = refs.row(db, accounts, who, row.account_id, "channel")
-    return _preview(db, who, account, row.text, segment_of(row.audience), now=now)
+    return _preview(db, who, account, row.text, segment_of(row.audience), measure=measure, now=now)
 
 
-def preview_of(db: Db, who: Actor, values: Mapping[str, Any], *, now: datetime) -> Preview:
+def preview_of(db: Db, who: Actor, values: Mapping[str, Any], *, measure: Measure, now: datetime) -> Preview:
     """The same for one that is not kept. `values`: channel_id, text, audience.
 
     Raises: NotFound, Invalid
     """
     account = _account(db, who, values["channel_id"])
-    return _preview(db, who, account, values["text"], segment_of(values["audience"]), now=now)
+    return _preview(db, who, account, values["text"], segment_of(values["audience"]), measure=measure, now=now)
 
 
 def send(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
@@ -373,12 +388,15 @@ def _reached(row: Row[Any], addresses: Sequence[tuple[str, str]], out: set[tuple
     return Reached(row, skipped_for="opted_out")
 
 
-def _preview(db: Db, who: Actor, account: Row[Any], words: str, segment: Segment, *, now: datetime) -> Preview:
+def _preview(
+    db: Db, who: Actor, account: Row[Any], words: str, segment: Segment, *, measure: Measure, now: datetime
+) -> Preview:
     text = _text(db, who, account, words)
-    total = 0
+    by_sms = account.channel == "sms"
+    total, parts = 0, 0
     skipped: Counter[str] = Counter()
     samples: list[Sample] = []
-    longest, parts = split.Parts("gsm7", 0, 0), 0
+    longest: Length | None = None
     for one in _everybody(db, who, account, segment, now=now):
         total += 1
         if one.skipped_for is not None:
@@ -387,18 +405,18 @@ def _preview(db: Db, who: Actor, account: Row[Any], words: str, segment: Segment
         said = text.of(one.customer)
         if len(samples) < _SAMPLES:
             samples.append(Sample(one.customer.uid, said))
-        if account.channel == "sms":
-            counted = split.count(said)
-            parts += counted.parts
-            longest = max(longest, counted, key=lambda found: (found.parts, found.units))
-    by_sms = account.channel == "sms"
+        if by_sms:
+            length = measure(said)
+            parts += length.parts
+            if longest is None or (length.parts, length.units) > (longest.parts, longest.units):
+                longest = length
     return Preview(
         total=total,
         reachable=total - skipped.total(),
         opted_out=skipped["opted_out"],
         no_address=skipped["no_address"],
         samples=samples,
-        longest=longest if by_sms and longest.parts else None,
+        longest=longest,
         parts=parts if by_sms else None,
     )
 

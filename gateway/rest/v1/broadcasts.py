@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
+from channels.split import count
 from desk import broadcasts
 from desk.events import rfc3339
 from gateway.rest.call import Call
@@ -232,7 +233,7 @@ async def create(call: Call, body: NewBroadcast) -> Broadcast:
 @routes.post("/broadcasts/preview", scope="broadcasts:read", summary="Preview a broadcast", status=200)
 async def preview_unsaved(call: Call, body: NewPreview) -> Preview:
     """Whom it would reach, and what they would read."""
-    return Preview.of(await call.read(broadcasts.preview_of, body.values(), now=call.now))
+    return Preview.of(await call.read(broadcasts.preview_of, body.values(), measure=count, now=call.now))
 
 
 @routes.get("/broadcasts/{broadcast_id}", scope="broadcasts:read", summary="A broadcast and how far it is")
@@ -259,7 +260,7 @@ async def remove(call: Call, broadcast_id: Uid) -> None:
 @routes.post("/broadcasts/{broadcast_id}/preview", scope="broadcasts:read", summary="Preview this one", status=200)
 async def preview(call: Call, broadcast_id: Uid) -> Preview:
     """Whom it would reach now, and what they would read."""
-    return Preview.of(await call.read(broadcasts.preview, broadcast_id, now=call.now))
+    return Preview.of(await call.read(broadcasts.preview, broadcast_id, measure=count, now=call.now))
 
 
 @routes.post("/broadcasts/{broadcast_id}/send", scope="broadcasts:write", summary="Send a broadcast", status=202)
