@@ -1,6 +1,7 @@
 """From news of a commit to what the inbox shows: reads the rows, and only where somebody is looking."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -100,22 +101,24 @@ class Feed:
 def outs(db: Db, news: Sequence[Changed], is_populated: Callable[[str], bool], *, now: datetime) -> list[Out]:
     """The events that tell of `news`, in order; a conversation's row in the list is told once, at the end."""
     found: list[Out] = []
-    lists: dict[tuple[int, int], None] = {}
+    lists: dict[tuple[int, int, int | None], None] = {}
     for one in news:
         try:
             found += _TELL[one.what](db, one, is_populated, now)
         except NotFound:
             continue  # erased in the meantime
         if one.what != "status":
-            lists[one.tenant_id, one.conversation_id] = None
-    for tenant_id, conversation_id in lists:
-        room = rooms.inbox(tenant_id)
+            # What somebody has read changes for them alone.
+            reader = one.user_id if one.what == "conversation" and one.detail == "read" else None
+            lists[one.tenant_id, one.conversation_id, reader] = None
+    for tenant_id, conversation_id, reader in lists:
+        room, who = rooms.inbox(tenant_id), _who(tenant_id)
+        if reader is not None:
+            room, who = rooms.user(tenant_id, reader), Actor(tenant_id, "staff", reader)
         if is_populated(room):
-            try:
-                entry = overview.by_id(db, _who(tenant_id), conversation_id)
-            except NotFound:
-                continue
-            found.append(Out(room, "conversation_updated", Conversation.of(entry)))
+            with contextlib.suppress(NotFound):
+                entry = overview.by_id(db, who, conversation_id)
+                found.append(Out(room, "conversation_updated", Conversation.of(entry)))
     return found
 
 

@@ -69,6 +69,10 @@ class Roster:
         """Somebody here has opened that conversation."""
         self._conversations[conversation_id] = tenant_id, uid
 
+    def drop(self, conversation_id: int) -> None:
+        """Nobody here has it open any more."""
+        self._conversations.pop(conversation_id, None)
+
     def look_at(self, roll: str) -> None:
         """A roll may have changed, here or elsewhere."""
         self._changed.add(roll)
@@ -125,7 +129,7 @@ class Roster:
     async def _say_viewers(self, tenant_id: int, conversation_id: int, uid: str) -> None:
         room = rooms.conversation(tenant_id, conversation_id)
         if not self._inbox.sockets.is_populated(room):
-            self._conversations.pop(conversation_id, None)
+            self.drop(conversation_id)
             return
         found = await self.viewers(tenant_id, conversation_id)
         self._inbox.emit("presence", Viewers(room=rooms.told(uid), viewers=found), room)

@@ -292,7 +292,10 @@ class Inbox:
         if conversation_id is None:
             return
         tenant, who = connection.tenant_id, connection.typist
-        self.sockets.manager.basic_leave_room(connection.sid, "/", rooms.conversation(tenant, conversation_id))
+        room = rooms.conversation(tenant, conversation_id)
+        self.sockets.manager.basic_leave_room(connection.sid, "/", room)
+        if not self.sockets.is_populated(room):
+            self.roster.drop(conversation_id)
         if who is not None:
             self.house.rolls.leave(viewers(tenant, conversation_id), who.user_id)
             if not self._has_open(who.user_id, uid):
