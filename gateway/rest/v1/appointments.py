@@ -143,7 +143,7 @@ class FreeTimeQuery(Query):
     technician_id: Uid | None = None
 
 
-@routes.get("/appointments", scope="appointments:read", summary="Appointments")
+@routes.get("/appointments", scope="appointments:read", summary="Appointments", errors=(404,))
 async def index(call: Call, query: Filter) -> Page[Appointment]:
     window = query.window(query.sort)
     found = await call.read(
@@ -161,7 +161,7 @@ async def index(call: Call, query: Filter) -> Page[Appointment]:
     return Page[Appointment].of(found, window, Appointment.of)
 
 
-@routes.get("/appointments/availability", scope="appointments:read", summary="Free times")
+@routes.get("/appointments/availability", scope="appointments:read", summary="Free times", errors=(404,))
 async def availability(call: Call, query: FreeTimeQuery) -> list[FreeTime]:
     """What can be booked for a service, at most 31 days at a time; a week from now unless asked otherwise."""
     found = await call.read(

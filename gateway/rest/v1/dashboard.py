@@ -59,7 +59,7 @@ class Filter(Query):
     business_id: Uid | None = None
 
 
-@routes.get("/dashboard", scope="dashboard:read", summary="Figures")
+@routes.get("/dashboard", scope="dashboard:read", summary="Figures", errors=(404,))
 async def read(call: Call, query: Filter) -> Dashboard:
     """Of one business, or of all. Customers are counted for all either way."""
     found = await call.read(analytics.dashboard, business=query.business_id, now=call.now)

@@ -88,7 +88,7 @@ class Filter(SkipQuery):
     sort: str | None = None
 
 
-@routes.get("/integrations", scope="integrations:read", summary="Integrations")
+@routes.get("/integrations", scope="integrations:read", summary="Integrations", errors=(404,))
 async def index(call: Call, query: Filter) -> Page[Integration]:
     window = query.window(query.sort)
     found = await call.read(

@@ -175,7 +175,7 @@ class Filter(SkipQuery):
     sort: str | None = None
 
 
-@routes.get("/invoices", scope="invoices:read", summary="Invoices")
+@routes.get("/invoices", scope="invoices:read", summary="Invoices", errors=(404,))
 async def index(call: Call, query: Filter) -> Page[Invoice]:
     window = query.window(query.sort)
     found = await call.read(

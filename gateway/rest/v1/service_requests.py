@@ -135,7 +135,7 @@ class Filter(SkipQuery):
     sort: str | None = None
 
 
-@routes.get("/service-requests", scope="service_requests:read", summary="Service requests")
+@routes.get("/service-requests", scope="service_requests:read", summary="Service requests", errors=(404,))
 async def index(call: Call, query: Filter) -> Page[ServiceRequest]:
     window = query.window(query.sort)
     found = await call.read(

@@ -143,7 +143,7 @@ class ScheduleQuery(Query):
     to: Annotated[DayOrMoment | None, Field(description="The last day (it is within), or a moment.")] = None
 
 
-@routes.get("/technicians", scope="technicians:read", summary="Technicians")
+@routes.get("/technicians", scope="technicians:read", summary="Technicians", errors=(404,))
 async def index(call: Call, query: Filter) -> Page[Technician]:
     window = query.window(query.sort)
     found = await call.read(
