@@ -179,15 +179,16 @@ async def _run(call: Call, surface: Surface, route: Route, answer: TypeAdapter[A
     if key is not None and call.principal is not None:
         if not 0 < len(key) <= idempotency.LONGEST or not key.isprintable():
             raise _flaw("Idempotency-Key", f"should have 1 to {idempotency.LONGEST} printable characters", "header")
-        call.promise = Promise.of(
-            call.principal.tenant_id, f"{surface.name} {route.name}", key, request.path.rstrip("/"), raw
-        )
-        if (replayed := await _replay(call, surface)) is not None:
+        seen = call.house.sealer.mark(request.path.rstrip("/").encode() + b"\n" + raw)
+        # What somebody does for themselves is nobody else's to be told again.
+        whose = f" {call.principal.user_uid}" if route.scope == ONLY_PEOPLE else ""
+        call.promise = Promise(call.principal.tenant_id, f"{surface.name} {route.name}{whose}", key, seen)
+        if (replayed := await _replay(call)) is not None:
             return replayed
     try:
         result = await route.handler(call, **arguments)
     except Repeated:
-        replayed = await _replay(call, surface, wait=True)
+        replayed = await _replay(call, wait=True)
         assert replayed is not None  # noqa: S101  it was there a moment ago
         return replayed
     if isinstance(result, web.StreamResponse):
@@ -207,7 +208,7 @@ def _answered(status: int, body: bytes, headers: Mapping[str, str] | None = None
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)
 
 
-async def _replay(call: Call, surface: Surface, *, wait: bool = False) -> web.Response | None:
+async def _replay(call: Call, *, wait: bool = False) -> web.Response | None:
     """The first answer to this key; None when nobody has used it."""
     assert call.promise is not None  # noqa: S101
     before = None

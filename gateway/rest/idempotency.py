@@ -4,7 +4,6 @@ The key is written in the transaction of the effect, so the two exist together o
 it. A process that dies in between leaves a key without an answer: the effect is there, and nobody does it again.
 """
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -27,18 +26,15 @@ class Repeated(Exception):  # noqa: N818  not an error: somebody did it before
 
 @dataclass(slots=True)
 class Promise:
-    """To do one thing once. `is_begun` once the effect's transaction has taken the key."""
+    """To do one thing once. `digest` tells one request from another; nobody else can make it, as there may be a password
+    in it. `is_begun` once the effect's transaction has taken the key.
+    """
 
     tenant_id: int
     route: str
     key: str
     digest: str
     is_begun: bool = field(default=False)
-
-    @classmethod
-    def of(cls, tenant_id: int, route: str, key: str, path: str, body: bytes) -> "Promise":
-        seen = hashlib.sha256(path.encode() + b"\n" + body).hexdigest()
-        return cls(tenant_id, route, key, seen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ Handler = Callable[..., Awaitable[Any]]
 
 PUBLIC: Final = "public"  # no token is needed
 SIGNED_IN: Final = "signed-in"  # any caller who has proved who they are
-_SECRETS: Final = frozenset({"secret", "client_secret", "key", "token", "access_token", "refresh_token"})
+_SECRETS: Final = frozenset({"secret", "client_secret", "key", "token", "access_token", "refresh_token", "link"})
 ONLY_PEOPLE: Final = "people"  # a signed-in person, not a program
 
 
