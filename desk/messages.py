@@ -246,12 +246,18 @@ def attach_provider_id(db: Db, message_id: int, provider_id: str, status: str) -
     return now_is
 
 
-def set_off(db: Db, tenant_id: int, conversation_id: int, message_id: int, *, now: datetime) -> None:
-    """A message that was to go out later does so now."""
-    db.execute(update(messages).where(_m.id == message_id).values(status="queued"))
-    db.execute(update(conversations).where(conversations.c.id == conversation_id).values(last_out_at=now))
-    live.changed(db, tenant_id, conversation_id, "status", message_id=message_id)
-    events.emit(db, tenant_id, "message.sent", lambda: _told(db, message_id), now=now)
+def set_off(db: Db, message_id: int, *, now: datetime) -> int:
+    """A message that was to go out later does so now; its new number. It moves to the end of its conversation, where
+    those who have read up to there find it; outside it keeps its name.
+    """
+    row = db.execute(delete(messages).where(_m.id == message_id).returning(messages)).one()
+    values = {**row._mapping, "status": "queued"}
+    del values["id"]
+    moved: int = db.execute(insert(messages).values(**values).returning(_m.id)).scalar_one()
+    db.execute(update(conversations).where(conversations.c.id == row.conversation_id).values(last_out_at=now))
+    live.changed(db, row.tenant_id, row.conversation_id, "status", message_id=moved)
+    events.emit(db, row.tenant_id, "message.sent", lambda: _told(db, moved), now=now)
+    return moved
 
 
 def give_up(db: Db, message_id: int, status: str, *, code: str, text: str) -> None:

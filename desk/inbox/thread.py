@@ -112,6 +112,8 @@ def find(db: Db, who: Actor, window: Window, *, words: str) -> Found[Line]:
     `total` counts no further than `search.MOST`.
     """
     hits = search.find(db, who, words, offset=window.offset, limit=window.limit)
+    if not hits.ids:
+        return Found([], hits.total)
     rows = db.execute(_LINES.where(_m.id.in_(hits.ids), _m.tenant_id == who.tenant_id).order_by(_m.id.desc())).all()
     return Found(_with_mentions(db, rows), hits.total)
 

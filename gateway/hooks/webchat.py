@@ -16,6 +16,7 @@ from gateway.hooks.routes import RECEIVER, webhook
 from storage.base import Db
 from storage.store import StoreUnavailable
 
+_UNSAID = ("refused", "scheduled", "canceled")
 _MOST = 100  # messages in one answer; the page asks again for more
 
 
@@ -57,5 +58,5 @@ def _said(db: Db, account_id: int, session: str, after: str) -> list[OutboundMes
     return [
         OutboundMessage(row.text, reference=row.uid) if row.content is None else OutboundMessage.from_json(row.content)
         for row in rows
-        if row.direction == "out" and not row.is_private and row.status != "refused"
+        if row.direction == "out" and not row.is_private and row.status not in _UNSAID
     ]

@@ -96,7 +96,6 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
             message_table.c.content,
             message_table.c.account_id,
             message_table.c.tenant_id,
-            message_table.c.conversation_id,
             message_table.c.status,
             conversation_table.c.peer_kind,
             conversation_table.c.peer,
@@ -117,14 +116,16 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
         _refuse(db, message_id, allowed.code, allowed.reason)
         queue.finish(db, job)
         return None
+    if row.status == "scheduled":
+        post(db, row.tenant_id, row.account_id, messages.set_off(db, message_id, now=now), now=now)
+        queue.finish(db, job)
+        return None
     db.execute(
         update(outbox)
         .where(outbox.c.message_id == message_id)
         # The first of several unclear tries counts: the look-up has to reach back to it, or it sends a second time.
         .values(state="sending", attempts=outbox.c.attempts + 1, attempted_at=func.coalesce(outbox.c.attempted_at, now))
     )
-    if row.status == "scheduled":
-        messages.set_off(db, row.tenant_id, row.conversation_id, message_id, now=now)
     kind: AddressKind = row.peer_kind
     message = OutboundMessage.from_json(row.content) if row.content else OutboundMessage(row.text, reference=row.uid)
     return Letter(
