@@ -11,6 +11,7 @@ from aiohttp import web
 
 from desk import events
 from gateway import errors, health
+from gateway.auth import pages
 from gateway.context import House
 from gateway.hooks import routes, webchat
 from gateway.inbox import server as inbox
@@ -44,6 +45,7 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     for surface in (*surfaces, *map(aliases.of, surfaces[:1])):
         dispatch.add_surface(app, house, surface)
     docs.add_routes(app)
+    pages.add_routes(app)
     health.add_routes(app)
     inbox.mount(app, house, timings)
     return app

@@ -13,7 +13,7 @@ import structlog
 
 from bots.bot import Cue
 from channels.messages import InboundMessage
-from desk import conversations, deliveries, messages
+from desk import conversations, deliveries, messages, sign_in
 from desk.calendar import bookings, waitlist
 from desk.conversations import Due
 from desk.who import Actor
@@ -21,6 +21,7 @@ from gateway.context import House
 from gateway.jobs import cues, inbox
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
+from gateway.rest import idempotency
 from storage.base import Db
 from storage.store import StoreUnavailable
 
@@ -91,7 +92,7 @@ class Sweeper:
     async def _tidy(self) -> None:
         before = self._house.clock.now() - _EARLY_STATUS_KEPT
         await self._house.store.write(messages.forget_early, before)
-        await self._house.store.write(deliveries.forget_old, now=self._house.clock.now())
+        await self._house.store.write(_forget_old, now=self._house.clock.now())
 
     async def _play(self, due: list[Due], kind: str) -> None:
         for one in due:
@@ -111,6 +112,12 @@ class Sweeper:
                         await receiver.message(account, event, inline=False)
             self._spool.done(path)
             log.info("spool drained", messages=len(kept))
+
+
+def _forget_old(db: Db, *, now: datetime) -> None:
+    deliveries.forget_old(db, now=now)
+    sign_in.forget_old(db, now=now)
+    idempotency.forget_old(db, now=now)
 
 
 def _expire_claims(db: Db, *, now: datetime) -> None:

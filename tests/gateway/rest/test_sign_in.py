@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import re
 import time
 from collections.abc import AsyncIterator
@@ -449,3 +450,70 @@ async def test_the_demos_password_opens_the_demo_alone(
             )
             login = {"email": juniper.OWNER_EMAIL, "password": juniper.OWNER_PASSWORD}
             await anybody(desk).post("/auth/login", login, status=status)
+
+
+async def test_what_one_process_shuts_the_others_shut_within_a_second(
+    postgresql_database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    env = {"FRONTDESK_LIMITS__ENABLED": "false"}
+    async with (
+        front.opened(postgresql_database_url, tmp_path, clock, env=env) as first,
+        front.opened(postgresql_database_url, tmp_path, clock, env=env, seeded=False) as second,
+    ):
+        admin, agent = await person(first), await person(first, "agent")
+        made = await admin.post("/api-keys", {"name": "Till", "scopes": ["customers:read"]})
+        there = {
+            "/auth/me": Client(second, agent.token, agent.tenant_id),
+            "/customers": Client(second, made["key"], agent.tenant_id),
+        }
+        for path, client in there.items():
+            await client.get(path)
+        await admin.delete(f"/users/{agent.uid}")
+        await admin.delete(f"/api-keys/{made['id']}")
+        async with asyncio.timeout(1.5):  # a second, and what a busy machine takes
+            for path, client in there.items():
+                while (await client.call("GET", path)).status != 401:
+                    pass
+
+
+async def test_the_same_key_is_answered_again_to_the_same_person_only(desk: Front) -> None:
+    robin, kim = await person(desk), await person(desk)
+    for one in (robin, kim):
+        await desk.change("UPDATE users SET password_hash = :hash WHERE id = :id", hash=_QUICK, id=one.user_id)
+    body = {"current_password": PASSWORD, "new_password": "correct horse battery staple"}
+    head = {"Idempotency-Key": "1"}
+    answers = [await one.call("POST", "/auth/password", body, headers=head) for one in (robin, robin, kim)]
+    assert [answer.status for answer in answers] == [200] * 3
+    assert answers[1].json == answers[0].json
+    assert answers[2].json["user"]["id"] == kim.uid
+    kept = str(await desk.rows("SELECT * FROM idempotency"))
+    assert answers[0].json["refresh_token"] not in kept
+    out = [await kim.call("POST", "/auth/logout", headers=head) for _ in range(2)]
+    assert [answer.status for answer in out] == [204, 401]  # whoever is out is out
+
+
+async def test_the_links_of_letters_lead_to_a_page_that_runs_nothing_but_its_own(desk: Front) -> None:
+    for path, api in [("/set-password", "auth/password-reset/confirm"), ("/accept-invitation/", "invitations/accept")]:
+        somebody = anybody(desk)
+        somebody.prefix = ""
+        page = await somebody.call("GET", path)
+        assert page.status == 200
+        assert api in page.raw.decode()
+        policy = page.headers["Content-Security-Policy"]
+        for tag in ("script", "style"):
+            [inside] = re.findall(f"<{tag}>(.*?)</{tag}>".encode(), page.raw, re.DOTALL)
+            digest = base64.b64encode(hashlib.sha256(inside).digest()).decode()
+            assert f"{tag}-src 'sha256-{digest}'" in policy
+        assert "default-src 'none'" in policy
+        assert page.headers["Referrer-Policy"] == "no-referrer"
+
+
+async def test_what_ended_long_ago_is_thrown_away(desk: Front) -> None:
+    robin = await person(desk)
+    await robin.call("POST", "/canned-replies", {"shortcut": "a", "text": "b"}, headers={"Idempotency-Key": "1"})
+    tables = ("sessions", "idempotency")
+    await desk.work()
+    assert [await desk.one(f"SELECT count(*) FROM {table}") for table in tables] == [1, 1]
+    desk.clock.advance(timedelta(days=400))
+    await desk.work()
+    assert [await desk.one(f"SELECT count(*) FROM {table}") for table in tables] == [0, 0]
