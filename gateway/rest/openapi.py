@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
@@ -122,11 +123,16 @@ def _query(route: Route) -> list[dict[str, Any]]:
 
 
 def _headers(route: Route) -> list[dict[str, Any]]:
-    if not route.is_idempotent:
-        return []
     schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
-    says = "The same key and body are answered as the first time, and done once."
-    return [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema, "description": says}]
+    wanted = {}
+    if route.is_idempotent:
+        wanted["Idempotency-Key"] = "The same key and body are answered as the first time, and done once."
+    if HTTPStatus.PRECONDITION_FAILED in route.errors:
+        wanted["If-Match"] = "The `ETag` that was read: it is changed only if nobody else has changed it since."
+    return [
+        {"name": name, "in": "header", "required": False, "schema": schema, "description": says}
+        for name, says in wanted.items()
+    ]
 
 
 def _responses(surface: Surface, route: Route, answer: Any) -> dict[str, Any]:

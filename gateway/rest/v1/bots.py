@@ -65,7 +65,7 @@ class Filter(SkipQuery):
     sort: str | None = None
 
 
-@routes.get("/bots", scope="bots:read", summary="Bots")
+@routes.get("/bots", scope="bots:read", summary="Bots", errors=(404,))
 async def index(call: Call, query: Filter) -> Page[Bot]:
     window = query.window(query.sort)
     found = await call.read(

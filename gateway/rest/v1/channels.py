@@ -116,7 +116,7 @@ class Filter(SkipQuery):
     sort: str | None = None
 
 
-@routes.get("/channels", scope="channels:read", summary="Channels")
+@routes.get("/channels", scope="channels:read", summary="Channels", errors=(404,))
 async def index(call: Call, query: Filter) -> Page[Channel]:
     window = query.window(query.sort)
     found = await call.read(

@@ -357,7 +357,7 @@ async def version(call: Call, bot_id: Uid, scenario_id: Uid, number: Number) -> 
     return VersionText.of(await call.read(scenarios.version, bot_id, scenario_id, number))
 
 
-@routes.get(f"{_ONE}/diff", scope="bots:read", summary="What differs between two texts of a scenario")
+@routes.get(f"{_ONE}/diff", scope="bots:read", summary="What differs between two texts of a scenario", errors=(409,))
 async def diff(call: Call, bot_id: Uid, scenario_id: Uid, query: Between) -> Diff:
     """By path, such as `states.hold.outcomes.taken`; formatting and order do not count."""
     old = await call.read(studio.bench, bot_id, scenario_id, which=query.from_)
@@ -367,7 +367,7 @@ async def diff(call: Call, bot_id: Uid, scenario_id: Uid, query: Between) -> Dif
     return Diff(from_=query.from_, to=query.to, changes=found)
 
 
-@routes.get(f"{_ONE}/draw", scope="bots:read", summary="A drawing of a scenario")
+@routes.get(f"{_ONE}/draw", scope="bots:read", summary="A drawing of a scenario", errors=(409,))
 async def draw(call: Call, bot_id: Uid, scenario_id: Uid, query: OfVersion) -> Drawing:
     """Mermaid text."""
     on = await call.read(studio.bench, bot_id, scenario_id, which=query.version)
@@ -390,7 +390,7 @@ async def simulate(call: Call, bot_id: Uid, scenario_id: Uid, body: Simulation) 
     return Transcript(transcript=lines, state=run.node, slots=slots, ended=run.ended)
 
 
-@routes.get(f"{_ONE}/statistics", scope="bots:read", summary="How conversations with a scenario went")
+@routes.get(f"{_ONE}/statistics", scope="bots:read", summary="How conversations with a scenario went", errors=(409,))
 async def statistics(call: Call, bot_id: Uid, scenario_id: Uid, query: OfNumber) -> Statistics:
     found = await call.read(studio.statistics, bot_id, scenario_id, number=query.version)
     states = [

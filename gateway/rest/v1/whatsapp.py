@@ -62,7 +62,7 @@ class Filter(SkipQuery):
     sort: str | None = None
 
 
-@routes.get("/whatsapp", scope="channels:read", summary="WhatsApp numbers")
+@routes.get("/whatsapp", scope="channels:read", summary="WhatsApp numbers", errors=(404,))
 async def index(call: Call, query: Filter) -> Page[Number]:
     window = query.window(query.sort)
     found = await call.read(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.gateway.front import Front
+from tests.gateway.front import Front, form
 from tests.gateway.rest.api import Answer, Client, stranger
 
 SOMEBODY = "+15125550177"
@@ -75,6 +75,27 @@ async def test_the_last_business_and_one_with_visits_ahead_stay(api: Client) -> 
     await api.post("/businesses", {"name": "Another"})
     refused = await api.delete(path, status=409)
     assert (refused["error_code"], refused["detail"][:22]) == ("IN_USE", "There are visits ahead")
+
+
+async def test_a_business_without_channels_goes_with_all_that_belonged_to_it(api: Client) -> None:
+    path = f"/businesses/{(await api.post('/businesses', {'name': 'Pop-up'}))['id']}"
+    business = path.rpartition("/")[2]
+    for below, body in (
+        ("faqs", {"question": "Why?", "answer": "Because."}),
+        ("services", {"name": "Cut"}),
+        ("staff", {"name": "Al"}),
+    ):
+        await api.post(f"{path}/{below}", body)
+    await api.post("/bots", {"name": "Pop", "business_id": business})
+    sms = {"kind": "sms", "address": "+15125550149", "business_id": business}
+    channel = await api.post("/channels", sms)
+    assert (await api.front.post(form(SOMEBODY, "hi", To="+15125550149"))).text
+    await api.front.post(form(SOMEBODY, "never mind, bye", To="+15125550149"))
+    assert "channels" in (await api.delete(path, status=409))["detail"]
+    await api.delete(f"/channels/{channel['id']}")
+    await api.delete(path)
+    assert (await api.get("/bots?search=pop"))["total"] == 0
+    assert await api.front.one("SELECT count(*) FROM conversations") == 0
 
 
 async def test_of_two_who_change_one_business_the_second_is_told(api: Client) -> None:
