@@ -355,7 +355,7 @@ def _hand(
     row = _TOKEN(db, wanted).one_or_none()
     if row is None:
         raise NotFound("conversation", conversation_id)
-    before = Token(*row)
+    before = Token(row.owner, row.owner_user_id, row.owner_version)
     if expected_version is not None and expected_version != before.version:
         raise Stale("conversation", conversation_id, before.version)
     if (before.owner, before.user_id) == (owner, user_id) or (keeps and before.owner == "staff"):
@@ -378,6 +378,7 @@ def _hand(
         {"owner": before.owner, "user_id": before.user_id},
         {"owner": owner, "user_id": user_id, "version": after.version},
         now,
+        uid=row.uid,
     )
     announce(db, f"inbox:{who.tenant_id}")
     live.changed(db, who.tenant_id, conversation_id, "assigned", user_id=user_id, detail=owner)
@@ -390,18 +391,18 @@ def _hand(
 def _set_status(db: Db, who: Actor, conversation_id: int, values: Mapping[str, object], *, now: datetime) -> str | None:
     """The status it had before, or None when it has this one already."""
     where = _c.id == conversation_id, _c.tenant_id == who.tenant_id
-    before: str | None = db.execute(select(_c.status).where(*where)).scalar_one_or_none()
-    if before is None:
+    row = db.execute(select(_c.status, _c.uid).where(*where)).one_or_none()
+    if row is None:
         raise NotFound("conversation", conversation_id)
+    before: str = row.status
     if before == values["status"]:
         if before == "snoozed":
             db.execute(update(conversations).where(*where).values(**values))
         return None
     db.execute(update(conversations).where(*where).values(**values))
     status = str(values["status"])
-    audit.record(
-        db, who, f"conversation.{status}", "conversation", conversation_id, {"status": before}, {"status": status}, now
-    )
+    changed = {"status": before}, {"status": status}
+    audit.record(db, who, f"conversation.{status}", "conversation", conversation_id, *changed, now, uid=row.uid)
     announce(db, f"inbox:{who.tenant_id}")
     live.changed(db, who.tenant_id, conversation_id, "conversation", detail=status)
     return before
@@ -480,7 +481,9 @@ _OF_ID = Prepared(_CONTEXT.where(*_IS_ID))
 # Not FOR UPDATE: that would also wait for everybody who refers to the conversation by a foreign key.
 _LOCK_PEER = Prepared(select(_c.id).where(*_IS_PEER).with_for_update(key_share=True))
 _LOCK_ID = Prepared(select(_c.id).where(*_IS_ID).with_for_update(key_share=True))
-_TOKEN = Prepared(select(_c.owner, _c.owner_user_id, _c.owner_version).where(*_IS_ID).with_for_update(key_share=True))
+_TOKEN = Prepared(
+    select(_c.owner, _c.owner_user_id, _c.owner_version, _c.uid).where(*_IS_ID).with_for_update(key_share=True)
+)
 _ACCOUNT = Prepared(select(accounts).where(accounts.c.id == bindparam("account_id"), accounts.c.is_active.is_(True)))
 _USER = Prepared(
     select(users.c.id).where(

@@ -206,7 +206,8 @@ def _tell_participants(
     db: Db, who: Actor, conversation_id: int, what: str, user_id: int, user_uid: str, *, now: datetime
 ) -> None:
     after = {"user_id": user_uid}
-    audit.record(db, who, f"conversation.{what}", "conversation", conversation_id, None, after, now)
+    uid = db.execute(select(conversations.c.uid).where(conversations.c.id == conversation_id)).scalar_one()
+    audit.record(db, who, f"conversation.{what}", "conversation", conversation_id, None, after, now, uid=uid)
     live.changed(db, who.tenant_id, conversation_id, "conversation", user_id=user_id, detail="participants")
 
 

@@ -15,7 +15,7 @@ from channels.messages import Media, MediaKind, OutboundMessage
 from channels.render import render
 from desk import audit, consent, conversations, customers, live, messages, phone, refs
 from desk.conversations import Context
-from desk.errors import Collision, Invalid, NotFound, WrongState
+from desk.errors import Collision, Invalid, NotFound, Stale, WrongState
 from desk.inbox import notes, reads, sla, thread
 from desk.inbox.thread import Line
 from desk.refs import Ref
@@ -196,6 +196,8 @@ def _claim(db: Db, who: Actor, context: Context, wanted: Wanted, *, now: datetim
     is_anothers = context.owner == "staff" and context.owner_user_id != who.user_id
     if is_anothers and not wanted.force:
         raise _collision(db, context)
+    if wanted.expected_version not in (None, context.owner_version):
+        raise Stale("conversation", context.id, context.owner_version)
     if context.status != "open":
         conversations.reopen(db, who, context.id, now=now)
     if who.user_id is not None:
@@ -206,7 +208,6 @@ def _claim(db: Db, who: Actor, context: Context, wanted: Wanted, *, now: datetim
             user_id=who.user_id,
             reason="forced" if is_anothers else "wrote_first",
             now=now,
-            expected_version=wanted.expected_version,
         )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import update
 
@@ -144,10 +145,11 @@ async def test_viewers_do_not_write_and_what_is_another_tenants_is_not_there(des
         assert (await other.call(how, path + where, body)).status == 404
     await desk.change("UPDATE users SET is_active = false WHERE id = :id", id=gone.user_id)
     for uid, status in ((other.uid, 404), (gone.uid, 404), (viewer.uid, 422)):
-        for how, where, body in (
+        named: list[tuple[str, str, Any]] = [
             ("PUT", f"{path}/assign", {"agent_id": uid}),
             ("PUT", f"{path}/participants/{uid}", {}),
             ("POST", "/teams", {"name": "T", "member_ids": [uid]}),
-        ):
-            assert (await api.call(how, where, body)).status == status, (uid, where)
+        ]
+        for how, where, given in named:
+            assert (await api.call(how, where, given)).status == status, (uid, where)
     assert (await api.get(path))["owner"] == "queue"
