@@ -153,10 +153,11 @@ def find(db: Db, who: Actor, window: Window, wanted: Wanted) -> Found[Entry]:
 
     Raises: NotFound, for a filter by something that is not there
     """
-    rows = page(
-        db, _filtered(db, who, wanted), window, lambda row: row, sorts=_SORTS, by="-last_activity_at", tie=_c.id
-    )
-    return Found(_complete(db, who, rows.items), rows.total)
+    # Only the numbers first: what is shown of a page need not be gathered for all that are counted and sorted.
+    found = page(db, _filtered(db, who, wanted), window, _number, sorts=_SORTS, by="-last_activity_at", tie=_c.id)
+    rows = db.execute(_ENTRIES.where(_c.id.in_(found.items), _c.tenant_id == who.tenant_id)).all()
+    place = {conversation_id: place for place, conversation_id in enumerate(found.items)}
+    return Found(_complete(db, who, sorted(rows, key=lambda row: place[row.id])), found.total)
 
 
 def get(db: Db, who: Actor, ref: Ref) -> Entry:
@@ -228,7 +229,7 @@ def may_see(db: Db, who: Actor, ref: Ref) -> int:
 
 
 def _filtered(db: Db, who: Actor, wanted: Wanted) -> Select[Any]:
-    found = _ENTRIES.where(_c.tenant_id == who.tenant_id)
+    found = select(_c.id).where(_c.tenant_id == who.tenant_id)
     if wanted.status:
         found = found.where(_c.status.in_(wanted.status))
     if wanted.owner:
@@ -263,10 +264,15 @@ def _filtered(db: Db, who: Actor, wanted: Wanted) -> Select[Any]:
         found = found.where(_c.sla_breached_at.is_not(None) if wanted.breached else _c.sla_breached_at.is_(None))
     if wanted.search and (text := wanted.search.strip()):
         ids = search.conversation_ids(db, who, text)
-        shown = contains(
-            text, customers.c.name, customers.c.profile_name, customers.c.email, customers.c.phone, _c.peer
-        )
-        found = found.where(or_(shown, _c.id.in_(ids)))
+        u = customers.c
+        shown = contains(text, u.name, u.profile_name, u.email, u.phone)
+        people = select(u.id).where(u.tenant_id == who.tenant_id, shown)
+        found = found.where(or_(_c.customer_id.in_(people), contains(text, _c.peer), _c.id.in_(ids)))
+    return found
+
+
+def _number(row: Any) -> int:
+    found: int = row.id
     return found
 
 
