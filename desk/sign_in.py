@@ -38,6 +38,7 @@ class Account:
     tenant_uid: str
     tenant_name: str
     email: str
+    username: str | None
     full_name: str
     phone: str | None
     role: str
@@ -75,6 +76,11 @@ def forget(db: Db) -> None:
 def by_email(db: Db, email: str) -> Account | None:
     """Whoever signs in with this e-mail, in lower case."""
     return _account(db, _u.email == email)
+
+
+def by_name(db: Db, name: str) -> Account | None:
+    """Whoever signs in with this e-mail or username, in lower case."""
+    return _account(db, (_u.email if "@" in name else _u.username) == name)
 
 
 def account(db: Db, who: Actor, user_id: int) -> Account:
@@ -258,6 +264,7 @@ def _account(db: Db, *which: ColumnElement[bool]) -> Account | None:
         tenant_uid=found.tenant_uid,
         tenant_name=found.tenant_name,
         email=found.email,
+        username=found.username,
         full_name=found.full_name,
         phone=found.phone,
         role=found.role,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from desk import audit
 from desk.errors import AlreadyThere
@@ -41,24 +41,26 @@ def add(
     full_name: str,
     phone: str | None,
     password_hash: str,
+    username: str | None = None,
     time_zone: str = "UTC",
     now: datetime,
 ) -> Opened:
-    """A tenant called `name` with its first admin, who signs in with `email`, and a business with a bot.
+    """A tenant called `name` with its first admin, who signs in with `email` (or `username`), and a business with a bot.
 
-    Raises: AlreadyThere, for an e-mail in use
+    Raises: AlreadyThere, for an e-mail or username in use
     """
     tenant = db.execute(
         insert(tenants).values(uid=new_uid(), name=name, created_at=now).returning(tenants.c.id, tenants.c.uid)
     ).one()
     ours = {"tenant_id": tenant.id, "created_at": now}
-    person = {"email": email, "full_name": full_name, "phone": phone, "password_hash": password_hash, "role": "admin"}
+    person = {"email": email, "username": username, "full_name": full_name, "phone": phone, "role": "admin"}
     try:
         with attempt(db):
-            made = insert(users).values(uid=new_uid(), **ours, **person).returning(users.c.id, users.c.uid)
-            user = db.execute(made).one()
+            made = insert(users).values(uid=new_uid(), password_hash=password_hash, **ours, **person)
+            user = db.execute(made.returning(users.c.id, users.c.uid)).one()
     except Conflict:
-        raise AlreadyThere("user", "email") from None
+        is_name = db.execute(select(users.c.id).where(users.c.email == email)).first() is None
+        raise AlreadyThere("user", "username" if is_name else "email") from None
     profile = {"name": name, "time_zone": time_zone, "languages": ["en"], "email": email, "phone": phone}
     business_id: int = db.execute(
         insert(businesses).values(uid=new_uid(), **ours, **profile).returning(businesses.c.id)

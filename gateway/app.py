@@ -22,6 +22,7 @@ from gateway.jobs.worker import Worker
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
 from gateway.rest import dispatch, docs
+from gateway.rest.app import surface as dashboard
 from gateway.rest.v1 import aliases
 from gateway.rest.v1 import surface as v1
 
@@ -41,7 +42,7 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     app[routes.RECEIVER] = Receiver(house, spool if server.spool else None)
     routes.add_routes(app)
     webchat.add_routes(app)
-    app[errors.SURFACES] = surfaces = (v1.make(),)
+    app[errors.SURFACES] = surfaces = (v1.make(), dashboard.make())
     for surface in (*surfaces, *map(aliases.of, surfaces[:1])):
         dispatch.add_surface(app, house, surface)
     docs.add_routes(app)

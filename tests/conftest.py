@@ -31,12 +31,10 @@ _names = count(1)
 @pytest.fixture(scope="session", autouse=True)
 def plain_log() -> None:
     """Lines of text: drawing a traceback with all its values takes seconds."""
-    plain = [
-        structlog.stdlib.add_log_level,
-        structlog.processors.format_exc_info,
-        structlog.processors.KeyValueRenderer(),
-    ]
-    structlog.configure(processors=[structlog.contextvars.merge_contextvars, *plain])
+    plain = structlog.processors
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, plain.format_exc_info, plain.KeyValueRenderer()]
+    )
 
 
 @pytest.fixture

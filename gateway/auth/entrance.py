@@ -1,5 +1,6 @@
 """Signing in: what becomes of a password, a refresh token or an invitation, and the pair of tokens that follows."""
 
+import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,6 +25,7 @@ from storage.base import Db
 log = structlog.get_logger()
 
 _DEVICE: Final = 200
+_COOKIE_TOKEN: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,18 @@ class Newcomer:
     full_name: str
     phone: str | None
     tenant_name: str | None
-    time_zone: str
+    time_zone: str = "UTC"
+    username: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Somebody whose browser keeps a cookie. The access token is for programs that would rather send one."""
+
+    whose: Account
+    cookie: str = field(repr=False)
+    access_token: str = field(repr=False)
+    expires_in: int
 
 
 def wrong() -> Problem:
@@ -67,22 +80,54 @@ async def register(call: Call, who: Newcomer) -> Account:
     return await call.house.store.write(_open, who, password_hash, now=call.now)
 
 
-async def sign_in_with(call: Call, email: str, password: str) -> Pair:
-    """Raises: Problem"""
+async def sign_in_with(call: Call, name: str, password: str) -> Pair:
+    """`name` is an e-mail or a username, in lower case.
+
+    Raises: Problem
+    """
+    return await _begin(call, *await _prove(call, name, password))
+
+
+async def enter(call: Call, name: str, password: str) -> Entered:
+    """The same for a browser: a cookie that nobody can guess, of which only the digest is kept.
+
+    Raises: Problem
+    """
+    whose, newer_hash = await _prove(call, name, password)
+    cookie = secrets.token_urlsafe(32)
+    session = await call.house.store.write(
+        sign_in.begin,
+        whose,
+        device=_device(call),
+        address=call.address[:64],
+        lasts=_lasts(call.house),
+        kind="cookie",
+        digest=digest(cookie),
+        password_hash=newer_hash,
+        now=call.now,
+    )
+    token = call.house.doorman.tokens.access(
+        subject=whose.uid, tenant=whose.tenant_uid, kind="user", session=session.uid, lasts=_COOKIE_TOKEN, now=call.now
+    )
+    return Entered(whose, cookie, token, int(_COOKIE_TOKEN.total_seconds()))
+
+
+async def _prove(call: Call, name: str, password: str) -> tuple[Account, str | None]:
+    """Whose name and password these are, and a newer hash where theirs was made with older settings."""
     house = call.house
-    await attempts.count(call, email)
-    whose, is_known = await house.store.read(_look_up, email, call.address, now=call.now)
+    await attempts.count(call, name)
+    whose, is_known = await house.store.read(_look_up, name, call.address, now=call.now)
     if not is_known:
-        await attempts.count_stranger(call, email)
+        await attempts.count_stranger(call, name)
     is_right = await house.passwords.is_right(password, None if whose is None else whose.password_hash)
     if whose is None or not is_right or not whose.is_active or _is_demo_elsewhere(house, whose, password):
         log.info("sign-in refused", user=whose and whose.uid)
         raise wrong()
-    await attempts.forget(call, email)
+    await attempts.forget(call, name)
     newer = None
     if house.passwords.is_outdated(whose.password_hash or ""):
         newer = await house.passwords.hash(password)
-    return await _begin(call, whose, newer)
+    return whose, newer
 
 
 async def refresh(call: Call, token: str | None) -> Pair:
@@ -187,6 +232,7 @@ def _open(db: Db, who: Newcomer, password_hash: str, *, now: datetime) -> Accoun
         full_name=who.full_name,
         phone=who.phone,
         password_hash=password_hash,
+        username=who.username,
         time_zone=who.time_zone,
         now=now,
     )
@@ -194,8 +240,8 @@ def _open(db: Db, who: Newcomer, password_hash: str, *, now: datetime) -> Accoun
     return sign_in.account(db, opened.actor, opened.user_id)
 
 
-def _look_up(db: Db, email: str, address: str, *, now: datetime) -> tuple[Account | None, bool]:
-    whose = sign_in.by_email(db, email)
+def _look_up(db: Db, name: str, address: str, *, now: datetime) -> tuple[Account | None, bool]:
+    whose = sign_in.by_name(db, name)
     return whose, whose is not None and sign_in.is_known(db, whose.id, address, now=now)
 
 

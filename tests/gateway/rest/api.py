@@ -35,7 +35,7 @@ class Client:
 
     front: Front
     token: str
-    tenant_id: int
+    tenant_id: int = 0
     user_id: int | None = None
     uid: str = ""
     prefix: str = "/api/v1"

@@ -8,6 +8,7 @@ from tests.clock import FakeClock
 from tests.gateway import front
 from tests.gateway.front import Front
 from tests.gateway.rest.api import Client, person, program, stranger
+from tests.servers import free_port
 
 DEEP = b'{"text":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 GOOD = b'{"shortcut":"a","text":"b"}'
@@ -160,7 +161,7 @@ async def test_two_processes_count_together_and_a_lost_counter_shuts_no_other_do
         there = Client(second, here.token, here.tenant_id)
         seen = [(await one.call("GET", "/canned-replies")).status for one in (here, there, here, there)]
         assert seen == [200, 200, 200, 429]
-    away = {**env, "FRONTDESK_REDIS__URL": f"redis://127.0.0.1:{front.free_port()}/0"}
+    away = {**env, "FRONTDESK_REDIS__URL": f"redis://127.0.0.1:{free_port()}/0"}
     async with front.opened(postgresql_database_url, tmp_path / "a", clock, env=away, seeded=False) as alone:
         assert (await (await person(alone)).call("GET", "/canned-replies")).status == 200
 
