@@ -49,7 +49,13 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     pages.add_routes(app)
     health.add_routes(app)
     inbox.mount(app, house, timings)
+    app.on_response_prepare.append(_say_little)
     return app
+
+
+async def _say_little(_request: web.Request, response: web.StreamResponse) -> None:
+    """What we are built of, and in which version, is of use to nobody who means well."""
+    response.headers["Server"] = "Frontdesk"
 
 
 @contextlib.asynccontextmanager

@@ -517,3 +517,15 @@ async def test_what_ended_long_ago_is_thrown_away(desk: Front) -> None:
     desk.clock.advance(timedelta(days=400))
     await desk.work()
     assert [await desk.one(f"SELECT count(*) FROM {table}") for table in tables] == [0, 0]
+
+
+async def test_no_answer_tells_what_we_are_built_of(desk: Front) -> None:
+    for method, path in [
+        ("GET", "/auth/me"),
+        ("GET", "/no-such-thing"),
+        ("TRACE", "/auth/me"),
+        ("POST", "/auth/login"),
+    ]:
+        answer = await anybody(desk).call(method, path)
+        assert answer.headers["Server"] == "Frontdesk"
+        assert not re.search(rb"Traceback|aiohttp|Python|SELECT|sqlalchemy", answer.raw)
