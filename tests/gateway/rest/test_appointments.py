@@ -6,8 +6,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import pytest
-
 from tests.gateway.front import Front
 from tests.gateway.rest import field
 from tests.gateway.rest.api import Client, person, program, stranger
@@ -223,23 +221,23 @@ async def test_subscribers_hear_of_a_visit(api: Client) -> None:
     assert "Maria" not in str(told)
 
 
-@pytest.mark.parametrize(
-    ("change", "where"),
-    [
-        ({"starts_at": "2026-03-19T15:00:00"}, "starts_at"),
-        ({"starts_at": "9999-12-31T23:59:59Z"}, "starts_at"),
-        ({"starts_at": 1700000000}, "starts_at"),
-        ({"notes": "x" * 2001}, "notes"),
-        ({"status": "done"}, "status"),
-        ({"customer_id": "7"}, "customer_id"),
-        ({"colour": "red"}, "colour"),
-    ],
-)
-async def test_what_does_not_fit_is_named(api: Client, change: dict[str, Any], where: str) -> None:
+FLAWS: list[tuple[dict[str, Any], str]] = [
+    ({"starts_at": "2026-03-19T15:00:00"}, "starts_at"),
+    ({"starts_at": "9999-12-31T23:59:59Z"}, "starts_at"),
+    ({"starts_at": 1700000000}, "starts_at"),
+    ({"notes": "x" * 2001}, "notes"),
+    ({"status": "done"}, "status"),
+    ({"customer_id": "7"}, "customer_id"),
+    ({"colour": "red"}, "colour"),
+]
+
+
+async def test_what_does_not_fit_is_named(api: Client) -> None:
     ids = await field.ids(api)
     wanted = {"customer_id": ids["customer"], "service_id": ids["haircut"], "starts_at": THURSDAY}
-    refused = await api.post("/appointments", {**wanted, **change}, status=422)
-    assert refused["detail"][0]["loc"] == ["body", where]
+    for change, where in FLAWS:
+        refused = await api.post("/appointments", {**wanted, **change}, status=422)
+        assert refused["detail"][0]["loc"] == ["body", where], change
 
 
 async def test_another_tenants_things_are_not_there(api: Client, desk: Front) -> None:
