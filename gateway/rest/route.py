@@ -11,7 +11,7 @@ from datetime import date
 from http import HTTPStatus
 from typing import Any, Final, Literal, get_type_hints
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from gateway.rest.schema import Body, Query
 
@@ -20,6 +20,7 @@ Handler = Callable[..., Awaitable[Any]]
 
 PUBLIC: Final = "public"  # no token is needed
 SIGNED_IN: Final = "signed-in"  # any caller who has proved who they are
+_LATER: Final = ConfigDict(defer_build=True)  # built when it is first used
 _SECRETS: Final = frozenset({"secret", "client_secret", "key", "token", "access_token", "refresh_token", "link"})
 ONLY_PEOPLE: Final = "people"  # a signed-in person, not a program
 
@@ -146,7 +147,7 @@ def _compile(
     names = [*inspect.signature(handler).parameters]
     assert names[:1] == ["call"], f"{handler.__qualname__}: the first parameter is `call`"  # noqa: S101
     in_path = {part[1:-1] for part in path.split("/") if part.startswith("{")}
-    params = {name: TypeAdapter(hints[name]) for name in names if name in in_path}
+    params = {name: TypeAdapter(hints[name], config=_LATER) for name in names if name in in_path}
     body, query, answer = hints.get("body"), hints.get("query"), hints["return"]
     assert set(names) == {"call", *in_path, *({"body"} if body else ()), *({"query"} if query else ())}, (  # noqa: S101
         f"{handler.__qualname__}: parameters are call, those of the path, body and query"

@@ -1,4 +1,4 @@
-"""What request and answer models are made of."""
+"""What request and answer models are made of. Each is built when it is first used: all at once would take a second."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -45,7 +45,7 @@ Cents = Annotated[int, Field(ge=0, le=10**12)]
 class Body(BaseModel):
     """What a client sends. An unknown field is an error that names it; the resource's own read-only ones are ignored."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     def values(self) -> dict[str, Any]:
         """Every field, for a new thing or one that is replaced."""
@@ -59,13 +59,13 @@ class Body(BaseModel):
 class Query(BaseModel):
     """What stands behind the question mark."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Answer(BaseModel):
     """What we send."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class SkipQuery(Query):
