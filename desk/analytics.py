@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Select, Table, exists, func, or_, select
 
-from desk import refs
+from desk import refs, segments
 from desk.calendar import zones
 from desk.calendar.appointments import LIVE
 from desk.calendar.spans import Span
@@ -89,6 +89,7 @@ def dashboard(db: Db, who: Actor, *, business: Ref | None = None, now: datetime)
     def owed(what: Any, *where: ColumnElement[bool]) -> Any:
         return theirs(invoices, what, invoices.c.currency == currency, *where).scalar_subquery()
 
+    present = segments.present(who)
     a, c, i, m, r = appointments.c, conversations.c, invoices.c, messages.c, ratings.c
     total = func.coalesce(func.sum(i.total_cents), 0)
     unpaid, late = i.status == "sent", billing.is_overdue(db, who, now=now)
@@ -109,8 +110,8 @@ def dashboard(db: Db, who: Actor, *, business: Ref | None = None, now: datetime)
 
     found = db.execute(
         select(
-            count(customers, customers.c.merged_into_id.is_(None)).label("customers"),
-            count(customers, customers.c.merged_into_id.is_(None), customers.c.created_at >= since).label("new"),
+            count(customers, present).label("customers"),
+            count(customers, present, customers.c.created_at >= since).label("new"),
             count(conversations, c.status == "open").label("open"),
             count(conversations, c.status == "open", c.owner == "queue").label("waiting"),
             said.scalar_subquery().label("said"),

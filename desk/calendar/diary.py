@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, insert, select, update
 
-from desk import audit, businesses, records, refs
+from desk import audit, businesses, customer_book, records, refs
 from desk.businesses import Business, Staff
 from desk.calendar import appointments, bookings, slots, zones
 from desk.calendar.appointments import Appointment
@@ -70,7 +70,7 @@ def find(
         to_at=whose.ends(end, zone),
         statuses=statuses,
         business=business,
-        customer=customer,
+        customer=None if customer is None else customer_book.row_of(db, who, customer).id,
         service=service,
         member=member,
         search=search,
@@ -149,7 +149,7 @@ def add(
     offered = _offered(db, who, service)
     if business is not None and refs.id_of(db, models.businesses, who, business, "business") != offered.business_id:
         raise Invalid("business_id", "This service is another business's.")
-    customer_id = refs.id_of(db, customers, who, customer, "customer")
+    customer_id = customer_book.row_of(db, who, customer).id
     shop = _staffed(db, who, businesses.load(db, offered.business_id), now=now)
     staff_id = refs.maybe_id_of(db, models.staff, who, member, "technician")
     slot = slots.at(shop, offered.id, starts_at, staff_id=staff_id)

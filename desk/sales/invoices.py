@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Row, and_, delete, false, insert, or_, select, update
 
-from desk import audit, events, money, records, refs
+from desk import audit, customer_book, events, money, records, refs
 from desk.calendar import zones
 from desk.errors import Invalid, WrongState
 from desk.listing import Found, Window, contains, page
@@ -145,11 +145,12 @@ def find(
         wanted = wanted.where(or_(*(_has(status, late) for status in statuses)))
     for ref, nouns, column, noun in (
         (business, businesses, _i.business_id, "business"),
-        (customer, customers, _i.customer_id, "customer"),
         (request, service_requests, _i.service_request_id, "service request"),
     ):
         if ref is not None:
             wanted = wanted.where(column == refs.id_of(db, nouns, who, ref, noun))
+    if customer is not None:
+        wanted = wanted.where(_i.customer_id == customer_book.row_of(db, who, customer).id)
     if due_from is not None:
         wanted = wanted.where(_i.due_date >= due_from)
     if due_to is not None:
@@ -191,7 +192,7 @@ def add(
     Raises: NotFound, Invalid
     """
     came_to = amounts(values["lines"] or (), values["subtotal"], values["tax"], values["tax_rate"])
-    customer_id = refs.id_of(db, customers, who, customer, "customer")
+    customer_id = customer_book.row_of(db, who, customer).id
     links, home_id = _links(db, who, customer_id, {"request": request, "appointment": appointment})
     home = whose.business(db, who, business or home_id)
     columns = {
@@ -225,7 +226,10 @@ def change(
     came_to = amounts(given["lines"] or (), given["subtotal"], given["tax"], given["tax_rate"], must_agree=False)
     customer_id = before.customer_id
     if given.get("customer") is not None:
+        # What was read may be sent back, even when the customer has been erased meanwhile.
         customer_id = refs.id_of(db, customers, who, given["customer"], "customer")
+        if customer_id != before.customer_id:
+            customer_id = customer_book.row_of(db, who, customer_id).id
     home = whose.business(db, who, before.business_id)
     if given.get("business") is not None and refs.id_of(db, businesses, who, given["business"], "business") != home.id:
         raise Invalid("business_id", "An invoice stays with its business: make a new one instead.")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, select
 
-from desk import events, records, refs
+from desk import customer_book, events, records, refs
 from desk.calendar import appointments, diary
 from desk.errors import Invalid, WrongState
 from desk.listing import Found, Window, contains, page
@@ -105,12 +105,13 @@ def find(
         wanted = wanted.where(_r.priority == priority)
     for ref, nouns, column, noun in (
         (business, businesses, _r.business_id, "business"),
-        (customer, customers, _r.customer_id, "customer"),
         (service, services, _r.service_id, "service"),
         (member, staff, _r.staff_id, "technician"),
     ):
         if ref is not None:
             wanted = wanted.where(column == refs.id_of(db, nouns, who, ref, noun))
+    if customer is not None:
+        wanted = wanted.where(_r.customer_id == customer_book.row_of(db, who, customer).id)
     if search:
         wanted = wanted.where(contains(search, _r.title, _r.description, _r.address, _r.equipment, customers.c.name))
     sorts = {
@@ -147,7 +148,7 @@ def add(
 
     Raises: NotFound; Invalid; WrongState, for scheduled without an appointment
     """
-    links: dict[str, Any] = {"customer_id": refs.id_of(db, customers, who, customer, "customer")}
+    links: dict[str, Any] = {"customer_id": customer_book.row_of(db, who, customer).id}
     links |= _links(db, who, links["customer_id"], {"service": service, "member": member, "appointment": appointment})
     home_id = links.pop("business_id", None)
     if business is not None or home_id is None:

@@ -257,3 +257,22 @@ async def test_another_tenants_things_are_not_there(api: Client, desk: Front) ->
     await other.get(f"/appointments/availability?service_id={ids['haircut']}", status=404)
     assert (await other.get("/appointments"))["total"] == 0
     assert await api.get(f"/appointments/{made['id']}") == made
+
+
+async def test_who_was_merged_is_the_other_and_who_was_erased_is_nobody(api: Client) -> None:
+    ids = await field.ids(api)
+    await api.post(f"/customers/{ids['customer']}/merge", {"other_id": ids["james"]}, status=200)
+    james = {"customer_id": ids["james"]}
+    paths: dict[str, dict[str, Any]] = {
+        "/appointments": {**james, "service_id": ids["haircut"], "starts_at": THURSDAY},
+        "/service-requests": {**james, "title": "Washer"},
+        "/invoices": {**james, "subtotal": 10},
+    }
+    for path, body in paths.items():
+        assert (await api.post(path, body))["customer_name"] == "Maria Lopez"
+        found = await api.get(f"{path}?customer_id={ids['james']}")
+        assert {one["customer_id"] for one in found["items"]} == {ids["customer"]}
+    await api.call("POST", f"/customers/{ids['customer']}/erase", {})
+    for path, body in paths.items():
+        await api.post(path, body, status=404)
+        await api.get(f"{path}?customer_id={ids['james']}", status=404)
