@@ -103,6 +103,8 @@ class NewChannel(_Fields):
 class ChannelChange(_Fields):
     """`kind`, `provider` and `address` stay as they are; a body may repeat them."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"display_name": "Shop line", "is_active": True}]})
+
     kind: Kind | None = None
     provider: Provider | None = None
     address: Address | None = None
