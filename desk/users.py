@@ -10,12 +10,15 @@ from typing import Any, Final
 
 from sqlalchemy import Row, select, update
 
+from desk import conversations as talk
 from desk import records, refs, sign_in
 from desk.errors import NotAllowed, WrongState
+from desk.inbox import assignment
 from desk.listing import Found, Window, contains, page
 from desk.refs import Ref
 from desk.who import Actor
 from storage.base import Db
+from storage.models.conversations import conversations
 from storage.models.tenants import tenants, users
 
 AVAILABILITIES: Final = ("online", "away", "away_and_reassigning")
@@ -24,7 +27,7 @@ _NOUN = "user"
 _PRIVATE = frozenset({"phone"})
 _MANAGERS = ("owner", "admin")  # without one of them nobody could put anything right
 
-_u = users.c
+_u, _c = users.c, conversations.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +129,18 @@ def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, gives: Co
     if before.is_active and not is_active:
         db.execute(update(users).where(_u.id == before.id).values(tokens_valid_from=now))
         sign_in.end(db, who, sign_in.account(db, who, before.id), "deactivated", now=now)
+        _pass_on(db, who, before.id, now=now)
     if (after.role, after.is_active) != (before.role, before.is_active):
         sign_in.forget(db)
     return _one(after, _tenant(db, who))
+
+
+def _pass_on(db: Db, who: Actor, user_id: int, *, now: datetime) -> None:
+    """Let others answer the customers of somebody who has gone."""
+    theirs = select(_c.id).where(_c.tenant_id == who.tenant_id, _c.owner_user_id == user_id, _c.status != "closed")
+    for conversation_id in db.execute(theirs).scalars().all():
+        talk.to_queue(db, who, conversation_id, reason="colleague left", now=now)
+        assignment.entered(db, who.tenant_id, conversation_id, now=now)
 
 
 def change_self(db: Db, who: Actor, values: Mapping[str, Any], *, now: datetime) -> None:

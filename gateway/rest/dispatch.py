@@ -245,18 +245,14 @@ def _param(route: Route, name: str, request: web.Request) -> Any:
 
 
 def _query(model: type[BaseModel], request: web.Request) -> BaseModel:
-    """Each name once, or several times (or with commas) where the model has a list."""
+    """Each name once."""
     given: dict[str, Any] = {}
     for name, value in parse_qsl(request.query_string, keep_blank_values=True):
         if "\x00" in value:
             raise _flaw(name, "should have no NUL character", "query")
-        field = model.model_fields.get(name)
-        if field is not None and getattr(field.annotation, "__origin__", None) is list:
-            given.setdefault(name, []).extend(value.split(","))
-        elif name in given:
+        if name in given:
             raise _flaw(name, "should be given once", "query")
-        else:
-            given[name] = value
+        given[name] = value
     try:
         return model.model_validate_strings(given)
     except ValidationError as bad:
@@ -343,7 +339,7 @@ def _problem(error: Exception, surface: Surface, route: Route, call: Call) -> Pr
     if isinstance(error, Problem):
         problem = error
     elif isinstance(error, DeskError):
-        problem = of_desk(error)
+        problem = of_desk(error, where="query" if route.query is not None and route.body is None else "body")
     elif isinstance(error, StoreUnavailable):
         problem = Problem(
             503, "Nothing can be read or stored just now; please try again.", headers={"Retry-After": "5"}

@@ -67,11 +67,11 @@ class Problem(Exception):  # noqa: N818  it is answered, not raised at people
         self.extra = extra
 
 
-def of_desk(error: DeskError) -> Problem:
-    """An outcome of business as an answer."""
+def of_desk(error: DeskError, *, where: str = "body") -> Problem:
+    """An outcome of business as an answer. `where` says in which part of the request a value that cannot be used was."""
     status = _STATUS.get(error.code, 409)
     if isinstance(error, Invalid):
-        flaw = Flaw(("body", *error.field.split(".")), error.message, "value_error")
+        flaw = Flaw((where, *error.field.split(".")), error.message, "value_error")
         return Problem(status, error.message, flaws=[flaw])
     extra: dict[str, Any] = {"alternatives": _alternatives(error)} if isinstance(error, SlotTaken) else {}
     if isinstance(error, IdentityTaken):

@@ -224,3 +224,13 @@ async def test_without_e_mail_the_link_is_for_the_inviter_and_sealed_where_it_is
         "/invitations/bulk", {"invitations": [{"email": "b@example.com", "role": "agent"}]}, status=409
     )
     assert refused["error_code"] == "MAIL_NOT_SET_UP"
+
+
+async def test_whoever_leaves_leaves_their_customers_to_the_others(api: Client, desk: Front) -> None:
+    agent = await person(desk, "agent")
+    await desk.text("+15125550177", "human please")
+    (waiting,) = (await api.get("/conversations?owner=queue"))["items"]
+    await api.put(f"/conversations/{waiting['id']}/assign", {"agent_id": agent.uid})
+    await api.delete(f"/users/{agent.uid}")
+    after = await api.get(f"/conversations/{waiting['id']}")
+    assert (after["owner"], after["assignee"]) == ("queue", None)
