@@ -19,6 +19,7 @@ BENCHES: Final = (
     Bench("Text dialogue, beside its floors", "bench.dialogue", ("--quick",)),
     Bench("Understanding", "bench.understanding"),
     Bench("Small statements", "bench.statements"),
+    Bench("Customers in and out", "bench.transfers", ("--rows", "2000")),
     Bench("Killed at random, SQLite", "bench.chaos", ("--messages", "400", "--kills", "4")),
     Bench(
         "Killed at random, PostgreSQL", "bench.chaos", ("--messages", "400", "--kills", "4", "--engine", "postgresql")

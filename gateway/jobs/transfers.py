@@ -30,7 +30,7 @@ log = structlog.get_logger()
 LARGEST: Final = 20 * 1024 * 1024  # bytes of a file that is taken in
 FORGET: Final = "forget_file"
 _KEPT: Final = timedelta(days=7)  # the file of an export
-_PIECE_IN: Final = 250  # rows in one transaction: others wait for it, so it is short
+_PIECE_IN: Final = 50  # rows in one transaction: others wait for it, so it is short
 _PIECE_OUT: Final = 1000
 _DELIMITERS: Final = ",;\t|"
 

@@ -72,7 +72,7 @@ async def test_an_import_that_was_killed_goes_on_where_it_was(api: Client) -> No
     )
     await _one_piece(front, job)
     half = await api.get(f"/transfers/{sent['id']}")
-    assert (half["status"], half["done"], half["made"], half["total"]) == ("running", 250, 250, 600)
+    assert (half["status"], half["done"], half["made"], half["total"]) == ("running", 50, 50, 600)
     front.clock.advance(timedelta(minutes=2))
     await front.work()
     done = await api.get(f"/transfers/{sent['id']}")
