@@ -1631,9 +1631,7 @@ def upgrade() -> None:
             name=op.f("fk_broadcast_recipients_message_id_messages"),
             ondelete="SET NULL",
         ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id"], ["tenants.id"], name=op.f("fk_broadcast_recipients_tenant_id_tenants")
-        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_broadcast_recipients_tenant_id_tenants")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_broadcast_recipients")),
     )
     with op.batch_alter_table("broadcast_recipients", schema=None) as batch_op:
