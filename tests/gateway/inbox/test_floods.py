@@ -80,7 +80,19 @@ async def test_garbage_ends_the_connection_and_binary_is_answered(desk: Desk) ->
     agent = await clients.person(desk, "agent")
     address = f"{desk.url}/socket.io/?EIO=4&transport=websocket"
     hello = "40" + orjson.dumps({"token": agent.token}).decode()
-    for garbage in ("4", "4x", "49", "42{", "42[", "42" + "[" * 100_000, "40/admin,{}" + "4" * 10, "421" + "1" * 200):
+    for garbage in (
+        "",
+        "x",
+        "9",
+        "4",
+        "4x",
+        "49",
+        "42{",
+        "42[",
+        "42" + "[" * 100_000,
+        "40/admin,{}" + "4" * 10,
+        "421" + "1" * 200,
+    ):
         async with desk.http.ws_connect(address) as line:
             assert (await line.receive_str()).startswith("0")
             await line.send_str(hello)
@@ -128,6 +140,24 @@ async def test_who_never_reads_is_let_go_and_memory_stays_bounded(desk: Desk) ->
             assert psutil.Process().memory_info().rss - before < 40_000_000
             line._conn.transport.abort()
         assert (await reads.say("presence"))["ok"] is True
+
+
+async def test_everything_arrives_once_and_in_order_however_it_was_sent(desk: Desk) -> None:
+    """Small frames go out at once, those for somebody who is slow wait in a queue, answers and pings always do."""
+    agent = await clients.person(desk, "agent")
+    room, padding = f"t{agent.tenant_id}:inbox", "x" * 500
+    async with connected(agent) as one, connected(agent, transports=["polling", "websocket"]) as upgraded:
+        for number in range(1_500):
+            desk.inbox.sockets.broadcast("number", {"number": number, "padding": padding}, room)
+            if number % 100 == 0:
+                answer = asyncio.create_task(one.say("presence"))
+                await asyncio.sleep(0.01)
+                assert (await answer)["ok"] is True
+        for live_one in (one, upgraded):
+            await live_one.hear("number", lambda n: n["number"] == 1_499)
+            assert [n["number"] for n in live_one.of("number")] == [*range(1_500)]
+        desk.inbox.sockets.broadcast("long", {"text": "y" * 70_000}, room)
+        assert (await one.hear("long"))["text"] == "y" * 70_000
 
 
 async def test_who_says_nothing_is_put_out(desk: Desk) -> None:

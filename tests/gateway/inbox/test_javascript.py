@@ -26,7 +26,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     room = tmp_path_factory.mktemp("js")
     for name in ("package.json", "package-lock.json", ".npmrc", "client.mjs"):
         shutil.copyfile(_HERE / name, room / name)
-    words = [_NODE, _NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
+    words: list[str | Path] = [_NODE, _NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
     done = subprocess.run(words, cwd=room, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return room / "client.mjs"
