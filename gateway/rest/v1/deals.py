@@ -174,8 +174,9 @@ class StageFilter(SkipQuery):
     sort: str | None = None
 
 
-@routes.get("/deals", scope="deals:read", summary="Deals")
+@routes.get("/deals", scope="deals:read", summary="Deals", errors=(404,))
 async def index(call: Call, query: DealFilter) -> Page[Deal]:
+    """404 when it is narrowed to a stage, an owner or a customer that does not exist."""
     window = query.window(query.sort)
     return Page[Deal].of(await call.read(deals.find, window, query.filter()), window, Deal.of)
 

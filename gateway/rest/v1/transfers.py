@@ -90,7 +90,13 @@ class TransferFilter(SkipQuery):
     sort: str | None = None
 
 
-@routes.post("/customers/import", scope="customers:write", summary="Take customers in from a CSV file", status=202)
+@routes.post(
+    "/customers/import",
+    scope="customers:write",
+    summary="Take customers in from a CSV file",
+    status=202,
+    errors=(413, 422),
+)
 async def take_in(call: Call) -> Transfer:
     """Send the file itself as the body, with `Content-Type: text/csv`, at most 20 MB of UTF-8.
 
