@@ -51,12 +51,14 @@ async def test_two_servers_and_a_process_without_http_are_one_inbox(
 ) -> None:
     env = {"REDIS_URL": redis_url, "FRONTDESK_SECRETS__KEY": KEY}
     settings = front.settings(demo_postgresql_url, tmp_path, free_port(), env)
-    with server(demo_postgresql_url, redis_url, tmp_path) as (here, _):  # noqa: SIM117  reads better
-        with server(demo_postgresql_url, redis_url, tmp_path) as (there, other):
-            async with open_house(settings) as house, aiohttp.ClientSession() as http:
-                await _is_one_inbox(
-                    front.Front(house, aiohttp.web.Application(), http, here, FakeClock()), there, other
-                )
+    async with contextlib.AsyncExitStack() as stack:
+        rooms = [server(demo_postgresql_url, redis_url, tmp_path) for _ in range(2)]
+        for room in rooms:
+            stack.push(room)
+        (here, _), (there, other) = await asyncio.gather(*(asyncio.to_thread(room.__enter__) for room in rooms))
+        house = await stack.enter_async_context(open_house(settings))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        await _is_one_inbox(front.Front(house, aiohttp.web.Application(), http, here, FakeClock()), there, other)
 
 
 async def _is_one_inbox(desk: front.Front, there: str, other: "subprocess.Popen[str]") -> None:
