@@ -5,7 +5,8 @@ must stand side by side. Nothing that is typed is an error, nor syntax.
 
 The tenant is in both indexes, since one tenant's rare word may be another's common one. SQLite answers in order.
 PostgreSQL's index has no order: what matches few messages is fetched and sorted, and for what matches many the newest
-messages are looked through, of which few are needed then. Measured by bench/search.py.
+messages are looked through, of which few are needed then; a phrase of common words is found in the newest only.
+Measured by bench/search.py.
 """
 
 import re
@@ -19,10 +20,14 @@ from desk.who import Actor
 from storage.base import Db
 from storage.models.conversations import messages
 
-MOST: Final = 5_000  # matches are counted, and pages reach, no further than this
+MOST: Final = 5_000  # matches are counted no further than this
+REACH: Final = 1_000  # of them can be seen; more words find sooner what is looked for
 _WORDS: Final = 10  # of a query; more say nothing new
 _BEGINNING: Final = 3  # letters from which a word is taken for the beginning of others as well
-_NEWEST: Final = 20_000  # messages looked through for common words
+_NEWEST: Final = 50_000  # messages looked through for common words
+_OF_CONVERSATIONS: Final = 300  # matching messages whose conversations are found
+_SOME: Final = 100  # of them are enough, when many are wanted
+_CANDIDATES: Final = 2_000  # messages with all words of a phrase in which it is looked for
 
 _QUOTED = re.compile(r'"([^"]*)"?')
 # Runs without spaces and ASCII punctuation. What else divides words is left to the engine: a run is a phrase to it.
@@ -66,15 +71,15 @@ def find(db: Db, who: Actor, typed: str, *, offset: int = 0, limit: int = 20) ->
     wanted = terms(typed)
     if not wanted:
         return Hits([], 0)
-    page = {"offset": min(offset, MOST), "limit": max(min(limit, MOST - offset), 0)}
+    page = {"offset": min(offset, REACH), "limit": max(min(limit, REACH - offset), 0)}
     if db.dialect.name == "sqlite":
         return _sqlite(db, who.tenant_id, wanted, page)
     return _postgresql(db, who.tenant_id, wanted, page)
 
 
-def conversation_ids(db: Db, who: Actor, typed: str, *, newest: int = 1_000) -> list[int]:
+def conversation_ids(db: Db, who: Actor, typed: str) -> list[int]:
     """The conversations of the newest messages that match."""
-    ids = find(db, who, typed, limit=newest).ids
+    ids = find(db, who, typed, limit=_OF_CONVERSATIONS).ids
     if not ids:
         return []
     wanted = select(_m.conversation_id).where(_m.id.in_(ids), _m.tenant_id == who.tenant_id).distinct()
@@ -99,18 +104,31 @@ def _postgresql(db: Db, tenant_id: int, wanted: list[Term], page: dict[str, int]
     def term(one: Term) -> str:
         return "(" + " <-> ".join(f"'{word}'" for word in one.words) + (":*" if one.goes_on else "") + ")"
 
-    values = {"words": " & ".join(map(term, wanted)), "tenant": f"' {tenant_id}'", "tenant_id": tenant_id, **page}
-    if not db.execute(_POSTGRESQL_NODES, values).scalar_one():  # nothing that it takes for a word
+    understood: str = db.execute(_QUERY, {"words": " & ".join(map(term, wanted))}).scalar_one()
+    if not understood:  # nothing that it takes for a word
         return Hits([], 0)
+    query = f"' {tenant_id}' & ({understood})"
+    values: dict[str, Any] = {"query": query, "tenant_id": tenant_id, "most": MOST + 1, **page}
     # The planner knows nothing of the words, and a walk through the table takes seconds.
     db.execute(_NO_WALK)
-    total, ids = db.execute(_POSTGRESQL_FEW, {**values, "most": MOST + 1}).one()
-    if total <= MOST:
-        return Hits(ids, total)
-    newest = [*db.execute(_POSTGRESQL_NEWEST, {**values, "newest": _NEWEST}).scalars()]
-    if len(newest) < page["limit"]:  # they are all old
-        newest = [*db.execute(_POSTGRESQL_ALL, values).scalars()]
-    return Hits(newest, MOST)
+    # The index does not know what stands beside what: a phrase is read in every message that has its words.
+    is_phrase = " <-> " in query
+    if is_phrase:
+        loose = {"loose": query.replace(" <-> ", " & "), "candidates": _CANDIDATES + 1}
+        candidates, total, ids = db.execute(_POSTGRESQL_PHRASE, {**values, **loose}).one()
+        if candidates <= _CANDIDATES:
+            return Hits(ids, total)
+    else:
+        total, ids = db.execute(_POSTGRESQL_FEW, values).one()
+        if total <= MOST:
+            return Hits(ids, total)
+    parts = [f"%{word.lower()}%" for one in wanted for word in one.words if word.isascii()]
+    ids = [*db.execute(_POSTGRESQL_NEWEST, {**values, "newest": _NEWEST, "parts": parts}).scalars()]
+    if is_phrase:
+        return Hits(ids, MOST if len(ids) == page["limit"] else page["offset"] + len(ids))
+    if page["offset"] == 0 and len(ids) < min(page["limit"], _SOME):  # they are all old
+        ids = [*db.execute(_POSTGRESQL_ALL, values).scalars()]
+    return Hits(ids, MOST)
 
 
 _m = messages.c
@@ -127,21 +145,34 @@ _VECTOR: Final = (
     """(to_tsvector('simple', translate(left(text, 100000), '!"#$%&''()*+,-./:;<=>?@[\\]^_`{|}~', repeat(' ', 32)))"""
     " || array_to_tsvector(ARRAY[' ' || tenant_id::text]))"
 )
-_QUERY: Final = "CAST(:tenant AS tsquery) && to_tsquery('simple', :words)"
 
 
 def _sql(statement: str) -> TextClause:
-    return text(statement.replace("VECTOR", _VECTOR).replace("QUERY", _QUERY))
+    return text(statement.replace("VECTOR", _VECTOR))
 
 
 _NO_WALK = text("SET LOCAL enable_seqscan = off")
-_POSTGRESQL_NODES = text("SELECT numnode(to_tsquery('simple', :words))")
+_QUERY = text("SELECT CAST(to_tsquery('simple', :words) AS text)")
 _POSTGRESQL_FEW = _sql("""
-    WITH hits AS MATERIALIZED (SELECT id FROM messages WHERE VECTOR @@ (QUERY) LIMIT :most)
+    WITH hits AS MATERIALIZED (SELECT id FROM messages WHERE VECTOR @@ CAST(:query AS tsquery) LIMIT :most)
     SELECT (SELECT count(*) FROM hits), ARRAY(SELECT id FROM hits ORDER BY id DESC LIMIT :limit OFFSET :offset)
 """)
+_POSTGRESQL_PHRASE = _sql("""
+    WITH candidates AS MATERIALIZED (
+        SELECT id, tenant_id, text FROM messages WHERE VECTOR @@ CAST(:loose AS tsquery) LIMIT :candidates
+    ), hits AS MATERIALIZED (
+        SELECT id FROM candidates
+        WHERE (SELECT count(*) FROM candidates) < :candidates AND VECTOR @@ CAST(:query AS tsquery)
+    )
+    SELECT (SELECT count(*) FROM candidates), (SELECT count(*) FROM hits),
+        ARRAY(SELECT id FROM hits ORDER BY id DESC LIMIT :limit OFFSET :offset)
+""")
+# Looking for the letters first is ten times as quick as telling the words apart.
 _POSTGRESQL_NEWEST = _sql("""
     SELECT id FROM (SELECT id, tenant_id, text FROM messages ORDER BY id DESC LIMIT :newest) AS newest
-    WHERE tenant_id = :tenant_id AND VECTOR @@ (QUERY) ORDER BY id DESC LIMIT :limit OFFSET :offset
+    WHERE tenant_id = :tenant_id AND lower(text) LIKE ALL (CAST(:parts AS text[])) AND VECTOR @@ CAST(:query AS tsquery)
+    ORDER BY id DESC LIMIT :limit OFFSET :offset
 """)
-_POSTGRESQL_ALL = _sql("SELECT id FROM messages WHERE VECTOR @@ (QUERY) ORDER BY id DESC LIMIT :limit OFFSET :offset")
+_POSTGRESQL_ALL = _sql("""
+    SELECT id FROM messages WHERE VECTOR @@ CAST(:query AS tsquery) ORDER BY id DESC LIMIT :limit OFFSET :offset
+""")
