@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from desk.who import Actor
+from gateway import errors
 from gateway.auth import passes
 from gateway.auth.passes import Pass
 from gateway.auth.principal import Principal
@@ -170,18 +171,23 @@ class Inbox:
             raise web.HTTPBadRequest(reason="A token does not belong into an address: send it as auth or in a header.")
         if "j" in request.query:
             raise web.HTTPBadRequest(reason="JSONP is not supported.")
-        if request.method != "OPTIONS" and "sid" not in request.query:
-            await self._count(request)
+        is_new = request.method != "OPTIONS" and "sid" not in request.query
+        if is_new and (wait_s := await self._wait_s(request)):
+            refusal = errors.problem(
+                request, 429, "RATE_LIMITED", f"Too many connections; try again in {wait_s} seconds."
+            )
+            refusal.headers["Retry-After"] = str(wait_s)
+            return refusal
         answer: web.StreamResponse = await self.sockets.handle_request(request)
         return answer
 
-    async def _count(self, request: web.Request) -> None:
+    async def _wait_s(self, request: web.Request) -> int:
+        """How long this address has to wait before it may connect again; 0 when it need not."""
         try:
             standing = await self.house.limits.hit([("sockets", caller_address(request, self.house))])
         except CountersAway:
-            return
-        if standing is not None and standing.is_over:
-            raise web.HTTPTooManyRequests(headers={"Retry-After": str(standing.retry_after_s)})
+            return 0
+        return standing.retry_after_s if standing is not None and standing.is_over else 0
 
     def _is_allowed_origin(self, origin: str | None, environ: dict[str, Any]) -> bool:
         return origin is not None and self._is_allowed(origin, environ["aiohttp.request"].host)
@@ -280,6 +286,8 @@ class Inbox:
     # Conversations that somebody has open.
 
     async def join_conversation(self, connection: Connection, uid: str, conversation_id: int) -> None:
+        if connection.sid not in self.connections:
+            return  # gone in the meantime
         tenant = connection.tenant_id
         connection.conversations[uid] = conversation_id
         await self.sockets.enter_room(connection.sid, rooms.conversation(tenant, conversation_id))
@@ -355,6 +363,8 @@ class Inbox:
         today = await passes.review(self.house.store, cards, now=now)
         members = await self._members()
         for connection in list(self.connections.values()):
+            if connection.sid not in self.connections:
+                continue  # gone in the meantime
             principal = today.get(connection.card, connection.principal)
             if principal is None:
                 await self._sign_out(connection, "revoked", "You have been signed out.")

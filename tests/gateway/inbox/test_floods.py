@@ -178,8 +178,10 @@ async def test_connecting_has_a_limit_by_address(demo_sqlite_url: str, tmp_path:
     env = {"FRONTDESK_LIMITS__ENABLED": "true", "FRONTDESK_LIMITS__SOCKETS": "3/minute"}
     async with live.opened(demo_sqlite_url, tmp_path, clock, env) as desk:
         address = f"{desk.url}/socket.io/?EIO=4&transport=polling"
-        statuses = []
+        statuses, retry = [], None
         for _ in range(4):
             async with desk.http.get(address) as answer:
                 statuses.append(answer.status)
+                retry = answer.headers.get("Retry-After")
         assert statuses == [200, 200, 200, 429]
+        assert 1 <= int(retry or 0) <= 60
