@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -44,7 +45,7 @@ def add_surface(app: web.Application, house: House, surface: Surface) -> None:
 
 
 def _handler(house: House, surface: Surface, route: Route) -> HttpHandler:
-    answer = TypeAdapter(route.answer) if route.answer is not None and route.answer is not web.StreamResponse else None
+    answer = _adapter(route)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         call = Call(house, request, caller_address(request, house), new_uid(), house.clock.now(), None)
@@ -60,6 +61,12 @@ def _handler(house: House, surface: Surface, route: Route) -> HttpHandler:
         return response
 
     return handle
+
+
+@cache
+def _adapter(route: Route) -> TypeAdapter[Any] | None:
+    """What turns an answer of the route into JSON."""
+    return None if route.answer in (None, web.StreamResponse) else TypeAdapter(route.answer)
 
 
 async def refuse(house: House, surface: Surface, request: web.Request, problem: Problem) -> web.Response:

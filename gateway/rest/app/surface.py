@@ -1,6 +1,7 @@
 """`/api`: its errors, its limits and its routes."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from gateway.auth.principal import Principal
@@ -36,7 +37,9 @@ def _limits(_: Principal | None, address: str) -> Sequence[tuple[str, str]]:
     return (("dashboard", address),)
 
 
+@cache
 def make() -> Surface:
+    """The surface; it never changes, so there is one."""
     return Surface(
         name="dashboard",
         prefix="/api",

@@ -6,6 +6,7 @@ Paths that the dashboard's API defines are not among them.
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from typing import Final
 
 from gateway.rest.route import Deprecated, Route
@@ -18,6 +19,7 @@ RESOURCES: Final = frozenset(
 _SUNSET: Final = date(2027, 12, 31)
 
 
+@cache
 def of(v1: Surface) -> Surface:
     """`v1` once more, under the unversioned prefix."""
     return replace(v1, name="v1 unversioned", prefix=PREFIX, routes=[*_routes(v1)])

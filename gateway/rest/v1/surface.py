@@ -1,6 +1,7 @@
 """`/api/v1`: its errors, its limits and all its routes."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from desk.events import rfc3339
@@ -54,7 +55,9 @@ def _limits(principal: Principal | None, address: str) -> Sequence[tuple[str, st
     return (("v1_token", principal.key),) if principal else (("v1_anonymous", address),)
 
 
+@cache
 def make() -> Surface:
+    """The surface; it never changes, so there is one."""
     return Surface(
         name="v1",
         prefix="/api/v1",
