@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from desk import businesses, consent, conversations
 from desk.errors import NotAllowed, NotFound, Stale
 from desk.who import Actor
-from storage.base import Db
+from storage.base import Db, new_uid
 from storage.models.accounts import accounts
+from storage.models.bots import bots
 from storage.models.conversations import conversations as table
 from storage.models.tenants import users
 from tests.desk import shop as shops
@@ -202,6 +203,10 @@ def test_what_is_due_is_found_and_nothing_else(db: Db, shop: Shop) -> None:
     assert ids(conversations.silent_due(db, due, limit=1)) == [peers[1]]
     assert ids(conversations.silent_due(db, due - minutes(6))) == []
     assert ids(conversations.expired_flows(db, due)) == [peers[0], peers[3]]
+    assert ids(conversations.queued_since(db, due)) == []  # without a bot nobody else can have it
+    bot = {"tenant_id": shop.tenant_id, "business_id": shop.business_id, "name": "Bot", "settings": {}}
+    bot_id = db.execute(insert(bots).values(uid=new_uid(), **bot, created_at=NOW).returning(bots.c.id)).scalar_one()
+    db.execute(update(accounts).where(accounts.c.id == shop.account_id).values(bot_id=bot_id))
     assert ids(conversations.queued_since(db, due)) == [peers[4]]
     assert ids(conversations.queued_since(db, due - timedelta(seconds=1))) == []
     assert ids(conversations.inactive(db, NOW + minutes(9))) == []
