@@ -25,7 +25,7 @@ REACH: Final = 1_000  # of them can be seen; more words find sooner what is look
 _WORDS: Final = 10  # of a query; more say nothing new
 _BEGINNING: Final = 3  # letters from which a word is taken for the beginning of others as well
 _NEWEST: Final = 50_000  # messages looked through for common words
-_OF_CONVERSATIONS: Final = 300  # matching messages whose conversations are found
+_OF_CONVERSATIONS: Final = 200  # matching messages whose conversations are found
 _SOME: Final = 100  # of them are enough, when many are wanted
 _CANDIDATES: Final = 2_000  # messages with all words of a phrase in which it is looked for
 
