@@ -145,8 +145,8 @@ def _responses(surface: Surface, route: Route, answer: Any) -> dict[str, Any]:
     statuses = {400, 415, 429, 503, *route.errors}
     if route.scope != PUBLIC:
         statuses |= {401, 403}
-    if route.params:
-        statuses.add(404)
+    if route.params or route.query is not None:
+        statuses.add(404)  # a filter may name what is not there
     if route.params or route.body is not None or route.query is not None:
         statuses.add(surface.invalid_status)
     if route.body is not None:

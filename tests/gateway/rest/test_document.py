@@ -13,7 +13,7 @@ from gateway.rest.v1 import surface
 from tests.gateway.rest.api import Client
 
 V1 = surface.make()
-SECONDS = 30  # that each engine is tried for
+SECONDS = 20  # that each engine is tried for
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
 
