@@ -6,9 +6,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, select
 
-from desk import refs
+from desk import profiles, refs
 from desk.calendar import zones
-from desk.errors import Invalid
 from desk.refs import Ref
 from desk.who import Actor
 from storage.base import Db
@@ -23,13 +22,7 @@ def business(db: Db, who: Actor, ref: Ref | None) -> Row[Any]:
 
     Raises: NotFound; Invalid, while the tenant has none
     """
-    if ref is not None:
-        return refs.row(db, businesses, who, ref, "business")
-    wanted = select(businesses).where(businesses.c.tenant_id == who.tenant_id).order_by(businesses.c.id).limit(1)
-    first = db.execute(wanted).one_or_none()
-    if first is None:
-        raise Invalid("business_id", "There is no business yet; add one first.")
-    return first
+    return refs.row(db, businesses, who, profiles.id_for(db, who, ref), "business")
 
 
 def zone(db: Db, who: Actor, ref: Ref | None) -> ZoneInfo:

@@ -116,8 +116,6 @@ def _query(route: Route) -> list[dict[str, Any]]:
         parameter = {"name": name, "in": "query", "required": name in required, "schema": one}
         if said := one.pop("description", None):
             parameter["description"] = said
-        if one.get("type") == "array":
-            parameter |= {"style": "form", "explode": False}
         found.append(parameter)
     return found
 
