@@ -1,4 +1,8 @@
-"""Programs that call for a tenant: API keys, and OAuth apps. A program may do at most what whoever made it may."""
+"""Programs that call for a tenant: API keys, and OAuth apps. A program may do at most what whoever made it may.
+
+A key is its maker's: it may do no more than they may by now, and ends when they leave, as with GitHub's personal access
+tokens. An app is the tenant's and stays; whoever leaves may know its secret, so that can be changed.
+"""
 
 import hmac
 from collections.abc import Collection, Mapping
@@ -6,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, or_, select, update
+from sqlalchemy import ColumnElement, Row, or_, select, update
 
 from desk import audit, records, refs, sign_in
 from desk.errors import NotAllowed
@@ -83,14 +87,22 @@ def get_key(db: Db, who: Actor, ref: Ref) -> ApiKey:
 
 
 def add_key(
-    db: Db, who: Actor, values: Mapping[str, Any], *, may: Collection[str], digest: str, prefix: str, now: datetime
+    db: Db,
+    who: Actor,
+    values: Mapping[str, Any],
+    *,
+    may: Collection[str],
+    maker: int | None,
+    digest: str,
+    prefix: str,
+    now: datetime,
 ) -> ApiKey:
-    """`values`: name, scopes, expires_at. `may`: what the caller may do.
+    """`values`: name, scopes, expires_at. `may`: what the caller may do. `maker`: the person behind the caller.
 
     Raises: NotAllowed
     """
     _within(values["scopes"], may)
-    added = {**values, "digest": digest, "prefix": prefix}
+    added = {**values, "digest": digest, "prefix": prefix, "created_by": maker}
     return _key_by_id(db, records.add(db, who, api_keys, added, noun=_KEY, now=now).id)
 
 
@@ -105,11 +117,20 @@ def revoke_key(db: Db, who: Actor, ref: Ref, *, now: datetime) -> None:
     Raises: NotFound
     """
     found = refs.row(db, api_keys, who, ref, _KEY, lock=True)
-    if found.revoked_at is not None:
-        return
-    db.execute(update(api_keys).where(_k.id == found.id).values(revoked_at=now))
-    audit.record(db, who, "api_key.revoked", "api_key", found.id, None, None, now, uid=found.uid)
-    sign_in.forget(db)
+    _revoke(db, who, _k.id == found.id, now=now)
+
+
+def revoke_keys_of(db: Db, who: Actor, user_id: int, *, now: datetime) -> None:
+    """End all keys of somebody who leaves, also those that were made with one of theirs."""
+    _revoke(db, who, _k.created_by == user_id, now=now)
+
+
+def _revoke(db: Db, who: Actor, which: ColumnElement[bool], *, now: datetime) -> None:
+    open_ones = _k.tenant_id == who.tenant_id, _k.revoked_at.is_(None), which
+    ended = update(api_keys).where(*open_ones).values(revoked_at=now).returning(_k.id, _k.uid)
+    for key in db.execute(ended).all():
+        audit.record(db, who, "api_key.revoked", "api_key", key.id, None, None, now, uid=key.uid)
+        sign_in.forget(db)
 
 
 def find_apps(

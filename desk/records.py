@@ -43,7 +43,7 @@ def add(
     ours |= {name: who.user_id for name in ("created_by",) if name in table.c}
     try:
         with attempt(db):
-            made = db.execute(insert(table).values(**ours, **values).returning(table)).one()
+            made = db.execute(insert(table).values({**ours, **values}).returning(table)).one()
     except Conflict:
         raise AlreadyThere(noun, unique) from None
     audit.record(

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Row, select, update
 
 from desk import conversations as talk
-from desk import records, refs, sign_in
+from desk import programs, records, refs, sign_in
 from desk.errors import NotAllowed, WrongState
 from desk.inbox import assignment
 from desk.listing import Found, Window, contains, page
@@ -110,7 +110,8 @@ def add(
 
 
 def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, gives: Collection[str], now: datetime) -> User:
-    """The same values, and `is_active`. Whoever loses a role or is deactivated notices at once, on every device.
+    """The same values, and `is_active`. Whoever loses a role or is deactivated notices at once, on every
+    device and with every API key of theirs.
 
     Raises: NotFound, AlreadyThere, NotAllowed; WrongState, when nobody would be left to manage the business
     """
@@ -129,6 +130,7 @@ def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, gives: Co
     if before.is_active and not is_active:
         db.execute(update(users).where(_u.id == before.id).values(tokens_valid_from=now))
         sign_in.end(db, who, sign_in.account(db, who, before.id), "deactivated", now=now)
+        programs.revoke_keys_of(db, who, before.id, now=now)
         _pass_on(db, who, before.id, now=now)
     if (after.role, after.is_active) != (before.role, before.is_active):
         sign_in.forget(db)

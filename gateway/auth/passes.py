@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from gateway.auth.principal import OF_ROLE, Principal
+from gateway.auth.principal import OF_ROLE, Principal, key_scopes
 from gateway.auth.schemes import KEY_PREFIX, Doorman
 from gateway.auth.tokens import BadToken
 from storage.base import Db
@@ -68,10 +68,12 @@ def _review(db: Db, passes: Collection[Pass], *, now: datetime) -> dict[Pass, Pr
             found[one] = None if is_void or row is None else _with(before, OF_ROLE.get(row.role, frozenset()), row.role)
         else:
             row = keys.get(before.app_uid) if before.kind == "api_key" else apps.get(before.app_uid)
-            # A token of an app holds at most what it was given.
-            allowed = frozenset() if row is None else frozenset(row.scopes)
-            allowed = allowed & before.scopes if before.kind == "oauth_app" else allowed
-            found[one] = None if row is None else _with(before, allowed, None)
+            if row is None:
+                found[one] = None
+            elif before.kind == "api_key":
+                found[one] = _with(before, key_scopes(row.scopes, row.role), None)
+            else:  # a token of an app holds at most what it was given
+                found[one] = _with(before, before.scopes & frozenset(row.scopes), None)
     return found
 
 
@@ -102,7 +104,11 @@ def _keys(db: Db, wanted: list[str | None], *, now: datetime) -> dict[str | None
     rows: dict[str | None, Any] = {}
     for some in _slices(wanted):
         k = api_keys.c
-        found = db.execute(select(k.uid, k.scopes, k.expires_at).where(k.uid.in_(some), k.revoked_at.is_(None)))
+        found = db.execute(
+            select(k.uid, k.scopes, k.expires_at, users.c.role)
+            .select_from(api_keys.outerjoin(users, users.c.id == k.created_by))
+            .where(k.uid.in_(some), k.revoked_at.is_(None))
+        )
         rows |= {row.uid: row for row in found if row.expires_at is None or row.expires_at > now}
     return rows
 

@@ -1,6 +1,6 @@
 """Who calls, and what they may do. Every way to sign in ends here."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
@@ -58,6 +58,12 @@ OF_ROLE: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 
 
+def key_scopes(scopes: Collection[str], role: str | None) -> frozenset[str]:
+    """What an API key may do: no more than whoever made it may by now; `role` is None for a key that is nobody's."""
+    given = frozenset(scopes)
+    return given if role is None else given & OF_ROLE.get(role, frozenset())
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A caller who has proved who they are. `session` is the UUID of the device's session; `rate_per_minute` an app's own."""
@@ -72,6 +78,7 @@ class Principal:
     app_uid: str | None = None
     name: str = ""
     rate_per_minute: int | None = None
+    maker_id: int | None = None  # whose key it is
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes
@@ -85,6 +92,11 @@ class Principal:
         if self.role in ROLES:
             return frozenset(ROLES[ROLES.index(self.role) :])
         return frozenset(role for role in ROLES[1:] if OF_ROLE[role] <= self.scopes)
+
+    @property
+    def person_id(self) -> int | None:
+        """The person who calls, or whose key does; None for programs that are nobody's."""
+        return self.user_id if self.user_id is not None else self.maker_id
 
     @property
     def key(self) -> str:

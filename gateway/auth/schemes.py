@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import select, update
 
 from desk.sign_in import TOPIC
-from gateway.auth.principal import OF_ROLE, Principal
+from gateway.auth.principal import OF_ROLE, Principal, key_scopes
 from gateway.auth.tokens import BadToken, Tokens, digest
 from storage.base import Db
 from storage.models.sign_in import api_keys, oauth_apps, sessions
@@ -151,11 +151,13 @@ def _of_key_id(db: Db, uid: str, *, now: datetime) -> Principal | None:
 
 
 def _keyed(db: Db, where: Mapping[str, str], *, now: datetime) -> Principal | None:
-    wanted = select(_k.uid, _k.tenant_id, _k.name, _k.scopes, _k.expires_at).where(_k.revoked_at.is_(None))
-    row = db.execute(wanted.filter_by(**where)).one_or_none()
+    wanted = select(_k.uid, _k.tenant_id, _k.name, _k.scopes, _k.expires_at, _k.created_by, _u.role)
+    wanted = wanted.select_from(api_keys.outerjoin(users, _u.id == _k.created_by)).where(_k.revoked_at.is_(None))
+    row = db.execute(wanted.where(*(_k[name] == value for name, value in where.items()))).one_or_none()
     if row is None or (row.expires_at is not None and row.expires_at <= now):
         return None
-    return Principal(row.tenant_id, "api_key", frozenset(row.scopes), app_uid=row.uid, name=row.name)
+    scopes = key_scopes(row.scopes, row.role)
+    return Principal(row.tenant_id, "api_key", scopes, app_uid=row.uid, name=row.name, maker_id=row.created_by)
 
 
 _a = oauth_apps.c

@@ -23,7 +23,13 @@ async def make_key(call: Call, values: Mapping[str, Any]) -> tuple[ApiKey, str]:
     """
     key = KEY_PREFIX + token_urlsafe(32)
     made = await call.write(
-        programs.add_key, values, may=call.caller.scopes, digest=digest(key), prefix=key[:_SHOWN], now=call.now
+        programs.add_key,
+        values,
+        may=call.caller.scopes,
+        maker=call.caller.person_id,
+        digest=digest(key),
+        prefix=key[:_SHOWN],
+        now=call.now,
     )
     return made, key
 

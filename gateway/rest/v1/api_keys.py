@@ -69,6 +69,9 @@ async def index(call: Call, query: Filter) -> Page[ApiKey]:
 
 @routes.post("/api-keys", scope="api_keys:write", summary="Make an API key")
 async def create(call: Call, body: NewApiKey) -> NewlyMade:
+    """A key belongs to whoever makes it: it never does more than they may, and ends for good when they are deactivated
+    or removed, with every key that was made with it. What must go on without any one person is an OAuth app.
+    """
     return NewlyMade.with_key(await secrets.make_key(call, body.values()))
 
 

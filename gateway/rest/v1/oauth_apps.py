@@ -76,6 +76,7 @@ async def index(call: Call, query: Filter) -> Page[OAuthApp]:
 
 @routes.post("/oauth-apps", scope="api_keys:write", summary="Add an OAuth app")
 async def create(call: Call, body: NewOAuthApp) -> OAuthAppWithSecret:
+    """An app belongs to the business and stays when whoever added it leaves; give it a new secret then, if they knew it."""
     return OAuthAppWithSecret.with_secret(await secrets.make_app(call, body.values()))
 
 

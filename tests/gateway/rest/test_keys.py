@@ -64,6 +64,33 @@ async def test_nobody_makes_a_key_to_a_room_they_may_not_enter(desk: Front) -> N
         await admin.post("/api-keys", {**KEY, "scopes": scopes}, status=422)
 
 
+async def test_a_key_does_no_more_than_its_maker_may_and_ends_when_they_leave(api: Client) -> None:
+    kim = await person(api.front)
+    scopes = ["customers:read", "canned_replies:write", "api_keys:write", "users:write"]
+    made = await kim.post("/api-keys", {"name": "Kim's", "scopes": scopes})
+    kims = Client(api.front, made["key"], 0)
+    another = await kims.post("/api-keys", {"name": "By Kim's key", "scopes": scopes[:1]})
+    assert another["created_by"] == kim.uid
+    theirs = Client(api.front, another["key"], 0)
+    nobodys = await program(api.front, "customers:read")
+
+    await api.patch(f"/users/{kim.uid}", {"role": "agent"})
+    await kims.get("/customers")
+    await kims.post("/canned-replies", {"shortcut": "a", "text": "b"})
+    assert (await kims.post("/api-keys", {**KEY, "scopes": scopes[:1]}, status=403))["scope"] == "api_keys:write"
+
+    await api.delete(f"/users/{kim.uid}")
+    for key in (kims, theirs):
+        await key.get("/customers", status=401)
+    await nobodys.get("/customers")
+    await api.patch(f"/users/{kim.uid}", {"is_active": True})
+    await kims.get("/customers", status=401)  # for good
+    ended = (await api.get("/api-keys?is_active=false"))["items"]
+    assert {one["name"] for one in ended} == {"Kim's", "By Kim's key"}
+    revoked = await api.front.rows("SELECT actor_id FROM audit WHERE action = 'api_key.revoked'")
+    assert [row[0] for row in revoked] == [api.user_id] * 2
+
+
 async def test_a_key_ends_when_it_says(api: Client) -> None:
     made = await api.post("/api-keys", {**KEY, "expires_at": "2026-03-02T20:00:00+01:00"})
     assert made["expires_at"] == "2026-03-02T19:00:00Z"
