@@ -190,7 +190,8 @@ async def _run(call: Call, surface: Surface, route: Route, answer: TypeAdapter[A
         # What somebody does for themselves is nobody else's to be told again.
         whose = f" {call.principal.user_uid}" if route.scope == ONLY_PEOPLE else ""
         call.promise = Promise(call.principal.tenant_id, f"{surface.name} {route.name}{whose}", key, seen)
-        if (replayed := await _replay(call)) is not None:
+        # A file is part of the request, and not read yet (`intake`): whether it is the same is seen when it is begun.
+        if route.takes_file is None and (replayed := await _replay(call)) is not None:
             return replayed
     try:
         result = await route.handler(call, **arguments)

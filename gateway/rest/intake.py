@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator
 from typing import IO, Final
 
@@ -18,6 +19,8 @@ _PIECE: Final = 64 * 1024
 async def saved_csv(call: Call) -> AsyncIterator[str]:
     """The new id under which the body now lies as a file; when the block fails it is removed again.
 
+    A promise to do this once is from now on about this file: another one with the same key is another request.
+
     Raises: Problem, when it is no CSV, empty, or too large
     """
     request = call.request
@@ -30,22 +33,27 @@ async def saved_csv(call: Call) -> AsyncIterator[str]:
     await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
     try:
         with await asyncio.to_thread(path.open, "wb") as file:
-            await _copy(call, file)
+            seen = await _copy(call, file)
+        if call.promise is not None:
+            call.promise.digest = call.house.sealer.mark(call.promise.digest.encode() + seen)
         yield uid
     except BaseException:
         await asyncio.to_thread(path.unlink, missing_ok=True)
         raise
 
 
-async def _copy(call: Call, file: IO[bytes]) -> None:
-    size = 0
+async def _copy(call: Call, file: IO[bytes]) -> bytes:
+    """The digest of what was written."""
+    size, seen = 0, hashlib.sha256()
     async for piece in call.request.content.iter_chunked(_PIECE):
         size += len(piece)
         if size > LARGEST:
             raise _too_large()
+        seen.update(piece)
         await asyncio.to_thread(file.write, piece)
     if size == 0:
         raise Problem(422, "The file is empty.")
+    return seen.digest()
 
 
 def _too_large() -> Problem:

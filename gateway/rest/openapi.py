@@ -13,6 +13,7 @@ from gateway.rest.route import ONLY_PEOPLE, PUBLIC, SIGNED_IN, Route
 from gateway.rest.surface import Surface
 
 _REF: Final = "#/components/schemas/{model}"
+_FILE: Final = {"type": "string", "minLength": 1}
 _USUAL: Final = {
     400: "The request cannot be read.",
     401: "Nobody is signed in, or the token is no good (any more).",
@@ -83,6 +84,8 @@ def _operation(surface: Surface, route: Route, body: Any, answer: Any) -> dict[s
         if route.takes_form:
             content["application/x-www-form-urlencoded"] = {"schema": body}
         operation["requestBody"] = {"required": _needs_body(route.body), "content": content}
+    elif route.takes_file is not None:
+        operation["requestBody"] = {"required": True, "content": {route.takes_file: {"schema": _FILE}}}
     if route.deprecated is not None:
         operation["deprecated"] = True
     return operation
@@ -145,9 +148,10 @@ def _responses(surface: Surface, route: Route, answer: Any) -> dict[str, Any]:
         statuses |= {401, 403}
     if route.params or route.query is not None:
         statuses.add(404)  # a filter may name what is not there
-    if route.params or route.body is not None or route.query is not None:
+    has_body = route.body is not None or route.takes_file is not None
+    if route.params or has_body or route.query is not None:
         statuses.add(surface.invalid_status)
-    if route.body is not None:
+    if has_body:
         statuses |= {404, 409, 413}
     if route.method in ("PUT", "PATCH", "DELETE", "POST"):
         statuses.add(409)

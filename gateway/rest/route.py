@@ -52,6 +52,7 @@ class Route:
     answer: Any
     limits: tuple[str, ...]  # policies of the settings that count besides the surface's usual one
     takes_form: bool
+    takes_file: str | None  # the content type of a file that is the body; the handler reads it piece by piece
     is_idempotent: bool  # answers again what it answered to the same Idempotency-Key
     read_only: frozenset[str]  # fields of the answer that a body may repeat and that are ignored
     deprecated: Deprecated | None
@@ -102,6 +103,7 @@ class Routes:
         status: int = HTTPStatus.OK,
         limit: str | tuple[str, ...] = (),
         takes_form: bool = False,
+        takes_file: str | None = None,
         deprecated: Deprecated | None = None,
         errors: tuple[int, ...] = (),
     ) -> Callable[[Handler], Handler]:
@@ -119,6 +121,7 @@ class Routes:
                     status=int(status),
                     limits=(limit,) if isinstance(limit, str) else limit,
                     takes_form=takes_form,
+                    takes_file=takes_file,
                     deprecated=deprecated,
                     errors=errors,
                 )
@@ -139,6 +142,7 @@ def _compile(
     status: int,
     limits: tuple[str, ...],
     takes_form: bool,
+    takes_file: str | None,
     deprecated: Deprecated | None,
     errors: tuple[int, ...],
 ) -> Route:
@@ -173,6 +177,7 @@ def _compile(
         answer=answer,
         limits=limits,
         takes_form=takes_form,
+        takes_file=takes_file,
         is_idempotent=method == "POST" and scope != PUBLIC,
         read_only=_fields(answer) - _fields(body) if body else frozenset(),
         deprecated=deprecated,

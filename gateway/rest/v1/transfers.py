@@ -95,7 +95,7 @@ class TransferFilter(SkipQuery):
     scope="customers:write",
     summary="Take customers in from a CSV file",
     status=202,
-    errors=(413, 422),
+    takes_file="text/csv",
 )
 async def take_in(call: Call) -> Transfer:
     """Send the file itself as the body, with `Content-Type: text/csv`, at most 20 MB of UTF-8.

@@ -149,6 +149,21 @@ async def test_files_that_are_none_are_refused(api: Client) -> None:
     assert not [*api.front.house.settings.data_dir.glob("transfers/*")]
 
 
+async def test_the_same_file_is_taken_once_and_another_with_its_key_is_refused(api: Client) -> None:
+    head, file = {**CSV, "Idempotency-Key": "friday"}, file_of(*many(3))
+    first = await api.call("POST", "/customers/import", data=file, headers=head)
+    again = await api.call("POST", "/customers/import", data=file, headers=head)
+    assert (first.status, again.status, again.json) == (202, 202, first.json)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    other = await api.call("POST", "/customers/import", data=file_of(*many(4)), headers=head)
+    assert (other.status, other.json["error_code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert len([*api.front.house.settings.data_dir.glob("transfers/*")]) == 1
+    await api.front.work()
+    assert ((await api.get("/transfers"))["total"], (await api.get("/customers?tag=imported"))["total"]) == (1, 3)
+    body = (await api.get("/openapi.json"))["paths"]["/customers/import"]["post"]["requestBody"]
+    assert (body["required"], [*body["content"]]) == (True, ["text/csv"])
+
+
 async def test_whose_file_it_is(api: Client, desk: Front) -> None:
     sent = await api.post("/customers/export", {}, status=202)
     path = f"/transfers/{sent['id']}"
