@@ -1,5 +1,7 @@
 """Who gets what waits: nobody by itself, in turns, or whoever has the least; only people who are there and have room.
 
+There is who says so and is connected, or was a moment ago: a colleague who closed the laptop is given nothing.
+
 Given in the transaction that put it into the queue, or by the sweeper once somebody is there again. The tenant's row is
 locked for it, so that two processes neither give a conversation twice nor a person more than they have room for.
 """
@@ -14,7 +16,7 @@ from sqlalchemy import and_, bindparam, func, select, update
 from desk import conversations as talk
 from desk.conversations import Due
 from desk.inbox import rules, sla
-from desk.inbox.people import ANSWERING
+from desk.inbox.people import ANSWERING, HERE_FOR
 from desk.who import Actor
 from storage.base import Db
 from storage.models.conversations import conversations
@@ -57,7 +59,7 @@ def assign(db: Db, tenant_id: int, conversation_id: int, *, now: datetime) -> in
     last = settings.get(_LAST)
     if row.team_id is not None:
         last = db.execute(select(teams.c.last_assigned_user_id).where(teams.c.id == row.team_id)).scalar_one()
-    chosen = choose(free(db, tenant_id, row.team_id), mode=mode, last=last)
+    chosen = choose(free(db, tenant_id, row.team_id, now=now), mode=mode, last=last)
     if chosen is None:
         return None
     talk.take_over(db, who, conversation_id, user_id=chosen, reason=mode, now=now)
@@ -82,7 +84,7 @@ def choose(candidates: Sequence[Free], *, mode: rules.Assignment, last: int | No
     return min(candidates, key=turn).user_id
 
 
-def free(db: Db, tenant_id: int, team_id: int | None) -> list[Free]:
+def free(db: Db, tenant_id: int, team_id: int | None, *, now: datetime) -> list[Free]:
     """Who may be given one more: of the team, or of everybody who answers customers."""
     u = users.c
     load = func.count(_c.id)
@@ -91,7 +93,8 @@ def free(db: Db, tenant_id: int, team_id: int | None) -> list[Free]:
         .select_from(
             users.outerjoin(conversations, and_(_c.owner_user_id == u.id, _c.owner == "staff", _c.status == "open"))
         )
-        .where(u.tenant_id == tenant_id, u.is_active.is_(True), u.role.in_(ANSWERING), u.availability == "online")
+        .where(u.tenant_id == tenant_id, u.is_active.is_(True), u.role.in_(ANSWERING))
+        .where(u.availability == "online", u.seen_at > now - HERE_FOR)
         .group_by(u.id, u.max_conversations)
         .having(func.coalesce(u.max_conversations, 2**31 - 1) > load)
         .order_by(u.id)
@@ -101,11 +104,11 @@ def free(db: Db, tenant_id: int, team_id: int | None) -> list[Free]:
     return [Free(*row) for row in db.execute(wanted)]
 
 
-def waiting(db: Db, limit: int = 100) -> list[Due]:
+def waiting(db: Db, now: datetime, limit: int = 100) -> list[Due]:
     """What waits and could be given to somebody by the rules, the longest first. For the sweeper; it only reads."""
     found: list[Due] = []
     for pool in db.execute(_POOLS).all():
-        if free(db, pool.tenant_id, pool.team_id):
+        if free(db, pool.tenant_id, pool.team_id, now=now):
             found += [Due(*row) for row in _QUEUED(db, {**pool._mapping, "limit": limit})]
     return sorted(found, key=lambda one: (one.since, one.id))[:limit]
 

@@ -1,7 +1,8 @@
 """The people of the inbox: who may answer, and whether they are there."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from sqlalchemy import bindparam, select, update
@@ -17,6 +18,8 @@ from storage.session import announce
 
 Availability = Literal["online", "away", "away_and_reassigning"]
 ANSWERING: Final = ("owner", "admin", "agent")  # roles that write to customers
+# So long after they were last seen people count as there: a minute for a cut line, and the seconds between two notes of it.
+HERE_FOR: Final = timedelta(seconds=80)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,12 @@ def oneself(db: Db, who: Actor) -> Person:
 def set_availability(db: Db, who: Actor, availability: Availability, *, now: datetime) -> Person:
     """Oneself, there or away from now on; what waits is given to those who are there.
 
+    Who says so is there, as if connected just now: for those who work without a live connection.
+
     Raises: NotAllowed, for a program
     """
     me = oneself(db, who)
+    seen(db, [me.id], now=now)
     if me.availability == availability:
         return me
     db.execute(update(users).where(users.c.id == me.id).values(availability=availability))
@@ -64,6 +70,11 @@ def set_availability(db: Db, who: Actor, availability: Availability, *, now: dat
     audit.record(db, who, "user.availability_changed", "user", me.id, before, after, now, uid=me.uid)
     announce(db, f"inbox:{who.tenant_id}")
     return oneself(db, who)
+
+
+def seen(db: Db, user_ids: Collection[int], *, now: datetime) -> None:
+    """These people are connected to the live inbox now; to be said again well before `HERE_FOR` is over."""
+    db.execute(update(users).where(users.c.id.in_(sorted(user_ids))).values(seen_at=now))
 
 
 _u = users.c

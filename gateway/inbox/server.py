@@ -14,6 +14,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from socketio.exceptions import ConnectionRefusedError as Refused
 
+from desk.inbox import people
 from desk.who import Actor
 from gateway import errors
 from gateway.auth import passes
@@ -44,11 +45,14 @@ _PATIENCE: Final = 200  # events over that limit, after which the connection end
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """`grace_s`: so long somebody who closed the last tab still counts as there. `sweep_s`: how often passes are checked."""
+    """`grace_s`: so long somebody who closed the last tab is still shown. `sweep_s`: how often passes are checked.
+    `seen_s`: how often it is noted who is connected; below a fourth of `people.HERE_FOR`.
+    """
 
     grace_s: float = 4.0
     typing_s: float = 6.0
     sweep_s: float = 2.0
+    seen_s: float = 20.0
     nameless_s: float = 10.0  # an open connection may be without anybody who has signed in
 
 
@@ -138,7 +142,7 @@ class Inbox:
         enter(self.house.relay.hear("missed", self._feed.resync))
         enter(self.house.relay.hear("typing", self._typing_far))
         enter(self.house.rolls.watch(self.roster.look_at))
-        for run in (self._feed.run, self.roster.run, self._sweep_often):
+        for run in (self._feed.run, self.roster.run, self._sweep_often, self._note_often):
             task = asyncio.create_task(run(), name=f"inbox {run.__qualname__}")
             self._stack.push_async_callback(_ended, task)
 
@@ -219,6 +223,7 @@ class Inbox:
         if one.user_id is not None:
             self._of_user.setdefault(one.user_id, set()).add(sid)
             self.house.rolls.enter(everybody(one.tenant_id), one.user_id)
+            await self._note_seen((one.user_id,))
         log.info("live inbox opened", tenant=one.tenant_id, user=one.user_id, kind=one.kind)
 
     async def _identify(self, environ: dict[str, Any], auth: Any) -> Pass | None:
@@ -332,6 +337,21 @@ class Inbox:
 
     def _typing_changed(self, conversation_id: int, who: Typist, is_typing: bool) -> None:
         self.roster.say_typing(conversation_id, who, is_typing=is_typing)
+
+    # Who is there, for whoever gives out what waits: in the database, since a turn may run in any process.
+
+    async def _note_often(self) -> None:
+        while True:
+            await asyncio.sleep(self.timings.seen_s)
+            await self._note_seen(tuple(self._of_user))
+
+    async def _note_seen(self, user_ids: Collection[int]) -> None:
+        if not user_ids:
+            return
+        try:
+            await self.house.store.write(people.seen, user_ids, now=self.house.clock.now())
+        except StoreUnavailable:
+            log.warning("who is in the live inbox cannot be noted just now")
 
     # Who is still welcome.
 

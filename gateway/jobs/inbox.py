@@ -34,7 +34,7 @@ async def sweep(house: House) -> None:
     now = house.clock.now()
     await _each(house, await house.store.read(conversations.snoozed_due, now, _AT_ONCE), _wake)
     await _each(house, await house.store.read(sla.due, now, _AT_ONCE), sla.tell)
-    await _each(house, await house.store.read(assignment.waiting, _AT_ONCE), _assign)
+    await _each(house, await house.store.read(assignment.waiting, now, _AT_ONCE), _assign)
     await _each(house, await house.store.read(resuming.due, now, _AT_ONCE), resuming.resume)
 
 

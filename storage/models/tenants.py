@@ -29,6 +29,7 @@ users = Table(
     Column("is_active", Boolean, nullable=False, server_default=true()),
     # In the inbox: online, away, or away_and_reassigning, which passes on what comes back meanwhile.
     Column("availability", String(20), nullable=False, server_default="online"),
+    Column("seen_at", UtcDateTime),  # last connected to the live inbox, give or take a few seconds
     Column("max_conversations", Integer),  # open ones at a time, for assignment; null: no limit
     Column("tokens_valid_from", UtcDateTime),  # older access tokens are void: a new password, a deactivation
     Column("last_login_at", UtcDateTime),

@@ -169,7 +169,13 @@ class Seen(Answer):
 class Presence(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "away"}]})
 
-    status: Availability
+    status: Annotated[
+        Availability,
+        Field(
+            description="What waits is given by itself only to those who are `online` and connected to the live inbox, or "
+            "were a minute ago. Who works without it says `online` again every minute."
+        ),
+    ]
 
 
 class PresenceOf(Answer):

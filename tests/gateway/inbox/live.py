@@ -21,7 +21,7 @@ from tests.gateway.rest.api import Client
 from tests.servers import free_port
 
 # As in the product, but soon enough for a test.
-QUICK = Timings(grace_s=0.15, typing_s=0.3, sweep_s=0.1, nameless_s=1.0)
+QUICK = Timings(grace_s=0.15, typing_s=0.3, sweep_s=0.1, seen_s=0.1, nameless_s=1.0)
 PATIENCE_S = 5.0
 ANNA = "+15125550147"
 _NO_ENV: Mapping[str, str] = {}

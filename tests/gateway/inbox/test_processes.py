@@ -13,6 +13,7 @@ import redis
 from sqlalchemy import update
 
 from desk import conversations, sign_in
+from desk.inbox import assignment, rules
 from desk.who import Actor
 from gateway.context import House, open_house
 from gateway.inbox.presence import Rolls, everybody
@@ -89,6 +90,12 @@ async def _is_one_inbox(desk: front.Front, there: str, other: "subprocess.Popen[
         await one.hear("conversation_assigned", lambda a: a["assignee"] == her)
         assert (await two.hear("notification"))["kind"] == "assignment"
 
+        # And gives what waits to those who are connected, wherever they are.
+        await clients.person(desk, "agent", name="Not Here")
+        ours = robin.tenant_id, await _id(desk)
+        for user_id in (robin.user_id, kim.user_id):
+            assert await house.store.write(_by_turns, *ours, now=house.clock.now()) == user_id
+
         # The line to Redis breaks: everybody is told to look again, and it goes on.
         with redis.Redis.from_url(house.settings.redis.url) as valkey:
             valkey.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
@@ -114,6 +121,13 @@ async def _id(desk: front.Front) -> int:
 def _give(db: Db, tenant_id: int, conversation_id: int, user_id: int, *, now: datetime) -> None:
     who = Actor(tenant_id, "system")
     conversations.take_over(db, who, conversation_id, user_id=user_id, reason="assigned", now=now)
+
+
+def _by_turns(db: Db, tenant_id: int, conversation_id: int, *, now: datetime) -> int | None:
+    who = Actor(tenant_id, "system")
+    rules.save(db, who, rules.Rules(assignment="round_robin"), now=now)
+    conversations.to_queue(db, who, conversation_id, reason="away", now=now)
+    return assignment.entered(db, tenant_id, conversation_id, now=now)
 
 
 def _sign_out(db: Db, user_id: int, *, now: datetime) -> None:

@@ -1,9 +1,10 @@
 """Rooms of the live inbox: who may enter, who is there, who types."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from desk import conversations, sign_in
 from storage.base import Db, new_uid
@@ -179,3 +180,50 @@ async def test_assignments_reach_everybody_and_their_person(desk: Desk) -> None:
         assert (await two.hear("notification"))["kind"] == "assignment"
         assert (await one.hear("conversation_updated"))["id"] == uid
         assert one.of("notification") == []
+
+
+async def test_what_waits_is_given_to_those_who_are_connected_or_were_a_minute_ago(desk: Desk) -> None:
+    admin = await clients.person(desk)
+    robin, kim = await clients.person(desk, "agent"), await clients.person(desk, "agent", name="Kim Lee")
+    await admin.put("/inbox/settings", {"assignment": "round_robin"})
+    customers = iter(range(20, 60))
+
+    async def owner(peer: str) -> Any:
+        return await desk.one("SELECT owner_user_id FROM conversations WHERE peer = :p", p=peer)
+
+    async def given(to: clients.Client | None) -> str:
+        peer = f"+151255501{next(customers)}"
+        await desk.text(peer, "human")
+        assert await owner(peer) == (to.user_id if to else None)
+        return peer
+
+    async def later(**span: float) -> None:
+        """That much later, once it is noted who is connected."""
+        desk.clock.advance(timedelta(**span))
+        noted = select(users.c.seen_at).where(users.c.id == robin.user_id)
+        async with asyncio.timeout(5):
+            while await desk.house.store.read(lambda db: db.execute(noted).scalar_one()) != desk.clock.now():
+                pass
+
+    await given(None)  # all are "online", and nobody is there
+    async with connected(robin):
+        for _ in range(2):
+            await given(robin)
+        await later(hours=1)
+        await given(robin)
+        await kim.put("/inbox/availability", {"status": "online"})  # who has no connection says so
+        await given(kim)
+        await later(seconds=59)
+        await given(robin)
+        await given(kim)
+        await later(seconds=30)
+        await given(robin)
+        await given(robin)
+    await until(lambda: desk.inbox.connected == 0)
+    desk.clock.advance(timedelta(seconds=59))
+    await given(robin)
+    desk.clock.advance(timedelta(seconds=30))
+    waits = await given(None)
+    async with connected(kim):
+        await desk.work()
+        assert await owner(waits) == kim.user_id

@@ -24,6 +24,12 @@ async def no_one_else(desk: Front) -> None:
     await desk.change("UPDATE users SET availability = 'away'")
 
 
+async def there(*people: Client) -> None:
+    """They are there, and say so."""
+    for one in people:
+        await one.put("/inbox/availability", {"status": "online"})
+
+
 @pytest.mark.parametrize(
     ("mode", "last", "wanted"),
     [("round_robin", None, 1), ("round_robin", 1, 2), ("round_robin", 2, 4), ("round_robin", 9, 1), ("load", None, 2),
@@ -38,6 +44,7 @@ def test_turns_go_around_and_load_is_levelled(mode: Any, last: int | None, wante
 async def test_what_waits_is_given_in_turns_to_who_is_there_and_has_room(desk: Front, api: Client) -> None:
     await no_one_else(desk)
     robin, ann, away = [await person(desk, "agent", name=name) for name in ("Robin", "Ann", "Away")]
+    await there(robin, ann)
     await away.put("/inbox/availability", {"status": "away"})
     await desk.change("UPDATE users SET max_conversations = 2 WHERE id = :id", id=ann.user_id)
     await api.put("/inbox/settings", {"assignment": "round_robin"})
@@ -58,6 +65,7 @@ async def test_what_waits_is_given_in_turns_to_who_is_there_and_has_room(desk: F
 async def test_a_team_gets_its_own_by_load_and_what_comes_back_is_passed_on(desk: Front, api: Client) -> None:
     await no_one_else(desk)
     robin, ann = await person(desk, "agent"), await person(desk, "agent", name="Ann Bell")
+    await there(robin, ann)
     members = {"member_ids": [robin.uid, ann.uid]}
     team = await api.post("/teams", {"name": "Repairs", "assignment": "load", **members})
     first = await queued(api)
@@ -76,6 +84,7 @@ async def test_a_team_gets_its_own_by_load_and_what_comes_back_is_passed_on(desk
 async def test_two_who_give_at_once_give_it_once_and_to_nobody_too_much(desk: Front, api: Client) -> None:
     await no_one_else(desk)
     robin = await person(desk, "agent")
+    await there(robin)
     await desk.change("UPDATE users SET max_conversations = 3 WHERE id = :id", id=robin.user_id)
     ids = [await queued(api, f"+151255501{number + 20}") for number in range(5)]
     await api.put("/inbox/settings", {"assignment": "load"})
