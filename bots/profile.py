@@ -30,7 +30,7 @@ def hours_of(business: Business, voice: Voice, day: date) -> str:
     spans = hours.open_ranges(business, day)
     if not spans:
         return voice.phrase("closed_on", day=voice.day(day))
-    ranges = [voice.phrase("range", start=voice.time_of(span.start), end=voice.time_of(span.end)) for span in spans]
+    ranges = [_range(voice, *(voice.local(end).replace(tzinfo=None) for end in span)) for span in spans]
     return voice.phrase("open_on", day=voice.day(day), ranges=voice.all_of(ranges))
 
 
@@ -99,11 +99,14 @@ def _ranges(voice: Voice, ranges: Sequence[Range]) -> str:
         return voice.phrase("closed")
     return voice.all_of(
         [
-            voice.phrase(
-                "range",
-                start=voice.time(zones.at_minute(_MONDAY, one.opens_minute).time()),
-                end=voice.time(zones.at_minute(_MONDAY, one.closes_minute).time()),
-            )
+            _range(voice, zones.at_minute(_MONDAY, one.opens_minute), zones.at_minute(_MONDAY, one.closes_minute))
             for one in ranges
         ]
     )
+
+
+def _range(voice: Voice, start: datetime, end: datetime) -> str:
+    """From and to on the clock of the business; a whole day has neither."""
+    if end - start >= zones.DAY:
+        return voice.phrase("all_day")
+    return voice.phrase("range", start=voice.time(start.time()), end=voice.time(end.time()))
