@@ -252,9 +252,9 @@ def write(db: Db, who: Actor, bot_id: int, name: str, source: str, *, now: datet
     row = _SCENARIO(db, {"bot_id": bot_id, "name": name}).one_or_none()
     if row is None:
         added = {"tenant_id": who.tenant_id, "bot_id": bot_id, "name": name, "draft": None, "created_at": now}
-        scenario_id: int = db.execute(insert(scenarios).returning(scenarios.c.id), added).scalar_one()
+        scenario_id, uid = db.execute(insert(scenarios).returning(scenarios.c.id, scenarios.c.uid), added).one()
     else:
-        scenario_id = row.id
+        scenario_id, uid = row.id, row.uid
         if row.published_id is not None:
             current = _VERSION(db, {"version_id": row.published_id}).one()
             if current.digest == digest:
@@ -275,7 +275,7 @@ def write(db: Db, who: Actor, bot_id: int, name: str, source: str, *, now: datet
     db.execute(update(scenarios).where(scenarios.c.id == scenario_id).values(published_id=version_id))
     businesses.touch(db, bot.business_id)
     facts: dict[str, JsonValue] = {"name": name, "version": number, "digest": digest}
-    audit.record(db, who, "scenario.published", "scenario", scenario_id, None, facts, now)
+    audit.record(db, who, "scenario.published", "scenario", scenario_id, None, facts, now, uid=uid)
     return Version(version_id, name, number, is_new=True)
 
 
@@ -304,7 +304,7 @@ _SOURCE = Prepared(
     .where(scenario_versions.c.id == bindparam("version_id"), scenarios.c.bot_id == bindparam("bot_id"))
 )
 _SCENARIO = Prepared(
-    select(scenarios.c.id, scenarios.c.published_id)
+    select(scenarios.c.id, scenarios.c.uid, scenarios.c.published_id)
     .where(scenarios.c.bot_id == bindparam("bot_id"), scenarios.c.name == bindparam("name"))
     .with_for_update()
 )

@@ -105,7 +105,7 @@ def add_identity(db: Db, who: Actor, customer_id: int, *, kind: str, value: str,
         if other is not None and other.id != found.id:
             raise IdentityTaken(other.id, other.uid) from None
         return
-    audit.record(db, who, "customer.identity_added", "customer", found.id, None, {"kind": kind}, now)
+    audit.record(db, who, "customer.identity_added", "customer", found.id, None, {"kind": kind}, now, uid=found.uid)
 
 
 def merge(db: Db, who: Actor, *, survivor_id: int, other_id: int, now: datetime) -> Customer:
