@@ -44,7 +44,9 @@ Served = Collection[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """`status`: active; paused by somebody; or waiting until we serve its kind. `keys` are masked: `••••1234`."""
+    """`status`: active; paused by somebody (what comes is kept for people, and nothing is said by itself); or waiting
+    until we serve its kind. `keys` are masked: `••••1234`.
+    """
 
     id: int
     uid: str

@@ -242,9 +242,7 @@ def send(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
     row = refs.row(db, table, who, ref, NOUN, lock=True)
     if row.status != "draft":
         raise WrongState(NOUN, row.id, row.status, "It was sent before; make another one to send it again.")
-    account = refs.row(db, accounts, who, row.account_id, "channel")
-    if not account.is_active:
-        raise WrongState("channel", account.id, "paused", "Its channel is switched off.")
+    account = _open(db, who, row.account_id)
     _text(db, who, account, row.text)
     segments.where(db, who, segment_of(row.audience), now=now)
     _turn(db, who, row, "sending", started_at=now, now=now)
@@ -318,12 +316,15 @@ def plan(db: Db, broadcast_id: int, *, now: datetime) -> Plan | None:
 
 
 def next_ones(db: Db, wanted: Plan, *, limit: int, now: datetime) -> list[Reached]:
-    """The next customers of the audience, none when all were reached or it was cancelled. Others wait for us."""
+    """The next customers of the audience, none when all were reached or it was cancelled. Others wait for us.
+
+    Raises: WrongState, when its channel was paused meanwhile
+    """
     row = db.execute(select(table).where(_t.id == wanted.id, _t.status == "sending").with_for_update()).one_or_none()
     if row is None:
         return []
     who = Actor(wanted.tenant_id, "system")
-    account = refs.row(db, accounts, who, wanted.account_id, "channel")
+    account = _open(db, who, wanted.account_id)
     found = _reach(db, who, account, wanted.segment, after=row.reached_id, limit=limit, now=now)
     if found:
         db.execute(update(table).where(_t.id == wanted.id).values(reached_id=found[-1].customer.id))
@@ -346,6 +347,14 @@ def finished(db: Db, broadcast_id: int, *, is_whole: bool, now: datetime) -> Non
 
 
 # -- Within ------------------------------------------------------------------------------------------------------------
+
+
+def _open(db: Db, who: Actor, account_id: int) -> Row[Any]:
+    """Raises: WrongState, for a channel that is paused"""
+    account = refs.row(db, accounts, who, account_id, "channel")
+    if not account.is_active:
+        raise WrongState("channel", account.id, "paused", "Its channel is switched off.")
+    return account
 
 
 def segment_of(audience: Mapping[str, Any]) -> Segment:

@@ -108,7 +108,7 @@ def begin(
 
     Begun twice at once it is still one. `peer` is canonical (`phone.canonical`).
 
-    Raises: NotFound when there is no such account, or it is switched off.
+    Raises: NotFound when there is no such account, or it was disconnected.
     """
     account = _ACCOUNT(db, {"account_id": account_id}).one_or_none()
     if account is None:
@@ -484,7 +484,9 @@ _LOCK_ID = Prepared(select(_c.id).where(*_IS_ID).with_for_update(key_share=True)
 _TOKEN = Prepared(
     select(_c.owner, _c.owner_user_id, _c.owner_version, _c.uid).where(*_IS_ID).with_for_update(key_share=True)
 )
-_ACCOUNT = Prepared(select(accounts).where(accounts.c.id == bindparam("account_id"), accounts.c.is_active.is_(True)))
+_ACCOUNT = Prepared(
+    select(accounts).where(accounts.c.id == bindparam("account_id"), accounts.c.disconnected_at.is_(None))
+)
 _USER = Prepared(
     select(users.c.id).where(
         users.c.id == bindparam("user_id"), users.c.tenant_id == bindparam("tenant_id"), users.c.is_active.is_(True)
@@ -553,14 +555,15 @@ _LAST = case(
     (and_(_c.last_out_at.is_not(None), or_(_c.last_in_at.is_(None), _c.last_out_at > _c.last_in_at)), _c.last_out_at),
     else_=func.coalesce(_c.last_in_at, _c.created_at, type_=_c.created_at.type),
 )
-# Where there is no bot, nobody else can have it.
-_HAS_BOT = exists(
+_IS_ON = exists(select(accounts.c.id).where(accounts.c.id == _c.account_id, accounts.c.is_active.is_(True)))
+# Where there is no bot, or its channel is paused, nobody else can have it.
+HAS_BOT = exists(
     select(bots.c.id)
     .select_from(accounts.join(bots, bots.c.id == accounts.c.bot_id))
-    .where(accounts.c.id == _c.account_id, bots.c.is_active.is_(True))
+    .where(accounts.c.id == _c.account_id, accounts.c.is_active.is_(True), bots.c.is_active.is_(True))
 )
-_QUEUED = Prepared(_due(_c.owner_since, _c.owner == "queue", _IS_OPEN, _c.owner_since <= bindparam("before"), _HAS_BOT))
-_SILENT = Prepared(_due(_c.silence_due_at, _c.silence_due_at <= bindparam("now"), _IS_OPEN, _c.owner == "bot"))
+_QUEUED = Prepared(_due(_c.owner_since, _c.owner == "queue", _IS_OPEN, _c.owner_since <= bindparam("before"), HAS_BOT))
+_SILENT = Prepared(_due(_c.silence_due_at, _c.silence_due_at <= bindparam("now"), _IS_OPEN, _c.owner == "bot", _IS_ON))
 _SNOOZED = Prepared(_due(_c.snoozed_until, _c.snoozed_until <= bindparam("now"), _c.status == "snoozed"))
-_EXPIRED = Prepared(_due(_c.flow_expires_at, _c.flow_expires_at <= bindparam("now")))
+_EXPIRED = Prepared(_due(_c.flow_expires_at, _c.flow_expires_at <= bindparam("now"), _IS_ON))
 _INACTIVE = Prepared(_due(_LAST, _IS_OPEN, _c.owner == "bot", bindparam("before", type_=_c.created_at.type) >= _LAST))

@@ -26,7 +26,9 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A connected number. `keys` are its own, or those of the settings."""
+    """A connected number. `keys` are its own, or those of the settings. One that is not active is paused: what comes is
+    kept for people, and nothing is said by itself.
+    """
 
     id: int
     tenant_id: int
@@ -37,6 +39,7 @@ class Account:
     address: str
     provider_account: str
     keys: AccountKeys
+    is_active: bool = True
 
     def is_opened_by(self, claimed: str, secrets: tuple[str, ...]) -> bool:
         """Whether a request signed with one of `secrets` for the vendor's account `claimed` may speak to this account.
@@ -55,7 +58,7 @@ class Account:
 
 
 class Accounts:
-    """All active accounts as of at most half a minute ago; a number that is not found is looked up again."""
+    """All connected accounts as of at most half a minute ago; a number that is not found is looked up again."""
 
     def __init__(self, store: Store, sealer: Sealer, settings: Settings, monotonic_s: Callable[[], float]) -> None:
         self._store = store
@@ -131,7 +134,7 @@ class Accounts:
 
     def _load(self, db: Db) -> list[Account]:
         found = []
-        for row in db.execute(select(accounts).where(accounts.c.is_active.is_(True))):
+        for row in db.execute(select(accounts).where(accounts.c.disconnected_at.is_(None))):
             keys = _shared_keys(self._settings, row.provider)
             if row.credentials:
                 try:
@@ -159,6 +162,7 @@ class Accounts:
                     address=row.address,
                     provider_account=row.provider_account or "",
                     keys=keys,
+                    is_active=row.is_active,
                 )
             )
         return found

@@ -2,15 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, case, exists, select
+from sqlalchemy import and_, case, select
 
 from desk import conversations as talk
 from desk.conversations import Due
 from desk.inbox import handling, rules
 from desk.who import Actor
 from storage.base import Db
-from storage.models.accounts import accounts
-from storage.models.bots import bots
 from storage.models.conversations import conversations
 from storage.models.tenants import tenants
 
@@ -23,7 +21,7 @@ def due(db: Db, now: datetime, limit: int = 100) -> list[Due]:
         before = now - timedelta(minutes=after)
         wanted = (
             select(_c.id, _c.tenant_id, _SINCE)
-            .where(_c.tenant_id == tenant_id, _c.owner == "staff", _c.status == "open", before >= _SINCE, _HAS_BOT)
+            .where(_c.tenant_id == tenant_id, _c.owner == "staff", _c.status == "open", before >= _SINCE, talk.HAS_BOT)
             .order_by(_SINCE, _c.id)
             .limit(limit)
         )
@@ -47,9 +45,4 @@ def resume(db: Db, one: Due, *, now: datetime) -> bool:
 _c = conversations.c
 _SINCE = case(
     (and_(_c.last_out_at.is_not(None), _c.last_out_at > _c.owner_since), _c.last_out_at), else_=_c.owner_since
-)
-_HAS_BOT = exists(
-    select(bots.c.id)
-    .select_from(accounts.join(bots, bots.c.id == accounts.c.bot_id))
-    .where(accounts.c.id == _c.account_id, bots.c.is_active.is_(True))
 )

@@ -44,13 +44,13 @@ def place(db: Db, conversation_id: int) -> Place | None:
 
 
 async def play(house: House, conversation_id: int, cue: Cue, *, job: Job | None = None) -> None:
-    """Play `cue` in the conversation, and finish `job` in the same transaction.
+    """Play `cue` in the conversation, and finish `job` in the same transaction; a paused channel keeps silent.
 
     Raises: StoreUnavailable, LeaseLost
     """
     where = await house.store.read(place, conversation_id)
     account = await house.accounts.by_id(where.account_id) if where else None
-    if where is None or account is None:
+    if where is None or account is None or not account.is_active:
         log.warning("nowhere to play a cue", conversation=conversation_id, cue=cue.kind)
         if job is not None:
             await house.store.write(queue.finish, job)

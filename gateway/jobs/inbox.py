@@ -48,8 +48,9 @@ async def csat(house: House, job: Job) -> None:
     conversation_id = int(str(job.payload["conversation_id"]))
     where = await house.store.read(cues.place, conversation_id)
     account = await house.accounts.by_id(where.account_id) if where else None
-    window_h = house.adapter(account).capabilities.session_window_h if account else None
-    if account is None or not await house.store.read(
+    is_on = account is not None and account.is_active
+    window_h = house.adapter(account).capabilities.session_window_h if account is not None and is_on else None
+    if not is_on or not await house.store.read(
         survey.may_ask, conversation_id, window_h=window_h, now=house.clock.now()
     ):
         await house.store.write(queue.finish, job)

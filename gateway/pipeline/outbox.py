@@ -17,6 +17,7 @@ from gateway.accounts import Account
 from gateway.pipeline import status
 from storage import queue
 from storage.base import Db
+from storage.models.accounts import accounts
 from storage.models.conversations import conversations as conversation_table
 from storage.models.conversations import messages as message_table
 from storage.models.conversations import outbox
@@ -26,6 +27,7 @@ KIND = "send"
 # Waits between tries: quick at first, for a hiccup, then long enough for an outage. After the last one it is dead.
 RETRY_AFTER = tuple(timedelta(seconds=s) for s in (2, 10, 60, 300, 1800, 7200, 21600))
 ONCE_MORE = 2  # tries for trouble that may be passing or may not
+PAUSED = consent.Refusal("channel_paused", "This channel is paused: only people write here.")
 
 
 def lane(account_id: int) -> str:
@@ -97,6 +99,8 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
             message_table.c.account_id,
             message_table.c.tenant_id,
             message_table.c.status,
+            message_table.c.author,
+            accounts.c.is_active,
             conversation_table.c.peer_kind,
             conversation_table.c.peer,
             outbox.c.state,
@@ -104,6 +108,7 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
         )
         .join(outbox, outbox.c.message_id == message_table.c.id)
         .join(conversation_table, conversation_table.c.id == message_table.c.conversation_id)
+        .join(accounts, accounts.c.id == message_table.c.account_id)
         .where(message_table.c.id == message_id)
     ).one_or_none()
     if row is None or row.state not in ("ready", "sending"):
@@ -112,6 +117,8 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
     allowed = consent.may_send(
         db, account_id=row.account_id, kind=row.peer_kind, value=row.peer, use="service", now=now
     )
+    if not row.is_active and row.author != "staff" and row.state == "ready":
+        allowed = PAUSED
     if isinstance(allowed, consent.Refusal):
         _refuse(db, message_id, allowed.code, allowed.reason)
         queue.finish(db, job)

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, select, update
 from channels.base import Adapter, Capabilities
 from channels.messages import Media, MediaKind, OutboundMessage
 from channels.render import render
-from desk import audit, consent, conversations, customers, live, messages, phone, refs
+from desk import audit, consent, conversations, customer_book, customers, live, messages, phone, refs
 from desk.conversations import Context
 from desk.errors import Collision, Invalid, NotFound, Stale, WrongState
 from desk.inbox import notes, reads, sla, thread
@@ -107,9 +107,9 @@ def start(
     Raises: as `send`, and IdentityTaken when their number is known as another customer's
     """
     number = refs.row(db, accounts, who, account, "channel")
-    if not number.is_active:
+    if number.disconnected_at is not None:
         raise NotFound("channel", account)
-    person = customers.get(db, who, refs.id_of(db, customer_models.customers, who, customer, "customer"))
+    person = customers.get(db, who, customer_book.row_of(db, who, customer).id)
     kind, value = _address(db, who, number.channel, person, now=now)
     context = conversations.begin(db, number.id, peer_kind=kind, peer=value, now=now)
     return send(db, who, adapters, context.id, wanted, now=now)

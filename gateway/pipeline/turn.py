@@ -59,7 +59,7 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
     if word is not None:
         return _consent(db, context, message, message_id, word, now=now)
     is_ours = context.owner == "bot" and not context.is_out and not message.answered_by_provider
-    bot = _bot(db, registry, context) if is_ours else None
+    bot = _bot(db, registry, channel, context) if is_ours else None
     if bot is None:
         _keep_flow(db, context, now=now)
         said = () if message.answered_by_provider else _to_people(db, channel, context, message_id, now=now)
@@ -74,7 +74,7 @@ def take_broken(db: Db, registry: Registry, channel: Channel, message: InboundMe
     message_id = _keep(db, context, message, now=now)
     if message_id is None:
         return _again(db, context, message)
-    bot = _bot(db, registry, context) if context.owner == "bot" and not context.is_out else None
+    bot = _bot(db, registry, channel, context) if context.owner == "bot" and not context.is_out else None
     if bot is None:
         _keep_flow(db, context, now=now)
         said = _to_people(db, channel, context, message_id, now=now)
@@ -85,7 +85,7 @@ def take_broken(db: Db, registry: Registry, channel: Channel, message: InboundMe
 
 def cue(db: Db, registry: Registry, channel: Channel, context: Context, what: bots.Cue, *, now: datetime) -> Taken:
     """A turn that the customer did not begin: silence, a reminder, an offer. Replies go to the outbox."""
-    bot = _bot(db, registry, context)
+    bot = _bot(db, registry, channel, context)
     if bot is None:
         return Taken(context.id, 0, (), {})
     result = bots.take_turn(db, bot, context, what, now=now)
@@ -138,11 +138,12 @@ def _to_people(
     if context.is_out and context.owner == "bot":
         return ()
     if context.owner == "bot":
-        conversations.to_queue(db, Actor(context.tenant_id, "system"), context.id, reason="no_bot", now=now)
+        why = "no_bot" if channel.account.is_active else "channel_paused"
+        conversations.to_queue(db, Actor(context.tenant_id, "system"), context.id, reason=why, now=now)
         context = replace(context, owner="queue")
         assignment.entered(db, context.tenant_id, context.id, now=now)
     answer = arriving.heard(db, context, now=now)
-    if answer is None or messages.id_of_dedupe(db, answer.dedupe) is not None:
+    if answer is None or not channel.account.is_active or messages.id_of_dedupe(db, answer.dedupe) is not None:
         return ()
     piece = OutboundMessage(answer.text)
     said = _say(db, channel, context, piece, message_id=message_id, author="system", dedupe=answer.dedupe, now=now)
@@ -161,9 +162,9 @@ def _outbound(row: messages.Message) -> OutboundMessage:
     return OutboundMessage.from_json(row.content)
 
 
-def _bot(db: Db, registry: Registry, context: Context) -> LoadedBot | None:
-    """Who speaks for us there; None when nobody does, or the bot is switched off."""
-    if context.bot_id is None:
+def _bot(db: Db, registry: Registry, channel: Channel, context: Context) -> LoadedBot | None:
+    """Who speaks for us there; None when nobody does, or the bot is switched off, or the channel is paused."""
+    if context.bot_id is None or not channel.account.is_active:
         return None
     try:
         return registry.get(db, context.bot_id, business_id=context.business_id, revision=context.business_revision)

@@ -74,8 +74,8 @@ def test_same_number_at_two_businesses_is_two_conversations(db: Db, shop: Shop) 
         conversations.by_id(db, there.bot, mine.id)
 
 
-def test_account_that_is_switched_off_begins_nothing(db: Db, shop: Shop) -> None:
-    db.execute(update(accounts).where(accounts.c.id == shop.account_id).values(is_active=False))
+def test_account_that_was_disconnected_begins_nothing(db: Db, shop: Shop) -> None:
+    db.execute(update(accounts).where(accounts.c.id == shop.account_id).values(disconnected_at=NOW))
     for account_id in (shop.account_id, 10**9):
         with pytest.raises(NotFound):
             conversations.begin(db, account_id, peer_kind="phone", peer="+15125550002", now=NOW)

@@ -17,7 +17,10 @@ Kind = Literal["sms", "whatsapp", "voice", "web"]
 Provider = Literal["twilio", "meta", "webchat"]
 Status = Annotated[
     Literal["active", "paused", "waiting"],
-    Field(description="`waiting`: kept, but this kind is not served yet."),
+    Field(
+        description="`paused`: what customers write is kept and waits for people; bot, reminders and broadcasts are silent. "
+        "`waiting`: kept, but this kind is not served yet."
+    ),
 ]
 Address = Annotated[
     str,

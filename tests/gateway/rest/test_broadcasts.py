@@ -187,6 +187,19 @@ async def test_nothing_goes_out_after_stop_cancel_or_erasure(api: Client) -> Non
     await api.post(f"/broadcasts/{second['id']}/cancel", status=409)
 
 
+async def test_a_channel_that_is_paused_holds_back_what_waits_and_ends_the_rest(api: Client) -> None:
+    front, _ = api.front, await people(api)
+    draft = await drafted(api)
+    await api.post(f"/broadcasts/{draft['id']}/send", status=202)
+    job = await _claimed(front)
+    await front.house.store.write(lambda db: queue.release(db, job.lease))
+    await api.patch(f"/channels/{draft['channel_id']}", {"is_active": False})
+    await front.work()
+    assert (await api.get(f"/broadcasts/{draft['id']}"))["status"] == "cancelled"
+    held = await front.rows("SELECT DISTINCT status, error_code FROM messages WHERE author = 'system'")
+    assert held == [("refused", "channel_paused")]
+
+
 async def test_who_talks_with_a_person_is_left_in_peace(api: Client) -> None:
     front = api.front
     await people(api)

@@ -1,6 +1,7 @@
 """Channels over REST, and WhatsApp numbers as a view of them."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from tests.gateway.front import SID, Front, form
@@ -54,6 +55,32 @@ async def test_a_number_is_connected_and_answers_at_once(api: Client) -> None:
     assert (await api.put(path, {"display_name": "Only this", "is_active": True}))["keys"] == {
         "auth_tokens": ["••••4321", "••••5678"]
     }
+
+
+async def test_a_paused_channel_keeps_what_comes_for_people_and_says_nothing_by_itself(api: Client) -> None:
+    made = await api.post("/channels", SMS)
+    path = f"/channels/{made['id']}"
+    await api.front.post(_text("hi"), token=CANARY)
+    await api.patch(path, {"is_active": False})
+    newcomer = {**_text("I'd like a haircut"), "From": "+15125550178"}
+    for fields in (_text("book"), newcomer):
+        answer = await api.front.post(fields, token=CANARY)
+        assert (answer.status, answer.texts) == (200, ())
+    await api.front.pass_time(timedelta(hours=3), step=timedelta(hours=1))
+    found = (await api.get(f"/conversations?channel_id={made['id']}&sort=created_at"))["items"]
+    assert [(one["owner"], one["last_message"]["text"]) for one in found] == [
+        ("queue", "book"),
+        ("queue", "I'd like a haircut"),
+    ]
+    details = await api.get(f"/conversations/{found[1]['id']}")
+    assert details["handoff"]["reason"] == "channel_paused"
+    said = await api.post(f"/conversations/{found[1]['id']}/messages", {"text": "Which day suits you?"})
+    assert said["status"] == "queued"
+    started = {"customer_id": found[0]["customer"]["id"], "channel_id": made["id"], "text": "One moment."}
+    assert (await api.post("/conversations", started))["last_message"]["text"] == "One moment."
+    await api.post(f"/conversations/{found[1]['id']}/hand-to-bot", status=200)
+    await api.patch(path, {"is_active": True})
+    assert (await api.front.post({**_text("hi"), "From": "+15125550178"}, token=CANARY)).text
 
 
 async def test_secrets_never_come_back(api: Client) -> None:
