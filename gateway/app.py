@@ -25,8 +25,11 @@ from gateway.rest import dispatch, docs
 from gateway.rest.app import surface as dashboard
 from gateway.rest.v1 import aliases
 from gateway.rest.v1 import surface as v1
+from gateway.slow import Patience
 
 log = structlog.get_logger()
+
+PATIENCE = web.AppKey("patience", Patience)
 
 _CLOSE_AFTER_S = 5.0  # how long requests that are being answered may take once we are asked to stop
 _KEEPALIVE_S = 75.0
@@ -35,7 +38,9 @@ _KEEPALIVE_S = 75.0
 def make_app(house: House, *, timings: Timings = Timings()) -> web.Application:  # noqa: B008  frozen
     """The application, to be run by any aiohttp runner; it does not own the house. `timings` are the live inbox's."""
     server = house.settings.server
-    app = web.Application(client_max_size=server.max_body_bytes, middlewares=[errors.catch])
+    patience = Patience(head_s=server.head_timeout_s, body_s=server.body_timeout_s)
+    app = web.Application(client_max_size=server.max_body_bytes, middlewares=[patience.middleware, errors.catch])
+    app[PATIENCE] = patience
     spool = Spool(house.settings.data_dir / "spool")
     app[health.HOUSE] = house
     app[health.SPOOL] = spool
@@ -64,19 +69,23 @@ async def serving(house: House) -> AsyncIterator[web.AppRunner]:
 
     Raises: OSError when the address is taken.
     """
+    app = make_app(house)
     runner = web.AppRunner(
-        make_app(house),
+        app,
         access_log=None,
         shutdown_timeout=_CLOSE_AFTER_S,
         keepalive_timeout=_KEEPALIVE_S,
         max_headers=100,
     )
     await runner.setup()
+    assert runner.server is not None  # noqa: S101  it is set up
+    watching = asyncio.create_task(app[PATIENCE].watch(runner.server), name="patience")
     try:
         server = house.settings.server
         await web.TCPSite(runner, server.host, server.port, backlog=1024, reuse_port=False).start()
         yield runner
     finally:
+        watching.cancel()
         await runner.cleanup()
 
 

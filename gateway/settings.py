@@ -138,6 +138,8 @@ class Server(Section):
     public_url: WebAddress = ""
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
+    head_timeout_s: Seconds = 10.0
+    body_timeout_s: Seconds = 10.0
     spool: bool = True
 
     @property

@@ -17,6 +17,7 @@ JSON_CODES: Mapping[int, str] = MappingProxyType(
         403: "FORBIDDEN",
         404: "NOT_FOUND",
         405: "METHOD_NOT_ALLOWED",
+        408: "TOO_SLOW",
         409: "CONFLICT",
         411: "LENGTH_REQUIRED",
         412: "PRECONDITION_FAILED",

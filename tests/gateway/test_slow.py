@@ -1,0 +1,80 @@
+"""Requests that arrive too slowly, beside those of everybody else."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+
+from gateway.app import serving
+from gateway.context import open_house
+from tests.clock import FakeClock
+from tests.gateway import front
+from tests.servers import free_port
+
+_WAIT_S = 0.4
+_EACH = 40
+_JSON = "Content-Type: application/json\r\n"
+
+# What is sent at once, and whether the rest drips (or nothing more comes).
+SLOW = [
+    ("nothing at all", "", False),
+    ("half a head", "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nX-A: ", True),
+    ("half a body", f"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\n{_JSON}Content-Length: 5000\r\n\r\n{{", True),
+    ("a chunk and no more", f"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\n{_JSON}Transfer-Encoding: chunked\r\n\r\n", False),
+    ("a webhook's half", "POST /webhooks/twilio/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nBody=", True),
+]  # fmt: skip
+
+
+async def ended(port: int, begin: str, *, drips: bool) -> bytes:
+    """What the server said until it closed the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(begin.encode())
+    said = asyncio.ensure_future(reader.read())
+    try:
+        while drips and not said.done():
+            writer.write(b"a")
+            await asyncio.wait([said], timeout=_WAIT_S / 4)
+        return await said
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def _steadily() -> AsyncIterator[bytes]:
+    for _ in range(6):
+        yield b" " * 2048
+        await asyncio.sleep(_WAIT_S / 4)
+
+
+async def test_who_sends_too_slowly_is_let_go_and_nobody_else_notices(
+    sqlite_database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    port = free_port()
+    waits = {f"FRONTDESK_SERVER__{part}_TIMEOUT_S": str(_WAIT_S) for part in ("HEAD", "BODY")}
+    env = {"FRONTDESK_LIMITS__ENABLED": "false", **waits}
+    settings = front.settings(sqlite_database_url, tmp_path, port, env)
+    async with open_house(settings, clock=clock) as house, serving(house), aiohttp.ClientSession() as http:
+        began_s = time.monotonic()
+        # And one that takes longer than we wait, but comes along.
+        steady = asyncio.ensure_future(http.post(f"http://127.0.0.1:{port}/api/v1/auth/login", data=_steadily()))
+        slow = [ended(port, begin, drips=drips) for _, begin, drips in SLOW for _ in range(_EACH)]
+        asking = asyncio.gather(*slow)
+        healthy = 0
+        while not asking.done():
+            async with http.get(f"http://127.0.0.1:{port}/healthz") as answer:
+                assert answer.status == 200
+                healthy += 1
+        answers = await asking
+        assert time.monotonic() - began_s < 10  # they would drip for ever
+        assert healthy > 10
+        async with await steady as answer:
+            assert answer.status == 415
+        for place, (what, begin, _) in enumerate(SLOW):
+            said = answers[place * _EACH : (place + 1) * _EACH]
+            has_head = "\r\n\r\n" in begin
+            assert all(
+                one.startswith(b"HTTP/1.1 408 ") and b"TOO_SLOW" in one if has_head else not one for one in said
+            ), what
