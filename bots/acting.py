@@ -83,10 +83,16 @@ def reference(uid: str) -> str:
     return uid[-6:].upper()
 
 
-class Action(NamedTuple):
-    """An action: what it does, and what the linter is told. None as a result: it comes in a later turn."""
+class Later(NamedTuple):
+    """The outcome comes in a later turn, and names this call."""
 
-    run: Callable[[Acting], Outcome | None]
+    call: str
+
+
+class Action(NamedTuple):
+    """An action: what it does, and what the linter is told."""
+
+    run: Callable[[Acting], Outcome | Later]
     declared: registry.Action
 
 

@@ -27,6 +27,8 @@ __all__ = ["Cue", "Heard", "TurnResult", "internal_error", "is_asking", "take_tu
 _ECHOES = 4  # the same words so often in a row, to no effect: something answers by itself
 _PACE = 40  # messages within ten minutes that nothing came of: two machines are talking
 _PACE_MINUTES = 10
+_MOST_KEPT = 5  # messages that are kept while something slow is under way; more than that is nobody's answer
+_LONGEST_KEPT = 1_000  # characters of each
 _STALE = timedelta(minutes=15)  # a question without any answer so far is given up for a reminder after that
 
 
@@ -42,8 +44,8 @@ class Heard:
 class Cue:
     """Another cause of a turn.
 
-    `silent`, `expired`, `reminder` {appointment_id, rule, sequence}, `waitlist_offer` {waitlist_id}, `outcome` {ticket,
-    name, slots, args} (slow work is done), `csat`, `handoff_expired`, `resume` (a person gave back), `inactive`.
+    `silent`, `expired`, `reminder` {appointment_id, rule, sequence}, `waitlist_offer` {waitlist_id}, `outcome` {call,
+    name, slots} (slow work is done), `csat`, `handoff_expired`, `resume` (a person gave back), `inactive`.
     """
 
     kind: str
@@ -131,11 +133,12 @@ def _hear(turn: Turn, message: InboundMessage) -> None:
 
 def _understand(turn: Turn, said: Said) -> None:
     top = turn.flow.top
+    if top is not None and top.run.waiting != "input":
+        _at_work(turn, said)
+        return
+    turn.flow.memo.kept = ()  # of work that was given up
     if top is None:
         _open(turn, said)
-        return
-    if top.run.waiting != "input":
-        _at_work(turn, said)
         return
     reading = choose.at_question(turn.bot, turn.ear, top, said, turn.now)
     if isinstance(reading, Begin):
@@ -172,12 +175,27 @@ def _digress(turn: Turn, begin: Begin) -> None:
 
 
 def _at_work(turn: Turn, said: Said) -> None:
-    """Something slow is under way: a person may be asked for, everything else waits a moment."""
+    """Something slow is under way: a person may be asked for, everything else is kept until it is done."""
     begin = choose.at_rest(turn.bot, turn.ear, said, turn.now) if said.text else None
+    memo = turn.flow.memo
     if isinstance(begin, Begin) and begin.scenario == "handoff":
         turn.replace(begin.scenario)
-    else:
+        return
+    if not memo.kept:
         turn.say("moment")
+    if len(memo.kept) < _MOST_KEPT:
+        memo.kept += ((said.text[:_LONGEST_KEPT], said.pressed),)
+
+
+def _hand_in(turn: Turn) -> None:
+    """What was said while something slow was under way, now that it is done."""
+    kept, turn.flow.memo.kept = turn.flow.memo.kept, ()
+    for text, pressed in kept:
+        if turn.is_handed_over:
+            return
+        turn.heard = text
+        turn.question, turn.choices = "", ()  # this is an answer to it, or it is asked again
+        _understand(turn, Said(text, pressed))
 
 
 def _is_machine(turn: Turn, said: Said) -> bool:
@@ -251,18 +269,8 @@ def _waitlist_offer(turn: Turn, data: Mapping[str, Json]) -> None:
 
 def _outcome(turn: Turn, data: Mapping[str, Json]) -> None:
     """Slow work is done; what nobody waits for any more is dropped."""
-    slots, args, ticket = data.get("slots"), data.get("args"), data.get("ticket")
-    turn.step(
-        events.Outcome(
-            str(data.get("name", "error")),
-            {
-                name: None if value is None else SlotValue(value, str(value))
-                for name, value in (slots if isinstance(slots, dict) else {}).items()
-            },
-            {name: str(value) for name, value in (args if isinstance(args, dict) else {}).items()},
-            ticket if isinstance(ticket, int) else None,
-        )
-    )
+    if turn.learn(data):
+        _hand_in(turn)
 
 
 def _csat(turn: Turn, _data: Mapping[str, Json]) -> None:
@@ -290,7 +298,10 @@ def _resume(turn: Turn, _data: Mapping[str, Json]) -> None:
     """A person has given the word back: the open question, if there is one. Meanwhile they may have taken it again."""
     if turn.flow.top is not None and conversations.may_talk(turn.context, turn.bot.actor):
         turn.say("back")
-        turn.ask_again()
+        if turn.flow.memo.late is not None:
+            _outcome(turn, turn.flow.memo.late)
+        else:
+            turn.ask_again()
 
 
 def _inactive(turn: Turn, _data: Mapping[str, Json]) -> None:

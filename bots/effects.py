@@ -7,7 +7,7 @@ An outcome says which slots it clears: what led to it must not lead to it again.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bots import talk, times, visits, waiting
+from bots import asking, talk, times, visits, waiting
 from bots.acting import Action, Source
 from flows.registry import Action as Declared
 from flows.registry import Registry, Result
@@ -76,6 +76,17 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "remember_name": Action(talk.remember_name, Declared({"remembered": Result()}, needs=("name",))),
     "rate": Action(
         talk.rate, Declared({"good": Result(("rating",)), "low": Result(("rating",))}, needs=("score", "rating"))
+    ),
+    # Elsewhere
+    "call_webhook": Action(
+        asking.call_webhook,
+        Declared(
+            {"done": Result(), "refused": Result(), "error": Result()},
+            params=asking.PARAMS,
+            required=("to",),
+            reads="send",
+            fills="sets",
+        ),
     ),
     "comment": Action(talk.comment, Declared({"noted": Result()}, needs=("rating", "comment"))),
 }

@@ -46,7 +46,8 @@ class Memo:
     `echo` is the last message (as a checksum) and how often in a row it came without getting anywhere; `pace` is the
     minute since when messages are counted, and how many there were. `story` says what the customer had wanted when a
     scenario was left. `asked` are the profile slots that we have asked for. `settled`: the last matter came to its own
-    end, nothing was left hanging.
+    end, nothing was left hanging. `call` is the slow work whose outcome is waited for, `kept` what was said (and pressed)
+    meanwhile, `late` an outcome that came while a person talked.
     """
 
     echo: tuple[int, int] = (0, 0)
@@ -54,6 +55,9 @@ class Memo:
     story: str = ""
     asked: tuple[str, ...] = ()
     settled: bool = False
+    call: str = ""
+    kept: tuple[tuple[str, str], ...] = ()
+    late: Mapping[str, Json] | None = None
 
 
 @dataclass(slots=True)
@@ -82,6 +86,12 @@ class Flow:
             memo["asked"] = list(self.memo.asked)
         if self.memo.settled:
             memo["settled"] = True
+        if self.memo.call:
+            memo["call"] = self.memo.call
+        if self.memo.kept:
+            memo["kept"] = [list(said) for said in self.memo.kept]
+        if self.memo.late is not None:
+            memo["late"] = dict(self.memo.late)
         return {"stack": stack, "memo": memo}
 
 
@@ -105,6 +115,9 @@ def read(stored: Mapping[str, JsonValue] | None, version: Callable[[int], Loaded
                 memo.get("story", ""),
                 tuple(memo.get("asked", ())),
                 memo.get("settled", False),
+                memo.get("call", ""),
+                tuple((text, pressed) for text, pressed in memo.get("kept", ())),
+                memo.get("late"),
             ),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:

@@ -19,7 +19,7 @@ from channels import split
 from desk.businesses import Business, Faq, Range, Service, Staff
 from desk.who import Actor
 from flows import events, testing
-from flows.effects import Call, Lookup
+from flows.effects import Lookup
 from flows.machine import Compiled
 from flows.state import Option, Run, SlotValue
 
@@ -41,12 +41,12 @@ def run(compiled: Compiled, *, check: Callable[[], None] = lambda: None) -> tupl
         check()
         return _opening(text, compiled, now)
 
-    return testing.run_tests(compiled, declared(), NOW, interpret=interpret, opening=opening, perform=_perform)
+    return testing.run_tests(compiled, declared(), NOW, interpret=interpret, opening=opening, offers=_offers)
 
 
 def rehearsal(compiled: Compiled, *, now: datetime = NOW) -> testing.Rehearsal:
     """A conversation to be played by hand, without side effects."""
-    return testing.Rehearsal(compiled, declared(), now, interpret=_interpret, opening=_opening, perform=_perform)
+    return testing.Rehearsal(compiled, declared(), now, interpret=_interpret, opening=_opening, offers=_offers)
 
 
 def wait_of(line: str) -> timedelta | None:
@@ -74,19 +74,13 @@ def _opening(text: str, compiled: Compiled, now: datetime) -> dict[str, SlotValu
     return choose.opening(_shop(lang).ear(lang), LoadedScenario.of(0, compiled), text, now)
 
 
-def _perform(effect: Call | Lookup, at: Run) -> events.Outcome | events.Found | None:
-    """What the made-up shop offers; what has to be done goes well."""
-    shop = _shop(at.lang)
-    if isinstance(effect, Call):
-        result = declared().actions[effect.action].outcomes
-        name = next(iter(result))
-        slots: dict[str, SlotValue | None] = dict.fromkeys(result[name].clears)
-        slots.update((each, SlotValue(each, each)) for each in result[name].sets)
-        return events.Outcome(name, slots, {each: each for each in result[name].args}, effect.ticket)
-    return events.Found(_offers(effect.source, shop, at.lang), {"day": "the day", "more": ""}, effect.ticket)
+def _offers(effect: Lookup, at: Run) -> events.Found:
+    """What the made-up shop offers."""
+    offered = _choices(effect.source, _shop(at.lang), at.lang)
+    return events.Found(offered, {"day": "the day", "more": ""}, effect.ticket)
 
 
-def _offers(source: str, shop: LoadedBot, lang: str) -> tuple[Option, ...]:
+def _choices(source: str, shop: LoadedBot, lang: str) -> tuple[Option, ...]:
     choices, voice = shop.choices(lang), shop.voice(lang)
     if source == "services":
         return choices.services

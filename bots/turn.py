@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bots import flow, render
-from bots.acting import Acting
+from bots.acting import Acting, Later
 from bots.ear import Ear
 from bots.effects import ACTIONS, SOURCES
 from bots.flow import Flow, Level
@@ -99,6 +99,22 @@ class Turn:
         self._carry_out(result)
         return True
 
+    def learn(self, data: Mapping[str, Json]) -> bool:
+        """Take the outcome of slow work; False when nobody waits for it, or it has to wait itself.
+
+        It waits while a person talks, and while another scenario runs on top of the one that asked.
+        """
+        memo, top = self.flow.memo, self.flow.top
+        if not memo.call or data.get("call") != memo.call or top is None:
+            return False
+        if top.run.waiting != "call" or not conversations.may_talk(self.context, self.bot.actor):
+            memo.late = data
+            return False
+        memo.call, memo.late = "", None
+        told = data.get("slots")
+        slots = {name: SlotValue(value, str(value)) for name, value in (told if isinstance(told, dict) else {}).items()}
+        return self.step(events.Outcome(str(data.get("name", "error")), slots))
+
     def ask_again(self) -> None:
         """The open question, in short; it was talked past, not answered in vain."""
         self.step(events.Resume())
@@ -182,7 +198,9 @@ class Turn:
         outcome = ACTIONS[action].run(self._acting(level, params))
         if action == "hand_off":
             self.is_handed_over = True
-        if outcome is not None:
+        if isinstance(outcome, Later):
+            self.flow.memo.call, self.flow.memo.late = outcome.call, None
+        else:
             self.step(outcome)
 
     def _after(self, kind: str) -> None:
@@ -190,7 +208,11 @@ class Turn:
         self.flow.memo.settled = self.flow.top is None
         if kind == "completed":
             self.flow.memo.pace = (0, 0)
-        if not self.is_handed_over:
+        if self.is_handed_over:
+            return
+        if self.flow.memo.late is not None:
+            self.learn(self.flow.memo.late)
+        else:
             self.ask_again()
 
     def _close(self, ended: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Row, select
 
-from desk import records, refs
+from desk import records, refs, webhooks
 from desk.errors import Invalid
 from desk.listing import Found, Window, contains, page
 from desk.refs import Ref
@@ -26,6 +26,8 @@ from storage.seal import SealBroken, Sealer
 
 NOUN: Final = "integration"
 
+WEBHOOK: Final = "webhook"  # a system of the business's own that scenarios may ask
+
 # The keys of each kind that open something.
 SECRETS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
@@ -34,6 +36,7 @@ SECRETS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "n8n": frozenset({"api_key", "webhook_secret", "apiKey", "webhookSecret"}),
         "stripe": frozenset({"secret_key", "webhook_secret", "secretKey", "webhookSecret"}),
         "email": frozenset({"password", "smtp_password", "smtpPassword"}),
+        WEBHOOK: frozenset({"secret"}),
     }
 )
 KINDS: Final = tuple(SECRETS)
@@ -44,6 +47,8 @@ _SHOWN: Final = 4  # characters at the end, of secrets long enough to keep the r
 _LONG: Final = 12
 _MOST_BYTES: Final = 8192
 _DEEPEST: Final = 5
+_SHORTEST_SECRET: Final = 24
+_LONGEST_SECRET: Final = 200
 
 _i = table.c
 
@@ -61,6 +66,45 @@ class Integration:
     status: str
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A system of the business's own: where it is asked, and what the question is signed with."""
+
+    id: int
+    url: str
+    secret: str
+
+
+def webhook_named(db: Db, who: Actor, business_id: int, name: str) -> int | None:
+    """The id of the business's own system of that name, the oldest that is active; None when there is none."""
+    found: int | None = db.execute(
+        select(_i.id)
+        .where(
+            _i.tenant_id == who.tenant_id,
+            _i.business_id == business_id,
+            _i.kind == WEBHOOK,
+            _i.name == name,
+            _i.status == "active",
+        )
+        .order_by(_i.id)
+        .limit(1)
+    ).scalar_one_or_none()
+    return found
+
+
+def webhook(db: Db, who: Actor, integration_id: int, *, sealer: Sealer) -> Endpoint | None:
+    """The system behind an integration; None when it is gone, switched off, or its secret cannot be opened."""
+    row = db.execute(
+        select(table).where(
+            _i.tenant_id == who.tenant_id, _i.id == integration_id, _i.kind == WEBHOOK, _i.status == "active"
+        )
+    ).one_or_none()
+    secret = _secrets(row, sealer).get("secret") if row is not None else None
+    if row is None or not isinstance(secret, str):
+        return None
+    return Endpoint(row.id, str(row.config["url"]), secret)
 
 
 def find(
@@ -178,7 +222,25 @@ def _parted(
             secrets[key] = value
         else:
             plain[key] = value
+    if kind == WEBHOOK:
+        _check_webhook(plain, secrets)
     return plain, secrets
+
+
+def _check_webhook(plain: Mapping[str, JsonValue], secrets: Mapping[str, JsonValue]) -> None:
+    """Raises: Invalid, naming what is missing. Whether the address may be asked is not known here."""
+    if not isinstance(plain.get("url"), str):
+        raise Invalid("config.url", "Give the address that is asked, such as https://example.com/frontdesk.")
+    secret = secrets.get("secret")
+    if not isinstance(secret, str) or not _SHORTEST_SECRET <= len(secret) <= _LONGEST_SECRET:
+        raise Invalid(
+            "config.secret",
+            f"Give the secret that questions are signed with: {_SHORTEST_SECRET} to {_LONGEST_SECRET} characters.",
+        )
+    try:
+        webhooks.key(secret)
+    except Invalid as bad:
+        raise Invalid("config.secret", bad.message) from None
 
 
 def _is_secret(kind: str, key: str, value: JsonValue) -> bool:

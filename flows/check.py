@@ -24,7 +24,7 @@ from flows.definition import (
 )
 from flows.machine import COLLECT_OUTCOMES, all_nodes, interrupt_trigger, targets
 from flows.problems import Problem, did_you_mean
-from flows.registry import Registry, Result
+from flows.registry import Registry, Result, names_in
 from flows.words import placeholders
 
 # WhatsApp's sizes, the narrowest of the channels: up to 3 choices become buttons, up to 10 a list.
@@ -129,6 +129,12 @@ class _Linter:
             return
         for param in params:
             self.known((*path, "with", param), param, action.params, f"parameter of {name!r}", code="unknown_param")
+        for param in action.required:
+            if not params.get(param):
+                self.problem((*path, "call"), "missing_param", f"{name!r} needs {param!r} under `with`.")
+        for param in filter(None, (action.reads, action.fills)):
+            for slot in names_in(params.get(param)):
+                self.known((*path, "with", param), slot, self.scenario.slots, "slot")
         for slot in action.needs:
             if slot not in self.scenario.slots:
                 self.problem((*path, "call"), "missing_slot", f"{name!r} works on a slot {slot!r}; there is none.")
@@ -366,8 +372,10 @@ class _Linter:
                     used.add(slot)
                 case Branch(cases):
                     used |= {case.name for case in cases if case.subject == "slot"}
-                case Invoke(name) if name in self.registry.actions:
-                    used |= set(self.registry.actions[name].needs)
+                case Invoke(name, params) if name in self.registry.actions:
+                    action = self.registry.actions[name]
+                    listed = (names_in(params.get(param)) for param in (action.reads, action.fills))
+                    used |= {*action.needs, *chain.from_iterable(listed)}
                 case _:
                     pass
         for words in self.scenario.words.values():
@@ -392,6 +400,8 @@ class _Linter:
             if name in registry.actions:
                 for outcome in outcomes:
                     self.known((*path, "mock", name), outcome, registry.actions[name].outcomes, "outcome")
+        for slot in test.fills:
+            self.known((*path, "fills", slot), slot, scenario.slots, "slot")
         for fact in test.facts:
             self.known((*path, "facts", fact), fact, registry.facts, "fact")
         for number, turn in enumerate(test.turns):

@@ -184,12 +184,13 @@ class Test:
     """A conversation the scenario must survive before it may be published.
 
     `mock` gives the outcomes of an action or source, one after the other and the last again and again, or the labels
-    of what a source offers.
+    of what a source offers. `fills` are the values that actions set slots to; without one it is the slot's own name.
     """
 
     name: str
     turns: tuple[Turn, ...]
     mock: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fills: Mapping[str, Json] = field(default_factory=dict)
     facts: Mapping[str, Json] = field(default_factory=dict)
 
 

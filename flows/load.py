@@ -267,7 +267,7 @@ class _Reader:
         return Wording(text, short, voice, sms, self.texts(parts.get("keywords")))
 
     def test(self, item: Item) -> Test:
-        parts = self.fields(item, ("name", "mock", "facts", "turns"), "a test")
+        parts = self.fields(item, ("name", "mock", "fills", "facts", "turns"), "a test")
         for key in ("name", "turns"):
             if key not in parts:
                 self.problem(item.at, "missing", f"A test needs {key!r}.")
@@ -275,6 +275,7 @@ class _Reader:
             name=self.text(parts.get("name")),
             turns=tuple(self.turn(each) for each in self.entries(parts.get("turns"))),
             mock={name: self.texts(value) for name, value in self.mapping(parts.get("mock")).items()},
+            fills=self.params(parts.get("fills")),
             facts=self.params(parts.get("facts")),
         )
 

@@ -20,11 +20,28 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """An action for `call`. The first outcome is the one a rehearsal assumes. `needs` are slots it works on."""
+    """An action for `call`. The first outcome is the one a rehearsal assumes. `needs` are slots it works on.
+
+    `params` are those that `with` may give, `required` those of them that it must. `reads` and `fills` name parameters
+    that list slots: what the action looks at, and what its first outcome sets.
+    """
 
     outcomes: Mapping[str, Result]
     needs: tuple[str, ...] = ()
     params: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    reads: str = ""
+    fills: str = ""
+
+    def filled(self, outcome: str, params: Mapping[str, object]) -> tuple[str, ...]:
+        """The slots that an outcome sets because the parameters say so."""
+        return names_in(params.get(self.fills)) if self.fills and outcome == next(iter(self.outcomes)) else ()
+
+
+def names_in(param: object) -> tuple[str, ...]:
+    """The names that a parameter lists; one alone stands for a list of one."""
+    listed = param if isinstance(param, list) else [param]
+    return tuple(name for name in listed if isinstance(name, str))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from flows import definition, events
 from flows.definition import Collect, Json, Position
-from flows.drive import Perform, drive
+from flows.drive import drive
 from flows.effects import Ask, Call, Effect, Lookup, RunChild, Say
 from flows.machine import Compiled
 from flows.registry import Action, Registry, Result, Source
@@ -20,6 +20,8 @@ from flows.words import fill
 # What a customer's words mean at an open question, and which slots the first message fills.
 Interpreter: TypeAlias = Callable[[str, Compiled, Run, datetime], events.Event]
 Opening: TypeAlias = Callable[[str, Compiled, datetime], Mapping[str, SlotValue]]
+# What a source offers. Actions are never done in a rehearsal: they have their first outcome, or the mocked one.
+Offers: TypeAlias = Callable[[Lookup, Run], events.Found]
 
 
 class Said(NamedTuple):
@@ -67,12 +69,12 @@ def run_tests(
     *,
     interpret: Interpreter | None = None,
     opening: Opening | None = None,
-    perform: Perform | None = None,
+    offers: Offers | None = None,
 ) -> tuple[Verdict, ...]:
     """Play all tests of the scenario from `now` on a virtual clock.
 
-    Without `interpret` words are matched literally (`read_plainly`). What a test does not mock is left to `perform`,
-    and without one goes well: actions have their first outcome, sources offer two things.
+    Without `interpret` words are matched literally (`read_plainly`). What a test does not mock goes well: actions
+    have their first outcome, sources offer what `offers` says, and without that two things.
     """
     results = []
     for index, test in enumerate(scenario.scenario.tests):
@@ -81,10 +83,11 @@ def run_tests(
             registry,
             now,
             mock=test.mock,
+            fills=test.fills,
             facts=test.facts,
             interpret=interpret or read_plainly,
             opening=opening,
-            perform=perform,
+            offers=offers,
         )
         turns: list[TurnResult] = []
         for number, turn in enumerate(test.turns):
@@ -107,10 +110,11 @@ class Rehearsal:
     registry: Registry
     now: datetime
     mock: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fills: Mapping[str, Json] = field(default_factory=dict)
     facts: Mapping[str, Json] = field(default_factory=dict)
     interpret: Interpreter = field(default_factory=lambda: read_plainly)
     opening: Opening | None = None
-    perform: Perform | None = None
+    offers: Offers | None = None
     lang: str = ""
     run: Run | None = None
     used: dict[str, int] = field(default_factory=dict)
@@ -170,10 +174,10 @@ class Rehearsal:
             turn = self.used.get(name, 0)
             self.used[name] = turn + 1
             return self._report(effect, mocked[min(turn, len(mocked) - 1)])
-        if mocked is None and self.perform is not None:
-            return self.perform(effect, run)
         if isinstance(effect, Call):
             return self._report(effect, next(iter(known), "error"))
+        if mocked is None and self.offers is not None:
+            return self.offers(effect, run)
         labels = (f"{name} 1", f"{name} 2") if mocked is None else mocked
         if not labels and known:
             return self._report(effect, next(iter(known)))
@@ -190,7 +194,10 @@ class Rehearsal:
     def _report(self, effect: Call | Lookup, outcome: str) -> events.Outcome:
         result = self._outcomes(effect).get(outcome, Result())
         slots: dict[str, SlotValue | None] = dict.fromkeys(result.clears)
-        slots.update((name, SlotValue(name, name)) for name in result.sets)
+        also = self.registry.actions[effect.action].filled(outcome, effect.params) if isinstance(effect, Call) else ()
+        for name in (*result.sets, *also):
+            value = self.fills.get(name, name)
+            slots[name] = SlotValue(value, str(value))
         return events.Outcome(outcome, slots, {name: name for name in result.args}, effect.ticket)
 
     def _offer(self, effect: Lookup, labels: tuple[str, ...]) -> events.Found:

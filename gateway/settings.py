@@ -201,6 +201,7 @@ class Webhooks(Section):
     allowed_networks: tuple[IPvAnyNetwork, ...] = ()
     at_once: Annotated[int, Field(ge=1, le=1000)] = 16
     timeout_s: Seconds = 15.0
+    question_timeout_s: Seconds = 10.0
     disable_after_days: Annotated[int, Field(ge=1, le=30)] = 5
 
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 import structlog
 from sqlalchemy import select
 
+from bots import asking as bots_ask
 from channels.errors import SendError
 from desk import businesses, events
 from desk.calendar import bookings, reminders
@@ -15,7 +16,7 @@ from desk.calendar.claims import Freed
 from desk.inbox import handling, survey
 from desk.who import Actor
 from gateway.context import House
-from gateway.jobs import broadcasts, inbox, mail, transfers, webhooks
+from gateway.jobs import asking, broadcasts, inbox, mail, transfers, webhooks
 from gateway.jobs.cues import play_job
 from gateway.jobs.worker import Handler
 from gateway.pipeline import outbox
@@ -70,18 +71,13 @@ async def waitlist_offer(house: House, job: Job) -> None:
     await play_job(house, job, "waitlist_offer", _of_waitlist)
 
 
-async def outcome(house: House, job: Job) -> None:
-    """Hand the result of slow work to the conversation that waits for it."""
-    await play_job(house, job, "outcome", lambda _, job: int(str(job.payload["conversation_id"])))
-
-
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {
         outbox.KIND: send,
         reminders.KIND: reminder,
         bookings.FREED: waitlist_freed,
         waiting.OFFER: waitlist_offer,
-        "outcome": outcome,
+        bots_ask.KIND: asking.ask,
         survey.KIND: inbox.csat,
         handling.RESUME: inbox.resume,
         broadcasts.KIND: broadcasts.write,
@@ -96,7 +92,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
 )
 
 # Work that waits on somebody else's server, done apart: it can be slow without making anybody else wait.
-APART = frozenset({events.KIND})
+APART = frozenset({events.KIND, bots_ask.KIND})
 
 
 def _offer_freed(db: Db, job: Job, *, now: datetime) -> None:

@@ -47,7 +47,7 @@ async def deliver(house: House, job: Job) -> None:
     letter = await house.store.write(_begin, house, job, now=house.clock.now())
     if letter is None:
         return
-    body, headers = signed(letter, now=house.clock.now())
+    body, headers = signed(letter.uid, letter.body, letter.secrets, now=house.clock.now())
     loop = asyncio.get_running_loop()
     started = loop.time()
     answer: Answer | None = None
@@ -70,20 +70,24 @@ async def deliver(house: House, job: Job) -> None:
     log.info("webhook", delivery=letter.id, subscription=letter.subscription_id, status=reply.status, why=reply.error)
 
 
-def signed(letter: Letter, *, now: datetime) -> tuple[bytes, Mapping[str, str]]:
-    """The body and headers of a try, signed with every secret that counts now."""
+def signed(
+    uid: str, content: Mapping[str, JsonValue], secrets: Sequence[str], *, now: datetime
+) -> tuple[bytes, Mapping[str, str]]:
+    """The body and headers of a try, signed with every secret that counts now, the newest first.
+
+    `content` has event, timestamp and data.
+    """
     from standardwebhooks import Webhook  # brings an HTTP library along that nothing else needs
 
-    told = {name: _plain(letter.body[name]) for name in ("event", "timestamp", "data")}
-    newest = letter.secrets[0].encode()
-    told["signature"] = f"sha256={hmac.new(newest, orjson.dumps(told), hashlib.sha256).hexdigest()}"
+    told = {name: _plain(content[name]) for name in ("event", "timestamp", "data")}
+    told["signature"] = f"sha256={hmac.new(secrets[0].encode(), orjson.dumps(told), hashlib.sha256).hexdigest()}"
     body = orjson.dumps(told)
     moment = now.astimezone(UTC)
-    signatures = [Webhook(webhooks.key(one)).sign(letter.uid, moment, body.decode()) for one in letter.secrets]
+    signatures = [Webhook(webhooks.key(one)).sign(uid, moment, body.decode()) for one in secrets]
     return body, {
         "Content-Type": "application/json",
         "User-Agent": "Frontdesk-Webhooks/1",
-        "webhook-id": letter.uid,
+        "webhook-id": uid,
         "webhook-timestamp": str(int(moment.timestamp())),
         "webhook-signature": " ".join(signatures),
     }

@@ -70,6 +70,7 @@ class Receiver:
         self.url = ""
         self.secrets: dict[str, str] = {}
         self.trouble: dict[str, Trouble] = {}
+        self.answers: dict[str, Any] = {}  # what a path says, as JSON, when all is well
         self.received: list[Received] = []
         self.hanging = 0  # requests that are held without an answer right now
         self._clock = clock
@@ -134,7 +135,7 @@ class Receiver:
             return await self._misbehave(request, trouble)
         if problem is not None:
             return web.json_response({"problem": problem}, status=401)
-        return web.json_response({"ok": True})
+        return web.json_response(self.answers.get(request.path, {"ok": True}))
 
     async def _misbehave(self, request: web.Request, trouble: Trouble) -> web.StreamResponse:
         match trouble.kind:

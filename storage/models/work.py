@@ -155,7 +155,7 @@ integrations = Table(
     uid_column(),
     Column("tenant_id", BigId, ForeignKey("tenants.id"), nullable=False, index=True),
     Column("business_id", BigId, ForeignKey("businesses.id", ondelete="CASCADE"), nullable=False),
-    Column("kind", String(20), nullable=False),  # twilio, eleven_labs, n8n, stripe, email
+    Column("kind", String(20), nullable=False),  # twilio, eleven_labs, n8n, stripe, email, webhook
     Column("name", String(200), nullable=False, server_default=""),
     Column("config", type_json, nullable=False),  # what is no secret
     Column("secrets", Text),  # sealed JSON: {"auth_token": "…"}

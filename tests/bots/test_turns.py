@@ -111,7 +111,7 @@ def test_a_reminder_of_a_visit_that_has_moved_since_is_dropped(stage: Stage) -> 
 
 def test_a_late_result_of_slow_work_is_dropped(stage: Stage) -> None:
     stage.says("book")
-    assert stage.cue("outcome", ticket=7, name="done", slots={}, args={}) == ""
+    assert stage.cue("outcome", call="of another time", name="done", slots={}) == ""
     assert stage.place == "book.service"
 
 

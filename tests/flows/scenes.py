@@ -27,6 +27,7 @@ REGISTRY = Registry(
             params=("notify",),
         ),
         "answer_faq": Action({"answered": Result(args=("answer",)), "unknown": Result()}),
+        "consult": Action({"done": Result(), "error": Result()}, params=("to", "sets"), required=("to",), fills="sets"),
         "work": Action({"done": Result(), "error": Result()}, params=("hard",)),
     },
     sources={

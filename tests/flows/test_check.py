@@ -102,6 +102,12 @@ def test_one_slip_is_found_where_it_is(damage: tuple[str, str], found: list[str]
         ("a: {goto: scenario:handoff}", "{}", []),
         (f"a: {{branch: [{{slot: s, equals: 1, then: '='}}], else: z}}\nz: {END}", TEXT, ["endless", "endless"]),
         (f"a: {{call: hold_slot, outcomes: {{held: z, taken: z, error: z}}}}\nz: {END}", "{}", ["missing_slot"] * 2),
+        (f"a: {{call: consult, outcomes: {{done: z, error: z}}}}\nz: {END}", "{}", ["missing_param"]),
+        (
+            f"a: {{call: consult, with: {{to: x, sets: [s, u]}}, outcomes: {{done: z, error: z}}}}\nz: {END}",
+            TEXT,
+            ["unknown_slot"],
+        ),
         (f"a: {ASK}\nz: {END}", "{s: {type: choice}}", ["no_choices"]),
         (f"a: {ASK}\nz: {END}", "{s: {type: text}, t: {type: text}}", ["unused_slot"]),
         (f"a: {ASK}\nz: {END}", "{s: {type: text, after: t}, t: {type: text}}", []),

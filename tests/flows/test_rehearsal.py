@@ -7,8 +7,8 @@ import pytest
 from flows import machine
 from flows.definition import Position
 from flows.drive import drive
-from flows.effects import Call, Lookup
-from flows.events import Answer, Event, Found, Outcome
+from flows.effects import Lookup
+from flows.events import Answer, Event, Found
 from flows.load import load
 from flows.machine import Compiled
 from flows.state import Run, SlotValue
@@ -78,14 +78,13 @@ def test_real_understanding_and_real_results_can_be_put_in() -> None:
     def opening(text: str, scenario: Compiled, now: datetime) -> dict[str, SlotValue]:
         return dict(values(service=text))
 
-    def perform(effect: Call | Lookup, run: Run) -> Outcome | Found | None:
-        return Found(options("Monday")) if isinstance(effect, Lookup) else None
+    def offers(effect: Lookup, run: Run) -> Found:
+        return Found(options("Monday"), ticket=effect.ticket)
 
-    rehearsal = Rehearsal(BOOK, REGISTRY, NOW, interpret=understand, opening=opening, perform=perform)
+    rehearsal = Rehearsal(BOOK, REGISTRY, NOW, interpret=understand, opening=opening, offers=offers)
     assert rehearsal.hear("haircut").run.node == "when"
     assert rehearsal.hear("monday").said == (Said("ask_name", "What name shall we put down?"),)
-    last = rehearsal.hear("Maria")
-    assert (told(last.effects), last.run.waiting) == (["Call"], "call")
+    assert rehearsal.hear("Maria").run.node == "confirm"
 
 
 def test_said_is_what_a_customer_would_read() -> None:

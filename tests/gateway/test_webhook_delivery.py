@@ -326,7 +326,7 @@ async def test_a_process_that_dies_after_sending_sends_the_same_id_again(stage: 
     letter = await house.store.write(deliveries.begin, delivery_id, house.sealer, now=house.clock.now())
     assert letter is not None
     assert made["secret"] not in repr(letter)
-    body, headers = job.signed(letter, now=house.clock.now())
+    body, headers = job.signed(letter.uid, letter.body, letter.secrets, now=house.clock.now())
     await house.outside.ask("POST", letter.url, body=body, headers=headers, timeout_s=5)  # and here it dies
     await stage.desk.work()
     assert len(stage.receiver.received) == 1  # the lease is still its

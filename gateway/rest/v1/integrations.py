@@ -1,5 +1,6 @@
 """`/integrations`: other services that a business has connected. What is secret goes in and never comes out."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
@@ -12,7 +13,7 @@ from gateway.rest.v1.fields import one_of
 
 routes = Routes("Integrations")
 
-Type = Literal["twilio", "eleven_labs", "n8n", "stripe", "email"]
+Type = Literal["twilio", "eleven_labs", "n8n", "stripe", "email", "webhook"]
 Status = Literal["active", "inactive", "error"]
 Config = Annotated[
     dict[Annotated[str, Field(min_length=1, max_length=100)], JsonValue],
@@ -105,6 +106,7 @@ async def index(call: Call, query: Filter) -> Page[Integration]:
 
 @routes.post("/integrations", scope="integrations:write", summary="Connect a service")
 async def create(call: Call, body: NewIntegration) -> Integration:
+    await _check(call, body.type, body.config)
     made = await call.write(integrations.add, **_ours(body.values()), sealer=call.house.sealer, now=call.now)
     return Integration.of(made)
 
@@ -116,6 +118,7 @@ async def read(call: Call, integration_id: Uid) -> Integration:
 
 @routes.put("/integrations/{integration_id}", scope="integrations:write", summary="Replace an integration's settings")
 async def replace(call: Call, integration_id: Uid, body: NewIntegration) -> Integration:
+    await _check(call, body.type, body.config)
     values, sealer = _ours(body.values()), call.house.sealer
     return Integration.of(await call.write(integrations.change, integration_id, values, sealer=sealer, now=call.now))
 
@@ -123,13 +126,23 @@ async def replace(call: Call, integration_id: Uid, body: NewIntegration) -> Inte
 @routes.patch("/integrations/{integration_id}", scope="integrations:write", summary="Change an integration's settings")
 async def change(call: Call, integration_id: Uid, body: IntegrationChange) -> Integration:
     """`config` is replaced as a whole."""
-    values, sealer = _ours(body.changes()), call.house.sealer
+    sealer = call.house.sealer
+    if "url" in body.config:
+        await _check(call, (await call.read(integrations.get, integration_id, sealer=sealer)).kind, body.config)
+    values = _ours(body.changes())
     return Integration.of(await call.write(integrations.change, integration_id, values, sealer=sealer, now=call.now))
 
 
 @routes.delete("/integrations/{integration_id}", scope="integrations:write", summary="Disconnect a service")
 async def remove(call: Call, integration_id: Uid) -> None:
     await call.write(integrations.remove, integration_id, now=call.now)
+
+
+async def _check(call: Call, kind: str, config: Mapping[str, JsonValue]) -> None:
+    """Raises: Invalid, when this is an address to be asked, and it may not be asked"""
+    url = config.get("url")
+    if kind == integrations.WEBHOOK and isinstance(url, str):
+        await call.house.outside.check(url, field="config.url")
 
 
 def _ours(values: dict[str, Any]) -> dict[str, Any]:
