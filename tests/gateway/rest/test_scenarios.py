@@ -66,8 +66,8 @@ async def test_a_version_is_brought_back_and_a_scenario_taken_away(api: Client) 
     await api.post(f"{one}/publish", status=200)
     await api.patch(one, {"source": LONGER})
     await api.post(f"{one}/publish", status=200)
-    audited = (await api.get(f"/audit?noun=scenario&noun_id={one.rpartition('/')[2]}&action=scenario.published"))["items"]
-    assert [each["after"]["version"] for each in audited] == [2, 1]
+    audited = await api.get(f"/audit?noun_id={one.rpartition('/')[2]}&action=scenario.published")
+    assert [each["after"]["version"] for each in audited["items"]] == [2, 1]
     versions = await api.get(f"{one}/versions/")
     assert [(each["number"], each["is_current"]) for each in versions["items"]] == [(2, True), (1, False)]
     assert (await api.get(f"{one}/versions/1"))["source"] == EXAMPLE
