@@ -2,20 +2,20 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 
 import structlog
 from aiohttp import web
 
 from desk import events
-from gateway import errors, health
+from gateway import collector, errors, health
 from gateway.auth import pages
 from gateway.context import House
 from gateway.hooks import routes, webchat
-from gateway.inbox import server as inbox
-from gateway.inbox.server import Timings
+from gateway.inbox import door
+from gateway.inbox.door import Timings
 from gateway.jobs.handlers import APART, HANDLERS
 from gateway.jobs.schedule import Sweeper
 from gateway.jobs.worker import Worker
@@ -23,6 +23,8 @@ from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
 from gateway.rest import dispatch, docs
 from gateway.rest.app import surface as dashboard
+from gateway.rest.mount import Mount
+from gateway.rest.surface import Surface
 from gateway.rest.v1 import aliases
 from gateway.rest.v1 import surface as v1
 from gateway.slow import Patience
@@ -48,14 +50,18 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     routes.add_routes(app)
     webchat.add_routes(app)
     app[errors.SURFACES] = surfaces = (v1.make(), dashboard.make())
-    for surface in (*surfaces, *map(aliases.of, surfaces[:1])):
-        dispatch.add_surface(app, house, surface)
+    app.router.register_resource(Mount("/api", partial(_fill, house, surfaces)))
     docs.add_routes(app)
     pages.add_routes(app)
     health.add_routes(app)
-    inbox.mount(app, house, timings)
+    door.mount(app, house, timings)
     app.on_response_prepare.append(_say_little)
     return app
+
+
+def _fill(house: House, surfaces: Sequence[Surface], router: web.UrlDispatcher) -> None:
+    for surface in (*surfaces, aliases.of(surfaces[0])):
+        dispatch.add_surface(router, house, surface)
 
 
 async def _say_little(_request: web.Request, response: web.StreamResponse) -> None:
@@ -124,10 +130,7 @@ async def until_stopped(ready: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    # What is there now stays: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    collector.settle()
     ready()
     await stop.wait()
     log.info("stopping")

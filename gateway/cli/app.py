@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from gateway import collector
+
 app = typer.Typer(
     name="frontdesk",
     help="The front desk for service businesses: customers book by text, people take over when it matters.",
@@ -30,6 +32,7 @@ File = Annotated[Path, typer.Argument(help="A scenario, as YAML or JSON.", show_
 @app.command()
 def run(config: Config = None) -> None:
     """Start everything in one process: the server, the jobs and, in the demo, a simulated phone network."""
+    collector.pause()
     from gateway.cli import run as runs
 
     runs.run(config)
@@ -38,6 +41,7 @@ def run(config: Config = None) -> None:
 @app.command()
 def serve(config: Config = None) -> None:
     """Start the HTTP server alone; jobs are left to `frontdesk worker`."""
+    collector.pause()
     from gateway.cli import run as runs
 
     runs.serve(config)
@@ -46,6 +50,7 @@ def serve(config: Config = None) -> None:
 @app.command()
 def worker(config: Config = None) -> None:
     """Do jobs alone: what is to be sent, reminders, everything that falls due."""
+    collector.pause()
     from gateway.cli import run as runs
 
     runs.work(config)

@@ -6,6 +6,7 @@ import ipaddress
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from sqlalchemy.engine import make_url
@@ -17,7 +18,9 @@ from gateway.cli import database
 from gateway.cli.settings import load, plain_words
 from gateway.context import open_house
 from gateway.settings import Settings
-from simulators.twilio import Account, Number, TwilioSimulator
+
+if TYPE_CHECKING:
+    from simulators.twilio import TwilioSimulator
 
 _PHONE = "+15125550123"  # somebody who is not in the demo's address book
 _PACE_S = 0.3  # between two states of a message that is under way
@@ -114,8 +117,10 @@ def _next_port(settings: Settings) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _phone_network(settings: Settings) -> AsyncIterator[TwilioSimulator]:
+async def _phone_network(settings: Settings) -> AsyncIterator["TwilioSimulator"]:
     """A phone network that reports to us, on the port after ours or, if that is taken, on any."""
+    from simulators.twilio import Account, Number, TwilioSimulator
+
     server = settings.server
     simulator = TwilioSimulator(
         accounts=[Account(sid=demo.TWILIO_ACCOUNT, auth_token=demo.TWILIO_TOKEN)],

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -24,6 +24,7 @@ from gateway.auth.schemes import COOKIE
 from gateway.auth.schemes import TOPIC as SIGN_INS_TOPIC
 from gateway.context import House
 from gateway.inbox import handlers, rooms, roster
+from gateway.inbox.door import Timings
 from gateway.inbox.events import SignedOut, refusal
 from gateway.inbox.feed import Feed
 from gateway.inbox.presence import Typing, Typist, everybody, viewers
@@ -35,25 +36,11 @@ from storage.store import StoreUnavailable
 
 log = structlog.get_logger()
 
-PATH: Final = "/socket.io"
 _K = TypeVar("_K")
 READS: Final = "conversations:read"
 _PER_CALLER: Final = 50  # connections of one person or program
 _EVENTS: Final = (20.0, 100.0)  # a second, at once
 _PATIENCE: Final = 200  # events over that limit, after which the connection ends
-
-
-@dataclass(frozen=True, slots=True)
-class Timings:
-    """`grace_s`: so long somebody who closed the last tab is still shown. `sweep_s`: how often passes are checked.
-    `seen_s`: how often it is noted who is connected; below a fourth of `people.HERE_FOR`.
-    """
-
-    grace_s: float = 4.0
-    typing_s: float = 6.0
-    sweep_s: float = 2.0
-    seen_s: float = 20.0
-    nameless_s: float = 10.0  # an open connection may be without anybody who has signed in
 
 
 @dataclass(slots=True)
@@ -89,7 +76,7 @@ class Inbox:
     def __init__(
         self,
         house: House,
-        timings: Timings = Timings(),
+        timings: Timings,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.house = house
@@ -408,29 +395,6 @@ class Inbox:
         self.emit("signed_out", SignedOut(reason=reason, message=message), connection.sid)
         await self.sockets.disconnect(connection.sid)
         log.info("live inbox closed", tenant=connection.tenant_id, user=connection.principal.user_id, reason=reason)
-
-
-INBOX: web.AppKey[Inbox] = web.AppKey("inbox")
-
-
-def mount(app: web.Application, house: House, timings: Timings) -> Inbox:
-    """Serve the live inbox at /socket.io/ for as long as the application runs."""
-    inbox = app[INBOX] = Inbox(house, timings)
-
-    async def living(_: web.Application) -> AsyncIterator[None]:
-        await inbox.start()
-        yield
-
-    async def stop(_: web.Application) -> None:
-        await inbox.stop()
-
-    for path in (PATH, f"{PATH}/"):
-        for method in ("GET", "POST", "OPTIONS"):
-            app.router.add_route(method, path, inbox.handle)
-    app.cleanup_ctx.append(living)
-    # Before the server waits for what is being answered: open connections are, for as long as they last.
-    app.on_shutdown.append(stop)
-    return inbox
 
 
 def _is_over(card: Pass, now: datetime) -> bool:

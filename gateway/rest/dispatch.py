@@ -35,13 +35,13 @@ _SEALED: Final = "sealed:"  # how an answer with a secret in it is kept; JSON ne
 _WAITS_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # for the answer to an equal request that is still being worked on
 
 
-def add_surface(app: web.Application, house: House, surface: Surface) -> None:
+def add_surface(router: web.UrlDispatcher, house: House, surface: Surface) -> None:
     """Mount every route, with and without a trailing slash."""
     for route in surface.routes:
         handler = _handler(house, surface, route)
         path = surface.prefix + route.path
         for spelling in (path, f"{path}/"):
-            app.router.add_route(route.method, spelling, handler)
+            router.add_route(route.method, spelling, handler)
 
 
 def _handler(house: House, surface: Surface, route: Route) -> HttpHandler:

@@ -1,6 +1,7 @@
 """The documents of all surfaces: as OpenAPI for programs, and as a page for people, without a byte from elsewhere."""
 
-from collections.abc import Awaitable, Callable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import lru_cache
 from html import escape
 from pathlib import Path
@@ -28,7 +29,7 @@ def add_routes(app: web.Application) -> None:
 
 def _document(surface: Surface) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def document(request: web.Request) -> web.Response:
-        found = _of(surface, request.app[health.HOUSE].settings.server.public_url)
+        found = await asyncio.to_thread(_of, surface, request.app[health.HOUSE].settings.server.public_url)
         return web.Response(body=orjson.dumps(found), content_type="application/json")
 
     return document
@@ -42,9 +43,13 @@ def _of(surface: Surface, server: str) -> dict[str, Any]:
 async def page(request: web.Request) -> web.Response:
     """Every route of every surface on one page, to be read, searched and printed."""
     server = request.app[health.HOUSE].settings.server.public_url
-    html = "".join(_page([(surface, _of(surface, server)) for surface in request.app[errors.SURFACES]]))
+    html = await asyncio.to_thread(_html, request.app[errors.SURFACES], server)
     headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
     return web.Response(text=html, content_type="text/html", headers=headers)
+
+
+def _html(surfaces: Sequence[Surface], server: str) -> str:
+    return "".join(_page([(surface, _of(surface, server)) for surface in surfaces]))
 
 
 def _page(documents: list[tuple[Surface, dict[str, Any]]]) -> Iterator[str]:

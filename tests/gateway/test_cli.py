@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -37,7 +38,7 @@ def call(*words: str, env: Mapping[str, str], typed: str = "") -> subprocess.Com
 
 
 def get(port: str, path: str) -> tuple[int, bytes]:
-    line = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5)
+    line = http.client.HTTPConnection("127.0.0.1", int(port), timeout=PATIENCE_S)
     with contextlib.closing(line):
         line.request("GET", path)
         answer = line.getresponse()
@@ -98,6 +99,34 @@ def test_run_serves_says_what_to_try_and_stops_when_asked(tmp_path: Path) -> Non
     assert "curl" in said
     assert "frontdesk chat" in said
     assert rows(tmp_path, "SELECT count(*) FROM services") == [(6,)]
+
+
+def test_a_start_imports_nothing_that_only_some_need() -> None:
+    seldom = ["alembic", "email_validator", "redis", "requests", "socketio", "simulators", "gateway.rest.v1.customers"]
+    seen = f"import sys, gateway.cli.app, gateway.cli.run; print(*sys.modules.keys() & {seldom!r})"
+    ran = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    assert ran.stdout.split() == []
+
+
+def test_whoever_calls_first_waits_a_moment_and_is_answered(tmp_path: Path) -> None:
+    env = environment(tmp_path, TWILIO_AUTH_TOKEN=TOKEN, TWILIO_ACCOUNT_SID="AC" + "0" * 32)
+    calls = {
+        "/api/v1/customers": 401,
+        "/api/customers": 401,
+        "/api/v1/customers/": 401,
+        "/api/v1/nothing": 404,
+        "/api/v1/auth/login": 405,
+        "/api/v1/openapi.json": 200,
+        "/socket.io/?EIO=4&transport=polling": 200,
+        "/docs": 200,
+    }
+    with running(env) as process, ThreadPoolExecutor(len(calls) + 1) as callers:
+        booked = callers.submit(post, env["PORT"], "+15125550178", "hi")
+        answers = dict(zip(calls, callers.map(lambda path: get(env["PORT"], path)[0], calls), strict=True))
+        assert answers == calls
+        assert "Book a visit" in booked.result()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
 
 
 def test_a_conversation_survives_kill_9_between_any_two_steps(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def make() -> Surface:
         title="Frontdesk dashboard API",
         version="1",
         description="What the dashboard's own pages call, with a session cookie.",
-        routes=[route for routes in all_routes() for route in routes],
+        load=lambda: [route for routes in all_routes() for route in routes],
         error=error,
         error_schema=_ERROR,
         invalid_status=400,

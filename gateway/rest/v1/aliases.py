@@ -22,7 +22,7 @@ _SUNSET: Final = date(2027, 12, 31)
 @cache
 def of(v1: Surface) -> Surface:
     """`v1` once more, under the unversioned prefix."""
-    return replace(v1, name="v1 unversioned", prefix=PREFIX, routes=[*_routes(v1)])
+    return replace(v1, name="v1 unversioned", prefix=PREFIX, load=lambda: [*_routes(v1)])
 
 
 def _routes(v1: Surface) -> Iterator[Route]:

@@ -64,7 +64,7 @@ def make() -> Surface:
         title="Frontdesk API",
         version="1",
         description="Customers, conversations, appointments and everything else of a front desk.",
-        routes=[route for routes in all_routes() for route in routes],
+        load=lambda: [route for routes in all_routes() for route in routes],
         error=error,
         error_schema=_ERROR,
         invalid_status=422,

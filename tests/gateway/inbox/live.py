@@ -13,7 +13,8 @@ from sqlalchemy import select
 
 from gateway.app import make_app
 from gateway.context import House, open_house
-from gateway.inbox.server import INBOX, Timings
+from gateway.inbox.door import DOOR, Timings
+from gateway.inbox.server import Inbox
 from storage.models.conversations import conversations
 from tests.clock import FakeClock
 from tests.gateway import front
@@ -85,10 +86,16 @@ class Desk(front.Front):
     """A front desk whose live inbox can be looked into."""
 
     def __init__(
-        self, house: House, app: web.Application, http: aiohttp.ClientSession, url: str, clock: FakeClock
+        self,
+        house: House,
+        app: web.Application,
+        http: aiohttp.ClientSession,
+        url: str,
+        clock: FakeClock,
+        inbox: Inbox,
     ) -> None:
         super().__init__(house, app, http, url, clock)
-        self.inbox = app[INBOX]
+        self.inbox = inbox
 
 
 @contextlib.asynccontextmanager
@@ -105,7 +112,7 @@ async def opened(
         await web.TCPSite(runner, "127.0.0.1", port).start()
         try:
             async with aiohttp.ClientSession() as http:
-                yield Desk(house, app, http, f"http://localhost:{port}", clock)
+                yield Desk(house, app, http, f"http://localhost:{port}", clock, await app[DOOR].open())
         finally:
             await runner.cleanup()
 

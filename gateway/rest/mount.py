@@ -1,0 +1,79 @@
+"""Routes that are made when the first of them is asked for.
+
+Some five hundred models and their routes take half a second and ten megabytes; webhooks and /healthz need none of them, so
+a process answers before they are there, and one that nobody calls over REST never makes them.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any
+
+from aiohttp import web
+from yarl import URL
+
+from gateway import collector
+
+
+class Mount(web.AbstractResource):
+    """Everything below `prefix` that no other resource of the router takes; `fill` adds the routes, in a thread."""
+
+    def __init__(self, prefix: str, fill: Callable[[web.UrlDispatcher], None]) -> None:
+        super().__init__()
+        self._prefix = prefix
+        self._fill = fill
+        self._making: asyncio.Task[web.UrlDispatcher] | None = None
+
+    @cached_property
+    def _inner(self) -> web.UrlDispatcher:
+        inner = web.UrlDispatcher()
+        self._fill(inner)
+        inner.freeze()
+        return inner
+
+    async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo | None, set[str]]:
+        """The route that takes the request, or the methods that its path would take."""
+        if "_inner" not in vars(self):
+            await self._make()
+        found = await self._inner.resolve(request)
+        refused = found.http_exception
+        if refused is None:
+            return found, set()
+        return None, set(refused.allowed_methods) if isinstance(refused, web.HTTPMethodNotAllowed) else set()
+
+    async def _make(self) -> None:
+        """Returns when the routes are there. Others go on meanwhile, and whoever loses patience stops nobody else."""
+        if self._making is None:
+            self._making = asyncio.create_task(asyncio.to_thread(lambda: self._inner), name="routes")
+        making = self._making
+        try:
+            await asyncio.shield(making)
+        finally:
+            if making.done():
+                self._making = None
+                collector.settle_again()
+
+    # What else a resource can be asked.
+
+    @property
+    def canonical(self) -> str:
+        return self._prefix
+
+    def url_for(self, **_: str) -> URL:
+        return URL.build(path=self._prefix)
+
+    def add_prefix(self, prefix: str) -> None:
+        """Raises: RuntimeError, always: the routes know their whole path."""
+        raise RuntimeError("a mount stays where it is")
+
+    def get_info(self) -> Any:
+        return {"prefix": self._prefix}
+
+    def raw_match(self, path: str) -> bool:
+        return False
+
+    def __len__(self) -> int:
+        return len(self._inner.routes())
+
+    def __iter__(self) -> Iterator[web.AbstractRoute]:
+        return iter(self._inner.routes())
