@@ -33,6 +33,8 @@ _RANKS: Mapping[str, int] = {
 }
 
 _SAID = ("accepted", "queued")
+# Known not to have got through, so that saying it again doubles nothing.
+LOST = ("failed", "undelivered", "refused")
 
 StatusChange = Literal["changed", "ignored", "unknown"]
 

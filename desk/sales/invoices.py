@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Row, and_, delete, false, insert, or_, select, update
 
-from desk import audit, customer_book, events, money, records, refs
+from desk import audit, customer_book, events, messages, money, records, refs
 from desk.calendar import zones
 from desk.errors import Invalid, WrongState
 from desk.listing import Found, Window, contains, page
@@ -24,6 +24,8 @@ from desk.work import whose
 from storage.base import Db, JsonValue
 from storage.models.businesses import businesses
 from storage.models.calendar import appointments
+from storage.models.conversations import conversations
+from storage.models.conversations import messages as messages_table
 from storage.models.customers import customers
 from storage.models.work import counters, invoice_lines, service_requests
 from storage.models.work import invoices as table
@@ -31,6 +33,7 @@ from storage.session import Conflict, attempt
 
 NOUN: Final = "invoice"
 STATUSES: Final = ("draft", "sent", "paid", "cancelled", "overdue")
+NO_ADDRESS: Final = "no_address"
 _PRIVATE: Final = ("notes",)
 _MOST_CENTS: Final = 10**12  # on one invoice
 _COUNTER: Final = "invoice"  # in `counters`; `invoice:17` is a number that is free again
@@ -71,6 +74,23 @@ class Amounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Telling:
+    """How the customer was told of it: the message, or without one `error_code` with the reason."""
+
+    message_uid: str | None
+    conversation_uid: str | None
+    channel: str | None
+    status: str | None  # of the message
+    error_code: str | None
+    error_text: str | None
+
+    @property
+    def got_through(self) -> bool:
+        """As far as anybody knows yet."""
+        return self.status is not None and self.status not in messages.LOST
+
+
+@dataclass(frozen=True, slots=True)
 class Invoice:
     """`status` as people see it: draft, sent, overdue, paid, cancelled."""
 
@@ -89,6 +109,7 @@ class Invoice:
     notes: str
     due_date: date | None
     sent_at: datetime | None
+    telling: Telling | None
     paid_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -278,6 +299,17 @@ def become(db: Db, who: Actor, ref: Ref, status: str, *, paid_at: datetime | Non
     return found
 
 
+def told(db: Db, who: Actor, ref: Ref, *, message_id: int | None, now: datetime) -> Invoice:
+    """The invoice with the message that tells the customer of it; None: no channel reaches them.
+
+    Raises: NotFound
+    """
+    values = {"message_id": message_id, "untold_for": NO_ADDRESS if message_id is None else None}
+    row = refs.row(db, table, who, ref, NOUN)
+    db.execute(update(table).where(_i.id == row.id).values(**values))
+    return _read(db, row.id, now)
+
+
 _BEFORE: Final[Mapping[str, Collection[str]]] = {
     "sent": ("draft",),
     "paid": ("draft", "sent"),
@@ -461,9 +493,20 @@ def _one(row: Any, now: datetime) -> Invoice:
         notes=row.notes,
         due_date=row.due_date,
         sent_at=row.sent_at,
+        telling=_telling(row),
         paid_at=row.paid_at,
         created_at=row.created_at,
         updated_at=row.updated_at,
+    )
+
+
+def _telling(row: Any) -> Telling | None:
+    if row.message_uid is None and row.untold_for is None:
+        return None
+    if row.message_uid is None:
+        return Telling(None, None, None, None, row.untold_for, "No channel of this business reaches the customer.")
+    return Telling(
+        row.message_uid, row.conversation_uid, row.channel, row.message_status, row.error_code, row.error_text
     )
 
 
@@ -476,9 +519,17 @@ _COLUMNS: Final = (
         customers.c.name.label("customer_name"),
         service_requests.c.uid.label("service_request_uid"),
         appointments.c.uid.label("appointment_uid"),
+        messages_table.c.uid.label("message_uid"),
+        messages_table.c.status.label("message_status"),
+        messages_table.c.error_code,
+        messages_table.c.error_text,
+        conversations.c.uid.label("conversation_uid"),
+        conversations.c.channel,
     )
     .join(businesses, businesses.c.id == _i.business_id)
     .join(customers, customers.c.id == _i.customer_id)
     .outerjoin(service_requests, service_requests.c.id == _i.service_request_id)
     .outerjoin(appointments, appointments.c.id == _i.appointment_id)
+    .outerjoin(messages_table, messages_table.c.id == _i.message_id)
+    .outerjoin(conversations, conversations.c.id == messages_table.c.conversation_id)
 )

@@ -3,44 +3,33 @@
 import ipaddress
 import mimetypes
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
 from sqlalchemy import bindparam, select, update
 
-from channels.base import Adapter, Capabilities
+from channels.base import Capabilities
 from channels.messages import Media, MediaKind, OutboundMessage
 from channels.render import render
-from desk import audit, consent, conversations, customer_book, customers, live, messages, phone, refs
+from desk import audit, conversations, customer_book, customers, live, messages, refs
 from desk.conversations import Context
 from desk.errors import Collision, Invalid, NotFound, Stale, WrongState
 from desk.inbox import notes, reads, sla, thread
 from desk.inbox.thread import Line
 from desk.refs import Ref
 from desk.who import Actor
-from gateway.pipeline import outbox
-from storage.base import Db, new_uid
-from storage.models import customers as customer_models
+from gateway.pipeline import outbox, ways
+from gateway.pipeline.ways import Adapters
+from storage.base import Db
 from storage.models.accounts import accounts
 from storage.models.conversations import conversations as conversation_table
 from storage.models.conversations import messages as message_table
 from storage.models.tenants import users
 from storage.prepared import Prepared
 
-Adapters = Mapping[tuple[str, str], Adapter]
-
 _FARTHEST: Final = timedelta(days=366)  # ahead, for a message that is to go out later
-_AGAIN: Final = ("failed", "undelivered", "refused")
-# Under which kinds of address a channel reaches somebody, the best first.
-_KINDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "sms": ("phone", "whatsapp"),
-    "whatsapp": ("whatsapp", "bsuid", "phone"),
-    "web": ("web",),
-    "sim": ("sim",),
-}
-_TELEPHONES: Final = ("phone", "whatsapp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +71,19 @@ def send(db: Db, who: Actor, adapters: Adapters, ref: Ref, wanted: Wanted, *, no
         return _note(db, who, context, wanted, dedupe, now=now)
     if wanted.mentions:
         raise Invalid("mentions", "Only a private note names colleagues.")
-    able = _able(adapters, context)
+    able = ways.able(adapters, context.provider, context.channel)
     pieces = _pieces(wanted, able)
     if wanted.send_at is not None:
         return _later(db, who, context, pieces, wanted, dedupe, now=now)
-    refusal = _refusal(db, context, able, now=now)
+    refusal = ways.refusal(db, ways.of(context), able, now=now)
     if refusal is not None:
-        return thread.by_id(db, who, _keep(db, who, context, pieces[0], "refused", dedupe, refusal=refusal, now=now))
+        kept = ways.keep(db, who, context, pieces[0], "refused", dedupe, refusal=refusal, now=now)
+        return thread.by_id(db, who, kept)
     _claim(db, who, context, wanted, now=now)
     ids = []
     for number, piece in enumerate(pieces):
         name = f"{dedupe}#{number}" if dedupe and number else dedupe
-        ids.append(_keep(db, who, context, piece, "queued", name, now=now))
+        ids.append(ways.keep(db, who, context, piece, "queued", name, now=now))
         outbox.post(db, context.tenant_id, context.account_id, ids[-1], now=now)
     _said(db, who, context, ids[-1], now=now)
     return thread.by_id(db, who, ids[0])
@@ -110,7 +100,7 @@ def start(
     if number.disconnected_at is not None:
         raise NotFound("channel", account)
     person = customers.get(db, who, customer_book.row_of(db, who, customer).id)
-    kind, value = _address(db, who, number.channel, person, now=now)
+    kind, value = ways.address(db, who, number.channel, person, now=now)
     context = conversations.begin(db, number.id, peer_kind=kind, peer=value, now=now)
     return send(db, who, adapters, context.id, wanted, now=now)
 
@@ -122,9 +112,10 @@ def retry(db: Db, who: Actor, adapters: Adapters, ref: Ref, *, now: datetime) ->
     """
     line = thread.get(db, who, ref)
     context = conversations.by_id(db, who, line.conversation_id)
-    if line.direction != "out" or line.is_private or line.status not in _AGAIN:
+    if line.direction != "out" or line.is_private or line.status not in messages.LOST:
         raise WrongState("message", line.id, line.status, "Only a message that did not get through is sent again.")
-    refusal = _refusal(db, context, _able(adapters, context), now=now)
+    able = ways.able(adapters, context.provider, context.channel)
+    refusal = ways.refusal(db, ways.of(context), able, now=now)
     if refusal is not None:
         messages.give_up(db, line.id, "refused", code=refusal.code, text=refusal.reason)
         return thread.by_id(db, who, line.id)
@@ -186,7 +177,7 @@ def _later(
         raise Invalid("text", "This is too long for one message, and only one can be sent later.")
     if context.owner == "staff" and context.owner_user_id != who.user_id and not wanted.force:
         raise _collision(db, context)
-    message_id = _keep(db, who, context, pieces[0], "scheduled", dedupe, send_at=wanted.send_at, now=now)
+    message_id = ways.keep(db, who, context, pieces[0], "scheduled", dedupe, send_at=wanted.send_at, now=now)
     outbox.post(db, context.tenant_id, context.account_id, message_id, now=now, run_at=wanted.send_at)
     return thread.by_id(db, who, message_id)
 
@@ -226,64 +217,6 @@ def _said(db: Db, who: Actor, context: Context, message_id: int, *, now: datetim
     reads.mark(db, who, context.id, message_id, now=now)
 
 
-def _keep(
-    db: Db,
-    who: Actor,
-    context: Context,
-    piece: OutboundMessage,
-    status: str,
-    dedupe: str | None,
-    *,
-    refusal: consent.Refusal | None = None,
-    send_at: datetime | None = None,
-    now: datetime,
-) -> int:
-    uid = new_uid()
-    piece = replace(piece, reference=uid)
-    is_plain = piece == OutboundMessage(piece.text, reference=uid)
-    message_id = messages.add_out(
-        db,
-        tenant_id=context.tenant_id,
-        conversation_id=context.id,
-        account_id=context.account_id,
-        author="staff",
-        user_id=who.user_id,
-        uid=uid,
-        text=piece.text,
-        content=None if is_plain else piece.to_json(),
-        status=status,
-        dedupe=dedupe,
-        error_code=refusal.code if refusal else None,
-        error_text=refusal.reason if refusal else None,
-        scheduled_for=send_at,
-        now=now,
-    )
-    assert message_id is not None  # noqa: S101  looked for under the conversation's lock
-    audit.record(db, who, f"message.{status}", "message", message_id, None, {"status": status}, now, uid=uid)
-    return message_id
-
-
-def _refusal(db: Db, context: Context, able: Capabilities, *, now: datetime) -> consent.Refusal | None:
-    allowed = consent.may_send(
-        db, account_id=context.account_id, kind=context.peer_kind, value=context.peer, use="service", now=now
-    )
-    if isinstance(allowed, consent.Refusal):
-        return allowed
-    window_h = able.session_window_h
-    if window_h is None or (context.last_in_at is not None and now - context.last_in_at < timedelta(hours=window_h)):
-        return None
-    return consent.Refusal(
-        "window_closed", f"They have not written for {window_h} hours; until they do, only templates can be sent here."
-    )
-
-
-def _able(adapters: Adapters, context: Context) -> Capabilities:
-    adapter = adapters.get((context.provider, context.channel))
-    if adapter is None:
-        raise Invalid("channel_id", "Nothing can be written over this channel.")
-    return adapter.capabilities
-
-
 def _pieces(wanted: Wanted, able: Capabilities) -> tuple[OutboundMessage, ...]:
     files = tuple(_file(url, place) for place, url in enumerate(wanted.media))
     if files and not able.media_max:
@@ -319,20 +252,6 @@ def _file(url: str, place: int) -> Media:
     )
 
 
-def _address(db: Db, who: Actor, channel: str, person: customers.Customer, *, now: datetime) -> tuple[str, str]:
-    """Where that channel reaches the customer, as kind and value."""
-    kinds = _KINDS.get(channel, ())
-    found = {row.kind: row.value for row in _IDENTITIES(db, {"customer_id": person.id})}
-    for kind in kinds:
-        if kind in found:
-            # The telephone number of a WhatsApp user is a telephone number, and the other way round.
-            return (kinds[0] if kind in _TELEPHONES else kind), found[kind]
-    if "phone" in kinds and person.phone and (number := phone.canonical(person.phone)).startswith("+"):
-        customers.add_identity(db, who, person.id, kind="phone", value=number, now=now)
-        return kinds[0], number
-    raise Invalid("channel_id", "This customer has no address on this channel.")
-
-
 def _scheduled(db: Db, who: Actor, ref: Ref) -> Line:
     """A message that waits for its time, taken out of the outbox."""
     line = thread.get(db, who, ref)
@@ -354,5 +273,3 @@ def _note_change(db: Db, who: Actor, line: Line, action: str, *, now: datetime) 
 
 _KIND_OF: Final[Mapping[str, MediaKind]] = {"image": "image", "video": "video", "audio": "audio"}
 _PERSON = Prepared(select(users.c.uid, users.c.full_name).where(users.c.id == bindparam("user_id")))
-_i = customer_models.customer_identities.c
-_IDENTITIES = Prepared(select(_i.kind, _i.value).where(_i.customer_id == bindparam("customer_id")).order_by(_i.id))

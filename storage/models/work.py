@@ -51,6 +51,9 @@ invoices = Table(
     Column("notes", Text, nullable=False, server_default=""),
     Column("due_date", Date),
     Column("sent_at", UtcDateTime),
+    # What the customer was told of it, or why nothing (no_address); both null when it was only marked as sent.
+    Column("message_id", BigId, ForeignKey("messages.id", ondelete="SET NULL"), index=True),
+    Column("untold_for", String(40)),
     Column("paid_at", UtcDateTime),
     time_column("created_at"),
     time_column("updated_at"),

@@ -8,10 +8,12 @@ from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 from desk import money
 from desk.errors import Invalid
 from desk.sales import invoices
+from gateway.pipeline import billing
 from gateway.rest.call import Call
 from gateway.rest.route import Routes
 from gateway.rest.schema import Answer, Body, Moment, Page, Search, SkipQuery, Text, Uid
 from gateway.rest.v1.fields import Amount, Day, Percent, Quantity, SignedAmount, VisitTime, one_of, split
+from gateway.rest.v1.messages import Failure
 
 routes = Routes("Invoices")
 
@@ -28,6 +30,27 @@ class LineItem(Answer):
     quantity: float
     unit_price: float
     total: float
+
+
+class Delivery(Answer):
+    """How the customer was told: the message and how far it has come. Without a message, `error` says why there is none."""
+
+    message_id: Uid | None
+    conversation_id: Uid | None
+    channel: str | None
+    status: str | None
+    error: Failure | None
+
+    @classmethod
+    def of(cls, one: invoices.Telling) -> "Delivery":
+        has_failed = one.error_code is not None or one.error_text is not None
+        return cls(
+            message_id=one.message_uid,
+            conversation_id=one.conversation_uid,
+            channel=one.channel,
+            status=one.status,
+            error=Failure(code=one.error_code, reason=one.error_text or "") if has_failed else None,
+        )
 
 
 class Invoice(Answer):
@@ -51,6 +74,7 @@ class Invoice(Answer):
     notes: str
     due_date: Day | None
     sent_at: Moment | None
+    delivery: Annotated[Delivery | None, Field(description="Null while no message was asked for.")]
     paid_at: Moment | None
     created_at: Moment
     updated_at: Moment
@@ -85,6 +109,7 @@ class Invoice(Answer):
             notes=one.notes,
             due_date=one.due_date,
             sent_at=one.sent_at,
+            delivery=None if one.telling is None else Delivery.of(one.telling),
             paid_at=one.paid_at,
             created_at=one.created_at,
             updated_at=one.updated_at,
@@ -216,7 +241,7 @@ async def replace(call: Call, invoice_id: Uid, body: InvoiceReplaced) -> Invoice
 
 @routes.patch("/invoices/{invoice_id}", scope="invoices:write", summary="Change a draft")
 async def change(call: Call, invoice_id: Uid, body: InvoiceChange) -> Invoice:
-    """Another `status` sends it, marks it paid or cancels it."""
+    """Another `status` marks it as sent or paid, or cancels it; the customer is told of it by `send` only."""
     return Invoice.of(await call.write(invoices.change, invoice_id, _ours(body.changes()), now=call.now))
 
 
@@ -225,10 +250,13 @@ async def remove(call: Call, invoice_id: Uid) -> None:
     await call.write(invoices.remove, invoice_id, now=call.now)
 
 
-@routes.post("/invoices/{invoice_id}/send", scope="invoices:write", summary="Mark as sent", status=200)
+@routes.post("/invoices/{invoice_id}/send", scope="invoices:write", summary="Send an invoice", status=200)
 async def send(call: Call, invoice_id: Uid) -> Invoice:
-    """It cannot be changed from then on. Subscribers hear `invoice.sent`; nothing is sent to the customer by itself."""
-    return Invoice.of(await call.write(invoices.become, invoice_id, "sent", now=call.now))
+    """It cannot be changed from then on, and subscribers hear `invoice.sent`. The customer gets a message with its number,
+    total and due day over the channel from which they wrote last. `delivery` tells what became of that; when it did not
+    get through, or we may not write to them, the invoice is sent all the same, and sending it again tries once more.
+    """
+    return Invoice.of(await call.write(billing.send, call.house.adapters, invoice_id, now=call.now))
 
 
 @routes.post("/invoices/{invoice_id}/mark-paid", scope="invoices:write", summary="Mark as paid", status=200)

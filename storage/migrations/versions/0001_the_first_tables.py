@@ -1563,6 +1563,8 @@ def upgrade() -> None:
         sa.Column("notes", sa.Text(), server_default="", nullable=False),
         sa.Column("due_date", sa.Date(), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("message_id", big_id, nullable=True),
+        sa.Column("untold_for", sa.String(length=40), nullable=True),
         sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -1578,6 +1580,9 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_invoices_customer_id_customers")),
         sa.ForeignKeyConstraint(
+            ["message_id"], ["messages.id"], name=op.f("fk_invoices_message_id_messages"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
             ["service_request_id"],
             ["service_requests.id"],
             name=op.f("fk_invoices_service_request_id_service_requests"),
@@ -1590,6 +1595,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("invoices", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_invoices_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_invoices_message_id"), ["message_id"], unique=False)
 
     op.create_table(
         "invoice_lines",
@@ -1659,6 +1665,7 @@ def downgrade() -> None:
 
     op.drop_table("invoice_lines")
     with op.batch_alter_table("invoices", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invoices_message_id"))
         batch_op.drop_index(batch_op.f("ix_invoices_customer_id"))
 
     op.drop_table("invoices")

@@ -42,6 +42,7 @@ async def test_one_is_made_read_changed_and_removed(api: Client) -> None:
         "notes": "",
         "due_date": "2026-03-20",
         "sent_at": None,
+        "delivery": None,
         "paid_at": None,
         "created_at": "2026-03-02T18:00:00Z",
         "updated_at": "2026-03-02T18:00:00Z",
@@ -140,6 +141,50 @@ async def test_it_is_sent_paid_and_cancelled_in_order(api: Client) -> None:
     told = [(event, data) for event, data in await field.told(api) if data.get("invoice_id") == made["id"]]
     assert [event for event, _ in told] == ["invoice.created", "invoice.sent", "invoice.paid"]
     assert told[-1][1].items() >= {"work_order_id": request["id"], "total": 100.0, "currency": "USD"}.items()
+
+
+async def test_the_customer_is_told_of_it_over_their_best_channel(api: Client) -> None:
+    front, ids = api.front, await field.ids(api)
+    bill = {"customer_id": ids["customer"], "subtotal": 128.5, "due_date": "2026-03-20"}
+    marked = await api.post("/invoices", {**bill, "status": "sent"})
+    assert (marked["status"], marked["delivery"]) == ("sent", None)
+    sent = await api.post(f"/invoices/{marked['id']}/send", status=200)
+    assert sent["delivery"]["status"] == "queued"
+    told = await api.get(f"/messages/{sent['delivery']['message_id']}")
+    assert told["text"] == (
+        "Juniper Barber & Repair: your invoice INV-00001 comes to $128.50, due on Friday, March 20. Thank you!"
+    )
+    assert (told["author"]["id"], told["conversation_id"]) == (api.uid, sent["delivery"]["conversation_id"])
+    talk = await api.get(f"/conversations/{told['conversation_id']}")
+    assert (talk["owner"], talk["channel"], talk["customer"]["id"]) == ("bot", "sms", ids["customer"])
+    assert await api.post(f"/invoices/{marked['id']}/send", status=200) == sent
+
+    # Who said STOP is not written to, and the invoice says so; sent again it is tried again.
+    await front.text("+15125550160", "STOP")
+    path = f"/invoices/{(await api.post('/invoices', bill))['id']}"
+    refused = await api.post(f"{path}/send", status=200)
+    assert (refused["status"], refused["delivery"]["status"]) == ("sent", "refused")
+    assert refused["delivery"]["error"]["code"] == "opted_out"
+    await front.text("+15125550160", "START")
+    again = await api.post(f"{path}/send", status=200)
+    assert (again["delivery"]["status"], again["delivery"]["error"]) == ("queued", None)
+    assert again["sent_at"] == refused["sent_at"]
+    await front.change("UPDATE messages SET status = 'delivered' WHERE status = 'queued'")
+    assert (await api.get(path))["delivery"]["status"] == "delivered"
+
+    # Nobody can be told without an address, nor by a channel that is paused.
+    quiet = await api.post("/customers", {"name": "Kim", "email": "kim@example.com"})
+    made = await api.post("/invoices", {**bill, "customer_id": quiet["id"]})
+    alone = await api.post(f"/invoices/{made['id']}/send", status=200)
+    assert alone["delivery"] == {
+        "message_id": None,
+        "conversation_id": None,
+        "channel": None,
+        "status": None,
+        "error": {"code": "no_address", "reason": "No channel of this business reaches the customer."},
+    }
+    await api.patch(f"/customers/{quiet['id']}", {"phone": "512-555-0177"})
+    assert (await api.post(f"/invoices/{made['id']}/send", status=200))["delivery"]["status"] == "queued"
 
 
 async def test_numbers_have_no_gaps_however_many_come_at_once(api: Client) -> None:

@@ -1,0 +1,190 @@
+"""The ways to a customer: over which channel and address we reach them, whether we may, and a message put on its way."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import and_, bindparam, select, update
+
+from channels.base import Adapter, Capabilities
+from channels.messages import OutboundMessage
+from channels.render import render
+from desk import audit, consent, conversations, customers, messages, phone
+from desk.conversations import Context
+from desk.errors import Invalid
+from desk.who import Actor
+from gateway.pipeline import outbox
+from storage.base import Db, new_uid
+from storage.models import customers as customer_models
+from storage.models.accounts import accounts
+from storage.models.conversations import conversations as conversation_table
+from storage.prepared import Prepared
+
+Adapters = Mapping[tuple[str, str], Adapter]
+
+# Under which kinds of address a channel reaches somebody, the best first.
+_KINDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "sms": ("phone", "whatsapp"),
+    "whatsapp": ("whatsapp", "bsuid", "phone"),
+    "web": ("web",),
+    "sim": ("sim",),
+}
+_TELEPHONES: Final = ("phone", "whatsapp")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """An account and the address that it reaches; `last_in_at` is when they last wrote from there."""
+
+    account_id: int
+    kind: str
+    value: str
+    last_in_at: datetime | None
+
+
+def of(context: Context) -> Way:
+    """The way that a conversation goes."""
+    return Way(context.account_id, context.peer_kind, context.peer, context.last_in_at)
+
+
+def able(adapters: Adapters, provider: str, channel: str) -> Capabilities:
+    """What the channel carries.
+
+    Raises: Invalid
+    """
+    adapter = adapters.get((provider, channel))
+    if adapter is None:
+        raise Invalid("channel_id", "Nothing can be written over this channel.")
+    return adapter.capabilities
+
+
+def refusal(db: Db, way: Way, able: Capabilities, *, now: datetime) -> consent.Refusal | None:
+    """Why a person may not write there just now, or None."""
+    allowed = consent.may_send(db, account_id=way.account_id, kind=way.kind, value=way.value, use="service", now=now)
+    if isinstance(allowed, consent.Refusal):
+        return allowed
+    window_h = able.session_window_h
+    if window_h is None or (way.last_in_at is not None and now - way.last_in_at < timedelta(hours=window_h)):
+        return None
+    return consent.Refusal(
+        "window_closed", f"They have not written for {window_h} hours; until they do, only templates can be sent here."
+    )
+
+
+def address(db: Db, who: Actor, channel: str, person: customers.Customer, *, now: datetime) -> tuple[str, str]:
+    """Where that channel reaches the customer, as kind and value; from now on they are known by it.
+
+    Raises: Invalid, IdentityTaken
+    """
+    found = _known(db, channel, person)
+    if found is None:
+        raise Invalid("channel_id", "This customer has no address on this channel.")
+    kind, value, is_new = found
+    if is_new:
+        customers.add_identity(db, who, person.id, kind="phone", value=value, now=now)
+    return kind, value
+
+
+def tell(
+    db: Db, who: Actor, adapters: Adapters, text: str, *, customer_id: int, business_id: int, now: datetime
+) -> int | None:
+    """A message that is no part of the talk, such as an invoice, over the business's best channel to the customer: the
+    message, on its way or refused with the reason; None when no channel reaches them. Whoever has the word keeps it.
+
+    The best is the one from which they wrote last, a web chat after all others (its page is soon closed). Where the time
+    to answer is over the next best is taken; whoever said STOP there is not looked for elsewhere.
+
+    Raises: IdentityTaken
+    """
+    person = customers.get(db, who, customer_id)
+    best: tuple[Any, Capabilities, consent.Refusal | None] | None = None
+    for row in _WAYS(db, {"customer_id": person.id, "business_id": business_id}):
+        adapter = adapters.get((row.provider, row.channel))
+        found = (row.peer_kind, row.peer, False) if row.peer is not None else _known(db, row.channel, person)
+        if adapter is None or found is None:
+            continue
+        way = Way(row.account_id, found[0], found[1], row.last_in_at)
+        no = refusal(db, way, adapter.capabilities, now=now)
+        if best is None or no is None:
+            best = row, adapter.capabilities, no
+        if no is None or no is consent.OPTED_OUT:
+            break
+    if best is None:
+        return None
+    row, capabilities, no = best
+    kind, value = (row.peer_kind, row.peer) if row.peer is not None else address(db, who, row.channel, person, now=now)
+    context = conversations.begin(db, row.account_id, peer_kind=kind, peer=value, now=now)
+    pieces = render(OutboundMessage(text), capabilities)
+    if no is not None:
+        return keep(db, who, context, pieces[0], "refused", None, refusal=no, now=now)
+    ids = [keep(db, who, context, piece, "queued", None, now=now) for piece in pieces]
+    for message_id in ids:
+        outbox.post(db, context.tenant_id, context.account_id, message_id, now=now)
+    db.execute(update(conversation_table).where(conversation_table.c.id == context.id).values(last_out_at=now))
+    return ids[0]
+
+
+def keep(
+    db: Db,
+    who: Actor,
+    context: Context,
+    piece: OutboundMessage,
+    status: str,
+    dedupe: str | None,
+    *,
+    refusal: consent.Refusal | None = None,
+    send_at: datetime | None = None,
+    now: datetime,
+) -> int:
+    """A message of the people of the business, written down as `status` says."""
+    uid = new_uid()
+    piece = replace(piece, reference=uid)
+    is_plain = piece == OutboundMessage(piece.text, reference=uid)
+    message_id = messages.add_out(
+        db,
+        tenant_id=context.tenant_id,
+        conversation_id=context.id,
+        account_id=context.account_id,
+        author="staff",
+        user_id=who.user_id,
+        uid=uid,
+        text=piece.text,
+        content=None if is_plain else piece.to_json(),
+        status=status,
+        dedupe=dedupe,
+        error_code=refusal.code if refusal else None,
+        error_text=refusal.reason if refusal else None,
+        scheduled_for=send_at,
+        now=now,
+    )
+    assert message_id is not None  # noqa: S101  looked for under the conversation's lock
+    audit.record(db, who, f"message.{status}", "message", message_id, None, {"status": status}, now, uid=uid)
+    return message_id
+
+
+def _known(db: Db, channel: str, person: customers.Customer) -> tuple[str, str, bool] | None:
+    """Where that channel reaches the customer, as kind and value, and whether they are not known by that yet."""
+    kinds = _KINDS.get(channel, ())
+    found = {row.kind: row.value for row in _IDENTITIES(db, {"customer_id": person.id})}
+    for kind in kinds:
+        if kind in found:
+            # The telephone number of a WhatsApp user is a telephone number, and the other way round.
+            return (kinds[0] if kind in _TELEPHONES else kind), found[kind], False
+    if "phone" in kinds and person.phone and (number := phone.canonical(person.phone)).startswith("+"):
+        return kinds[0], number, True
+    return None
+
+
+_i = customer_models.customer_identities.c
+_IDENTITIES = Prepared(select(_i.kind, _i.value).where(_i.customer_id == bindparam("customer_id")).order_by(_i.id))
+_a = accounts.c
+_c = conversation_table.c
+_WAYS = Prepared(
+    select(_a.id.label("account_id"), _a.provider, _a.channel, _c.peer_kind, _c.peer, _c.last_in_at)
+    .select_from(
+        accounts.outerjoin(conversation_table, and_(_c.account_id == _a.id, _c.customer_id == bindparam("customer_id")))
+    )
+    .where(_a.business_id == bindparam("business_id"), _a.is_active.is_(True), _a.disconnected_at.is_(None))
+    .order_by(_a.channel == "web", _c.last_in_at.desc().nulls_last(), _a.id)
+)
