@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, case, func, or_, select
 
-from desk import refs
+from desk import customer_book, refs
 from desk.calendar import appointments
 from desk.calendar.appointments import Appointment
 from desk.errors import NotFound
@@ -250,11 +250,12 @@ def _filtered(db: Db, who: Actor, wanted: Wanted) -> Select[Any]:
         found = found.where(_c.channel == wanted.channel)
     for ref, table, column, noun in (
         (wanted.account, accounts, _c.account_id, "channel"),
-        (wanted.customer, customers, _c.customer_id, "customer"),
         (wanted.business, businesses, _c.business_id, "business"),
     ):
         if ref is not None:
             found = found.where(column == refs.id_of(db, table, who, ref, noun))
+    if wanted.customer is not None:
+        found = found.where(_c.customer_id == customer_book.row_of(db, who, wanted.customer).id)
     if wanted.unread is not None:
         is_unread = reads.is_unread(who)
         found = found.where(is_unread if wanted.unread else ~is_unread)

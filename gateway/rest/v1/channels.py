@@ -73,17 +73,17 @@ class Channel(Answer):
         return cls(**facts(one), kind=one.kind, address=one.address)
 
 
-class _Fields(Body):
+class Fields(Body):
     display_name: OneLine = ""
     business_id: Annotated[Uid | None, Field(description="Null: your first one. A channel stays with it.")] = None
     bot_id: Annotated[Uid | None, Field(description="Who answers; null: people. Left out: the business's bot.")] = None
     provider_account: Annotated[VendorId | None, Field(description="Twilio's AccountSid, Meta's WABA id.")] = None
     sender_pool: Annotated[VendorId | None, Field(description="Twilio's MessagingServiceSid.")] = None
-    credentials: Annotated[Credentials | None, Field(description="Left out: they stay as they are.")] = None
+    credentials: Annotated[Credentials | None, Field(description="Left out of a change: they stay as they are.")] = None
     is_active: bool = True
 
 
-class NewChannel(_Fields):
+class NewChannel(Fields):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
@@ -103,7 +103,7 @@ class NewChannel(_Fields):
     address: Address | None = None
 
 
-class ChannelChange(_Fields):
+class ChannelChange(Fields):
     """`kind`, `provider` and `address` stay as they are; a body may repeat them."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"display_name": "Shop line", "is_active": True}]})

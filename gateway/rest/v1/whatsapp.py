@@ -8,9 +8,8 @@ from desk import accounts
 from desk.errors import Invalid
 from gateway.rest.call import Call
 from gateway.rest.route import Routes
-from gateway.rest.schema import Answer, Body, Moment, Page, Search, SkipQuery, Uid
-from gateway.rest.schema import Line as OneLine
-from gateway.rest.v1.channels import Address, Credentials, Status, VendorId, columns, facts, line
+from gateway.rest.schema import Answer, Moment, Page, Search, SkipQuery, Uid
+from gateway.rest.v1.channels import Address, Fields, Status, columns, facts, line
 
 routes = Routes("WhatsApp numbers")
 
@@ -38,21 +37,14 @@ class Number(Answer):
         return cls(**facts(one), phone_number=one.address)
 
 
-class NewNumber(Body):
+class NewNumber(Fields):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"phone_number": "+15125550143", "display_name": "Juniper Barber & Repair"}]}
     )
 
     phone_number: Address | None = None
     address: Annotated[Address | None, Field(description="The same as `phone_number`.")] = None
-    display_name: OneLine = ""
-    business_id: Uid | None = None
-    bot_id: Annotated[Uid | None, Field(description="Who answers; null: people. Left out: the business's bot.")] = None
     provider: Literal["meta", "twilio"] = "meta"
-    provider_account: VendorId | None = None
-    sender_pool: VendorId | None = None
-    credentials: Credentials | None = None
-    is_active: bool = True
 
 
 class Filter(SkipQuery):

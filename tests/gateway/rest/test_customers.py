@@ -153,6 +153,8 @@ async def test_two_who_are_one_become_one(api: Client) -> None:
     assert (await api.get("/customers?search=Alex"))["items"] == [merged]
     (conversation,) = (await api.get(f"{path}/conversations"))["items"]
     assert (conversation["channel"], conversation["status"]) == ("sms", "open")
+    (found,) = (await api.get(f"/conversations?customer_id={other['id']}"))["items"]
+    assert (found["id"], found["customer"]["id"]) == (conversation["id"], survivor["id"])
     await api.post(f"{path}/merge", {"other_id": survivor["id"]}, status=422)
     await api.post(f"{path}/merge", {"other_id": other["id"]}, status=422)
     await api.post(f"{path}/merge", {"other_id": NOBODY}, status=404)
