@@ -67,7 +67,7 @@ async def test_every_promised_endpoint_is_there(demo_sqlite_url: str, tmp_path: 
                         url = desk.url + prefix + path.format(id=ID) + slash
                         # Whoever does not say who they are is sent away at the door of a route, and only there.
                         is_open = path.startswith("/auth/") and method == "POST"
-                        sent = {} if is_open else None
+                        sent: dict[str, str] | None = {} if is_open else None
                         async with desk.http.request(method, url, json=sent, allow_redirects=False) as answer:
                             assert answer.status in ((400, 401, 422) if is_open else (401,)), (method, url)
                             assert ("Deprecation" in answer.headers) == (prefix == "/api" and not is_open), url
