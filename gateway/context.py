@@ -52,7 +52,7 @@ class House:
     passwords: Passwords
     relay: Relay
     rolls: Rolls  # who is connected to the live inbox, in all processes
-    order: Order = field(default_factory=Order)
+    order: Order
     workshop: Workshop = field(default_factory=Workshop)
 
     def adapter(self, account: Account) -> Adapter:
@@ -112,6 +112,7 @@ async def open_house(
             passwords=Passwords(settings.auth.logins_at_once),
             relay=relay,
             rolls=rolls,
+            order=Order(_turns_at_once(store, settings)),
         )
         forgetting = [
             asyncio.create_task(_forget(bus, ACCOUNTS_TOPIC, accounts.forget)),
@@ -129,6 +130,11 @@ async def open_house(
         await relay.stop()
         await bus.stop()
         await store.stop()
+
+
+def _turns_at_once(store: Store, settings: Settings) -> int:
+    """Enough that commits are shared, or connections used; some of these are left to people."""
+    return 8 if store.dialect == "sqlite" else max(1, settings.database.pool_size * 3 // 4)
 
 
 async def _forget(bus: Bus, topic: str, forget: Callable[[], None]) -> None:

@@ -4,11 +4,12 @@ A job is claimed by lease and acknowledged in the transaction of its effect. Whe
 was stopped) somebody else takes the job, and the first one's acknowledgement is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Insert, and_, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import Insert, Row, and_, bindparam, delete, func, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.base import Db, JsonValue
@@ -89,8 +90,12 @@ def claim(
     limit: int,
     kinds: frozenset[str],
     one_per_lane: bool = False,
+    after: str = "",
 ) -> list[Job]:
     """Up to `limit` due jobs of known kinds, replies first, then oldest; each is ours until `lease_for` has passed.
+
+    Where more is due than can be taken, lanes take turns: first those in which least is running, and of these the next
+    `after` the one served last. So nobody's flood keeps others waiting.
 
     Jobs of an unknown kind stay where they are: a newer version may have written them. With `one_per_lane`, lanes in
     which one is running are left alone, and of each other lane one is taken: who is slow is slow for itself only.
@@ -113,6 +118,8 @@ def claim(
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
+    if not one_per_lane and len(found) == limit and (limit == 1 or len({row.lane for row in found}) < limit):
+        found = _in_turns(db, found, now=now, kinds=kinds, closed=closed, after=after)[:limit]
     taken: list[Job] = []
     lanes_taken: set[str] = set()
     for row in found:
@@ -220,6 +227,43 @@ def _closed_lanes(db: Db, now: datetime) -> frozenset[str]:
 def _busy_lanes(db: Db, now: datetime, kinds: frozenset[str]) -> frozenset[str]:
     running = jobs.c.status == "running", jobs.c.leased_until > now, jobs.c.kind.in_(sorted(kinds))
     return frozenset(db.execute(select(jobs.c.lane).where(*running)).scalars())
+
+
+def _in_turns(
+    db: Db, found: Sequence[Row[Any]], *, now: datetime, kinds: frozenset[str], closed: frozenset[str], after: str
+) -> list[Row[Any]]:
+    """What was lost by others, the first of each lane, in turn, and then the rest of `found`, which may be of one lane."""
+    running: dict[str, int] = {}
+    for row in db.execute(
+        select(jobs.c.lane, func.count().label("jobs"))
+        .where(jobs.c.status == "running", jobs.c.leased_until > now)
+        .group_by(jobs.c.lane)
+    ):
+        running[row.lane] = row.jobs
+    # The lanes one after the other by the index: however much waits in one, it is looked at once.
+    ready = jobs.c.status == "ready"
+    lane = select(func.min(jobs.c.lane).label("lane")).where(ready).cte("lane", recursive=True)
+    further = select(func.min(jobs.c.lane)).where(ready, jobs.c.lane > lane.c.lane).scalar_subquery()
+    lane = lane.union_all(select(further).where(lane.c.lane.is_not(None)))
+    first = (
+        select(jobs.c.id)
+        .where(ready, jobs.c.lane == lane.c.lane, jobs.c.kind.in_(sorted(kinds)), jobs.c.run_at <= now)
+        .order_by(jobs.c.priority, jobs.c.run_at, jobs.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    wanted = select(first.label("id")).where(lane.c.lane.is_not(None), lane.c.lane.not_in(sorted(closed)))
+    lost = and_(jobs.c.status == "running", jobs.c.leased_until <= now)
+    mine = jobs.c.kind.in_(sorted(kinds)), jobs.c.lane.not_in(sorted(closed))
+    left = db.execute(select(jobs).where(lost, *mine).limit(len(found)).with_for_update(skip_locked=True)).all()
+    ids = [one for one in db.execute(wanted).scalars() if one is not None]
+    heads = db.execute(select(jobs).where(jobs.c.id.in_(ids), ready).with_for_update(skip_locked=True)).all()
+
+    def turn(row: Row[Any]) -> tuple[int, int, bool, str]:
+        return row.priority, running.get(row.lane, 0), row.lane <= after, row.lane
+
+    inside = {row.id for row in (*left, *heads)}
+    return [*left, *sorted(heads, key=turn), *(row for row in found if row.id not in inside)]
 
 
 def _take_token(db: Db, lane: str, now: datetime) -> bool:

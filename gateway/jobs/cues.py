@@ -57,7 +57,7 @@ async def play(house: House, conversation_id: int, cue: Cue, *, job: Job | None 
         return
     channel = turn.Channel(account, house.adapter(account).capabilities, inline=False)
     who = Actor(where.tenant_id, "system")
-    async with house.order.turn((account.id, where.peer)):
+    async with house.order.turn(where.tenant_id, (account.id, where.peer)):
         taken = await house.store.write(_play, house, channel, who, conversation_id, cue, job, now=house.clock.now())
     log.info("cue played", conversation=conversation_id, cue=cue.kind, **taken.facts)
 

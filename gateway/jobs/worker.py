@@ -51,6 +51,7 @@ class Worker:
         self._handlers = handlers
         self._kinds = frozenset(handlers)
         self._lease = new_uid()
+        self._served_last = ""
         self._chance = chance or random.Random()
         self._running: set[asyncio.Task[None]] = set()
 
@@ -85,10 +86,13 @@ class Worker:
                 limit=free,
                 kinds=self._kinds,
                 one_per_lane=self._one_per_lane,
+                after=self._served_last,
             )
         except StoreUnavailable as away:
             log.warning("no jobs: the database does not answer", reason=str(away))
             return 0
+        if claimed:
+            self._served_last = claimed[-1].lane
         for job in claimed:
             task = asyncio.create_task(self._one(job))
             self._running.add(task)

@@ -60,7 +60,7 @@ class Receiver:
         """
         house = self.house
         channel = turn.Channel(account, house.adapter(account).capabilities, inline=inline)
-        async with house.order.turn((account.id, event.sender)):
+        async with house.order.turn(account.tenant_id, (account.id, event.sender)):
             try:
                 taken = await house.store.write(turn.take, house.bots, channel, event, now=house.clock.now())
             except StoreUnavailable:
@@ -111,5 +111,6 @@ class Receiver:
             log.warning("status of a number that is not connected", provider=provider, channel=channel)
             return
         adapter = self.house.adapter(account)
-        outcome = await self.house.store.write(status.apply, adapter, account, event, now=self.house.clock.now())
+        async with self.house.order.turn(account.tenant_id, (account.id, event.provider_id)):
+            outcome = await self.house.store.write(status.apply, adapter, account, event, now=self.house.clock.now())
         log.info("status", account=account.id, provider_id=event.provider_id, status=event.status, outcome=outcome)

@@ -24,6 +24,7 @@ jobs = Table(
     Column("error", String(500)),
     time_column("created_at"),
     Index("ix_jobs_due", "status", "priority", "run_at"),
+    Index("ix_jobs_lane", "status", "lane", "priority", "run_at"),
     Index(
         "uq_jobs_dedupe",
         "dedupe",

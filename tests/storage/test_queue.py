@@ -37,6 +37,36 @@ async def test_due_jobs_come_replies_first_and_oldest_first(store: Store) -> Non
     assert [job.payload["n"] for job in await claim(store, now=NOW + 5 * MINUTE, lease="w2", limit=1)] == ["early"]
 
 
+async def test_lanes_take_turns_when_one_is_flooded(store: Store) -> None:
+    def add(db: Db) -> None:
+        for _ in range(500):
+            queue.enqueue(db, "send", {}, now=NOW, lane="flood")
+        for lane, priority in (("b", 0), ("c", 0), ("b", 0), ("news", 1), ("paused", 0), ("later", 0), ("odd", 0)):
+            minute = MINUTE if lane == "later" else 0 * MINUTE
+            kind = "unknown" if lane == "odd" else "send"
+            queue.enqueue(db, kind, {}, now=NOW, run_at=NOW + minute, lane=lane, priority=priority)
+        queue.set_lane(db, "paused", is_paused=True)
+
+    async def lanes(limit: int, *, after: str = "", lease: str = "w1") -> list[str]:
+        found = await store.write(
+            queue.claim, now=NOW, lease=lease, lease_for=MINUTE, limit=limit, kinds=KINDS, after=after
+        )
+        return [job.lane for job in found]
+
+    await store.write(add)
+    assert await lanes(4) == ["b", "c", "flood", "news"]
+    assert await lanes(1, after="b") == ["flood"]  # c is empty, and b, flood and news have one each that runs
+    assert await lanes(1, after="flood") == ["b"]  # which is empty now
+    assert await lanes(3) == ["flood"] * 3  # nobody else waits: all for one
+    await store.write(queue.release, "w1")
+    # Whoever has one hand serves them in turn.
+    served: list[str] = []
+    for _ in range(5):
+        served += await lanes(1, after=served[-1] if served else "", lease=f"one {len(served)}")
+        await store.write(queue.release, f"one {len(served) - 1}")
+    assert served == ["b", "c", "flood", "b", "c"]
+
+
 async def test_an_unknown_kind_stays_where_it_is(store: Store) -> None:
     await store.write(queue.enqueue, "from_the_future", {}, now=NOW)
     assert await claim(store) == []

@@ -90,6 +90,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.create_index("ix_jobs_due", ["status", "priority", "run_at"], unique=False)
+        batch_op.create_index("ix_jobs_lane", ["status", "lane", "priority", "run_at"], unique=False)
         batch_op.create_index(
             "uq_jobs_dedupe",
             ["dedupe"],
@@ -1930,6 +1931,7 @@ def downgrade() -> None:
             sqlite_where=sa.text("dedupe IS NOT NULL AND status = 'ready'"),
             postgresql_where=sa.text("dedupe IS NOT NULL AND status = 'ready'"),
         )
+        batch_op.drop_index("ix_jobs_lane")
         batch_op.drop_index("ix_jobs_due")
 
     op.drop_table("jobs")
