@@ -50,7 +50,7 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     routes.add_routes(app)
     webchat.add_routes(app)
     app[errors.SURFACES] = surfaces = (v1.make(), dashboard.make())
-    app.router.register_resource(Mount("/api", partial(_fill, house, surfaces)))
+    app.router.register_resource(Mount("/api", partial(_fill, house, surfaces), patience.heard))
     docs.add_routes(app)
     pages.add_routes(app)
     health.add_routes(app)

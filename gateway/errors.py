@@ -10,6 +10,7 @@ from gateway import health
 from gateway.rest import dispatch
 from gateway.rest.problem import JSON_CODES, Problem
 from gateway.rest.surface import Seen, Surface
+from gateway.slow import has_hung_up
 from storage.base import new_uid
 
 log = structlog.get_logger()
@@ -44,7 +45,9 @@ async def catch(request: web.Request, handler: Handler) -> web.StreamResponse:
         code = JSON_CODES.get(refused.status, "ERROR")
         refusal = Problem(refused.status, refused.reason, code=code, headers=headers)
         return await dispatch.refuse(request.app[health.HOUSE], _surface(request), request, refusal)
-    except Exception:
+    except Exception as error:
+        if has_hung_up(request, error):
+            return problem(request, 400, "HUNG_UP", "The request ended half way.")
         answer = problem(request, 500, "INTERNAL_ERROR", "Something went wrong on our side.")
         log.exception("request failed", method=request.method, route=_route(request), id=answer.headers["X-Request-ID"])
         return answer

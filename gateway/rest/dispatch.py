@@ -23,6 +23,7 @@ from gateway.rest.limits import CountersAway, Standing, counted_by
 from gateway.rest.problem import Flaw, Problem, of_desk, of_validation, unauthorized
 from gateway.rest.route import ONLY_PEOPLE, PUBLIC, SIGNED_IN, Route
 from gateway.rest.surface import Seen, Surface
+from gateway.slow import has_hung_up
 from storage.base import new_uid
 from storage.store import StoreUnavailable
 
@@ -354,6 +355,8 @@ def _problem(error: Exception, surface: Surface, route: Route, call: Call) -> Pr
         )
     elif isinstance(error, web.HTTPException):
         problem = Problem(error.status, error.reason)
+    elif has_hung_up(call.request, error):
+        problem = Problem(400, "The request ended half way.", code="HUNG_UP")
     else:
         log.error("request failed", route=route.name, id=call.request_id, exc_info=error)
         problem = Problem(500, "Something went wrong on our side.")

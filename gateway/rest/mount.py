@@ -16,10 +16,18 @@ from gateway import collector
 
 
 class Mount(web.AbstractResource):
-    """Everything below `prefix` that no other resource of the router takes; `fill` adds the routes, in a thread."""
+    """Everything below `prefix` that no other resource of the router takes; `fill` adds the routes, in a thread, and `waits`
+    is told of each request that comes meanwhile.
+    """
 
-    def __init__(self, prefix: str, fill: Callable[[web.UrlDispatcher], None]) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        fill: Callable[[web.UrlDispatcher], None],
+        waits: Callable[[web.Request], None] = lambda _: None,
+    ) -> None:
         super().__init__()
+        self._waits = waits
         self._prefix = prefix
         self._fill = fill
         self._making: asyncio.Task[web.UrlDispatcher] | None = None
@@ -34,6 +42,7 @@ class Mount(web.AbstractResource):
     async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo | None, set[str]]:
         """The route that takes the request, or the methods that its path would take."""
         if "_inner" not in vars(self):
+            self._waits(request)
             await self._make()
         found = await self._inner.resolve(request)
         refused = found.http_exception
