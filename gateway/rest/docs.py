@@ -25,6 +25,12 @@ def add_routes(app: web.Application) -> None:
         app.router.add_get(f"{surface.prefix}/openapi.json", _document(surface))
     for path in ("/docs", "/docs/"):
         app.router.add_get(path, page)
+    app.router.add_get("/", _home)
+
+
+async def _home(_: web.Request) -> web.Response:
+    """Whoever opens the address in a browser finds what there is to read."""
+    return web.Response(status=302, headers={"Location": "/docs"})
 
 
 def _document(surface: Surface) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -66,7 +72,8 @@ def _page(documents: list[tuple[Surface, dict[str, Any]]]) -> Iterator[str]:
     for surface, document in documents:
         link = f"<a href='{escape(surface.prefix)}/openapi.json'>OpenAPI document</a>"
         yield f"<h2>{escape(document['info']['title'])} <code>{escape(surface.prefix)}</code></h2>"
-        yield f"<p>{escape(document['info']['description'])} {link}</p>"
+        yield from _paragraphs(document["info"]["description"])
+        yield f"<p>{link}</p>"
         for tag in document["tags"]:
             yield f"<section><h3 id='{_anchor(surface, tag['name'])}'>{escape(tag['name'])}</h3>"
             for path, operations in document["paths"].items():
@@ -85,8 +92,7 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
     gone = " <em>deprecated</em>" if operation.get("deprecated") else ""
     yield f"<details id='{operation['operationId']}'><summary><b class={method}>{method.upper()}</b> <code>{escape(path)}</code>"
     yield f" <span>{escape(operation['summary'])}</span>{gone}</summary>"
-    for paragraph in operation.get("description", "").split("\n\n"):
-        yield f"<p>{_code(paragraph)}</p>" if paragraph else ""
+    yield from _paragraphs(operation.get("description", ""))
     if operation["parameters"]:
         yield "<table><caption>Parameters</caption>"
         yield "<tr><th scope=col>Name<th scope=col>Where<th scope=col>Type<th scope=col>Meaning</tr>"
@@ -118,10 +124,34 @@ def _fields(document: dict[str, Any], schema: dict[str, Any], title: str) -> Ite
         yield f"<p>{escape(title)}: {_type(document, schema)}</p>"
         return
     yield f"<table><caption>{escape(title)}</caption><tr><th scope=col>Field<th scope=col>Type<th scope=col>Meaning</tr>"
-    for name, one in found["properties"].items():
-        must = "" if title.startswith("Answer") or name not in found.get("required", ()) else " (needed)"
-        yield f"<tr><td><code>{escape(name)}</code>{must}<td>{_type(document, one)}<td>{escape(one.get('description', ''))}</tr>"
+    yield from _rows(document, found, is_answer=title.startswith("Answer"))
     yield "</table>"
+
+
+def _rows(
+    document: dict[str, Any], model: dict[str, Any], *, is_answer: bool, before: str = "", above: tuple[int, ...] = ()
+) -> Iterator[str]:
+    """A row for each field, each followed by those of the object or the objects that it holds."""
+    for name, one in model["properties"].items():
+        must = "" if is_answer or name not in model.get("required", ()) else " (needed)"
+        yield f"<tr><td><code>{escape(before + name)}</code>{must}<td>{_type(document, one)}"
+        yield f"<td>{_code(one.get('description', ''))}</tr>"
+        inner, dots = _within(document, one)
+        if inner is not None and id(inner) not in above:
+            path, seen = f"{before}{name}{dots}.", (*above, id(inner))
+            yield from _rows(document, inner, is_answer=is_answer, before=path, above=seen)
+
+
+def _within(document: dict[str, Any], schema: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
+    """The object that a value of this type is, or that its list is of (`[]`), or None."""
+    for one in schema.get("anyOf", [schema]):
+        found = _resolved(document, one)
+        dots = ""
+        if found.get("type") == "array":
+            found, dots = _resolved(document, found.get("items", {})), "[]"
+        if "properties" in found:
+            return found, dots
+    return None, ""
 
 
 def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +179,18 @@ def _type(document: dict[str, Any], schema: dict[str, Any]) -> str:
     return escape(f"{kind} ({said})" if said else str(kind))
 
 
+def _paragraphs(text: str) -> Iterator[str]:
+    for paragraph in filter(None, text.split("\n\n")):
+        yield f"<p>{_code(paragraph)}</p>"
+
+
 def _code(text: str) -> str:
-    """Backquoted words as code."""
-    parts = escape(text).split("`")
-    return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))
+    """Backquoted words as code, those between two stars in bold."""
+    parts = [
+        _bold(part) if place % 2 == 0 else f"<code>{part}</code>" for place, part in enumerate(escape(text).split("`"))
+    ]
+    return "".join(parts)
+
+
+def _bold(text: str) -> str:
+    return "".join(f"<strong>{part}</strong>" if place % 2 else part for place, part in enumerate(text.split("**")))

@@ -26,7 +26,8 @@ def _rfc3339(value: datetime) -> str:
 
 
 # A moment: RFC 3339 with its offset in, UTC with Z out.
-Moment = Annotated[datetime, AfterValidator(_aware), PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+_Written = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Moment = Annotated[datetime, AfterValidator(_aware), PlainSerializer(_rfc3339, return_type=_Written, when_used="json")]
 Uid = Annotated[
     str,
     Field(

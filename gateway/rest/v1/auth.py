@@ -208,6 +208,7 @@ async def register(call: Call, body: Registration) -> Registered:
 
 @routes.post("/auth/login", scope=PUBLIC, summary="Sign in", status=200, takes_form=True, errors=(401,))
 async def login(call: Call, body: Login) -> SignedIn:
+    """As JSON, or as a form; `username` is another name for `email`."""
     return SignedIn.of(await entrance.sign_in_with(call, body.name, body.password))
 
 

@@ -32,7 +32,7 @@ class LineItem(Answer):
     total: float
 
 
-class Delivery(Answer):
+class InvoiceDelivery(Answer):
     """How the customer was told: the message and how far it has come. Without a message, `error` says why there is none."""
 
     message_id: Uid | None
@@ -42,7 +42,7 @@ class Delivery(Answer):
     error: Failure | None
 
     @classmethod
-    def of(cls, one: invoices.Telling) -> "Delivery":
+    def of(cls, one: invoices.Telling) -> "InvoiceDelivery":
         has_failed = one.error_code is not None or one.error_text is not None
         return cls(
             message_id=one.message_uid,
@@ -74,7 +74,7 @@ class Invoice(Answer):
     notes: str
     due_date: Day | None
     sent_at: Moment | None
-    delivery: Annotated[Delivery | None, Field(description="Null while no message was asked for.")]
+    delivery: Annotated[InvoiceDelivery | None, Field(description="Null while no message was asked for.")]
     paid_at: Moment | None
     created_at: Moment
     updated_at: Moment
@@ -109,7 +109,7 @@ class Invoice(Answer):
             notes=one.notes,
             due_date=one.due_date,
             sent_at=one.sent_at,
-            delivery=None if one.telling is None else Delivery.of(one.telling),
+            delivery=None if one.telling is None else InvoiceDelivery.of(one.telling),
             paid_at=one.paid_at,
             created_at=one.created_at,
             updated_at=one.updated_at,

@@ -64,6 +64,9 @@ async def test_the_page_for_people_shows_every_route_and_loads_nothing(api: Clie
     assert answer.status == 200
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert all(f"<details id='{route.name}'" in page for route in V1.routes)
+    assert "<code>line_items[].unit_price</code> (needed)" in page
+    async with api.front.http.get(api.front.url, allow_redirects=False) as home:
+        assert (home.status, home.headers["Location"]) == (302, "/docs")
     assert not re.search(r"(src|href)=['\"]?(https?:)?//", page)
 
 
