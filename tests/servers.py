@@ -1,7 +1,7 @@
 """Real servers for tests, from wheels: PostgreSQL and Valkey on free loopback ports, gone when their caller is.
 
-Each is a context manager that yields the server's address. Only what makes them slow is switched off (fsync); what
-makes them awkward is switched on: PostgreSQL lives in a time zone of its own, as many do.
+Each is a context manager that yields the server's address. Only what makes them slow is switched off (fsync, a journal
+for replicas); what makes them awkward is switched on: PostgreSQL lives in a time zone of its own, as many do.
 """
 
 import os
@@ -52,6 +52,8 @@ def postgres() -> Iterator[str]:
             "max_connections": "200",
             "fsync": "off",
             "full_page_writes": "off",
+            "wal_level": "minimal",
+            "max_wal_senders": "0",
             "autovacuum": "off",
             "timezone": "Asia/Kathmandu",
             "log_timezone": "UTC",

@@ -1,20 +1,18 @@
 """The demo business in a database on either engine, and a stage for every test; nothing a test does is kept."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import Engine
-from sqlalchemy.engine import make_url
 
 from bots.registry import Registry
 from gateway import demo
 from storage.base import Db
-from storage.store import postgres_engine, sqlite_engine
+from tests import databases
 from tests.bots.stage import MONDAY_NOON, Stage
 from tests.conftest import ENGINES
+from tests.desk import shop as shops
 
 
 @pytest.fixture
@@ -45,9 +43,7 @@ def registry(house: Engine) -> Registry:
 
 @pytest.fixture(scope="session")
 def house_sqlite(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    path = tmp_path_factory.mktemp("bots") / "frontdesk.db"
-    shutil.copyfile(sqlite_template, path)
-    engine = sqlite_engine(str(path))
+    engine = shops.engine(databases.sqlite_copy(sqlite_template, tmp_path_factory.mktemp("bots")))
     _seed(engine)
     yield engine
     engine.dispose()
@@ -55,12 +51,11 @@ def house_sqlite(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def house_postgresql(postgres_url: str, postgres_template: str) -> Iterator[Engine]:
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE bots TEMPLATE {postgres_template}")
-    engine = postgres_engine(make_url(postgres_url.rpartition("/")[0] + "/bots"), pool_size=4)
-    _seed(engine)
-    yield engine
-    engine.dispose()
+    with databases.postgres_copy(postgres_url, postgres_template) as url:
+        engine = shops.engine(url)
+        _seed(engine)
+        yield engine
+        engine.dispose()
 
 
 def _seed(engine: Engine) -> None:

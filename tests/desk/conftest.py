@@ -4,15 +4,14 @@ Most tests never commit, so they share one database for each engine; those that 
 `engine` and get a database of their own.
 """
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import Engine
 
 from storage.base import Db
+from tests import databases
 from tests.conftest import ENGINES
 from tests.desk import shop as shops
 from tests.desk.shop import Shop
@@ -49,17 +48,14 @@ def shared_engine(request: pytest.FixtureRequest) -> Engine:
 
 @pytest.fixture(scope="session")
 def shared_sqlite(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    path = tmp_path_factory.mktemp("desk") / "frontdesk.db"
-    shutil.copyfile(sqlite_template, path)
-    engine = shops.engine(f"sqlite:///{path}")
+    engine = shops.engine(databases.sqlite_copy(sqlite_template, tmp_path_factory.mktemp("desk")))
     yield engine
     engine.dispose()
 
 
 @pytest.fixture(scope="session")
 def shared_postgresql(postgres_url: str, postgres_template: str) -> Iterator[Engine]:
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE desk TEMPLATE {postgres_template}")
-    engine = shops.engine(postgres_url.rpartition("/")[0] + "/desk")
-    yield engine
-    engine.dispose()
+    with databases.postgres_copy(postgres_url, postgres_template) as url:
+        engine = shops.engine(url)
+        yield engine
+        engine.dispose()
