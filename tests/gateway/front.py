@@ -1,8 +1,9 @@
 """A whole front desk in a test: the real server on a real socket, a real database, a clock that stands still."""
 
 import contextlib
+import socket
 import xml.etree.ElementTree as ET
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -23,7 +24,6 @@ from gateway.pipeline.spool import Spool
 from gateway.settings import Settings, load
 from storage.base import Db
 from tests.clock import FakeClock
-from tests.servers import free_port
 
 OURS = "+15125550100"
 SID = "AC" + "0a1b2c3d" * 4
@@ -155,19 +155,36 @@ async def opened(
     database_url: str, data_dir: Path, clock: FakeClock, env: Mapping[str, str] = _NO_ENV, *, seeded: bool = True
 ) -> AsyncIterator[Front]:
     """A front desk with the demo business, serving on a port of its own."""
-    port = free_port()
-    async with open_house(settings(database_url, data_dir, port, env), clock=clock) as house:
-        if seeded:
-            await house.store.write(demo.seed, now=clock.now())
-        app = make_app(house)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        try:
-            async with aiohttp.ClientSession() as http:
+    with listening() as (door, port):
+        async with open_house(settings(database_url, data_dir, port, env), clock=clock) as house:
+            if seeded:
+                await house.store.write(demo.seed, now=clock.now())
+            app = make_app(house)
+            async with served(app, door), browser() as http:
                 yield Front(house, app, http, f"http://localhost:{port}", clock)
-        finally:
-            await runner.cleanup()
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[tuple[socket.socket, int]]:
+    """A door and the number on it: nobody else can take it any more."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        yield door, door.getsockname()[1]
+
+
+@contextlib.asynccontextmanager
+async def served(app: web.Application, door: socket.socket) -> AsyncIterator[None]:
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, door).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def browser() -> aiohttp.ClientSession:
+    """Somebody who calls from outside. Only localhost is looked up, for which the system is quicker than c-ares to set up."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver()))
 
 
 def _texts(body: bytes) -> tuple[str, ...]:

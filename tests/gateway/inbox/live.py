@@ -19,7 +19,6 @@ from storage.models.conversations import conversations
 from tests.clock import FakeClock
 from tests.gateway import front
 from tests.gateway.rest.api import Client
-from tests.servers import free_port
 
 # As in the product, but soon enough for a test.
 QUICK = Timings(grace_s=0.15, typing_s=0.3, sweep_s=0.1, seen_s=0.1, nameless_s=1.0)
@@ -103,18 +102,12 @@ async def opened(
     database_url: str, data_dir: Path, clock: FakeClock, env: Mapping[str, str] = _NO_ENV
 ) -> AsyncIterator[Desk]:
     """A front desk with the demo business and a quick inbox, serving on a port of its own."""
-    port = free_port()
-    settings = front.settings(database_url, data_dir, port, {"FRONTDESK_LIMITS__ENABLED": "false", **env})
-    async with open_house(settings, clock=clock) as house:
-        app = make_app(house, timings=QUICK)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        try:
-            async with aiohttp.ClientSession() as http:
+    with front.listening() as (door, port):
+        settings = front.settings(database_url, data_dir, port, {"FRONTDESK_LIMITS__ENABLED": "false", **env})
+        async with open_house(settings, clock=clock) as house:
+            app = make_app(house, timings=QUICK)
+            async with front.served(app, door), front.browser() as http:
                 yield Desk(house, app, http, f"http://localhost:{port}", clock, await app[DOOR].open())
-        finally:
-            await runner.cleanup()
 
 
 async def conversation(desk: front.Front, sender: str = ANNA, text: str = "Hello") -> str:

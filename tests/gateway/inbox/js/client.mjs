@@ -72,7 +72,8 @@ for (const message of missed.items) seen.set(message.id, message.text);
 const live = heard(kim, "new_message", (message) => message.text === "and live again");
 await say(robin, "send_message", { room, message: "and live again" });
 await live;
-told.seen = [...seen.values()];
+// In the order they were made, as a page shows them: a quick client is back before the last one was sent, and hears it live.
+told.seen = [...seen].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, text]) => text);
 
 told.unknown = await say(robin, "make_me_admin", {});
 robin.close();
