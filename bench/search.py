@@ -20,7 +20,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from sqlalchemy import Engine, insert, text
+from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.engine import make_url
 
 from bench.report import machine, table
@@ -30,6 +30,7 @@ from desk.listing import Window
 from desk.who import Actor
 from storage import migrate
 from storage.base import Db, new_uid
+from storage.folding import fold
 from storage.models.accounts import accounts
 from storage.models.businesses import businesses
 from storage.models.conversations import conversations, messages
@@ -42,6 +43,9 @@ LIMIT_MS: Final = 200.0
 SHARES: Final = (60, 30, 9, 1)
 WORDS: Final = 40_000
 PER_CONVERSATION: Final = 25
+FIRST_NAMES: Final = ("José", "Ana", "Kim", "Zoë", "Robin", "María", "Søren", "Lee", "Chloé", "John", "Miguel", "Dana")
+LAST_NAMES: Final = ("García", "Müller", "Smith", "Brown", "Núñez", "O'Neil", "Chen", "Novák", "Johnson", "Fernández")
+_CONVERSATIONS: Final = 60  # questions for conversations by words, and half as many by name
 _AT_ONCE: Final = 10_000
 _START: Final = datetime(2025, 1, 1, tzinfo=UTC)
 _SYLLABLES: Final = [c + v for c in "bdfghklmnprstvwz" for v in "aeiou"]
@@ -100,7 +104,8 @@ def fill(db: Db, count: int, vocabulary: Vocabulary, chance: random.Random) -> l
     places = [_place(db, number) for number in range(len(SHARES))]
     shares = [*accumulate(SHARES)]
     rooms: list[list[int]] = []
-    for (tenant_id, business_id, account_id, customer_id), share in zip(places, SHARES, strict=True):
+    for (tenant_id, business_id, account_id), share in zip(places, SHARES, strict=True):
+        people = _people(db, tenant_id, max(count * share // 100 // PER_CONVERSATION, 1), chance)
         rows = [
             {
                 "uid": new_uid(),
@@ -115,7 +120,7 @@ def fill(db: Db, count: int, vocabulary: Vocabulary, chance: random.Random) -> l
                 "last_in_at": _START + timedelta(seconds=number),
                 "created_at": _START,
             }
-            for number in range(max(count * share // 100 // PER_CONVERSATION, 1))
+            for number, customer_id in enumerate(people)
         ]
         db.execute(insert(conversations), rows)
         wanted = text("SELECT id FROM conversations WHERE tenant_id = :tenant")
@@ -170,12 +175,17 @@ def ask(engine: Engine, tenant_ids: Sequence[int], questions: Sequence[Question]
             db.rollback()
             took.setdefault(question.kind, []).append((time.perf_counter() - began_at) * 1000)
             _check(question, who, [(line.tenant_id, line.id, line.text) for line in found.items], found.total)
-        for number, question in enumerate(questions[:: max(len(questions) // 40, 1)]):
+        names = [Question("by name", name) for name in ("jose", "Müller", "garcia", "zoe b", "johns")]
+        each = questions[:: max(len(questions) // _CONVERSATIONS, 1)]
+        for number, question in enumerate([*each, *names * (len(each) // len(names) // 2)]):
             who = Actor(tenant_ids[number % len(tenant_ids)], "system")
             began_at = time.perf_counter()
-            overview.find(db, who, Window(), Wanted(search=question.typed))
+            people = overview.find(db, who, Window(), Wanted(search=question.typed))
             db.rollback()
-            took.setdefault("conversations", []).append((time.perf_counter() - began_at) * 1000)
+            kind = "conversations by name" if question in names else "conversations by words"
+            took.setdefault(kind, []).append((time.perf_counter() - began_at) * 1000)
+            if question in names:
+                _check_name(question.typed, people.items)
     return took
 
 
@@ -192,7 +202,13 @@ def _check(question: Question, who: Actor, found: Sequence[tuple[int, int, str]]
             assert begins or f" {' '.join(term.words)} " in f" {said} ".replace('"', ""), (question, said)
 
 
-def _place(db: Db, number: int) -> tuple[int, int, int, int]:
+def _check_name(typed: str, found: Sequence[overview.Entry]) -> None:
+    assert found, typed
+    for entry in found:
+        assert fold(typed) in fold(entry.customer_name or ""), (typed, entry.customer_name)
+
+
+def _place(db: Db, number: int) -> tuple[int, int, int]:
     def one(made: object) -> int:
         found: int = db.execute(made).scalar_one()  # type: ignore[call-overload]
         return found
@@ -204,9 +220,27 @@ def _place(db: Db, number: int) -> tuple[int, int, int, int]:
     business_id = one(insert(businesses).values(**own, **business).returning(businesses.c.id))
     line = {"business_id": business_id, "channel": "sms", "provider": "twilio", "address": f"+1555000{number}"}
     account_id = one(insert(accounts).values(**own, **line).returning(accounts.c.id))
-    person = {"updated_at": _START, "attributes": {}, "tags": []}
-    customer_id = one(insert(customers).values(**own, **person).returning(customers.c.id))
-    return tenant_id, business_id, account_id, customer_id
+    return tenant_id, business_id, account_id
+
+
+def _people(db: Db, tenant_id: int, count: int, chance: random.Random) -> list[int]:
+    """So many customers; every other name has an accent."""
+    rows = [
+        {
+            "uid": new_uid(),
+            "tenant_id": tenant_id,
+            "name": f"{chance.choice(FIRST_NAMES)} {chance.choice(LAST_NAMES)}",
+            "email": f"c{number}@mail.example",
+            "phone": f"+1{tenant_id:03}{number:07}",
+            "attributes": {},
+            "tags": [],
+            "created_at": _START,
+            "updated_at": _START,
+        }
+        for number in range(count)
+    ]
+    db.execute(insert(customers), rows)
+    return [*db.execute(select(customers.c.id).where(customers.c.tenant_id == tenant_id)).scalars()]
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 
 from desk.errors import Invalid
+from storage import folding
 from storage.base import Db
 
 T = TypeVar("T")
@@ -40,8 +41,11 @@ def page(
     sorts: Mapping[str, Any],
     by: str,
     tie: Any,
+    is_dear: bool = False,
 ) -> Found[T]:
     """The window of `wanted`. `sorts` are the keys one may sort by, `by` the usual one, `tie` a column without equals.
+
+    What `is_dear` to look for is looked for once, and counted on the way; without it the count has a shorter way.
 
     Raises: Invalid, for a sort that is not in the list, or a window too far away.
     """
@@ -51,12 +55,14 @@ def page(
     column = sorts.get(key.removeprefix("-"))
     if column is None:
         raise Invalid("sort", f"Sort by one of {', '.join(sorts)}; a minus before it turns the order.")
-    total: int = db.execute(select(func.count()).select_from(wanted.order_by(None).subquery())).scalar_one()
     order = (column.desc().nulls_last(), tie.desc()) if key.startswith("-") else (column.asc().nulls_last(), tie.asc())
-    rows = db.execute(wanted.order_by(*order).offset(window.offset).limit(window.limit))
-    return Found([make(row) for row in rows], total)
+    rows = wanted.order_by(*order).offset(window.offset).limit(window.limit)
+    if is_dear and (counted := db.execute(rows.add_columns(func.count().over().label("in_all"))).all()):
+        return Found([make(row) for row in counted], counted[0].in_all)
+    total: int = db.execute(select(func.count()).select_from(wanted.order_by(None).subquery())).scalar_one()
+    return Found([make(row) for row in db.execute(rows)] if total and not is_dear else [], total)
 
 
 def contains(text: str, *columns: Any) -> ColumnElement[bool]:
-    """Rows in which one of the columns has `text` in it, whatever its case; `%` and `_` mean themselves."""
-    return or_(*(column.icontains(text, autoescape=True) for column in columns))
+    """Rows in which one of the columns has `text` in it, whatever its case and accents."""
+    return or_(*(folding.holds(column, text) for column in columns))

@@ -154,10 +154,12 @@ def find(db: Db, who: Actor, window: Window, wanted: Wanted) -> Found[Entry]:
     Raises: NotFound, for a filter by something that is not there
     """
     # Only the numbers first: what is shown of a page need not be gathered for all that are counted and sorted.
-    found = page(db, _filtered(db, who, wanted), window, _number, sorts=_SORTS, by="-last_activity_at", tie=_c.id)
-    rows = db.execute(_ENTRIES.where(_c.id.in_(found.items), _c.tenant_id == who.tenant_id)).all()
+    rows = _filtered(db, who, wanted)
+    is_dear = bool(wanted.search)
+    found = page(db, rows, window, _number, sorts=_SORTS, by="-last_activity_at", tie=_c.id, is_dear=is_dear)
+    shown = db.execute(_ENTRIES.where(_c.id.in_(found.items), _c.tenant_id == who.tenant_id)).all()
     place = {conversation_id: place for place, conversation_id in enumerate(found.items)}
-    return Found(_complete(db, who, sorted(rows, key=lambda row: place[row.id])), found.total)
+    return Found(_complete(db, who, sorted(shown, key=lambda row: place[row.id])), found.total)
 
 
 def get(db: Db, who: Actor, ref: Ref) -> Entry:

@@ -20,9 +20,12 @@ def _render(kind: str, item: Any, _autogen: Any) -> str | Literal[False]:
     return False
 
 
+_WORDS = {("index", "ix_messages_search"), ("column", "search_words")}
+
+
 def _is_ours(name: str | None, kind: str, _parents: Any) -> bool:
     """The index of words is each engine's own affair (0001), and has no model."""
-    return not (name or "").startswith("message_search") and not (kind == "index" and name == "ix_messages_search")
+    return not (name or "").startswith("message_search") and (kind, name) not in _WORDS
 
 
 context.configure(

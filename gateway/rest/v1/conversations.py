@@ -217,7 +217,10 @@ class Filter(SkipQuery):
     breached: Annotated[bool | None, Field(description="Whether a promise of time is broken.")] = None
     search: Annotated[
         str | None,
-        Field(max_length=200, description="In the customer's name or address, or words of recent messages."),
+        Field(
+            max_length=200,
+            description="In the customer's name or address, or words of the newest 200 messages with all of them.",
+        ),
     ] = None
     sort: Annotated[
         str | None,

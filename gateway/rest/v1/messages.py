@@ -87,7 +87,7 @@ class Query(SkipQuery):
         Field(
             max_length=200,
             description="All words must be there; the last may be the beginning of one, and words in quotes stand side "
-            "by side. `total` counts to 5000, and pages reach 1000.",
+            "by side. Case and accents do not matter. `total` counts to 1000, and pages reach as far.",
         ),
     ]
 

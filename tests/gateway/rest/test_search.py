@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from desk.inbox import search
 from desk.who import Actor
+from storage.folding import fold
 from tests.gateway.front import Front
 from tests.gateway.rest.api import Client, stranger
 from tests.gateway.rest.inbox import KIM, LEE, queued
@@ -58,6 +59,8 @@ async def test_all_words_the_beginning_of_the_last_and_phrases(desk: Front, api:
         "555-0100": (2,),
         "12.50": (2,),
         "größe": (3,),
+        "Große": (3,),
+        "stra\u00dfe c\u0327a": (3,),  # the accent as a sign of its own
         "GRÖSSE": (),
         "straße ça": (3,),
         "pump": (4,),
@@ -76,6 +79,37 @@ async def test_all_words_the_beginning_of_the_last_and_phrases(desk: Front, api:
     assert (await api.get("/messages?search=haircut&skip=9000"))["items"] == []
     assert (await api.get("/conversations?search=gasket"))["total"] == 1
     await api.get("/messages", status=422)
+
+
+async def test_accents_do_not_matter_in_words_and_names(desk: Front, api: Client) -> None:
+    await _world(desk, api)
+    jose = await api.post("/customers", {"name": "José Ångström", "email": "j@mail.example"})
+    plain = await api.post("/customers", {"name": "Jose 100%_[x]*", "email": "k@mail.example"})
+    table: dict[str, set[str]] = {
+        "jose": {jose["id"], plain["id"]},
+        "JOSÉ": {jose["id"], plain["id"]},
+        "angstrom": {jose["id"]},
+        "ÅNGSTRÖ": {jose["id"]},
+        "jøse": set(),
+        "100%_[X]*": {plain["id"]},
+        "1%": set(),
+        "J_se": set(),
+        "jos*": set(),
+    }
+    for typed, wanted in table.items():
+        found = await api.get(f"/customers?search={quote(typed)}")
+        assert ({one["id"] for one in found["items"]}, found["total"]) == (wanted, len(wanted)), typed
+    kim = (await api.get("/conversations"))["items"][0]["customer"]["id"]
+    await api.patch(f"/customers/{kim}", {"name": "Zoë Nováková"})
+    for typed in ("zoe", "novakova", "NOVÁK"):
+        assert (await api.get(f"/conversations?search={quote(typed)}"))["total"] == 1, typed
+    assert (await api.get("/conversations?search=zoe&skip=5"))["items"] == []
+    every = "".join(map(chr, (*range(0xC0, 0x250), *range(0x1E00, 0x1F00))))
+    for part in range(0, len(every), 100):  # to the letter as SQLite's and PostgreSQL's own means have it
+        piece = every[part : part + 100]
+        await api.patch(f"/customers/{kim}", {"name": piece})
+        found = await api.get(f"/customers?search={quote(fold(piece))}")
+        assert [one["id"] for one in found["items"]] == [kim], piece
 
 
 async def test_others_words_are_not_found(desk: Front, api: Client) -> None:
