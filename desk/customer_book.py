@@ -1,6 +1,6 @@
 """The customers as people of the business keep them: found, added, changed, merged. How bots meet them: `customers`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -21,12 +21,15 @@ from storage.models.conversations import conversations
 from storage.models.customers import customer_identities
 from storage.models.customers import customers as table
 from storage.prepared import Prepared
-from storage.session import Conflict, attempt
+from storage.session import Conflict, attempt, found_out
 
 NOUN = "customer"
 # The audit tells that these changed, and not what they were.
 PRIVATE = ("name", "profile_name", "email", "phone", "address", "city", "state", "zip", "notes", "attributes", "tags")
 
+Address = tuple[str, str]  # phone or email, and the number or address
+
+_ADDRESSES = ("phone", "email")
 _MOST_TAGS = 50
 _t = table.c
 _i = customer_identities.c
@@ -165,15 +168,37 @@ def enter(db: Db, who: Actor, values: Mapping[str, Any], *, now: datetime) -> Ro
 
     Raises: IdentityTaken, Invalid
     """
-    tidy = _tidied(db, who, values)
-    if not (tidy.get("name") or tidy.get("phone") or tidy.get("email")):
-        raise Invalid("name", "Give a name, a phone number or an e-mail address.")
-    row = records.add(db, who, table, tidy, noun=NOUN, private=PRIVATE, now=now)
-    for kind in ("phone", "email"):
+    row = records.add(db, who, table, checked(db, who, values), noun=NOUN, private=PRIVATE, now=now)
+    for kind in _ADDRESSES:
         if row._mapping[kind]:
             _known_as(db, who, row.id, kind, row._mapping[kind], now=now)
     events.emit(db, who.tenant_id, "customer.created", {"customer_id": row.uid}, now=now)
     return row
+
+
+def enter_many(db: Db, who: Actor, many: Sequence[Mapping[str, Any]], *, now: datetime) -> None:
+    """Many new customers at once, `checked` before. The caller has seen that nobody is `known` by their addresses.
+
+    Raises: Conflict, when somebody else took one meanwhile, and then there are none of them
+    """
+    with attempt(db):
+        for row in records.add_many(db, who, table, many, noun=NOUN, private=PRIVATE, now=now):
+            mine = {"tenant_id": who.tenant_id, "customer_id": row.id, "created_at": now}
+            for kind in _ADDRESSES:
+                if value := row._mapping[kind]:
+                    _ADD_IDENTITY(db, {**mine, "kind": kind, "value": value.lower() if kind == "email" else value})
+            events.emit(db, who.tenant_id, "customer.created", {"customer_id": row.uid}, now=now)
+
+
+def checked(db: Db, who: Actor, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a new customer as they are stored.
+
+    Raises: Invalid
+    """
+    tidy = _tidied(db, who, values)
+    if not (tidy.get("name") or tidy.get("phone") or tidy.get("email")):
+        raise Invalid("name", "Give a name, a phone number or an e-mail address.")
+    return tidy
 
 
 def amend(
@@ -186,7 +211,7 @@ def amend(
     before = row_of(db, who, ref, lock=True)
     tidy = _tidied(db, who, values, before=before if merge_attributes else None)
     after = records.change(db, who, table, before.id, tidy, noun=NOUN, private=PRIVATE, now=now)
-    for kind in ("phone", "email"):
+    for kind in _ADDRESSES:
         old, new = before._mapping[kind], after._mapping[kind]
         if old != new:
             if old:
@@ -210,6 +235,29 @@ def merge(db: Db, who: Actor, ref: Ref, other: Ref, *, now: datetime) -> Entry:
             raise NotFound(NOUN, name)
     customers.merge(db, who, survivor_id=survivor.id, other_id=gone.id, now=now)
     return get(db, who, survivor.id)
+
+
+def known(db: Db, who: Actor, addresses: Collection[Address]) -> dict[Address, Row[Any]]:
+    """Those who are known by one of these addresses, which are `canonical`, by address."""
+    ids = {
+        (kind, value): customer_id
+        for kind in _ADDRESSES
+        for value, customer_id in customers.all_known_by(
+            db, who, kind=kind, values=[value for other, value in addresses if other == kind]
+        ).items()
+    }
+    wanted = select(table).where(_t.id.in_({*ids.values()}), _t.tenant_id == who.tenant_id)
+    rows = {row.id: row for row in db.execute(wanted)} if ids else {}
+    return {address: rows[customer_id] for address, customer_id in ids.items()}
+
+
+def is_so(db: Db, who: Actor, before: Row[Any], values: Mapping[str, Any]) -> bool:
+    """Whether `amend` would change nothing.
+
+    Raises: Invalid
+    """
+    tidy = _tidied(db, who, values, before=before)
+    return all(before._mapping[name] == value for name, value in tidy.items())
 
 
 def canonical(db: Db, who: Actor, kind: str, value: str) -> str:
@@ -299,8 +347,11 @@ def _has(db: Db, who: Actor, search: str) -> Any:
 
 def _region(db: Db, who: Actor) -> str:
     """The country in which the tenant's people dial."""
-    number = _NUMBER(db, {"tenant_id": who.tenant_id}).scalar_one_or_none()
-    return _region_of(number) if number else "US"
+    regions: dict[int, str] = found_out(db).setdefault("regions", {})
+    if (found := regions.get(who.tenant_id)) is None:
+        number = _NUMBER(db, {"tenant_id": who.tenant_id}).scalar_one_or_none()
+        found = regions[who.tenant_id] = _region_of(number) if number else "US"
+    return found
 
 
 _region_of = lru_cache(maxsize=256)(phone.region_of)

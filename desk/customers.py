@@ -1,6 +1,6 @@
 """Customers and the addresses they are known by."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,6 +89,14 @@ def known_by(db: Db, who: Actor, *, kind: str, value: str) -> Customer | None:
     kinds = [kind, _TWINS[kind]] if kind in _TWINS else [kind]
     row = _FIND(db, {"tenant_id": who.tenant_id, "kinds": kinds, "value": value}).first()
     return None if row is None else Customer(*row[1:])
+
+
+def all_known_by(db: Db, who: Actor, *, kind: str, values: Collection[str]) -> dict[str, int]:
+    """The numbers of those who are known by one of these addresses, by address."""
+    kinds = [kind, _TWINS[kind]] if kind in _TWINS else [kind]
+    i = customer_identities.c
+    wanted = select(i.value, i.customer_id).where(i.tenant_id == who.tenant_id, i.kind.in_(kinds), i.value.in_(values))
+    return {row.value: row.customer_id for row in db.execute(wanted)} if values else {}
 
 
 def add_identity(db: Db, who: Actor, customer_id: int, *, kind: str, value: str, now: datetime) -> None:

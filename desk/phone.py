@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
@@ -9,6 +10,7 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResu
 _PREFIXES = re.compile(r"^(?:whatsapp|tel|sms|sip):", re.IGNORECASE)
 
 
+@lru_cache(maxsize=256)  # one event asks for the same few again and again, a tenth of a millisecond each
 def canonical(text: str, region: str = "US") -> str:
     """`text` as E.164 (`+15125550100`); short codes, sender names and what is no number come back as given, tidied.
 

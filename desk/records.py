@@ -3,8 +3,9 @@
 Who calls has checked the values at the door. What is more than a row (a booking, who talks, money) has verbs of its own.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Row, Table, delete, insert, update
@@ -57,6 +58,35 @@ def add(
         now,
         uid=made.uid,
     )
+    return made
+
+
+def add_many(
+    db: Db,
+    who: Actor,
+    table: Table,
+    many: Sequence[Mapping[str, Any]],
+    *,
+    noun: str,
+    private: Collection[str] = (),
+    now: datetime,
+) -> Sequence[Row[Any]]:
+    """The new rows, in their order; a value that only some have is null in the others.
+
+    Raises: Conflict, and then there are none of them
+    """
+    if not many:
+        return []
+    ours: dict[str, Any] = dict.fromkeys(chain.from_iterable(many))
+    ours |= {"tenant_id": who.tenant_id, "created_at": now}
+    ours |= {name: now for name in ("updated_at",) if name in table.c}
+    ours |= {name: who.user_id for name in ("created_by",) if name in table.c}
+    statement = insert(table).returning(table, sort_by_parameter_order=True)
+    with attempt(db):
+        made = db.execute(statement, [{**ours, **values} for values in many]).all()
+    action = f"{_snake(noun)}.created"
+    for row, values in zip(made, many, strict=True):
+        audit.record(db, who, action, _snake(noun), row.id, None, _shown(row, values, private), now, uid=row.uid)
     return made
 
 

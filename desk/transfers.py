@@ -3,17 +3,17 @@
 Only rows are here. Files belong to whoever reads and writes them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import Row, func, select, update
 
-from desk import attributes, customer_book, customers, records
+from desk import attributes, customer_book, records
 from desk.attributes import Definitions
-from desk.customer_book import Entry, Filter
+from desk.customer_book import Address, Entry, Filter
 from desk.errors import DeskError, Invalid, NotFound, WrongState
 from desk.listing import Found, Window, page
 from desk.refs import Ref, row
@@ -22,7 +22,7 @@ from storage import queue
 from storage.base import Db, JsonValue
 from storage.models.customers import customers as customer_table
 from storage.models.work import transfers as table
-from storage.session import attempt
+from storage.session import Conflict, attempt
 
 IMPORT: Final = "import"
 EXPORT: Final = "export"
@@ -35,6 +35,7 @@ _LENGTHS: Final[Mapping[str, int]] = MappingProxyType(
 )
 _ATTRIBUTE: Final = "attributes."
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_EMPTY: Final[Mapping[str, Any]] = MappingProxyType({"notes": "", "status": "active", "tags": [], "attributes": {}})
 _MOST_PROBLEMS: Final = 100
 _NOUN = "transfer"
 _t = table.c
@@ -197,33 +198,90 @@ def take_in(
     if before.status != "running":
         return False
     definitions = attributes.all_of(db, who)
-    counts = {"made": 0, "changed": 0, "refused": 0}
-    told = [*before.problems, *map(asdict, problems)]
+    lines: list[_Line] = []
+    outcomes: list[_Outcome] = []
     for number, cells in rows:
         try:
-            with attempt(db):
-                what = _take_row(db, who, definitions, titles, cells, now=now)
-            counts[what] += 1
+            lines.append(_read(db, who, definitions, titles, number, cells))
         except DeskError as bad:
-            counts["refused"] += 1
-            field = bad.field if isinstance(bad, Invalid) else ""
-            told.append(asdict(Problem(number, field, bad.message)))
+            outcomes.append(_Outcome(number, bad))
+    outcomes += _take_lines(db, who, lines, now=now)
+    counts = {"made": 0, "changed": 0, "refused": 0}
+    told = [*before.problems, *map(asdict, problems)]
+    for number, what in sorted(outcomes, key=_number):
+        if isinstance(what, DeskError):
+            told.append(asdict(Problem(number, what.field if isinstance(what, Invalid) else "", what.message)))
+        counts["refused" if isinstance(what, DeskError) else what] += 1
     values = {name: getattr(before, name) + count for name, count in counts.items()}
     values |= {"done": before.done + len(rows), "problems": told[:_MOST_PROBLEMS]}
     db.execute(update(table).where(_t.id == transfer_id).values(values))
     return True
 
 
-def _take_row(
-    db: Db,
-    who: Actor,
-    definitions: Definitions,
-    titles: Sequence[str | None],
-    cells: Sequence[str],
-    *,
-    now: datetime,
-) -> Literal["made", "changed"]:
-    """Raises: Invalid, NotFound, IdentityTaken"""
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A row that can be read. `uid` is the id it has, if any; `addresses` tell whom it means."""
+
+    number: int
+    uid: str | None
+    addresses: frozenset[Address]
+    values: Mapping[str, Any]
+
+
+class _Outcome(NamedTuple):
+    """What became of a row."""
+
+    number: int
+    what: Literal["made", "changed"] | DeskError
+
+
+def _take_lines(db: Db, who: Actor, lines: Sequence[_Line], *, now: datetime) -> Iterator[_Outcome]:
+    """As if they were taken one after the other. Most files hold people who are all new, or known and unchanged: these are
+    written at once, or not at all; every other line is taken by itself.
+    """
+    known = customer_book.known(db, who, {address for line in lines for address in line.addresses})
+    new: list[tuple[_Line, Mapping[str, Any]]] = []
+    rest: list[_Line] = []
+    seen: set[Address | str] = set()  # addresses and ids of the lines before
+    is_sure = True  # whom they all mean
+    for line in lines:
+        found = {row.id: row for address in line.addresses if (row := known.get(address)) is not None}
+        row = next(iter(found.values())) if len(found) == 1 else None
+        marks: set[Address | str] = {*line.addresses, *(one.uid for one in found.values()), *filter(None, [line.uid])}
+        is_first = is_sure and seen.isdisjoint(marks)
+        is_sure = is_sure and line.uid in (None, row and row.uid)
+        seen |= marks
+        try:
+            if is_first and not found and line.uid is None:
+                new.append((line, customer_book.checked(db, who, {**_EMPTY, **line.values})))
+            elif is_first and row and line.uid in (None, row.uid) and customer_book.is_so(db, who, row, line.values):
+                yield _Outcome(line.number, "changed")
+            else:
+                rest.append(line)
+        except DeskError as bad:
+            yield _Outcome(line.number, bad)
+    try:
+        customer_book.enter_many(db, who, [values for _, values in new], now=now)
+        yield from (_Outcome(line.number, "made") for line, _ in new)
+    except Conflict:
+        rest = sorted([*rest, *(line for line, _ in new)], key=_number)
+    for line in rest:
+        try:
+            with attempt(db):
+                what = _take_line(db, who, line, now=now)
+            yield _Outcome(line.number, what)
+        except DeskError as bad:
+            yield _Outcome(line.number, bad)
+
+
+def _number(line: _Line | _Outcome) -> int:
+    return line.number
+
+
+def _read(
+    db: Db, who: Actor, definitions: Definitions, titles: Sequence[str | None], number: int, cells: Sequence[str]
+) -> _Line:
+    """Raises: Invalid"""
     if len(cells) > len(titles):
         raise Invalid("", "This row has more cells than the first line has names.")
     given = {title: _plain(cell) for title, cell in zip(titles, cells, strict=False) if title is not None}
@@ -240,35 +298,38 @@ def _take_row(
         values["attributes"] = {key: attributes.read(definitions, key, cell) for key, cell in custom.items()}
     if "tags" in given:
         values["tags"] = [tag.strip() for tag in given["tags"].replace("|", ";").split(";")]
-    known = _known(db, who, given)
+    addresses = frozenset(
+        (kind, customer_book.canonical(db, who, kind, given[kind])) for kind in ("phone", "email") if kind in given
+    )
+    if not addresses and "id" not in given:
+        raise Invalid("phone", "A row needs a phone number, an e-mail address or the id of a customer.")
+    return _Line(number, given.get("id"), addresses, values)
+
+
+def _take_line(db: Db, who: Actor, line: _Line, *, now: datetime) -> Literal["made", "changed"]:
+    """Raises: Invalid, NotFound, IdentityTaken"""
+    known = _known(db, who, line)
     if known is None:
-        customer_book.enter(db, who, {"notes": "", "status": "active", "tags": [], "attributes": {}, **values}, now=now)
+        customer_book.enter(db, who, {**_EMPTY, **line.values}, now=now)
         return "made"
-    customer_book.amend(db, who, known, values, now=now)
+    customer_book.amend(db, who, known, line.values, now=now)
     return "changed"
 
 
-def _known(db: Db, who: Actor, given: Mapping[str, str]) -> int | None:
+def _known(db: Db, who: Actor, line: _Line) -> int | None:
     """Whom the row means; None for somebody new.
 
-    Raises: Invalid
+    Raises: Invalid, NotFound
     """
-    found: dict[int, None] = {}
-    if uid := given.get("id"):
+    found = {row.id for row in customer_book.known(db, who, line.addresses).values()}
+    if line.uid is not None:
         try:
-            found[customer_book.row_of(db, who, uid).id] = None
+            found.add(customer_book.row_of(db, who, line.uid).id)
         except NotFound:
-            if not ({"phone", "email"} & given.keys()):
+            if not line.addresses:
                 raise
-    for kind in ("phone", "email"):
-        if value := given.get(kind):
-            customer = customers.known_by(db, who, kind=kind, value=customer_book.canonical(db, who, kind, value))
-            if customer is not None:
-                found[customer.id] = None
     if len(found) > 1:
         raise Invalid("phone", "This row fits two different customers; merge them first.")
-    if not found and not ({"phone", "email"} & given.keys()):
-        raise Invalid("phone", "A row needs a phone number, an e-mail address or the id of a customer.")
     return next(iter(found), None)
 
 

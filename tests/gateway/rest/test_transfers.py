@@ -131,6 +131,28 @@ async def test_rows_that_do_not_fit_are_named_and_the_rest_goes_in(api: Client) 
     assert [line[1:4] for line in lines[1:]] == [["'=1+1", "", "'+17375550005"]]
 
 
+async def test_lines_about_the_same_people_are_taken_in_their_order(api: Client) -> None:
+    known = await api.post("/customers", {"name": "Known", "phone": "+17375550001", "email": "k@mail.example"})
+    done = await imported(
+        api,
+        file_of(
+            ["id", "name", "phone", "email"],
+            ["", "New", "+17375550002", ""],
+            ["", "Known", "+17375550001", "k@mail.example"],  # nothing new
+            ["", "Newer", "(737) 555-0002", ""],
+            ["", "Other", "+17375550001", ""],
+            ["", "Known", "", "K@mail.example"],  # as it was in the beginning
+            [known["id"], "", "+17375550003", ""],  # has this number from now on
+            ["", "Last", "+17375550003", ""],
+            ["", "Both", "+17375550002", "k@mail.example"],
+        ),
+    )
+    assert (done["made"], done["changed"], done["refused"], done["problems"][0]["row"]) == (1, 6, 1, 9)
+    found = (await api.get("/customers?search=%2B1737555"))["items"]
+    assert {one["phone"]: one["name"] for one in found} == {"+17375550002": "Newer", "+17375550003": "Last"}
+    assert {one["id"] for one in found} > {known["id"]}
+
+
 async def test_files_that_are_none_are_refused(api: Client) -> None:
     for content, words in (
         (b"name;city\nA;B\n", "phone, email and id"),
