@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from aiohttp.http_exceptions import BadHttpMessage
 
 from gateway import log
 
@@ -64,6 +65,8 @@ def test_context_goes_along_and_the_level_is_kept() -> None:
         structlog.get_logger().info("quiet")
         structlog.get_logger().error("loud")
     logging.getLogger("twilio.http_client").info("a whole body")
+    malformed = BadHttpMessage("what somebody sent")
+    logging.getLogger("aiohttp.server").error("Error handling request", exc_info=malformed)
     assert [(line["event"], line["request"]) for line in map(json.loads, out.getvalue().splitlines())] == [
         ("loud", "r1")
     ]

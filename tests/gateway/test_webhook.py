@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+import psutil
 import pytest
 from sqlalchemy.engine import make_url
 from twilio.request_validator import RequestValidator
@@ -146,10 +147,54 @@ async def test_signed_nonsense_is_a_400_that_names_the_field(desk: Front, body: 
         assert set(await answer.json()) == {"detail", "error_code", "status_code", "path", "timestamp", "request_id"}
 
 
-async def test_bodies_that_are_too_large_are_refused(desk: Front) -> None:
+async def test_bodies_and_heads_that_are_too_large_are_refused_and_take_no_memory(desk: Front) -> None:
     async with desk.http.post(desk.url + MESSAGES, data=io.BytesIO(b"a" * 2_000_000)) as answer:
         assert answer.status == 413
         assert (await answer.json())["error_code"] == "TOO_LARGE"
+    port = int(desk.url.rpartition(":")[2])
+    post = f"POST {MESSAGES} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n".encode()
+    fields = b"&".join(b"field%d=x" % number for number in range(10_000))
+    chunk = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
+    form_type = b"Content-Type: application/x-www-form-urlencoded\r\n"
+    table = [
+        (post + b"X-Big: " + b"a" * 2**20 + b"\r\n\r\n", (400, 431)),
+        (post + b"".join(b"X-%d: a\r\n" % number for number in range(10_000)) + b"\r\n", (400, 431)),
+        (post + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 64, (413,)),  # it never says how much is to come
+        (post + form_type + b"Content-Length: %d\r\n\r\n" % len(fields) + fields, (400, 403)),
+    ]
+    before = psutil.Process().memory_info().rss
+    for raw, statuses in table:
+        for _ in range(5):
+            said = await _raw(port, raw)
+            # Who goes on sending may lose the answer with the connection.
+            assert not said or int(said.split()[1]) in statuses, said[:200]
+    assert psutil.Process().memory_info().rss - before < 20_000_000
+    assert (await desk.text(PHONE, "hi")).status == 200
+
+
+async def _raw(port: int, raw: bytes) -> bytes:
+    """How the answer to these bytes begins."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(raw)
+        return await asyncio.wait_for(reader.read(4096), 5)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_two_bots_that_talk_to_each_other_end_with_a_person(desk: Front) -> None:
+    said = "We are closed. This is an automatic reply."
+    for turns in range(60):
+        answer = await desk.text(PHONE, said)
+        if not answer.texts:
+            break
+        said = f"{answer.text[:120]} ({turns})"  # theirs says ours again
+        desk.clock.advance(timedelta(seconds=2))
+    assert turns < 50
+    assert await desk.one("SELECT owner FROM conversations") == "queue"
+    assert (await desk.text(PHONE, "We are closed.")).texts == ()
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("DELETE", MESSAGES, 405)])

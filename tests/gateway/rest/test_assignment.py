@@ -81,6 +81,36 @@ async def test_a_team_gets_its_own_by_load_and_what_comes_back_is_passed_on(desk
     assert (await api.get(f"/conversations/{first['id']}"))["assignee"]["id"] == staying.uid
 
 
+async def test_who_does_not_answer_customers_is_given_none_by_whatever_way(desk: Front, api: Client) -> None:
+    await no_one_else(desk)
+    lookers = [await person(desk, "agent") for _ in range(2)]
+    await there(*lookers)
+    team = await api.post("/teams", {"name": "All", "assignment": "load", "member_ids": [one.uid for one in lookers]})
+    for one, role in zip(lookers, ("viewer", "technician"), strict=True):
+        await api.patch(f"/users/{one.uid}", {"role": role})
+        await api.post("/teams", {"name": role, "member_ids": [one.uid]}, status=422)
+    await api.put("/inbox/settings", {"assignment": "round_robin"})
+    path = f"/conversations/{(await queued(api))['id']}"
+    await api.patch(path, {"team_id": team["id"]})
+    for one in lookers:
+        await api.put(f"{path}/assign", {"agent_id": one.uid}, status=422)
+        await api.put(f"{path}/assign", {"agent_id": one.uid, "team_id": team["id"]}, status=422)
+        await api.put(f"{path}/participants/{one.uid}", {}, status=422)
+        # Nor do they take it, by whatever way.
+        for method, rest, body in [
+            ("PUT", "/assign", {"agent_id": one.uid}),
+            ("PATCH", "", {"team_id": None}),
+            ("PATCH", "", {"priority": "high"}),
+            ("PUT", f"/participants/{one.uid}", {}),
+            ("POST", "/messages", {"text": "Mine", "force": True}),
+            ("POST", "/close", {}),
+        ]:
+            assert (await one.call(method, path + rest, body)).status in (403, 404), (method, rest)
+    await desk.work()
+    found = await api.get(path)
+    assert (found["owner"], found["assignee"], found["team"]["id"]) == ("queue", None, team["id"])
+
+
 async def test_two_who_give_at_once_give_it_once_and_to_nobody_too_much(desk: Front, api: Client) -> None:
     await no_one_else(desk)
     robin = await person(desk, "agent")

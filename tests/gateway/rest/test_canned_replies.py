@@ -1,7 +1,9 @@
 """Canned replies over REST."""
 
+import asyncio
+
 from tests.gateway.front import Front
-from tests.gateway.rest.api import Client, person
+from tests.gateway.rest.api import Client, person, stranger
 
 PARKING = {"shortcut": "parking", "title": "Where to park", "text": "You can park behind the house."}
 
@@ -62,6 +64,20 @@ async def test_the_same_key_adds_once_and_another_body_is_refused(api: Client) -
     assert again.headers["Idempotency-Replayed"] == "true"
     other = await api.call("POST", "/canned-replies", {**PARKING, "title": "x"}, headers=key)
     assert (other.status, other.json["error_code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+
+
+async def test_of_twenty_equal_ones_at_once_one_is_done_and_another_tenant_may_use_the_key_too(api: Client) -> None:
+    key = {"Idempotency-Key": "once"}
+    calls = [api.call("POST", "/canned-replies", PARKING, headers=key) for _ in range(20)]
+    answers = await asyncio.gather(*calls)
+    assert {answer.status for answer in answers} <= {201, 409}
+    made = [answer.json for answer in answers if answer.status == 201]
+    assert all(one == made[0] for one in made)
+    assert {answer.json["error_code"] for answer in answers if answer.status == 409} <= {"IDEMPOTENCY_IN_PROGRESS"}
+    theirs = await (await stranger(api.front)).call("POST", "/canned-replies", {**PARKING, "title": "x"}, headers=key)
+    assert theirs.status == 201
+    assert theirs.json["id"] != made[0]["id"]
+    assert await api.front.one("SELECT count(*) FROM canned_replies") == 2
 
 
 async def test_a_secret_that_was_shown_once_is_kept_sealed_for_whoever_asks_again(api: Client) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from jsonschema import Draft202012Validator
 
 from gateway.auth.principal import SCOPES
+from gateway.rest.app import surface as dashboard
 from gateway.rest.route import ONLY_PEOPLE, PUBLIC, SIGNED_IN
 from gateway.rest.v1 import surface
 from tests.gateway.rest.api import Client
@@ -55,6 +56,34 @@ async def test_the_document_is_there_and_names_every_route(api: Client) -> None:
     assert {(method, path.rstrip("/")) for method, path in ours} == written
     for schema in document["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
+
+
+# What the server answers beside the documents, and why nobody needs a permission for it.
+_DOORS = {
+    r"(/api/v1)?/webhooks/twilio/(messages|status)": "signed by the provider",
+    r"/api/v1/webchat/messages": "of whoever holds the unguessable session",
+    r"/socket\.io": "signs in by itself",
+    r"/healthz|/readyz": "for whoever runs us; tells no more than whether we are well",
+    r"/docs(/.*)?|/api(/v1)?/openapi\.json": "what everybody may read",
+    r"/set-password|/accept-invitation": "pages without content, for links in letters",
+}
+
+
+async def test_every_door_of_the_server_is_in_a_document_or_open_for_a_reason(api: Client) -> None:
+    documented = set()
+    for one in (V1, dashboard.make()):
+        for prefix in {one.prefix, "/api"}:
+            documented |= {(route.method, prefix + route.path) for route in one.routes}
+    doors = {
+        (route.method, route.resource.canonical.rstrip("/"))
+        for route in api.front.app.router.routes()
+        if route.resource is not None and route.method not in ("HEAD", "OPTIONS")
+    }
+    assert len(doors) > len(V1.routes)
+    others = {path for _, path in doors - documented}
+    used = {reason for path in others for reason in _DOORS if re.fullmatch(reason, path)}
+    assert [path for path in others if not any(re.fullmatch(reason, path) for reason in _DOORS)] == []
+    assert used == set(_DOORS)
 
 
 async def test_the_page_for_people_shows_every_route_and_loads_nothing(api: Client) -> None:

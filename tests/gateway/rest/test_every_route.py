@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from gateway.rest.route import ONLY_PEOPLE, PUBLIC, SIGNED_IN
 from tests.clock import FakeClock
 from tests.gateway import front
 from tests.gateway.front import Front
-from tests.gateway.rest.api import Client, person, program, stranger
+from tests.gateway.rest.api import Answer, Client, person, program, stranger
 from tests.gateway.rest.world import ALIASES, NOBODY, V1, body_of, ids_in, make, path_of
 
 
@@ -74,13 +75,44 @@ async def test_what_is_another_tenants_is_not_there(desk: Front, api: Client) ->
 
 
 async def test_every_list_of_a_new_tenant_is_empty_of_others(desk: Front, api: Client) -> None:
-    theirs = set((await make(api)).values())
+    world = await make(api)
+    theirs = set(world.values())
     other = await stranger(desk)
     for route in V1.routes:
         if route.method == "GET" and not route.params and route.scope != PUBLIC:
             answer = await other.call("GET", route.path)
             if answer.status == 200:
                 assert not [one for one in theirs if len(one) == 36 and one.encode() in answer.raw], route.name
+            for name in route.query.model_fields if route.query else ():
+                if name.endswith("_id") and ALIASES.get(name, name) in world:
+                    found = await other.call("GET", f"{route.path}?{name}={world[ALIASES.get(name, name)]}")
+                    missing = await other.call("GET", f"{route.path}?{name}={NOBODY}")
+                    assert (found.status, _said(found)) == (missing.status, _said(missing)), (route.name, name)
+
+
+def _said(answer: Answer) -> Any:
+    """What an answer says, but for what every one has of its own."""
+    return answer.json["detail"] if answer.status >= 400 else answer.json
+
+
+async def test_what_nobody_may_change_stays_as_it_is(api: Client) -> None:
+    world = await make(api)
+    readable = {route.path for route in V1.routes if route.method == "GET"}
+    tried = 0
+    for route in V1.routes:
+        if route.method == "PATCH" and route.path in readable:
+            path = path_of(route, world)
+            before = await api.get(path)
+            for forged in (
+                {"tenant_id": NOBODY, "is_superuser": True},
+                {"id": NOBODY, "created_at": "2020-01-01T00:00:00Z"},
+                {"credentials": {"auth_token": "x"}, "digest": "x", "password_hash": "x"},
+            ):
+                answer = await api.call("PATCH", path, forged)
+                assert answer.status in (200, 422), (route.name, answer.raw)
+            assert await api.get(path) == before, route.name
+            tried += 1
+    assert tried > 10
 
 
 def test_every_scope_opens_something_and_every_noun_is_used() -> None:

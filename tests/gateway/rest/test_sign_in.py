@@ -149,6 +149,15 @@ async def test_what_cannot_be_registered_is_refused_and_leaves_nothing(desk: Fro
     assert await desk.one("SELECT count(*) FROM tenants") == tenants
 
 
+async def test_what_the_house_decides_is_not_taken_from_whoever_registers(desk: Front) -> None:
+    theirs = (await (await person(desk)).get("/auth/me"))["tenant_id"]
+    forged = {"id": "019a0000-0000-7000-8000-000000000000", "tenant_id": theirs, "is_active": False, "role": "viewer"}
+    made = await anybody(desk).post("/auth/register", {**JOHN, **forged})
+    assert made["is_active"] is True
+    assert not [name for name in ("id", "tenant_id", "role") if made[name] == forged[name]]
+    assert (await (await signed_in(desk)).get("/customers"))["total"] == 0
+
+
 async def test_where_registration_is_closed_nobody_registers(
     database_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:
