@@ -12,8 +12,9 @@ import pytest
 import redis
 import structlog
 from hypothesis import settings
+from structlog.typing import EventDict, WrappedLogger
 
-from tests import databases, servers
+from tests import canaries, databases, servers
 from tests.clock import FakeClock
 
 settings.register_profile("ci", deadline=None, max_examples=60, print_blob=True)
@@ -44,8 +45,18 @@ def plain_log() -> None:
     """Lines of text: drawing a traceback with all its values takes seconds."""
     plain = structlog.processors
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, plain.format_exc_info, plain.KeyValueRenderer()]
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            plain.format_exc_info,
+            _without_secrets,
+            plain.KeyValueRenderer(),
+        ]
     )
+
+
+def _without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    canaries.absent(str(event))
+    return event
 
 
 @pytest.fixture

@@ -23,11 +23,12 @@ from gateway.jobs.schedule import Sweeper
 from gateway.pipeline.spool import Spool
 from gateway.settings import Settings, load
 from storage.base import Db
+from tests import canaries
 from tests.clock import FakeClock
 
 OURS = "+15125550100"
 SID = "AC" + "0a1b2c3d" * 4
-TOKEN = "the-token-of-the-tests-0123456789"
+TOKEN = canaries.TWILIO_TOKEN
 MESSAGES = "/api/v1/webhooks/twilio/messages"
 STATUS = "/api/v1/webhooks/twilio/status"
 NOON = datetime(2026, 3, 2, 18, tzinfo=UTC)  # a Monday, noon in Austin
@@ -77,6 +78,7 @@ class Front:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
         async with self.http.post(self.url + path, data=urlencode(fields), headers=headers) as answer:
             body = await answer.read()
+            canaries.absent(body)
             return Answer(answer.status, body, _texts(body), dict(answer.headers))
 
     async def says(self, sender: str, *lines: str) -> list[str]:

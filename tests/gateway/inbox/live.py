@@ -16,6 +16,7 @@ from gateway.context import House, open_house
 from gateway.inbox.door import DOOR, Timings
 from gateway.inbox.server import Inbox
 from storage.models.conversations import conversations
+from tests import canaries
 from tests.clock import FakeClock
 from tests.gateway import front
 from tests.gateway.rest.api import Client
@@ -39,6 +40,7 @@ class Live:
         self.ended = asyncio.Event()
 
     async def _take(self, event: str, data: Any) -> None:
+        canaries.absent(str(data))
         async with self._more:
             self.heard.append((event, data))
             self._more.notify_all()

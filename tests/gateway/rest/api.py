@@ -15,6 +15,7 @@ from gateway.auth.tokens import digest
 from storage.base import Db, new_uid
 from storage.models.sign_in import api_keys, sessions
 from storage.models.tenants import tenants, users
+from tests import canaries
 from tests.gateway.front import Front
 
 
@@ -55,7 +56,10 @@ class Client:
         async with self.front.http.request(
             method, self.front.url + self.prefix + path, data=data, headers=sent
         ) as found:
-            return Answer(found.status, dict(found.headers), await found.read())
+            raw = await found.read()
+            canaries.absent(raw)
+            canaries.absent(str(found.headers))
+            return Answer(found.status, dict(found.headers), raw)
 
     async def get(self, path: str, *, status: int = 200) -> Any:
         return _checked(await self.call("GET", path), status)

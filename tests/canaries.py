@@ -1,0 +1,13 @@
+"""Secrets that are planted in every front desk of the tests: no answer, no event and no line of the log may hold one (T9)."""
+
+from typing import Final
+
+TWILIO_TOKEN: Final = "the-token-of-the-tests-0123456789"  # in the settings, and sealed with a channel's own keys
+PASSWORD_HASH: Final = "$argon2"  # how every stored password begins
+
+
+def absent(said: bytes | str) -> None:
+    """Raises: AssertionError, when one of them is in what was said"""
+    text = said if isinstance(said, str) else said.decode(errors="replace")
+    for secret in (TWILIO_TOKEN, PASSWORD_HASH):
+        assert secret not in text, "a secret came out"
