@@ -20,8 +20,10 @@ BENCHES: Final = (
     Bench("Understanding", "bench.understanding"),
     Bench("Small statements", "bench.statements"),
     Bench("Customers in and out", "bench.transfers", ("--rows", "2000")),
+    Bench("A thousand people invited", "bench.invitations"),
     Bench("Full text of messages", "bench.search", ("--messages", "50000", "--asks", "20")),
     Bench("A thousand people look at one conversation", "bench.fanout", ("--rounds", "20")),
+    Bench("REST, beside bare aiohttp", "bench.rest", ("--seconds", "1")),
     Bench("Killed at random, SQLite", "bench.chaos", ("--messages", "400", "--kills", "4")),
     Bench(
         "Killed at random, PostgreSQL", "bench.chaos", ("--messages", "400", "--kills", "4", "--engine", "postgresql")

@@ -88,7 +88,8 @@ def find(db: Db, who: Actor, window: Window, wanted: Filter) -> Found[Entry]:
     Raises: Invalid
     """
     sorts = {"name": _t.name, "email": _t.email, "created_at": _t.created_at, "updated_at": _t.updated_at}
-    found = page(db, matching(db, who, wanted), window, _plain, sorts=sorts, by="-created_at", tie=_t.id)
+    rows, is_dear = matching(db, who, wanted), bool(wanted.search)
+    found = page(db, rows, window, _plain, sorts=sorts, by="-created_at", tie=_t.id, is_dear=is_dear)
     return Found(entries(db, found.items), found.total)
 
 

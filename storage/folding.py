@@ -1,13 +1,14 @@
 """Letters without their accents and their case: "jose" finds "José", and the other way round, alike on both engines.
 
 Accents go from Latin letters only, as in SQLite's full text (unicode61 with remove_diacritics=2): "ø", "ß" and other
-scripts stay what they are. PostgreSQL can say that by itself; SQLite can not, and a function of Python would have to wait
-for its turn with each row. So it is given every way to write each letter.
+scripts stay what they are. The databases are not asked to fold a column: SQLite cannot (and a function of Python would wait
+for its turn with each row), and PostgreSQL takes long for it. They are given every way to write each letter.
 """
 
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Mapping
 from functools import cache
 from itertools import chain
 from typing import Any, Final
@@ -20,7 +21,8 @@ from sqlalchemy.sql.functions import FunctionElement
 _ACCENTED: Final = re.compile("([A-Za-z])[\u0300-\u036f]+")
 # Latin-1 to Extended-B, Extended Additional, and the signs for kelvin and angstrom.
 _LATIN: Final = (range(0xC0, 0x250), range(0x1E00, 0x1F00), range(0x212A, 0x212C))
-_SPECIAL: Final = frozenset("*?[")
+_GLOB: Final = {char: f"[{char}]" for char in "*?["}
+_REGEX: Final = {char: f"\\{char}" for char in "\\.*+?()[]{}|^$"}
 
 
 def fold(text: str) -> str:
@@ -35,41 +37,35 @@ def holds(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
     """Whether `text` stands somewhere in `column`; nothing in it is syntax."""
     wanted = fold(text)
     like = wanted.replace("/", "//").replace("%", "/%").replace("_", "/_")
-    return _Holds(column, literal(wanted, String), literal(f"%{like}%", String), literal(f"*{_ways(wanted)}*", String))
+    patterns = f"%{like}%", f"*{_ways(wanted, _GLOB)}*", _ways(wanted, _REGEX)
+    return _Holds(column, *(literal(pattern, String) for pattern in patterns))
 
 
 class _Holds(FunctionElement[bool]):
-    """The column and what it should hold: folded, as a pattern of LIKE, and as one of GLOB."""
+    """The column and what it should hold, as a pattern of LIKE, of GLOB and as a regular expression."""
 
     name = "holds"
     type = Boolean()
     inherit_cache = True
+    _is_implicitly_boolean = True  # without it SQLite is asked for `(…) = 1`, and then looks at both sides of each OR
 
 
 @compiles(_Holds, "sqlite")
 def _sqlite(element: _Holds, compiler: SQLCompiler, **how: Any) -> str:
-    column, _, like, glob = (compiler.process(part, **how) for part in element.clauses)
+    column, like, glob, _ = (compiler.process(part, **how) for part in element.clauses)
     has_more = f"length({column}) <> length(CAST({column} AS BLOB))"  # than ASCII; LIKE knows only the case of that
     return f"({column} LIKE {like} ESCAPE '/' OR ({has_more} AND {column} GLOB {glob}))"
 
 
 @compiles(_Holds, "postgresql")
 def _postgresql(element: _Holds, compiler: SQLCompiler, **how: Any) -> str:
-    column, wanted, _, _ = (compiler.process(part, **how) for part in element.clauses)
-    return f"strpos(lower({_bare(column)}), {wanted}) > 0"
+    column, _, _, regex = (compiler.process(part, **how) for part in element.clauses)
+    return f"({column} ~ {regex})"
 
 
-def _bare(text: str) -> str:
-    """SQL for `text` (SQL as well) without accents; ASCII, which most of it is, costs next to nothing."""
-    bare = rf"normalize(regexp_replace(normalize({text}, NFD), '([A-Za-z])[\u0300-\u036f]+', '\1', 'g'), NFC)"
-    return f"CASE WHEN octet_length({text}) = length({text}) THEN {text} ELSE {bare} END"
-
-
-def _ways(wanted: str) -> str:
-    """The pattern of GLOB for folded text."""
-    return "".join(
-        f"[{ways}]" if len(ways := _written(letter)) > 1 or letter in _SPECIAL else letter for letter in wanted
-    )
+def _ways(wanted: str, special: Mapping[str, str]) -> str:
+    """A pattern for folded text, in which `special` characters stand for themselves when written so."""
+    return "".join(f"[{_written(letter)}]" if letter.isalpha() else special.get(letter, letter) for letter in wanted)
 
 
 @cache
