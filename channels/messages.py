@@ -298,6 +298,12 @@ class OutboundMessage:
     reply_to: str = ""
     reference: str = ""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing but its text."""
+        more = self.choices or self.media or self.menu or self.location or self.contact or self.link or self.template
+        return not (more or self.reaction or self.asks_location or self.reply_to)
+
     def to_json(self) -> dict[str, JSON]:
         """What the database keeps: only the fields that differ from their defaults."""
         fields: dict[str, JSON] = _outbound().dump_python(self, mode="json", exclude_defaults=True)

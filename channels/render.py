@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Literal
+from typing import Final, Literal
 
 from channels.base import Capabilities
 from channels.messages import Option, OutboundMessage
 from channels.split import shorten, size, split
 
 Shape = Literal["none", "buttons", "list", "numbers"]
+
+_NOTHING: Final = OutboundMessage()
 
 
 def render(message: OutboundMessage, able: Capabilities) -> tuple[OutboundMessage, ...]:
@@ -18,15 +20,13 @@ def render(message: OutboundMessage, able: Capabilities) -> tuple[OutboundMessag
     many buttons become a list, too many list rows numbered lines. Choices come with the last piece of a long text,
     captions are text, and all pieces carry the same reference. Rendering twice changes nothing.
     """
-    if (
-        not (message.choices or message.media or message.menu)
-        and _is_only_text(message)
-        and size(message.text) <= able.text_max
-    ):
+    if message.is_plain and size(message.text) <= able.text_max:
         return (message,) if message.text.strip() else ()  # nearly every message, in a tenth of the time
     if message.template and able.templates:
         return (message,)
-    pieces = [replace(piece, reference=message.reference) for piece in _pieces(message, able)]
+    pieces = [*_pieces(message, able)]
+    if message.reference:
+        pieces = [replace(piece, reference=message.reference) for piece in pieces]
     if pieces and able.quotes:
         pieces[0] = replace(pieces[0], reply_to=message.reply_to)
     return tuple(pieces)
@@ -61,13 +61,8 @@ def _pieces(message: OutboundMessage, able: Capabilities) -> Iterator[OutboundMe
         asks_location=message.asks_location and able.asks_location,
     )
     yield from map(OutboundMessage, texts)
-    if last != OutboundMessage():
+    if last != _NOTHING:
         yield last
-
-
-def _is_only_text(message: OutboundMessage) -> bool:
-    more = message.location or message.contact or message.link or message.template or message.reaction
-    return not (more or message.asks_location or message.reply_to)
 
 
 def _shape(message: OutboundMessage, able: Capabilities) -> Shape:

@@ -106,13 +106,20 @@ class Prepared:
         """One statement for both engines, or one for each by the name of its dialect."""
         self._statements = statement
         self._compiled: dict[tuple[Any, ...], _Compiled] = {}
+        self._lists: tuple[str, ...] = ()  # parameters that are lists (IN): each length is a statement of its own
 
     def __call__(self, db: Db, values: Values = {}) -> Rows:  # noqa: B006  never changed
-        key = (db.dialect.name, *((n, len(v)) if type(v) is list else n for n, v in values.items()))
-        compiled = self._compiled.get(key)
+        compiled = self._compiled.get(self._key(db, values))
         if compiled is None:
-            compiled = self._compiled[key] = self._compile(db.dialect, values)
+            compiled = self._compile(db.dialect, values)
+            self._lists = compiled.lists  # before the key, of which they are a part
+            self._compiled[self._key(db, values)] = compiled
         return compiled.run(db, values)
+
+    def _key(self, db: Db, values: Values) -> tuple[Any, ...]:
+        if self._lists:
+            return (db.dialect.name, *values, *[len(values[name]) for name in self._lists])
+        return (db.dialect.name, *values)
 
     def _compile(self, dialect: Dialect, values: Values) -> "_Compiled":
         statement = self._statements[dialect.name] if isinstance(self._statements, Mapping) else self._statements
@@ -127,26 +134,36 @@ class _Compiled:
 
     def __init__(self, dialect: Dialect, compiled: SQLCompiler, statement: Statement, values: Values) -> None:
         self._dialect = dialect
+        self.lists = tuple(sorted(one for one in values if one in compiled.binds and compiled.binds[one].expanding))
         stand_ins = {
-            name: [_At(name, place) for place in range(len(value))]
-            if name in compiled.binds and compiled.binds[name].expanding
-            else value
+            name: [_At(name, place) for place in range(len(value))] if name in self.lists else value
             for name, value in values.items()
         }
         state = compiled.construct_expanded_state(stand_ins)
         self._sql = state.statement
-        self._is_positional = bool(compiled.positional)
         parameters = state.parameters
-        names = state.positiontup if self._is_positional else parameters
-        self._plan = [_Bind.of(dialect, compiled, name, parameters[name], values.keys()) for name in names or ()]
+        names = [*((state.positiontup if compiled.positional else parameters) or ())]
+        self._names = None if compiled.positional else names
+        binds = [_Bind.of(dialect, compiled, name, parameters[name], values.keys()) for name in names]
+        # Whatever is the same each time stands in the pattern; the rest is put in its place.
+        self._pattern = [bind.constant for bind in binds]
+        self._plan = [
+            (place, bind.source, bind.member, bind.process)
+            for place, bind in enumerate(binds)
+            if bind.source is not None
+        ]
         self._make = _row_maker(dialect, statement)
 
     def run(self, db: Db, values: Values) -> Rows:
-        parameters: Any = [bind.value(values) for bind in self._plan]
-        if not self._is_positional:
-            parameters = {bind.name: value for bind, value in zip(self._plan, parameters, strict=True)}
-        driver = db.connection.driver_connection
-        assert driver is not None  # noqa: S101  a connection in use has one
+        parameters: Any = self._pattern.copy()
+        for place, source, member, process in self._plan:
+            value = values[source]
+            if member is not None:
+                value = value[member]
+            parameters[place] = value if process is None else process(value)
+        if self._names is not None:
+            parameters = dict(zip(self._names, parameters, strict=True))
+        driver: Any = db.connection.dbapi_connection  # for both drivers the driver's own
         try:
             return Rows(driver.execute(self._sql, parameters), self._make)
         except Exception as error:
@@ -170,11 +187,10 @@ class _Compiled:
 class _Bind(NamedTuple):
     """One parameter: whose value it is, or a constant of the statement's own."""
 
-    name: str
     source: str | None
-    place: int | None
-    constant: Any
+    member: int | None
     process: _Process
+    constant: Any
 
     @classmethod
     def of(cls, dialect: Dialect, compiled: SQLCompiler, name: str, value: Any, given: Collection[str]) -> "_Bind":
@@ -184,19 +200,11 @@ class _Bind(NamedTuple):
             bind = compiled.binds.get(at.name)
         process = bind.type.dialect_impl(dialect).bind_processor(dialect) if bind is not None else None
         if at is not None:
-            return cls(name, at.name, at.place, None, process)
+            return cls(at.name, at.place, process, None)
         source = bind.key if bind is not None else name
         if source in given:
-            return cls(name, source, None, None, process)
-        return cls(name, None, None, process(value) if process else value, None)
-
-    def value(self, values: Values) -> Any:
-        if self.source is None:
-            return self.constant
-        value = values[self.source]
-        if self.place is not None:
-            value = value[self.place]
-        return value if self.process is None else self.process(value)
+            return cls(source, None, process, None)
+        return cls(None, None, None, process(value) if process else value)
 
 
 def _row_maker(dialect: Dialect, statement: Statement) -> Callable[[Sequence[Any]], Any]:

@@ -7,6 +7,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -75,7 +76,12 @@ def has_plausible_names(request: Request) -> bool:
     """
     if request.method == "GET":
         return True  # the URL is signed as it stands, our own parameters included
-    return all(name[:1].isupper() and name[1:2].isalpha() and name.isascii() for name, _ in request.form)
+    return all(_is_plausible(name) for name, _ in request.form)
+
+
+@lru_cache(512)
+def _is_plausible(name: str) -> bool:
+    return name[:1].isupper() and name[1:2].isalpha() and name.isascii()
 
 
 def decode(request: Request) -> tuple[Event, ...]:

@@ -208,8 +208,7 @@ def _say(
     Its own id is its reference: news about it carries that, since an answer to a webhook has no provider id yet.
     """
     uid = new_uid()
-    piece = replace(piece, reference=uid)
-    is_plain = piece == OutboundMessage(piece.text, reference=uid)
+    piece = OutboundMessage(piece.text, reference=uid) if piece.is_plain else replace(piece, reference=uid)
     row_id = messages.add_out(
         db,
         tenant_id=context.tenant_id,
@@ -218,7 +217,7 @@ def _say(
         uid=uid,
         author=author,
         text=piece.text,
-        content=None if is_plain else piece.to_json(),
+        content=None if piece.is_plain else piece.to_json(),
         status="accepted" if channel.inline else "queued",
         turn_id=message_id,
         dedupe=dedupe,

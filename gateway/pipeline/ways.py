@@ -140,7 +140,6 @@ def keep(
     """A message of the people of the business, written down as `status` says."""
     uid = new_uid()
     piece = replace(piece, reference=uid)
-    is_plain = piece == OutboundMessage(piece.text, reference=uid)
     message_id = messages.add_out(
         db,
         tenant_id=context.tenant_id,
@@ -150,7 +149,7 @@ def keep(
         user_id=who.user_id,
         uid=uid,
         text=piece.text,
-        content=None if is_plain else piece.to_json(),
+        content=None if piece.is_plain else piece.to_json(),
         status=status,
         dedupe=dedupe,
         error_code=refusal.code if refusal else None,

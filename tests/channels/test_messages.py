@@ -1,7 +1,8 @@
 """The neutral messages: what survives the database, and statuses that never go back."""
 
 import itertools
-from typing import get_args
+from dataclasses import fields, replace
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -50,6 +51,13 @@ def test_parts_come_back_from_json_as_they_were(several: list[Part]) -> None:
 @given(outbound)
 def test_outbound_messages_come_back_from_json_as_they_were(message: OutboundMessage) -> None:
     assert OutboundMessage.from_json(message.to_json()) == message
+
+
+def test_a_message_is_plain_when_there_is_nothing_but_text() -> None:
+    assert OutboundMessage("hi", reference="1").is_plain
+    for name in {one.name for one in fields(OutboundMessage)} - {"text", "style", "reference"}:
+        more: dict[str, Any] = {name: "something"}
+        assert not replace(OutboundMessage("hi"), **more).is_plain
 
 
 def test_a_part_of_a_newer_version_comes_back_as_unsupported() -> None:
