@@ -49,7 +49,14 @@ def choose(text: str, options: Sequence[Choice], *, asked: bool = True) -> Picke
     Several that fit equally come back as `ambiguous`, and weak evidence picks nothing. With `asked` False the
     options were not on the table: numbers and "any" then mean something else, and only names count.
     """
-    return _choose(text, tuple(options), asked) if options else NOTHING
+    if not options:
+        return NOTHING
+    # By place instead of id: the times of one day read like those of another, so what is worked out of them is kept.
+    first: dict[str, str] = {}
+    for place, option in enumerate(options):
+        first.setdefault(option.id, str(place))
+    picked = _choose(text, tuple([Choice(first[id_], label, keywords) for id_, label, keywords in options]), asked)
+    return picked._replace(ids=tuple([options[int(place)].id for place in picked.ids])) if picked.ids else picked
 
 
 @lru_cache(maxsize=64)  # a message is asked about again and again
@@ -154,7 +161,7 @@ class _Offer(NamedTuple):
     by_name: dict[tuple[str, ...], tuple[str, ...]]
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _offer(options: tuple[Choice, ...]) -> _Offer:
     counts = Counter(word for option in options for word in _stems(option))
     by_name: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -352,7 +359,7 @@ def _core(said: Sequence[str]) -> tuple[str, ...]:
     return tuple(said[start:end]) or tuple(said[:1])
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _names(option: Choice) -> tuple[tuple[str, ...], ...]:
     """The label and keywords in words; what stands in brackets in a label may be left away."""
     names = [option.label, *option.keywords]
@@ -365,7 +372,7 @@ def _core_name(name: str) -> tuple[str, ...]:
     return tuple(word for word in words(name) if word not in ("a", "an", "the"))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _stems(option: Choice) -> frozenset[str]:
     return frozenset(_key(word) for name in _names(option) for word in name if word not in _LITTLE)
 
