@@ -102,7 +102,16 @@ def test_run_serves_says_what_to_try_and_stops_when_asked(tmp_path: Path) -> Non
 
 
 def test_a_start_imports_nothing_that_only_some_need() -> None:
-    seldom = ["alembic", "email_validator", "redis", "requests", "socketio", "simulators", "gateway.rest.v1.customers"]
+    seldom = [
+        "alembic",
+        "email_validator",
+        "jwt",
+        "redis",
+        "requests",
+        "socketio",
+        "simulators",
+        "gateway.rest.v1.customers",
+    ]
     seen = f"import sys, gateway.cli.app, gateway.cli.run; print(*sys.modules.keys() & {seldom!r})"
     ran = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert ran.stdout.split() == []
