@@ -72,7 +72,7 @@ def stop(said: Dialogue) -> Step:
     return Step(sid, "STOP", request(sid, said.phone, "STOP"), (b"<Response/>",))
 
 
-def form(sid: str, phone: str, text: str) -> dict[str, str]:
+def form(sid: str, phone: str, text: str, *, to: str = shop.NUMBER) -> dict[str, str]:
     """What Twilio posts for a text (reference, whatsapp-sms.md A2)."""
     return {
         "ToCountry": "US",
@@ -87,7 +87,7 @@ def form(sid: str, phone: str, text: str) -> dict[str, str]:
         "FromCity": "AUSTIN",
         "Body": text,
         "FromCountry": "US",
-        "To": shop.NUMBER,
+        "To": to,
         "ToZip": "78701",
         "NumSegments": "1",
         "MessageSid": sid,
@@ -103,9 +103,9 @@ def signature(fields: dict[str, str], *, path: str = PATH, token: str = shop.TWI
     return b64encode(hmac.digest(token.encode(), signed.encode(), hashlib.sha1)).decode()
 
 
-def request(sid: str, phone: str, text: str) -> bytes:
+def request(sid: str, phone: str, text: str, *, to: str = shop.NUMBER) -> bytes:
     """A whole HTTP request, ready for the wire."""
-    fields = form(sid, phone, text)
+    fields = form(sid, phone, text, to=to)
     body = urlencode(fields)
     head = (
         f"POST {PATH} HTTP/1.1\r\n"

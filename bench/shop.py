@@ -81,7 +81,7 @@ def make(url: str, *, fill: Callable[[Db, int], None] | None = None) -> None:
     engine = engine_of(url)
     try:
         with engine.begin() as db:
-            account_id = _shop(db, datetime.now(UTC))
+            account_id = add(db, datetime.now(UTC))
             if fill is not None:
                 fill(db, account_id)
     finally:
@@ -96,14 +96,15 @@ def engine_of(url: str, *, read_only: bool = False) -> Engine:
     return postgres_engine(parsed, pool_size=1)
 
 
-def _shop(db: Db, now: datetime) -> int:
+def add(db: Db, now: datetime, *, number: str = NUMBER) -> int:
+    """One more such business, another tenant's, under a number of its own; the id of its account."""
     tenant_id = _add(db, tenants.tenants, name=NAME, created_at=now)
     business_id = _add(
         db,
         businesses.businesses,
         tenant_id=tenant_id,
         name=NAME,
-        phone=NUMBER,
+        phone=number,
         address="1 Bench Street",
         time_zone=ZONE.key,
         languages=["en"],
@@ -133,7 +134,7 @@ def _shop(db: Db, now: datetime) -> int:
         _add(db, businesses.reminder_rules, business_id=business_id, name=name, minutes_before=minutes)
     bot_id = _add(db, bots.bots, **ours, name=NAME, settings={})
     registry.install_standard(db, Actor(tenant_id, "system"), bot_id, now=now)
-    return _add(db, accounts.accounts, **ours, bot_id=bot_id, channel="sms", provider="twilio", address=NUMBER)
+    return _add(db, accounts.accounts, **ours, bot_id=bot_id, channel="sms", provider="twilio", address=number)
 
 
 def _add(db: Db, table: Table, **values: object) -> int:
