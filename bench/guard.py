@@ -13,7 +13,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -174,17 +174,22 @@ def main() -> int:
         stack.callback(ours.stop)
         ours.wait_ready()
         found: dict[str, Seen] = {}
-        kinds: dict[str, Beside] = {"nothing": nothing, "1,000 that drip": dripping, "a flood of another tenant": flooded}
+        kinds: dict[str, Beside] = {
+            "nothing": nothing,
+            "1,000 that drip": dripping,
+            "a flood of another tenant": flooded,
+        }
         for run, (what, beside) in enumerate(kinds.items()):
             found[what] = uvloop.run(_one(port, beside, given.rate, given.seconds, run))
             if found[what].wrong:
                 print(f"{what}: {found[what].wrong.decode(errors='replace')}; {ours.last_words()}", file=sys.stderr)
                 return 1
     usual = found["nothing"].ms(99)
+    lasts_s = _WARM_S + given.seconds
     rows = [
-        [what, f"{seen.ms(50):.1f}", f"{seen.ms(99):.1f}", f"{seen.ms(99) / usual:.2f}", f"{seen.flood / (_WARM_S + given.seconds):,.0f}"]
-        for what, seen in found.items()
-    ]  # fmt: skip
+        [what, f"{one.ms(50):.1f}", f"{one.ms(99):.1f}", f"{one.ms(99) / usual:.2f}", f"{one.flood / lasts_s:,.0f}"]
+        for what, one in found.items()
+    ]
     print(report.table(["beside it", "p50 ms", "p99 ms", "× usual", "flood/s"], rows))
     closed = found["1,000 that drip"].closed_s
     print(f"\n{len(closed)} slow connections, all closed within {max(closed):.1f} s.")
