@@ -8,11 +8,11 @@ request). What does not fit into the answer goes through `send`. The words come 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 from urllib.parse import unquote_to_bytes
 
 from channels.errors import BadRequest, SendError
-from channels.messages import Address, Event, OutboundMessage, Status
+from channels.messages import Address, Event, MediaKind, OutboundMessage, Status
 
 Pairs = tuple[tuple[str, str], ...]
 MAX_FIELDS: Final = 1000
@@ -60,7 +60,7 @@ class AccountKeys:
 
     `secrets` sign webhooks, all of them valid, the newest first. `public_url` is where the vendor reaches us.
     `user` and `password` are an API key, empty to use `account_id` and the newest secret. `service_id` is a pool
-    (Messaging Service) to send from instead of one number.
+    (Messaging Service) to send from instead of one number. `shortens_links`: the vendor is to shorten links in texts.
     """
 
     account_id: str
@@ -69,6 +69,7 @@ class AccountKeys:
     user: str = ""
     password: str = field(default="", repr=False)
     service_id: str = ""
+    shortens_links: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class Capabilities:
     choice_text_max: int = 0  # text above buttons or a list
     media_max: int = 0  # files in one message
     media_takes_text: bool = False
+    uncaptioned: tuple[MediaKind, ...] = ()  # files that carry no text even so
     location: bool = False
     contact: bool = False
     link_button: bool = False
@@ -93,6 +95,7 @@ class Capabilities:
     reactions: bool = False
     quotes: bool = False
     inline_reply: bool = False  # the webhook's answer can carry our messages
+    inline_plain: bool = False  # but only texts and files; with anything else all of a turn goes by `send`
     read_receipts: bool = False
     typing: bool = False
     markdown: Literal["none", "whatsapp", "commonmark"] = "none"
@@ -180,6 +183,19 @@ class Adapter(Protocol):
 
     def explain(self, code: str) -> SendError:
         """What a vendor's error code of a `StatusUpdate` means, as if `send` had raised it."""
+        ...
+
+
+@runtime_checkable
+class ShowsTyping(Protocol):
+    """An adapter with `capabilities.typing`."""
+
+    async def show_typing(self, provider_id: str, *, sender: Address, keys: AccountKeys) -> None:
+        """Tell the customer whose message that is that we have read it and are writing an answer.
+
+        Raises:
+            SendError: and nothing else.
+        """
         ...
 
 

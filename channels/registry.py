@@ -8,6 +8,7 @@ from channels.messages import Address, OutboundMessage
 from channels.simulator.adapter import SimulatorAdapter
 from channels.twilio.client import TwilioClient
 from channels.twilio.sms import SmsAdapter
+from channels.twilio.whatsapp import WhatsAppAdapter
 from channels.webchat.adapter import WebChatAdapter
 
 
@@ -23,6 +24,7 @@ def adapters(network: Network) -> dict[tuple[str, str], Adapter]:
     """The adapter for each provider and channel that an account can have."""
     every: tuple[Adapter, ...] = (
         SmsAdapter(network.twilio),
+        WhatsAppAdapter(network.twilio),
         WebChatAdapter(),
         SimulatorAdapter(network.deliver),
     )

@@ -32,6 +32,11 @@ def render(message: OutboundMessage, able: Capabilities) -> tuple[OutboundMessag
     return tuple(pieces)
 
 
+def is_plain(message: OutboundMessage) -> bool:
+    """Whether a rendered message is text and files and nothing else."""
+    return not message.choices and _is_only_text(message)
+
+
 def render_all(messages: Iterable[OutboundMessage], able: Capabilities) -> list[OutboundMessage]:
     """The pieces of several messages, in order."""
     return [piece for message in messages for piece in render(message, able)]
@@ -46,7 +51,8 @@ def _pieces(message: OutboundMessage, able: Capabilities) -> Iterator[OutboundMe
         yield OutboundMessage(reaction=message.reaction)
     for start in range(0, len(message.media) if able.media_max else 0, able.media_max or 1):
         files = tuple(replace(file, caption="") for file in message.media[start : start + able.media_max])
-        has_room = able.media_takes_text and not start and (not is_interactive or len(texts) > 1)
+        is_mute = any(file.kind in able.uncaptioned for file in files)
+        has_room = able.media_takes_text and not is_mute and not start and (not is_interactive or len(texts) > 1)
         yield OutboundMessage(texts.pop(0) if has_room and texts else "", media=files)
     if message.location and able.location:
         yield OutboundMessage(location=message.location)

@@ -1,5 +1,6 @@
 """Channels: connected numbers and sites, as people set them up. The gateway keeps the active ones in memory."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,8 @@ PROVIDERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _SHOWN: Final = 4  # the end of a secret that tells which one it is
 _LONG_ENOUGH: Final = 16  # shorter ones would give away too much with it
+# What stands as the sender of a text instead of a number (twilio.com/docs/glossary/what-alphanumeric-sender-id).
+_SENDER_NAME: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11}")
 _t = table.c
 
 # What an adapter serves: (provider, channel).
@@ -45,7 +48,7 @@ Served = Collection[tuple[str, str]]
 @dataclass(frozen=True, slots=True)
 class Channel:
     """`status`: active; paused by somebody (what comes is kept for people, and nothing is said by itself); or waiting
-    until we serve its kind. `keys` are masked: `••••1234`.
+    until we serve its kind. `keys` are masked: `••••1234`. Without `takes_replies` it is a name, to which nobody can write.
     """
 
     id: int
@@ -58,6 +61,8 @@ class Channel:
     bot_uid: str | None
     provider_account: str | None
     sender_pool: str | None
+    shorten_links: bool
+    takes_replies: bool
     keys: Mapping[str, JsonValue]
     is_active: bool
     status: str
@@ -111,7 +116,7 @@ def get(db: Db, who: Actor, ref: Ref, line: Line, *, kind: str | None = None) ->
 
 def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: datetime) -> Channel:
     """`values`: kind, and as needed provider, address (a site makes up its own), display_name, business_id (the oldest),
-    bot_id (the business's), provider_account, sender_pool, credentials, is_active.
+    bot_id (the business's), provider_account, sender_pool, shorten_links, credentials, is_active.
 
     One that was ours before is ours again with its conversations. What we do not serve yet waits.
 
@@ -120,8 +125,11 @@ def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: d
     kind = values["kind"]
     provider = _provider(kind, values.get("provider"))
     business = profiles.locked(db, who, profiles.id_for(db, who, values.get("business_id")))
-    if "bot_id" in values:
-        bot = values["bot_id"]
+    address = _address(kind, values.get("address"), phone.region_of(business.phone or ""))
+    _check_bot(kind, address, values.get("bot_id"))
+    _check_links(kind, values.get("sender_pool"), values)
+    if "bot_id" in values or not takes_replies(kind, address):
+        bot = values.get("bot_id")
         bot_id = None if bot is None else bots.id_in(db, who, bot, business.id)
     else:
         bot_id = bots.first_of(db, who, business.id)
@@ -131,10 +139,11 @@ def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: d
         "bot_id": bot_id,
         "channel": kind,
         "provider": provider,
-        "address": _address(kind, values.get("address"), phone.region_of(business.phone or "")),
+        "address": address,
         "display_name": values.get("display_name") or "",
         "provider_account": values.get("provider_account"),
         "sender_pool": values.get("sender_pool"),
+        "shorten_links": bool(values.get("shorten_links")),
         "credentials": _sealed(who, values.get("credentials"), line),
         "is_active": bool(values.get("is_active", True)) and is_served,
     }
@@ -166,6 +175,10 @@ def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], line: Line, 
         given = values.pop(field, None)
         if given is not None and given != is_now:
             raise Invalid(field, f"The {field} of a channel stays; connect another channel instead.")
+    _check_bot(row.channel, row.address, values.get("bot_id"))
+    _check_links(
+        row.channel, values.get("sender_pool", row.sender_pool), {"shorten_links": row.shorten_links, **values}
+    )
     if values.get("bot_id") is not None:
         values["bot_id"] = bots.id_in(db, who, values["bot_id"], row.business_id)
     if "credentials" in values:
@@ -193,6 +206,21 @@ def disconnect(db: Db, who: Actor, ref: Ref, *, kind: str | None = None, now: da
     records.change(db, who, table, row.id, gone, noun=NOUN, unique="address", now=now)
 
 
+def takes_replies(kind: str, address: str) -> bool:
+    """Whether people can write to it: not to a sender's name."""
+    return kind != "sms" or _SENDER_NAME.fullmatch(address) is None
+
+
+def _check_bot(kind: str, address: str, bot: object) -> None:
+    if bot is not None and not takes_replies(kind, address):
+        raise Invalid("bot_id", "Nobody can write back to a sender's name, so no bot can talk there.")
+
+
+def _check_links(kind: str, pool: str | None, values: Mapping[str, Any]) -> None:
+    if values.get("shorten_links") and (kind != "sms" or not pool):
+        raise Invalid("shorten_links", "Links are shortened in texts (SMS) that a sender pool sends.")
+
+
 def _provider(kind: str, wanted: str | None) -> str:
     usual, *others = PROVIDERS[kind]
     if wanted is None:
@@ -215,11 +243,16 @@ def _address(kind: str, given: str | None, region: str) -> str:
     if not given:
         raise Invalid("address", "Which telephone number is it?")
     address = phone.canonical(given, region)
+    if kind == "sms" and _SENDER_NAME.fullmatch(address):
+        return address
     number = address.removeprefix("+")
     is_long = address.startswith("+") and 8 <= len(number) <= 15
     is_short = kind == "sms" and not address.startswith("+") and 3 <= len(number) <= 8
     if not (number.isascii() and number.isdecimal() and (is_long or is_short)):
-        raise Invalid("address", "This is no telephone number; write it with its country, such as +15125550100.")
+        or_name = " A sender's name has at most 11 letters, digits and spaces." if kind == "sms" else ""
+        raise Invalid(
+            "address", f"This is no telephone number; write it with its country, such as +15125550100.{or_name}"
+        )
     return address
 
 
@@ -277,6 +310,8 @@ def _one(row: Row[Any], line: Line) -> Channel:
         bot_uid=row.bot_uid,
         provider_account=row.provider_account,
         sender_pool=row.sender_pool,
+        shorten_links=row.shorten_links,
+        takes_replies=takes_replies(row.channel, row.address),
         keys=_masked(row, line.sealer),
         is_active=row.is_active,
         status=status,

@@ -1,6 +1,6 @@
 """Conversations, and the token that says who talks in them: the bot, the queue, or one person."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -102,9 +102,17 @@ def find(db: Db, account_id: int, peer_kind: str, peer: str) -> Context | None:
 
 
 def begin(
-    db: Db, account_id: int, *, peer_kind: str, peer: str, profile_name: str | None = None, now: datetime
+    db: Db,
+    account_id: int,
+    *,
+    peer_kind: str,
+    peer: str,
+    others: Collection[tuple[str, str]] = (),
+    profile_name: str | None = None,
+    now: datetime,
 ) -> Context:
-    """The conversation with that peer, begun if need be, with the customer found by the address or made.
+    """The conversation with that peer, begun if need be, with the customer found by the address or made. `others` are
+    further addresses (kind, value) of theirs.
 
     Begun twice at once it is still one. `peer` is canonical (`phone.canonical`).
 
@@ -114,7 +122,7 @@ def begin(
     if account is None:
         raise NotFound("account", account_id)
     customer = customers.find_or_make(
-        db, account.tenant_id, kind=peer_kind, value=peer, profile_name=profile_name, now=now
+        db, account.tenant_id, kind=peer_kind, value=peer, others=others, profile_name=profile_name, now=now
     )
     values = {
         "uid": new_uid(),

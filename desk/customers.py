@@ -1,6 +1,7 @@
 """Customers and the addresses they are known by."""
 
-from collections.abc import Collection, Mapping
+import contextlib
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,12 +37,25 @@ class Customer:
     created_at: datetime
 
 
-def find_or_make(db: Db, tenant_id: int, *, kind: str, value: str, profile_name: str | None, now: datetime) -> Customer:
-    """Whoever is known by that address, or a new customer. `value` is canonical (`phone.canonical`).
+def find_or_make(
+    db: Db,
+    tenant_id: int,
+    *,
+    kind: str,
+    value: str,
+    others: Collection[tuple[str, str]] = (),
+    profile_name: str | None,
+    now: datetime,
+) -> Customer:
+    """Whoever is known by that address or else by one of the `others` (kind, value), or a new customer. `value` is
+    canonical (`phone.canonical`). From now on they are known by all of these that are nobody else's.
 
     Called twice at once it still makes one: the address is unique, and the second finds the first one's.
     """
     found = _find(db, tenant_id, kind, value, now=now)
+    if found is None and others and (known := _first_known_by(db, tenant_id, others)) is not None:
+        know_also(db, tenant_id, known, [(kind, value)], now=now)
+        found = _find(db, tenant_id, kind, value, now=now)
     if found is None:
         try:
             with attempt(db):
@@ -50,7 +64,19 @@ def find_or_make(db: Db, tenant_id: int, *, kind: str, value: str, profile_name:
             found = _find(db, tenant_id, kind, value, now=now)
             if found is None:  # only a merge or an erasure in this very moment can do that
                 raise
+    if others:
+        know_also(db, tenant_id, found.id, others, now=now)
     return found
+
+
+def know_also(db: Db, tenant_id: int, customer_id: int, addresses: Iterable[tuple[str, str]], *, now: datetime) -> None:
+    """Find the customer by these (kind, value) as well, unless somebody else is known by them."""
+    known = {(row.kind, row.value) for row in _IDENTITIES(db, {"customer_id": customer_id})}
+    for kind, value in addresses:
+        if (kind, value) in known or _FIND(db, _wanted(tenant_id, kind, value)).first() is not None:
+            continue
+        with contextlib.suppress(Conflict), attempt(db):
+            _ADD_IDENTITY(db, _identity(tenant_id, customer_id, kind, value, now))
 
 
 def get(db: Db, who: Actor, customer_id: int) -> Customer:
@@ -86,8 +112,7 @@ def set_name(db: Db, who: Actor, customer_id: int, name: str, *, now: datetime) 
 
 def known_by(db: Db, who: Actor, *, kind: str, value: str) -> Customer | None:
     """Whoever is known by that address, as `find_or_make` would find them."""
-    kinds = [kind, _TWINS[kind]] if kind in _TWINS else [kind]
-    row = _FIND(db, {"tenant_id": who.tenant_id, "kinds": kinds, "value": value}).first()
+    row = _FIND(db, _wanted(who.tenant_id, kind, value)).first()
     return None if row is None else Customer(*row[1:])
 
 
@@ -152,9 +177,16 @@ def merge(db: Db, who: Actor, *, survivor_id: int, other_id: int, now: datetime)
     return get(db, who, survivor_id)
 
 
+def _first_known_by(db: Db, tenant_id: int, addresses: Iterable[tuple[str, str]]) -> int | None:
+    """Whoever is known by one of these (kind, value), or None."""
+    for kind, value in addresses:
+        if (row := _FIND(db, _wanted(tenant_id, kind, value)).first()) is not None:
+            return int(row.id)
+    return None
+
+
 def _find(db: Db, tenant_id: int, kind: str, value: str, *, now: datetime) -> Customer | None:
-    kinds = [kind, _TWINS[kind]] if kind in _TWINS else [kind]
-    rows = _FIND(db, {"tenant_id": tenant_id, "kinds": kinds, "value": value}).all()
+    rows = _FIND(db, _wanted(tenant_id, kind, value)).all()
     if not rows:
         return None
     exact = next((row for row in rows if row[0] == kind), None)
@@ -188,6 +220,11 @@ def _make(db: Db, tenant_id: int, kind: str, value: str, profile_name: str | Non
     _ADD_IDENTITY(db, _identity(tenant_id, customer_id, kind, value, now))
     events.emit(db, tenant_id, "customer.created", {"customer_id": uid}, now=now)
     return Customer(customer_id, uid, tenant_id, None, shown or None, email, phone, None, None, now)
+
+
+def _wanted(tenant_id: int, kind: str, value: str) -> Mapping[str, object]:
+    kinds = [kind, _TWINS[kind]] if kind in _TWINS else [kind]
+    return {"tenant_id": tenant_id, "kinds": kinds, "value": value}
 
 
 def _identity(tenant_id: int, customer_id: int, kind: str, value: str, now: datetime) -> Mapping[str, object]:
@@ -228,5 +265,6 @@ _FIND = Prepared(
         _i.value == bindparam("value"),
     )
 )
+_IDENTITIES = Prepared(select(_i.kind, _i.value).where(_i.customer_id == bindparam("customer_id")))
 _ADD = Prepared(insert(customers).returning(_c.id))
 _ADD_IDENTITY = Prepared(insert(customer_identities))

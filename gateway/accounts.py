@@ -150,6 +150,7 @@ class Accounts:
                 user=keys.user,
                 password=keys.password,
                 service_id=row.sender_pool or "",
+                shortens_links=row.shorten_links,
             )
             found.append(
                 Account(

@@ -17,18 +17,22 @@ import orjson
 
 from channels.base import AccountKeys, Sent
 from channels.errors import SendError
-from channels.twilio.codec import status_of
+from channels.twilio.codec import Parameters, status_of
+from channels.twilio.content import Shape
 from channels.twilio.errors import explain
 
 if TYPE_CHECKING:
     from twilio.http.response import Response
     from twilio.rest import Client
-    from twilio.rest.api.v2010.account.message import MessageList
 
+_Who = tuple[str, str, str]  # account, user, password
+
+_API: Final = "https://api.twilio.com"
 _UNCLEAR: Final = "Twilio did not say whether the message went out."
 # Twilio's clock and ours differ a little, and its times have whole seconds.
 _CLOCKS_DIFFER: Final = timedelta(seconds=3)
 _LOOK_BACK: Final = 50
+_MOST_CONTENTS: Final = 2000  # that are looked through for one of ours
 _RETRY_AFTER_MAX_S: Final = 3600.0
 
 
@@ -41,22 +45,22 @@ class TwilioClient:
 
     def __init__(self, session: aiohttp.ClientSession, *, api_base: str = "", timeout_s: float = 15.0) -> None:
         self._http = _Http(session, api_base.rstrip("/"), aiohttp.ClientTimeout(total=timeout_s, sock_connect=5.0))
-        self._clients: dict[tuple[str, str, str], Client] = {}
+        self._clients: dict[_Who, Client] = {}
+        self._contents: dict[_Who, dict[str, dict[str, str]]] = {}  # ids by name and language
+        self._looking: dict[_Who, asyncio.Lock] = {}
 
-    async def create(self, keys: AccountKeys, parameters: Mapping[str, str | list[str]]) -> Sent:
+    async def create(self, keys: AccountKeys, parameters: Parameters) -> Sent:
         """Send one message; the parameters are the SDK's (`codec.rest_parameters`).
 
         Raises:
             SendError: of the kind `unclear` when it may have gone out all the same.
         """
-        messages = await self._messages(keys)
+        client = await self._client(keys)
         with _sdk_trouble():
-            message = await messages.create_async(**parameters)
+            message = await client.messages.create_async(**parameters)
             return _sent(message.sid, message.status)
 
-    async def find(
-        self, keys: AccountKeys, parameters: Mapping[str, str | list[str]], *, since: datetime
-    ) -> Sent | None:
+    async def find(self, keys: AccountKeys, parameters: Parameters, *, since: datetime) -> Sent | None:
         """The message that an earlier `create` with these parameters made at or after `since`, if it did.
 
         Twilio keeps no reference of ours, so it is known by recipient, sender and text. Only the creation time counts:
@@ -65,25 +69,89 @@ class TwilioClient:
         Raises:
             SendError: Twilio could not be asked.
         """
-        messages = await self._messages(keys)
+        client = await self._client(keys)
         filters = {name: parameters[name] for name in ("to", "from_") if name in parameters}
         with _sdk_trouble():
-            newest_first = await messages.list_async(**filters, limit=_LOOK_BACK)
+            newest_first = await client.messages.list_async(**filters, limit=_LOOK_BACK)
             for message in reversed(newest_first):  # the oldest is the one whose answer we missed
                 if message.date_created >= since - _CLOCKS_DIFFER and _has_text(message.body or "", parameters):
                     return _sent(message.sid, message.status)
         return None
 
-    async def _messages(self, keys: AccountKeys) -> "MessageList":
-        user, password = keys.user or keys.account_id, keys.password or next(iter(keys.secrets), "")
-        client = self._clients.get((keys.account_id, user, password))
+    async def content_sid(self, keys: AccountKeys, shape: Shape) -> str:
+        """The id of the content of that shape, which is made if the account has none yet.
+
+        Raises: SendError, never of the kind `unclear`: no message was sent
+        """
+        async with self._looking.setdefault(_who(keys), asyncio.Lock()):  # two that want it at once make it once
+            known = await self._known_contents(keys)
+            if shape.name not in known:
+                known[shape.name] = {"": await self._make_content(keys, shape)}
+            return next(iter(known[shape.name].values()))
+
+    async def template_sid(self, keys: AccountKeys, name: str, language: str) -> str:
+        """The id of the account's content of that name, in the language or the one it is a kind of (`en` for `en_GB`);
+        in any without a language.
+
+        Raises: SendError, never of the kind `unclear`: no message was sent
+        """
+        async with self._looking.setdefault(_who(keys), asyncio.Lock()):
+            if (sid := _in_language((await self._known_contents(keys)).get(name, {}), language)) is None:
+                self.forget_contents(keys)  # it may be new
+                found = (await self._known_contents(keys)).get(name, {})
+                if (sid := _in_language(found, language)) is None:
+                    raise explain("63027") if found else SendError("", "Twilio has no such template.", kind="config")
+        return sid
+
+    def forget_contents(self, keys: AccountKeys) -> None:
+        """Look at what contents there are again, at the next need of one."""
+        self._contents.pop(_who(keys), None)
+
+    async def show_typing(self, keys: AccountKeys, provider_id: str) -> None:
+        """Mark the customer's WhatsApp message as read and show for 25 s, or until our reply, that we write.
+
+        Raises: SendError
+        """
+        client = await self._client(keys)
+        with _sdk_trouble():
+            await client.messaging.v2.typing_indicator.create_async(channel="whatsapp", message_id=provider_id)
+
+    async def _known_contents(self, keys: AccountKeys) -> dict[str, dict[str, str]]:
+        known = self._contents.get(_who(keys))
+        if known is None:
+            client = await self._client(keys)
+            known = {}
+            with _before_sending():
+                async for one in await client.content.v1.contents.stream_async(limit=_MOST_CONTENTS, page_size=500):
+                    if isinstance(one.sid, str) and isinstance(one.friendly_name, str):
+                        known.setdefault(one.friendly_name, {}).setdefault(_language(one.language), one.sid)
+            self._contents[_who(keys)] = known
+        return known
+
+    async def _make_content(self, keys: AccountKeys, shape: Shape) -> str:
+        client = await self._client(keys)
+        with _before_sending():
+            from twilio.rest.content.v1.content import ContentList
+
+            made = await client.content.v1.contents.create_async(ContentList.ContentCreateRequest(shape.to_json()))
+            if isinstance(made.sid, str) and made.sid:
+                return made.sid
+            raise ValueError
+
+    async def _client(self, keys: AccountKeys) -> "Client":
+        who = _who(keys)
+        client = self._clients.get(who)
         if client is None:
             await asyncio.to_thread(importlib.import_module, "twilio.rest.api")
             from twilio.rest import Client
 
-            client = Client(user, password, keys.account_id, http_client=self._http)
-            self._clients[keys.account_id, user, password] = client
-        return client.messages
+            account_id, user, password = who
+            client = self._clients[who] = Client(user, password, account_id, http_client=self._http)
+        return client
+
+
+def _who(keys: AccountKeys) -> _Who:
+    return keys.account_id, keys.user or keys.account_id, keys.password or next(iter(keys.secrets), "")
 
 
 class _Http:
@@ -102,7 +170,7 @@ class _Http:
         url: str,
         *,
         params: Mapping[str, str] | None = None,
-        data: Mapping[str, str | list[str]] | None = None,
+        data: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - the SDK's signature
@@ -113,12 +181,14 @@ class _Http:
         headers = dict(headers or {})
         if auth:
             headers["Authorization"] = aiohttp.encode_basic_auth(*auth)
+        is_json = headers.get("Content-Type") == "application/json"
+        body = None if not data else orjson.dumps(data) if is_json else urlencode(data, doseq=True).encode()
         try:
             async with self._session.request(
                 method,
                 self._there(url),
                 params=params,
-                data=urlencode(data, doseq=True).encode() if data else None,
+                data=body,
                 headers=headers,
                 timeout=self._timeout,
                 allow_redirects=False,
@@ -134,7 +204,12 @@ class _Http:
         return Response(response.status, text, response.headers)
 
     def _there(self, url: str) -> str:
-        return self._api_base + url.removeprefix("https://" + urlsplit(url).netloc) if self._api_base else url
+        """Where `url` is called. A stand-in has all of Twilio's hosts in one; another region of Twilio's only its API."""
+        here = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
+        is_region = (urlsplit(self._api_base).hostname or "").endswith(".twilio.com")
+        if not self._api_base or (is_region and here != _API):
+            return url
+        return self._api_base + url.removeprefix(here)
 
 
 def _sent(sid: object, status: object) -> Sent:
@@ -143,11 +218,22 @@ def _sent(sid: object, status: object) -> Sent:
     return Sent(sid, status_of(str(status)) or "queued")
 
 
-def _has_text(body: str, parameters: Mapping[str, str | list[str]]) -> bool:
+def _has_text(body: str, parameters: Parameters) -> bool:
     """Whether a listed message says what we wanted to say. Trial accounts get a line of Twilio's in front; what becomes
     of a template only Twilio knows, so there the time and the people have to do."""
     text = parameters.get("body", "")
     return "content_sid" in parameters or (isinstance(text, str) and body.strip().endswith(text.strip()))
+
+
+def _in_language(found: Mapping[str, str], language: str) -> str | None:
+    if not language:
+        return next(iter(found.values()), None)
+    code = _language(language)
+    return found.get(code) or found.get(code.partition("_")[0])
+
+
+def _language(code: object) -> str:
+    return str(code or "").replace("-", "_").lower()
 
 
 def _code(answer: str) -> str:
@@ -160,6 +246,18 @@ def _code(answer: str) -> str:
 
 def _seconds(retry_after: str) -> float | None:
     return min(float(retry_after), _RETRY_AFTER_MAX_S) if retry_after.isascii() and retry_after.isdigit() else None
+
+
+@contextmanager
+def _before_sending() -> Iterator[None]:
+    """Trouble before a message is sent: nothing is unclear, it can be tried again."""
+    try:
+        with _sdk_trouble():
+            yield
+    except SendError as error:
+        if error.kind != "unclear":
+            raise
+        raise SendError(error.code, "Twilio did not prepare the message.", kind="retry", retry_after_s=10) from None
 
 
 @contextmanager

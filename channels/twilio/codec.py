@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import orjson
 
-from channels.base import Request
+from channels.base import AccountKeys, Request
 from channels.clean import clean, clean_json
 from channels.errors import BadRequest
 from channels.messages import (
@@ -34,8 +34,10 @@ from channels.messages import (
     Text,
     Unsupported,
 )
+from channels.twilio import content
 
 Fields = Mapping[str, str]
+Parameters = dict[str, str | bool | list[str]]  # of the SDK's `messages.create`
 
 REFERENCE: Final = "ref"  # our own parameter in status URLs
 _NAME_MAX: Final = 200
@@ -82,6 +84,11 @@ def has_plausible_names(request: Request) -> bool:
 @lru_cache(512)
 def _is_plausible(name: str) -> bool:
     return name[:1].isupper() and name[1:2].isalpha() and name.isascii()
+
+
+def is_whatsapp(request: Request) -> bool:
+    """Whether the form is about WhatsApp; both come to the same address."""
+    return any(name in ("From", "To") and value[:9].lower() == "whatsapp:" for name, value in request.form)
 
 
 def decode(request: Request) -> tuple[Event, ...]:
@@ -296,25 +303,35 @@ def _verb(message: OutboundMessage, status_url: str) -> str:
 
 
 def rest_parameters(
-    message: OutboundMessage, *, to: Address, sender: Address, service_id: str = "", status_url: str = ""
-) -> dict[str, str | list[str]]:
-    """The keyword arguments of the SDK's `messages.create`; with a `service_id` Twilio picks a sender from its pool."""
-    parameters: dict[str, str | list[str]] = {"to": address_to(to)}
-    if service_id:
-        parameters["messaging_service_sid"] = service_id
+    message: OutboundMessage, *, to: Address, sender: Address, keys: AccountKeys, status_url: str = ""
+) -> Parameters:
+    """The keyword arguments of the SDK's `messages.create`; with a `service_id` Twilio picks a sender from its pool.
+
+    Links can be shortened for senders of such a pool alone (twilio.com/docs/messaging/features/link-shortening).
+    """
+    parameters: Parameters = {"to": address_to(to)}
+    if keys.service_id:
+        parameters["messaging_service_sid"] = keys.service_id
+        if keys.shortens_links:
+            parameters["shorten_urls"] = True
     else:
         parameters["from_"] = address_to(sender)
     if template := message.template:
         parameters["content_sid"] = template.name
-        if template.variables:
-            parameters["content_variables"] = orjson.dumps(template.variables).decode()
+        # What is empty may not be sent; the template's own example stands there then.
+        if words := {name: plain for name, text in template.variables.items() if (plain := content.plain(text))}:
+            parameters["content_variables"] = orjson.dumps(words).decode()
     else:
         if message.text:
             parameters["body"] = clean(message.text)
         if urls := [file.url for file in message.media if file.url]:
             parameters["media_url"] = urls
         if place := message.location:
-            parameters["persistent_action"] = [f"geo:{place.latitude},{place.longitude}|{clean(place.name)}"]
+            name = clean(place.name or place.address)
+            parameters["persistent_action"] = [f"geo:{place.latitude},{place.longitude}|{clean(place.address) or name}"]
+            parameters.setdefault(
+                "body", name or f"{place.latitude}, {place.longitude}"
+            )  # required, and shown above it
     if status_url:
         parameters["status_callback"] = with_reference(status_url, message.reference)
     return parameters

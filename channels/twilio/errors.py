@@ -1,6 +1,7 @@
 """What Twilio's error codes mean: a sentence for a person, and what to do next.
 
-Source: reference, whatsapp-sms.md table A8. Decided by code alone; Twilio's own texts may hold a phone number.
+Source: reference, whatsapp-sms.md table A8, and twilio.com/docs/api/errors. Decided by code alone; Twilio's own texts may
+hold a phone number.
 """
 
 from typing import Final
@@ -17,6 +18,7 @@ _KNOWN: Final[dict[int, tuple[FailureKind, str, float | None]]] = {
     20429: ("retry", "Twilio asks us to slow down.", None),
     21211: ("permanent", "This is not a number that can be written to.", None),
     21212: ("config", "The number we send from is not valid.", None),
+    21265: ("permanent", "A short code takes no messages from us.", None),
     21408: ("config", "Sending to this country is not switched on in Twilio.", None),
     21606: ("config", "The number we send from cannot reach this destination.", None),
     21608: ("config", "A trial account can only write to numbers that are verified in Twilio.", None),
@@ -25,8 +27,12 @@ _KNOWN: Final[dict[int, tuple[FailureKind, str, float | None]]] = {
     21612: ("voice", "This number cannot be reached by text message.", None),
     21614: ("voice", "This is not a mobile number.", None),
     21617: ("bug", "The message is longer than 1,600 characters.", None),
+    21620: ("content", "The address of a file is not one that Twilio can open.", None),
+    21635: ("voice", "This is a landline.", None),
+    21655: ("config", "Twilio does not know this template.", None),
     21656: ("config", "The variables do not fit the template.", None),
     21703: ("config", "The messaging service has no number to send from.", None),
+    21910: ("config", "The number we send from and the recipient are on different channels.", None),
     30001: ("retry", "Twilio's queue for this number is full.", 60),
     30002: ("config", "The Twilio account is suspended.", None),
     30003: ("retry", "The phone is switched off or out of reach.", _HOUR),
@@ -37,14 +43,30 @@ _KNOWN: Final[dict[int, tuple[FailureKind, str, float | None]]] = {
     30008: ("retry_once", "The network refused the message without a reason.", 60),
     30009: ("none", "A part of a message from the customer did not arrive.", None),
     30010: ("config", "The message costs more than the limit that is set.", None),
+    30011: ("content", "This network takes no pictures or files.", None),
     30017: ("retry", "The network is overloaded.", 300),
     30018: ("config", "The sender name has to be registered for this country.", None),
     30019: ("content", "The message is too large for this network.", None),
-    30022: ("retry", "The registered US campaign sends too fast.", 60),
-    30023: ("retry", "The daily limit of the registered US campaign is reached.", _TOMORROW),
+    30022: ("retry", "Our registered US campaign (A2P 10DLC) sends too fast.", 60),
+    30023: ("retry", "The daily limit of our registered US campaign (A2P 10DLC) is reached.", _TOMORROW),
     30024: ("config", "The number we send from is not set up for this network.", None),
-    30032: ("config", "The toll-free number is not verified yet.", None),
+    30027: ("retry", "The daily limit of T-Mobile for our registered US brand is reached.", _TOMORROW),
+    30032: (
+        "config",
+        "The toll-free number we send from is not verified yet; Twilio's console has the form for it.",
+        None,
+    ),
+    30033: ("config", "The US carriers have suspended the campaign under which our number is registered.", None),
+    30034: (
+        "config",
+        "The US number we send from is not registered (A2P 10DLC), so carriers block its messages.",
+        None,
+    ),
+    30035: ("config", "The US number we send from is still being registered.", None),
+    30036: ("retry_once", "The message waited too long at Twilio and was dropped.", 60),
     30410: ("retry", "The network did not answer in time.", 300),
+    30450: ("retry", "Twilio holds messages to this number back for a while: it suspects fraud.", 1800),
+    30453: ("retry", "Twilio holds messages to this number back for some hours: it suspects fraud.", 3 * _HOUR),
     63001: ("config", "The channel does not accept the account's credentials.", None),
     63003: ("permanent", "This person is not on the channel.", None),
     63005: ("bug", "The channel does not take this content.", None),
@@ -67,6 +89,7 @@ _KNOWN: Final[dict[int, tuple[FailureKind, str, float | None]]] = {
     63033: ("permanent", "This person has blocked the business.", None),
     63036: ("other_channel", "This phone cannot be reached by RCS.", None),
     63038: ("retry", "The account's daily limit of messages is reached.", _TOMORROW),
+    63049: ("content", "WhatsApp did not deliver this offer, so that people do not get too many.", None),
 }
 
 

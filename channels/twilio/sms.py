@@ -1,15 +1,15 @@
-"""SMS and MMS through Twilio."""
+"""SMS and MMS through Twilio, and what WhatsApp through Twilio has in common with them."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from channels import signing
 from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
 from channels.clean import clean
 from channels.errors import SendError
 from channels.messages import Address, Event, OutboundMessage
 from channels.render import render, render_all
-from channels.signing import is_from_twilio
 from channels.twilio import codec, errors
 from channels.twilio.client import TwilioClient
 
@@ -34,10 +34,10 @@ class SmsAdapter:
         self._client = client
 
     def claimed_account(self, request: Request) -> str:
-        return clean(next((value for name, value in request.form if name == "AccountSid"), ""))
+        return claimed_account(request)
 
     def verify(self, request: Request, keys: AccountKeys) -> bool:
-        return codec.has_plausible_names(request) and is_from_twilio(request, keys)
+        return is_from_twilio(request, keys)
 
     def parse(self, request: Request) -> tuple[Event, ...]:
         return codec.decode(request)
@@ -55,25 +55,52 @@ class SmsAdapter:
         status_url: str = "",
         tried_at: datetime | None = None,
     ) -> Sent:
-        pieces = render(message, CAPABILITIES)
-        if len(pieces) != 1:
-            raise SendError("", "The message has to be rendered into single ones before sending.", kind="bug")
-        parameters = codec.rest_parameters(
-            pieces[0], to=to, sender=sender, service_id=keys.service_id, status_url=status_url
-        )
-        if tried_at is not None and (earlier := await self._earlier(keys, parameters, tried_at)):
-            return earlier
-        return await self._client.create(keys, parameters)
+        piece = one_piece(render(message, CAPABILITIES))
+        parameters = codec.rest_parameters(piece, to=to, sender=sender, keys=keys, status_url=status_url)
+        return await send(self._client, keys, parameters, tried_at=tried_at)
 
     def explain(self, code: str) -> SendError:
         return errors.explain(code)
 
-    async def _earlier(
-        self, keys: AccountKeys, parameters: dict[str, str | list[str]], tried_at: datetime
-    ) -> Sent | None:
-        try:
-            return await self._client.find(keys, parameters, since=tried_at)
-        except SendError as error:
-            # Whatever keeps us from asking, the earlier try stays unclear, and nothing may be sent on a guess.
-            kind = "unclear" if error.retryable else error.kind
-            raise SendError(error.code, error.text, kind=kind, retry_after_s=error.retry_after_s) from None
+
+def claimed_account(request: Request) -> str:
+    """See `Adapter.claimed_account`."""
+    return clean(next((value for name, value in request.form if name == "AccountSid"), ""))
+
+
+def is_from_twilio(request: Request, keys: AccountKeys) -> bool:
+    """See `Adapter.verify`."""
+    return codec.has_plausible_names(request) and signing.is_from_twilio(request, keys)
+
+
+def one_piece(pieces: Sequence[OutboundMessage]) -> OutboundMessage:
+    """The only one.
+
+    Raises: SendError
+    """
+    if len(pieces) != 1:
+        raise SendError("", "The message has to be rendered into single ones before sending.", kind="bug")
+    return pieces[0]
+
+
+async def send(
+    client: TwilioClient, keys: AccountKeys, parameters: codec.Parameters, *, tried_at: datetime | None
+) -> Sent:
+    """The message sent, or the one that an earlier try with an unclear outcome has sent.
+
+    Raises: SendError
+    """
+    if tried_at is not None and (earlier := await _earlier(client, keys, parameters, tried_at)):
+        return earlier
+    return await client.create(keys, parameters)
+
+
+async def _earlier(
+    client: TwilioClient, keys: AccountKeys, parameters: codec.Parameters, tried_at: datetime
+) -> Sent | None:
+    try:
+        return await client.find(keys, parameters, since=tried_at)
+    except SendError as error:
+        # Whatever keeps us from asking, the earlier try stays unclear, and nothing may be sent on a guess.
+        kind = "unclear" if error.retryable else error.kind
+        raise SendError(error.code, error.text, kind=kind, retry_after_s=error.retry_after_s) from None

@@ -126,13 +126,14 @@ async def _phone_network(settings: Settings) -> AsyncIterator["TwilioSimulator"]
         accounts=[Account(sid=demo.TWILIO_ACCOUNT, auth_token=demo.TWILIO_TOKEN)],
         numbers=[
             Number(
-                number=juniper.SMS_NUMBER,
+                number=number,
                 account_sid=demo.TWILIO_ACCOUNT,
                 webhook_url=f"{server.public_url}/api/v1/webhooks/twilio/messages",
                 status_callback_url=f"{server.public_url}/api/v1/webhooks/twilio/status",
                 city="AUSTIN",
                 state="TX",
             )
+            for number in (juniper.SMS_NUMBER, f"whatsapp:{juniper.WHATSAPP_NUMBER}")
         ],
         reach={server.public_url: local_url(settings)},  # signed for the public address, brought to the door
         pace_s=_PACE_S,
@@ -167,6 +168,8 @@ def _welcome(settings: Settings, phones: str, *, is_new: bool) -> list[str]:
             "  Or play a phone      curl -H 'Content-Type: application/json' "
             f'-d \'{{"to": "{juniper.SMS_NUMBER}", "body": "hi"}}\' {phones}/_sim/phones/{_PHONE}/messages',
             f"  What it received     curl {phones}/_sim/phones/{_PHONE}",
+            "  On WhatsApp          the same with whatsapp: before both numbers, and "
+            f'\'{{"title": "…"}}\' to /taps; ours is whatsapp:{juniper.WHATSAPP_NUMBER}',
         ]
     if settings.is_demo:
         lines += [

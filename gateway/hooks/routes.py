@@ -1,11 +1,13 @@
 """The doors for providers and for the web chat: an HTTP request in, the pipeline's answer out."""
 
+from collections.abc import Callable
 from ipaddress import ip_address
 
 from aiohttp import web
 
 from channels.base import Request
 from channels.errors import BadRequest
+from channels.twilio.codec import is_whatsapp
 from gateway.errors import problem
 from gateway.pipeline.receive import Forged, Receiver
 from storage.store import StoreUnavailable
@@ -20,20 +22,22 @@ def add_routes(app: web.Application) -> None:
     for prefix in ("/api/v1/webhooks", "/webhooks"):
         for path in (f"{prefix}/twilio/messages", f"{prefix}/twilio/status"):
             for method in ("POST", "GET"):
-                app.router.add_route(method, path, twilio_sms)
-                app.router.add_route(method, f"{path}/", twilio_sms)
+                app.router.add_route(method, path, twilio)
+                app.router.add_route(method, f"{path}/", twilio)
 
 
-async def twilio_sms(request: web.Request) -> web.Response:
-    """Twilio's messages and what became of ours; both are signed alike and tell themselves apart."""
-    return await webhook(request, "twilio", "sms")
+async def twilio(request: web.Request) -> web.Response:
+    """Twilio's messages and what became of ours, by SMS and WhatsApp; all are signed alike and tell themselves apart."""
+    return await webhook(request, "twilio", lambda incoming: "whatsapp" if is_whatsapp(incoming) else "sms")
 
 
-async def webhook(request: web.Request, provider: str, channel: str) -> web.Response:
+async def webhook(request: web.Request, provider: str, channel: str | Callable[[Request], str]) -> web.Response:
     """The pipeline's answer to a provider's request, or the refusal that fits."""
     body = await request.read()
     try:
         incoming = Request.read(request.method, request.raw_path, request.headers, body)
+        if not isinstance(channel, str):
+            channel = channel(incoming)
         answer = await request.app[RECEIVER].webhook(provider, channel, incoming, public_urls(request))
     except Forged:
         return problem(request, 403, "BAD_SIGNATURE", "The signature is missing or does not fit this request.")

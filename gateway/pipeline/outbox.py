@@ -4,6 +4,7 @@ A crash in between leaves the row `sending`; the next try asks the provider whet
 sends again. A message is put here in the transaction that decided on it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -72,6 +73,12 @@ def withdraw(db: Db, message_id: int) -> bool:
         return False
     db.execute(delete(outbox).where(outbox.c.message_id == message_id))
     return True
+
+
+def among(db: Db, message_ids: Collection[int]) -> set[int]:
+    """Those of the messages that go out by a request of ours."""
+    wanted = select(outbox.c.message_id).where(outbox.c.message_id.in_(message_ids))
+    return set(db.execute(wanted).scalars()) if message_ids else set()
 
 
 def _name(message_id: int) -> str:

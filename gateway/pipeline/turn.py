@@ -4,7 +4,7 @@ Everything here is a plain function of the database and what it is given; `recei
 `store.write`, one at a time for each conversation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,8 +13,8 @@ from bots.registry import LoadedBot, Registry
 from channels import optout
 from channels.base import Capabilities
 from channels.messages import InboundMessage, OutboundMessage, Text, parts_to_json
-from channels.render import render
-from desk import consent, conversations, messages
+from channels.render import is_plain, render
+from desk import consent, conversations, customers, messages
 from desk.conversations import Context
 from desk.errors import NotFound
 from desk.inbox import arriving, assignment
@@ -42,6 +42,12 @@ class Channel:
     account: Account
     capabilities: Capabilities
     inline: bool
+
+    def saying(self, pieces: Sequence[OutboundMessage]) -> "Channel":
+        """The same for these pieces: what the answer cannot carry goes by the outbox, and all else with it, in order."""
+        shortens = self.account.keys.shortens_links and any("://" in piece.text for piece in pieces)
+        fits = not self.capabilities.inline_plain or all(map(is_plain, pieces))
+        return self if fits and not shortens else replace(self, inline=False)
 
 
 def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, *, now: datetime) -> Taken:
@@ -94,11 +100,20 @@ def cue(db: Db, registry: Registry, channel: Channel, context: Context, what: bo
 
 def _context(db: Db, account: Account, message: InboundMessage, *, now: datetime) -> Context:
     peer = message.sender
+    others = [(one.kind, one.value) for one in message.other_identities]
     found = conversations.find(db, account.id, peer.kind, peer.value)
     if found is not None:
+        if others:
+            customers.know_also(db, found.tenant_id, found.customer_id, others, now=now)
         return found
     return conversations.begin(
-        db, account.id, peer_kind=peer.kind, peer=peer.value, profile_name=message.profile_name or None, now=now
+        db,
+        account.id,
+        peer_kind=peer.kind,
+        peer=peer.value,
+        others=others,
+        profile_name=message.profile_name or None,
+        now=now,
     )
 
 
@@ -146,13 +161,16 @@ def _to_people(
     if answer is None or not channel.account.is_active or messages.id_of_dedupe(db, answer.dedupe) is not None:
         return ()
     piece = OutboundMessage(answer.text)
+    channel = channel.saying([piece])
     said = _say(db, channel, context, piece, message_id=message_id, author="system", dedupe=answer.dedupe, now=now)
     return (said,) if channel.inline else ()
 
 
 def _again(db: Db, context: Context, message: InboundMessage) -> Taken:
     first = messages.id_of(db, context.account_id, message.provider_id)
-    replies = tuple(_outbound(row) for row in messages.replies_of(db, first)) if first is not None else ()
+    rows = messages.replies_of(db, first) if first is not None else []
+    by_request = outbox.among(db, [row.id for row in rows])  # said by a request of ours, not in the first one's answer
+    replies = tuple(_outbound(row) for row in rows if row.id not in by_request)
     return Taken(context.id, first or 0, replies, {}, is_duplicate=True)
 
 
@@ -176,6 +194,7 @@ def _answer(
     db: Db, channel: Channel, context: Context, result: bots.TurnResult, *, message_id: int | None, now: datetime
 ) -> Taken:
     pieces = [piece for reply in result.replies for piece in render(reply, channel.capabilities)]
+    channel = channel.saying(pieces)
     said = tuple(_say(db, channel, context, piece, message_id=message_id, now=now) for piece in pieces)
     conversations.save_turn(
         db,

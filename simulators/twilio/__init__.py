@@ -3,7 +3,7 @@
 from simulators.twilio.checks import Refusal
 from simulators.twilio.faults import Faults
 from simulators.twilio.inbound import UnknownNumber
-from simulators.twilio.model import Account, Alert, Exchange, Media, Message, Number, Received
+from simulators.twilio.model import Account, Alert, Choice, Content, Exchange, Media, Message, Number, Received
 from simulators.twilio.phone import Phone
 from simulators.twilio.simulator import TwilioSimulator, create_app
 from simulators.twilio.webhooks import Post
@@ -11,6 +11,8 @@ from simulators.twilio.webhooks import Post
 __all__ = [
     "Account",
     "Alert",
+    "Choice",
+    "Content",
     "Exchange",
     "Faults",
     "Media",

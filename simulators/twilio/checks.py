@@ -1,14 +1,13 @@
 """Whether Twilio takes a message, and the error it gives when it does not."""
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from simulators.twilio.model import Account, Number
+from simulators.twilio.model import Account, Number, Shown
 
-_E164 = re.compile(r"(whatsapp:)?\+[1-9]\d{6,14}")
+_ADDRESS = re.compile(r"(whatsapp:)?\+[1-9]\d{6,14}|whatsapp:[A-Z]{2}\.[A-Za-z0-9._-]{1,128}")
 _SOONEST, _LATEST = timedelta(minutes=5), timedelta(days=35)
 _LONGEST_BODY, _MOST_MEDIA = 1600, 10
 
@@ -33,8 +32,9 @@ class Draft:
     messaging_service_sid: str = ""
     body: str = ""
     media_urls: tuple[str, ...] = ()
-    content_sid: str = ""
-    content_variables: str = ""
+    shown: Shown | None = None  # of a template that was filled in
+    place: str = ""
+    shorten_urls: bool = False
     status_callback: str = ""
     callback_method: str = "POST"
     schedule_type: str = ""
@@ -43,8 +43,10 @@ class Draft:
 
 
 def is_phone_number(address: str) -> bool:
-    """Whether this is a number that Twilio can text, with or without `whatsapp:`."""
-    return _E164.fullmatch(address) is not None
+    """Whether this is a number that Twilio can text, with or without `whatsapp:`, or the id of somebody on WhatsApp who
+    shows no number.
+    """
+    return _ADDRESS.fullmatch(address) is not None
 
 
 def accept(
@@ -70,7 +72,7 @@ def accept(
     _check_content(draft)
     if draft.status_callback and not _is_web_address(draft.status_callback):
         raise Refusal(21609, f"The 'StatusCallback' URL {draft.status_callback} is not a valid URL.")
-    if not draft.to.removeprefix("whatsapp:").startswith(account.prefixes):
+    if draft.to.startswith("+") and not draft.to.startswith(account.prefixes):
         raise Refusal(21408, f"Permission to send an SMS has not been enabled for the region of {draft.to}")
     if is_landline:
         raise Refusal(21614, f"'To' number is not a valid mobile number: {draft.to}")
@@ -92,21 +94,13 @@ def _checked_sender(draft: Draft, sender: Number | None) -> Number:
 
 
 def _check_content(draft: Draft) -> None:
-    if draft.content_variables:
-        try:
-            is_object = isinstance(json.loads(draft.content_variables), dict)
-        except ValueError:
-            is_object = False
-        if not is_object:
-            raise Refusal(21656, "The ContentVariables parameter is invalid")
-    if draft.content_sid:
-        raise Refusal(21655, f"The ContentSid {draft.content_sid} is invalid: this network keeps no templates yet")
     if not draft.body and not draft.media_urls:
         raise Refusal(21602, "Message body is required.")
     if len(draft.body) > _LONGEST_BODY:
         raise Refusal(21617, f"The concatenated message body exceeds the {_LONGEST_BODY} character limit")
-    if len(draft.media_urls) > _MOST_MEDIA:
-        raise Refusal(21623, f"Number of media files exceeds the limit of {_MOST_MEDIA}")
+    most_media = 1 if draft.to.startswith("whatsapp:") else _MOST_MEDIA
+    if len(draft.media_urls) > most_media:
+        raise Refusal(21623, f"Number of media files exceeds the limit of {most_media}")
     if wrong := [url for url in draft.media_urls if not _is_web_address(url)]:
         raise Refusal(21620, f"Invalid media URL(s): {', '.join(wrong)}")
 

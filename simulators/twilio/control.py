@@ -20,6 +20,8 @@ def routes() -> list[web.RouteDef]:
         web.get("/_sim", _overview),
         web.get("/_sim/phones/{number}", _inbox),
         web.post("/_sim/phones/{number}/messages", _text),
+        web.post("/_sim/phones/{number}/taps", _tap),
+        web.post("/_sim/phones/{number}/reads", _read),
         web.get("/_sim/faults", _show_faults),
         web.put("/_sim/faults", _set_faults),
     ]
@@ -65,6 +67,23 @@ async def _text(request: web.Request) -> web.Response:
     except UnknownNumber as error:
         raise web.HTTPNotFound(text=str(error)) from error
     return web.json_response(_exchange(exchange), status=201)
+
+
+async def _tap(request: web.Request) -> web.Response:
+    title = (await _object(request)).get("title")
+    if not isinstance(title, str):
+        raise web.HTTPBadRequest(text='send {"title": "Confirm"}, a button or row on the phone')
+    try:
+        exchange = await _phone(request).tap(title)
+    except LookupError as error:
+        raise web.HTTPNotFound(text=str(error)) from error
+    return web.json_response(_exchange(exchange), status=201)
+
+
+async def _read(request: web.Request) -> web.Response:
+    await _object(request)
+    await _phone(request).read()
+    return web.Response(status=204)
 
 
 async def _show_faults(request: web.Request) -> web.Response:
@@ -128,7 +147,13 @@ def _reply(message: Message) -> Json:
 
 
 def _received(text: Received) -> Json:
+    extras: Json = {
+        "choices": [asdict(choice) for choice in text.choices],
+        "menu": text.shown.menu,
+        "place": text.shown.place,
+    }
     return {
+        **{name: value for name, value in extras.items() if value},
         "sid": text.sid,
         "from": text.sender,
         "body": text.body,

@@ -32,6 +32,7 @@ async def carry(
     number = network.numbers.get(to)
     if number is None:
         raise UnknownNumber(f"nobody owns {to!r}; there are {', '.join(network.numbers) or 'no numbers at all'}")
+    network.heard_at[to, phone.number] = network.clock()
     message = _note(network, phone, number, body, media, sid)
     exchange = Exchange(message)
     reaction = _react(network, phone, number, exchange)
@@ -118,8 +119,13 @@ def _form(
         "ApiVersion": "2010-04-01",
     }
     if phone.number.startswith("whatsapp:"):
-        form |= {"ProfileName": phone.name, "WaId": phone.number.removeprefix("whatsapp:+"), "MessageType": "text"}
-        del form["ToCountry"]
+        kind = message.media_urls and network.media[message.media_urls[0].rpartition("/")[2]].media.content_type
+        form |= {"ProfileName": phone.name, "MessageType": kind.partition("/")[0] if kind else "text"}
+        if phone.number.startswith("whatsapp:+"):
+            form["WaId"] = phone.number.removeprefix("whatsapp:+")
+        else:
+            form["ExternalUserId"] = phone.number.removeprefix("whatsapp:")
+        del form["ToCountry"], form["NumSegments"]
     else:
         form |= {"FromCity": phone.city, "FromState": phone.state, "FromZip": phone.zip_code}
         form |= {"FromCountry": phone.country}

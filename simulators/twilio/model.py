@@ -23,7 +23,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """A number the application owns, and where Twilio is told to report what happens on it.
+    """A number the application owns (on WhatsApp one that starts with `whatsapp:`), and where Twilio is told to report
+    what happens on it.
 
     Addresses may carry connection overrides (`#rc=2&rt=500`). Numbers with one `messaging_service_sid` make up that
     service: they share its opt-outs, and sending through it picks one of them.
@@ -41,6 +42,7 @@ class Number:
     state: str = ""
     zip_code: str = ""
     country: str = "US"
+    is_sandbox: bool = False  # WhatsApp's: only phones in `Network.joined` hear from it
 
     @property
     def opt_out_scope(self) -> str:
@@ -67,6 +69,43 @@ class StoredMedia:
 
 
 @dataclass(slots=True, kw_only=True)
+class Content:
+    """A template of the Content API. `is_approved`: WhatsApp lets it open a conversation."""
+
+    sid: str
+    account_sid: str
+    friendly_name: str
+    language: str
+    variables: Mapping[str, str]
+    types: Mapping[str, object]
+    created_at: datetime
+    is_approved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A button, or a row of a list."""
+
+    id: str
+    title: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a message is besides text. `menu` is the label of the button that opens the list."""
+
+    buttons: tuple[Choice, ...] = ()
+    rows: tuple[Choice, ...] = ()
+    menu: str = ""
+    place: str = ""  # geo:lat,long|label
+    is_approved: bool = False
+
+
+PLAIN = Shown()
+
+
+@dataclass(slots=True, kw_only=True)
 class Message:
     """Twilio's record of one message, which changes as the message travels."""
 
@@ -85,6 +124,7 @@ class Message:
     media_urls: tuple[str, ...] = ()
     status_callback: str | None = None
     callback_method: str = "POST"
+    shown: Shown = PLAIN
 
     @property
     def num_segments(self) -> int:
@@ -100,6 +140,12 @@ class Received:
     body: str
     media_urls: tuple[str, ...]
     at: datetime
+    shown: Shown = PLAIN
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The buttons or rows that can be tapped."""
+        return self.shown.buttons or self.shown.rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import aiohttp
 
 from simulators.twilio import checks
 from simulators.twilio.faults import Dice, Faults
-from simulators.twilio.model import Account, Alert, Exchange, Media, Message, Number, StoredMedia
+from simulators.twilio.model import Account, Alert, Content, Exchange, Media, Message, Number, StoredMedia
 from simulators.twilio.phone import Phone
 from simulators.twilio.webhooks import Form, Post, Poster, Spoil
 
@@ -60,6 +60,11 @@ class Network(ABC):
         self.alerts: list[Alert] = []
         self.opted_out: set[tuple[str, str]] = set()  # (Number.opt_out_scope, phone)
         self.usual_number: dict[tuple[str, str], Number] = {}  # (service, phone): people keep talking to one number
+        self.contents: dict[str, Content] = {}
+        self.heard_at: dict[
+            tuple[str, str], datetime
+        ] = {}  # (number, phone): when they last wrote, for WhatsApp's window
+        self.joined: set[str] = set()  # phones that have joined the sandbox
         self.held: dict[str, asyncio.Event] = {}  # phones with a text that waits to be overtaken
         self.closing = asyncio.Event()
         self._rng = rng or Random()
@@ -77,6 +82,10 @@ class Network(ABC):
         self, phone: Phone, to: str, body: str, *, media: Sequence[Media], extra: Mapping[str, str], sid: str | None
     ) -> Exchange:
         """Take a text from a phone to the application and act on the answer. See `Phone.text`."""
+
+    @abstractmethod
+    async def look(self, phone: Phone) -> None:
+        """Report what was on the phone as read. See `Phone.read`."""
 
     @property
     def faults(self) -> Faults:
@@ -113,7 +122,7 @@ class Network(ABC):
         if number not in self._phones:
             if not checks.is_phone_number(number):
                 raise ValueError(f"{number!r} is no phone number; write it like +15551230001")
-            self._phones[number] = Phone(number, self.carry)
+            self._phones[number] = Phone(number, self.carry, self.look)
         return self._phones[number]
 
     def alert(self, code: int, text: str, *, url: str = "", message_sid: str = "") -> None:

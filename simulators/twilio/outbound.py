@@ -1,13 +1,16 @@
 """From the application to a phone: taking a message, delivering it, and telling the application how it went."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from simulators.twilio import checks
+from simulators.twilio import checks, contents
 from simulators.twilio.checks import Draft, Refusal
-from simulators.twilio.model import Message, Number, Received
+from simulators.twilio.contents import Filled
+from simulators.twilio.model import Message, Number, Received, Shown
 from simulators.twilio.network import Network
+from simulators.twilio.phone import Phone
 from simulators.twilio.webhooks import Form
 
 _NEVER_SENT = (30001, 30002)  # These end in `failed`; with every other error a message comes back `undelivered`.
@@ -20,7 +23,12 @@ _REASONS = {
     30006: "Landline or unreachable carrier",
     30007: "Message filtered",
     30008: "Unknown error",
+    63015: "Channel Sandbox can only send messages to phone numbers that have joined the Sandbox",
+    63016: "Failed to send freeform message because you are outside the allowed window",
+    63021: "Channel invalid content error",
 }
+_WINDOW = timedelta(hours=24)
+_LINK = re.compile(r"https?://\S+")
 
 
 def send(network: Network, draft: Draft) -> Message:
@@ -40,6 +48,8 @@ def send(network: Network, draft: Draft) -> Message:
     )
     if not draft.status_callback and sender.status_callback_url:
         draft = replace(draft, status_callback=sender.status_callback_url)
+    if draft.shorten_urls and draft.messaging_service_sid:
+        draft = replace(draft, body=_LINK.sub(lambda _: f"https://twl.ink/{network.new_id()[:6]}", draft.body))
     return put_through(network, draft, sender, at=at)
 
 
@@ -61,6 +71,7 @@ def put_through(network: Network, draft: Draft, sender: Number, *, at: datetime 
         media_urls=draft.media_urls,
         status_callback=draft.status_callback or None,
         callback_method=draft.callback_method,
+        shown=draft.shown or Shown(place=draft.place),
     )
     network.messages[message.sid] = message
     if message.messaging_service_sid:
@@ -112,16 +123,37 @@ def _dispatch(network: Network, message: Message, sender: Number) -> None:
     message.sender = sender.number
     phone = network.phone(message.to)
     error = network.dice.faults.undelivered_code if network.dice.strikes("undelivered") else phone.fails_with
+    if error is None and message.to.startswith("whatsapp:"):
+        error = _kept_off_whatsapp(network, message, sender)
     body, media_urls = message.body, message.media_urls  # As sent: by the time of a late delivery it may be redacted.
 
     def deliver() -> None:
         if error is None:
-            phone.receive(Received(message.sid, sender.number, body, media_urls, network.clock()))
+            phone.receive(Received(message.sid, sender.number, body, media_urls, network.clock(), message.shown))
 
     is_late = network.dice.strikes("delay")
     if not is_late:
         deliver()
     network.start(_travel(network, message, error, deliver if is_late else None), sid=message.sid)
+
+
+def _kept_off_whatsapp(network: Network, message: Message, sender: Number) -> int | None:
+    """The error with which WhatsApp turns it away. Twilio takes such a message all the same and reports it later."""
+    if sender.is_sandbox and message.to not in network.joined:
+        return 63015
+    heard_at = network.heard_at.get((sender.number, message.to))
+    if not message.shown.is_approved and (heard_at is None or network.clock() - heard_at >= _WINDOW):
+        return 63016
+    return None if contents.is_within_limits(Filled(message.body, shown=message.shown)) else 63021
+
+
+async def read(network: Network, phone: Phone) -> None:
+    """Report everything that has arrived on the phone as read."""
+    for text in phone.inbox:
+        message = network.messages.get(text.sid)
+        if message is not None and message.status == "delivered":
+            _move(network, message, "read", None)
+            await _report(network, message, _status_form(message, network.clock()))
 
 
 async def _travel(network: Network, message: Message, error: int | None, deliver: Callable[[], None] | None) -> None:
@@ -171,7 +203,11 @@ def _status_form(message: Message, now: datetime) -> Form:
         form["MessagingServiceSid"] = message.messaging_service_sid
     if message.error_code:
         form |= {"ErrorCode": str(message.error_code), "ErrorMessage": reason(message.error_code)}
-    if message.status == "delivered":
+    if message.to.startswith("whatsapp:"):
+        form |= {"ChannelPrefix": "whatsapp", "ChannelToAddress": message.to, "ChannelInstallSid": "XE" + "0" * 32}
+        if message.status in ("delivered", "read"):
+            form["EventType"] = message.status.upper()
+    elif message.status == "delivered":
         form["RawDlrDoneDate"] = f"{now:%y%m%d%H%M}"
     return tuple(form.items())
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from simulators.twilio import outbound
+from simulators.twilio import contents, outbound
 from simulators.twilio.checks import Draft, Refusal
 from simulators.twilio.model import Account, Message, StoredMedia
 from simulators.twilio.network import Network
@@ -19,6 +19,7 @@ Json = dict[str, object]
 Item = TypeVar("Item")
 
 NETWORK = web.AppKey("NETWORK", Network)
+ACCOUNT_SID = web.RequestKey("ACCOUNT_SID", str)  # whose request it is
 
 _ROOT = "/2010-04-01/Accounts/{account_sid}"
 _ON_ITS_WAY = ("accepted", "queued", "sending", "scheduled")
@@ -47,7 +48,7 @@ def routes() -> list[web.RouteDef]:
 @web.middleware
 async def as_twilio(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Credentials, faults and errors in Twilio's way, for everything under /2010-04-01."""
-    if not request.path.startswith("/2010-04-01/"):
+    if not request.path.startswith(("/2010-04-01/", "/v1/", "/v2/")):
         return await handler(request)
     dice, closing = request.app[NETWORK].dice, request.app[NETWORK].closing
     if dice.strikes("rest_hang"):
@@ -91,7 +92,12 @@ def _authenticate(request: web.Request) -> None:
         login, _, secret = base64.b64decode(encoded).decode().partition(":")
     except ValueError:
         login, secret = "", ""
-    account_sid = request.path.removeprefix("/2010-04-01/Accounts/").partition("/")[0].removesuffix(".json")
+    if request.path.startswith("/2010-04-01/"):
+        account_sid = request.path.removeprefix("/2010-04-01/Accounts/").partition("/")[0].removesuffix(".json")
+    else:  # the newer interfaces have no account in their paths: it is whose credentials these are
+        owners = [one.sid for one in network.accounts.values() if login == one.sid or login in one.api_keys]
+        account_sid = next(iter(owners), "")
+    request[ACCOUNT_SID] = account_sid
     account = network.accounts.get(account_sid)
     parent = network.accounts.get(account.parent_sid) if account and account.parent_sid else None
     if scheme.lower() != "basic" or not any(_opens(owner, login, secret) for owner in (account, parent) if owner):
@@ -111,6 +117,7 @@ async def _create(request: web.Request) -> web.StreamResponse:
     def one(name: str) -> str:
         return str(form.get(name, ""))
 
+    filled = _filled(network, request.match_info["account_sid"], one("ContentSid"), one("ContentVariables"))
     message = outbound.send(
         network,
         Draft(
@@ -118,10 +125,11 @@ async def _create(request: web.Request) -> web.StreamResponse:
             to=one("To"),
             sender=one("From"),
             messaging_service_sid=one("MessagingServiceSid"),
-            body=one("Body"),
-            media_urls=tuple(str(url) for url in form.getall("MediaUrl", [])),
-            content_sid=one("ContentSid"),
-            content_variables=one("ContentVariables"),
+            body=filled.body if filled else one("Body"),
+            media_urls=filled.media_urls if filled else tuple(str(url) for url in form.getall("MediaUrl", [])),
+            shown=filled.shown if filled else None,
+            place=one("PersistentAction"),
+            shorten_urls=one("ShortenUrls").lower() == "true",
             status_callback=one("StatusCallback"),
             schedule_type=one("ScheduleType"),
             send_at=one("SendAt"),
@@ -136,6 +144,16 @@ async def _create(request: web.Request) -> web.StreamResponse:
         text = answer.text or ""
         return web.Response(text=text[: len(text) // 2], status=201, content_type="application/json")
     return answer
+
+
+def _filled(network: Network, account_sid: str, content_sid: str, variables: str) -> contents.Filled | None:
+    given = contents.read_variables(variables)
+    if not content_sid:
+        return None
+    content = network.contents.get(content_sid)
+    if content is None or content.account_sid != account_sid:
+        raise Refusal(21655, f"The ContentSid {content_sid} is invalid")
+    return contents.fill(content, given)
 
 
 async def _list(request: web.Request) -> web.StreamResponse:

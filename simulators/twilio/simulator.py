@@ -6,7 +6,7 @@ from typing import Self
 
 from aiohttp import web
 
-from simulators.twilio import control, inbound, rest
+from simulators.twilio import contents_rest, control, inbound, outbound, rest
 from simulators.twilio.model import Exchange, Media
 from simulators.twilio.network import Network
 from simulators.twilio.phone import Phone
@@ -22,6 +22,10 @@ class TwilioSimulator(Network):
     ) -> Exchange:
         """Take a text from a phone to the application and act on the answer. See `Phone.text`."""
         return await inbound.carry(self, phone, to, body, media=media, extra=extra, sid=sid)
+
+    async def look(self, phone: Phone) -> None:
+        """Report what was on the phone as read. See `Phone.read`."""
+        await outbound.read(self, phone)
 
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen on `port` (0: any free one). Media lies behind a second port, that is on another origin."""
@@ -51,6 +55,7 @@ def create_app(network: Network) -> web.Application:
     app = web.Application(middlewares=[rest.as_twilio, control.as_json], client_max_size=32 * 1024**2)
     app[rest.NETWORK] = network
     app.add_routes(rest.routes())
+    app.add_routes(contents_rest.routes())
     app.add_routes(control.routes())
     return app
 

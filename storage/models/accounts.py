@@ -1,6 +1,6 @@
 """Connected numbers: where a business can be reached, and with which keys."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, text, true
+from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, false, text, true
 
 from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, uid_column
 
@@ -18,6 +18,7 @@ accounts = Table(
     Column("display_name", String(200), nullable=False, server_default=""),
     Column("provider_account", String(80)),  # Twilio's AccountSid, Meta's WABA id
     Column("sender_pool", String(80)),  # Twilio's MessagingServiceSid
+    Column("shorten_links", Boolean, nullable=False, server_default=false()),  # by the vendor, which counts the clicks
     # Sealed JSON: {"auth_tokens": [newest, older …], …}. Null: the keys of the settings.
     Column("credentials", Text),
     Column("is_active", Boolean, nullable=False, server_default=true()),

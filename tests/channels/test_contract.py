@@ -20,19 +20,18 @@ from tests.channels.posts import KEYS, form_post, json_post, recorded
 # Nothing here sends, so the session is never used.
 NETWORK = Network(TwilioClient(cast("aiohttp.ClientSession", None)), deliver=lambda to, message: None)
 ADAPTERS = adapters(NETWORK)
-GOOD: dict[str, Callable[[], Request]] = {
-    "sms": lambda: form_post(recorded("twilio", "sms_text")),
-    "web": lambda: json_post(recorded("webchat", "text")),
-    "sim": lambda: json_post(recorded("webchat", "choice")),
+GOOD: dict[tuple[str, str], Callable[[], Request]] = {
+    ("twilio", "sms"): lambda: form_post(recorded("twilio", "sms_text")),
+    ("twilio", "whatsapp"): lambda: form_post(recorded("twilio_whatsapp", "text")),
+    ("webchat", "web"): lambda: json_post(recorded("webchat", "text")),
+    ("simulator", "sim"): lambda: json_post(recorded("webchat", "choice")),
 }
 each_adapter = pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=["-".join(key) for key in ADAPTERS])
 
 hostile = st.text(max_size=30) | st.sampled_from(
     ["\x00", "\ud800", "9" * 5000, "1e999", "NaN", "[" * 9999, "'--", "{{7*7}}"]
 )
-known_fields = st.sampled_from(
-    sorted({name for vendor in ("sms_text", "whatsapp_button") for name in recorded("twilio", vendor)})
-)
+known_fields = st.sampled_from(sorted({*recorded("twilio", "sms_text"), *recorded("twilio_whatsapp", "button")}))
 media_fields = st.sampled_from(["NumMedia", "MediaUrl0", "MediaContentType0", "Latitude", "Longitude", "FlowData"])
 statuses = st.sampled_from(["MessageStatus", "ErrorCode", "OptOutType", "ReferralSourceId", "ListId", "WaId"])
 twilio_forms = st.dictionaries(known_fields | media_fields | statuses, hostile, max_size=8)
@@ -52,7 +51,7 @@ def test_an_adapter_is_registered_under_its_own_name(adapter: Adapter) -> None:
 
 @each_adapter
 def test_a_good_request_is_verified_and_becomes_a_message(adapter: Adapter) -> None:
-    request = GOOD[adapter.channel]()
+    request = GOOD[adapter.provider, adapter.channel]()
     assert adapter.verify(request, KEYS)
     (event,) = adapter.parse(request)
     assert isinstance(event, InboundMessage)
@@ -64,7 +63,9 @@ def test_a_good_request_is_verified_and_becomes_a_message(adapter: Adapter) -> N
 
 @each_adapter
 def test_the_same_request_gives_the_same_provider_id(adapter: Adapter) -> None:
-    assert adapter.parse(GOOD[adapter.channel]()) == adapter.parse(GOOD[adapter.channel]())
+    assert adapter.parse(GOOD[adapter.provider, adapter.channel]()) == adapter.parse(
+        GOOD[adapter.provider, adapter.channel]()
+    )
 
 
 @each_adapter

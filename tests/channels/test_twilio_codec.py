@@ -22,8 +22,8 @@ from channels.messages import (
     Text,
     Unsupported,
 )
-from channels.twilio.codec import address_from, address_to, decode, rest_parameters, twiml, with_reference
-from tests.channels.posts import PAYLOADS, form_post, recorded
+from channels.twilio.codec import address_from, address_to, decode, is_whatsapp, rest_parameters, twiml, with_reference
+from tests.channels.posts import KEYS, PAYLOADS, form_post, recorded
 
 SM, MM = "SM0123456789abcdef0123456789abcdef", "MM0123456789abcdef0123456789abcdef"
 ACCOUNT, SERVICE = "AC00000000000000000000000000000001", "MG00000000000000000000000000000001"
@@ -36,7 +36,7 @@ WHATSAPP = InboundMessage(
     SM, DANA, Address("whatsapp", "+15559876543"), (Text("Hi"),), profile_name="Dana", provider_account=ACCOUNT
 )
 
-EXPECTED: dict[str, InboundMessage | StatusUpdate | None] = {
+SMS_EXPECTED: dict[str, InboundMessage | StatusUpdate | None] = {
     "sms_text": SMS,
     "sms_empty": replace(SMS, parts=(Text(""),)),
     "sms_unicode": replace(SMS, parts=(Text("Grüße 👩‍👩‍👧\nשלום\u200f & <b>hi</b>"),)),
@@ -61,24 +61,35 @@ EXPECTED: dict[str, InboundMessage | StatusUpdate | None] = {
         ),
     ),
     "mms_file_lost": replace(MMS, parts=(Media("document"),)),
-    "whatsapp_text": WHATSAPP,
-    "whatsapp_voice_note": replace(
+    "status_delivered": StatusUpdate(MM, "delivered", sender=Address("phone", "+15125550100")),
+    "status_undelivered": StatusUpdate(
+        MM,
+        "undelivered",
+        error_code="30003",
+        error_text="Unreachable destination handset",
+        sender=Address("phone", "+15125550100"),
+    ),
+    "status_unknown": None,
+}
+WHATSAPP_EXPECTED: dict[str, InboundMessage | StatusUpdate | None] = {
+    "text": WHATSAPP,
+    "voice_note": replace(
         WHATSAPP,
         provider_id=MM,
         parts=(Media("audio", url="https://api.twilio.com/voice", content_type="audio/ogg", voice=True),),
     ),
-    "whatsapp_button": replace(WHATSAPP, parts=(Choice("confirm:ap_31", "Confirm"),), reply_to=MM),
-    "whatsapp_list": replace(WHATSAPP, parts=(Choice("slot:2026-03-03T15:00", "Tue 3 pm", source="list"),)),
-    "whatsapp_flow": replace(WHATSAPP, parts=(Form(text="Sent", data={"party": 4, "name": "Da\ufffdna"}),)),
-    "whatsapp_location": replace(WHATSAPP, parts=(Location(40.7812, -73.9665, "Central Park", "New York"),)),
-    "whatsapp_other_number": replace(
+    "button": replace(WHATSAPP, parts=(Choice("confirm:ap_31", "Confirm"),), reply_to=MM),
+    "list": replace(WHATSAPP, parts=(Choice("slot:2026-03-03T15:00", "Tue 3 pm", source="list"),)),
+    "flow": replace(WHATSAPP, parts=(Form(text="Sent", data={"party": 4, "name": "Da\ufffdna"}),)),
+    "location": replace(WHATSAPP, parts=(Location(40.7812, -73.9665, "Central Park", "New York"),)),
+    "other_number": replace(
         WHATSAPP,
         sender=Address("whatsapp", "+5511987654321"),
         other_identities=(Address("whatsapp", "+551187654321"),),
     ),
-    "whatsapp_no_number": replace(WHATSAPP, sender=Address("bsuid", "US.1234567890")),
-    "whatsapp_forwarded": replace(WHATSAPP, forwarded=True, frequently_forwarded=True),
-    "whatsapp_from_advert": replace(
+    "no_number": replace(WHATSAPP, sender=Address("bsuid", "US.1234567890")),
+    "forwarded": replace(WHATSAPP, forwarded=True, frequently_forwarded=True),
+    "from_advert": replace(
         WHATSAPP,
         referral=Referral(
             source_url="https://fb.me/x",
@@ -89,28 +100,25 @@ EXPECTED: dict[str, InboundMessage | StatusUpdate | None] = {
             click_id="clid",
         ),
     ),
-    "whatsapp_unknown_kind": replace(WHATSAPP, parts=(Unsupported("hologram"),)),
-    "status_delivered": StatusUpdate(MM, "delivered", sender=Address("phone", "+15125550100")),
-    "status_undelivered": StatusUpdate(
-        MM,
-        "undelivered",
-        error_code="30003",
-        error_text="Unreachable destination handset",
-        sender=Address("phone", "+15125550100"),
-    ),
-    "status_whatsapp_read": StatusUpdate(MM, "read", sender=Address("whatsapp", "+15559876543")),
-    "status_unknown": None,
+    "unknown_kind": replace(WHATSAPP, parts=(Unsupported("hologram"),)),
+    "status_read": StatusUpdate(MM, "read", sender=Address("whatsapp", "+15559876543")),
+}
+EXPECTED = {("twilio", name): event for name, event in SMS_EXPECTED.items()} | {
+    ("twilio_whatsapp", name): event for name, event in WHATSAPP_EXPECTED.items()
 }
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (PAYLOADS / "twilio").glob("*.json")))
-def test_a_recorded_form_becomes_its_event(name: str) -> None:
-    request = form_post(recorded("twilio", name))
-    expected = EXPECTED[name]
+@pytest.mark.parametrize(
+    ("vendor", "name"), sorted((path.parent.name, path.stem) for path in PAYLOADS.glob("twilio*/*.json"))
+)
+def test_a_recorded_form_becomes_its_event(vendor: str, name: str) -> None:
+    request = form_post(recorded(vendor, name))
+    expected = EXPECTED[vendor, name]
+    assert is_whatsapp(request) == (vendor == "twilio_whatsapp")
     events = decode(request)
     assert tuple(replace(event, raw={}) for event in events) == ((expected,) if expected else ())
     for event in events:
-        assert event.raw.keys() == recorded("twilio", name).keys()
+        assert event.raw.keys() == recorded(vendor, name).keys()
 
 
 @pytest.mark.parametrize(
@@ -147,7 +155,7 @@ def test_a_wrong_form_is_refused_by_the_name_of_its_field(changes: dict[str, str
     "data", ["", "{", "[]", "null", "NaN", '{"a":' * 40 + "1" + "}" * 40, "[" * 100_000, '"\\ud800"', "1e999"]
 )
 def test_a_broken_flow_answer_is_kept_as_text_or_value(data: str) -> None:
-    (event,) = decode(form_post({**recorded("twilio", "whatsapp_text"), "FlowData": data or " ", "Body": ""}))
+    (event,) = decode(form_post({**recorded("twilio_whatsapp", "text"), "FlowData": data or " ", "Body": ""}))
     assert isinstance(event, InboundMessage)
     assert isinstance(event.parts[0], Form)
 
@@ -231,7 +239,7 @@ def test_no_text_breaks_the_twiml(messages: list[OutboundMessage]) -> None:
 
 def test_rest_parameters_carry_the_message() -> None:
     message = OutboundMessage("hi", media=(Media("image", url="https://a.b/c"),), reference="7")
-    assert rest_parameters(message, to=CUSTOMER, sender=DESK, status_url="https://a.b/s") == {
+    assert rest_parameters(message, to=CUSTOMER, sender=DESK, keys=KEYS, status_url="https://a.b/s") == {
         "to": "+15551230001",
         "from_": "+15125550100",
         "body": "hi",
@@ -239,15 +247,18 @@ def test_rest_parameters_carry_the_message() -> None:
         "status_callback": "https://a.b/s?ref=7",
     }
     template = OutboundMessage("Hi Dana", template=Template("HX1", variables={"1": "Dana"}))
-    assert rest_parameters(template, to=DANA, sender=DESK, service_id=SERVICE) == {
+    pool = replace(KEYS, service_id=SERVICE, shortens_links=True)
+    assert rest_parameters(template, to=DANA, sender=DESK, keys=pool) == {
         "to": "whatsapp:+15551234567",
         "messaging_service_sid": SERVICE,
+        "shorten_urls": True,
         "content_sid": "HX1",
         "content_variables": '{"1":"Dana"}',
     }
     place = OutboundMessage(location=Location(52.1, 4.3, "Shop"))
-    assert rest_parameters(place, to=Address("bsuid", "US.1"), sender=DANA) == {
+    assert rest_parameters(place, to=Address("bsuid", "US.1"), sender=DANA, keys=KEYS) == {
         "to": "whatsapp:US.1",
         "from_": "whatsapp:+15551234567",
         "persistent_action": ["geo:52.1,4.3|Shop"],
+        "body": "Shop",
     }

@@ -101,7 +101,7 @@ async def test_its_numbers_are_the_promised_ones(store: Store) -> None:
     addresses = {key: (address, active) for key, (address, active, _) in found.items()}
     assert addresses == {
         ("sms", "twilio"): ("+15125550100", True),
-        ("whatsapp", "twilio"): ("+15125550101", False),
+        ("whatsapp", "twilio"): ("+15125550101", True),
         ("web", "webchat"): ("demo", True),
         ("sim", "simulator"): ("demo", True),
     }

@@ -28,7 +28,8 @@ Address = Annotated[
         min_length=1,
         max_length=80,
         pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="A telephone number, or the key of a site, which is made up when it is left out.",
+        description="A telephone number; for texts alone also a sender's name (`JUNIPER`), to which nobody can write back; "
+        "or the key of a site, which is made up when it is left out.",
     ),
 ]
 VendorId = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[!-~]+$")]
@@ -63,6 +64,8 @@ class Channel(Answer):
     bot_id: Uid | None
     provider_account: str | None
     sender_pool: str | None
+    shorten_links: bool
+    takes_replies: Annotated[bool, Field(description="False for a sender's name, to which nobody can write.")]
     keys: dict[str, str | list[str]]
     is_active: bool
     status: Status
@@ -70,7 +73,13 @@ class Channel(Answer):
 
     @classmethod
     def of(cls, one: accounts.Channel) -> "Channel":
-        return cls(**facts(one), kind=one.kind, address=one.address)
+        return cls(
+            **facts(one),
+            kind=one.kind,
+            address=one.address,
+            shorten_links=one.shorten_links,
+            takes_replies=one.takes_replies,
+        )
 
 
 class Fields(Body):
@@ -81,6 +90,11 @@ class Fields(Body):
     sender_pool: Annotated[VendorId | None, Field(description="Twilio's MessagingServiceSid.")] = None
     credentials: Annotated[Credentials | None, Field(description="Left out of a change: they stay as they are.")] = None
     is_active: bool = True
+
+
+ShortenLinks = Annotated[
+    bool, Field(description="Twilio shortens links in texts; for a sender pool whose domain is set up there.")
+]
 
 
 class NewChannel(Fields):
@@ -101,6 +115,7 @@ class NewChannel(Fields):
     kind: Kind
     provider: Annotated[Provider | None, Field(description="Left out: the usual one of the kind.")] = None
     address: Address | None = None
+    shorten_links: ShortenLinks = False
 
 
 class ChannelChange(Fields):
@@ -111,6 +126,7 @@ class ChannelChange(Fields):
     kind: Kind | None = None
     provider: Provider | None = None
     address: Address | None = None
+    shorten_links: ShortenLinks = False
 
 
 class Filter(SkipQuery):

@@ -732,6 +732,7 @@ def upgrade() -> None:
         sa.Column("display_name", sa.String(length=200), server_default="", nullable=False),
         sa.Column("provider_account", sa.String(length=80), nullable=True),
         sa.Column("sender_pool", sa.String(length=80), nullable=True),
+        sa.Column("shorten_links", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("credentials", sa.Text(), nullable=True),
         sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("disconnected_at", sa.DateTime(timezone=True), nullable=True),

@@ -143,7 +143,7 @@ async def test_kinds_that_are_not_served_yet_wait(api: Client) -> None:
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"kind": "sms"}, "address"),
-    ({"kind": "sms", "address": "the shop"}, "address"),
+    ({"kind": "sms", "address": "the corner shop"}, "address"),
     ({"kind": "voice", "address": "12345"}, "address"),
     ({"kind": "web", "address": "a b"}, "address"),
     ({"kind": "fax", "address": NUMBER}, "kind"),

@@ -1,0 +1,86 @@
+"""Buttons and lists as Twilio's Content API wants them: a shape that is made once, and the words that fill it each time.
+
+A message with choices becomes a shape whose every word is a variable, so that an account needs a dozen of them and not
+one for each question. A variable of the body may hold no line break, no tab and no long run of blanks (error 21656), so
+each line is a variable of its own. Source: twilio.com/docs/content, quick-reply, list-picker and error 21656.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+
+from channels.clean import clean
+from channels.messages import JSON, OutboundMessage
+
+_LANGUAGE: Final = "en"  # counts for approved templates only; what is said within the window has none
+_SPACES: Final = re.compile(r"[ \t]*\t[ \t]*| {4,}")
+_WORDLESS: Final = "…"  # a body is required
+_MENU: Final = "☰"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A content to be made: `types` as the API wants it, `examples` a word for each variable."""
+
+    types: Mapping[str, JSON]
+    examples: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The same for the same shape, so that any process finds what another has made."""
+        kind = next(iter(self.types)).rpartition("/")[2]
+        canonical = orjson.dumps(self.types, option=orjson.OPT_SORT_KEYS)
+        return f"frontdesk-{kind}-{hashlib.sha256(canonical).hexdigest()[:16]}"
+
+    def to_json(self) -> dict[str, JSON]:
+        return {
+            "friendly_name": self.name,
+            "language": _LANGUAGE,
+            "variables": dict(self.examples),
+            "types": dict(self.types),
+        }
+
+
+def of(message: OutboundMessage) -> tuple[Shape, dict[str, str]] | None:
+    """The shape of a rendered message with buttons or a list, and the words for it; None for one without choices."""
+    if not message.choices:
+        return None
+    blanks = _Blanks()
+    lines = [blanks.put(line) if (line := plain(raw)) else "" for raw in message.text.strip().split("\n")]
+    body: JSON = "\n".join(lines) if any(lines) else _WORDLESS
+    if message.style == "list":
+        items: list[JSON] = []
+        for option in message.choices:
+            item: dict[str, JSON] = {"item": blanks.put(option.title), "id": blanks.put(option.id)}
+            if option.description:
+                item["description"] = blanks.put(option.description)
+            items.append(item)
+        picker: JSON = {"body": body, "button": blanks.put(message.menu or _MENU), "items": items}
+        types = {"twilio/list-picker": picker}
+    else:
+        actions: list[JSON] = [
+            {"type": "QUICK_REPLY", "title": blanks.put(option.title), "id": blanks.put(option.id)}
+            for option in message.choices
+        ]
+        types = {"twilio/quick-reply": {"body": body, "actions": actions}}
+    return Shape(types, dict.fromkeys(blanks.words, "text")), blanks.words
+
+
+def plain(text: str) -> str:
+    """Words that a variable may hold: one line, without tabs and long runs of blanks."""
+    return _SPACES.sub(" ", clean(" ".join(text.splitlines()))).strip()
+
+
+@dataclass(slots=True)
+class _Blanks:
+    words: dict[str, str] = field(default_factory=dict)
+
+    def put(self, words: str) -> str:
+        """The blank in which these words stand; an empty one is not allowed."""
+        name = str(len(self.words) + 1)
+        self.words[name] = plain(words) or _WORDLESS
+        return f"{{{{{name}}}}}"

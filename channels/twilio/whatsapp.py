@@ -1,0 +1,107 @@
+"""WhatsApp through Twilio: TwiML for texts and files, and the REST API for all that it cannot say."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
+from channels.errors import SendError
+from channels.messages import Address, Event, OutboundMessage, Template
+from channels.render import render, render_all
+from channels.twilio import codec, content, errors
+from channels.twilio.client import TwilioClient
+from channels.twilio.sms import claimed_account, is_from_twilio, one_piece, send
+
+CAPABILITIES: Final = Capabilities(
+    text_max=1600,
+    buttons_max=3,
+    button_title_max=20,
+    list_max=10,
+    list_title_max=24,
+    list_description_max=72,
+    menu_max=20,
+    choice_text_max=1024,
+    media_max=1,
+    media_takes_text=True,
+    uncaptioned=("audio", "sticker"),
+    location=True,
+    templates=True,
+    inline_reply=True,
+    inline_plain=True,
+    read_receipts=True,
+    typing=True,
+    markdown="whatsapp",
+    session_window_h=24,
+)
+_CONTENT_SID: Final = re.compile(r"HX[0-9a-fA-F]{32}")
+_CONTENT_GONE: Final = "21655"
+
+
+class WhatsAppAdapter:
+    """WhatsApp by Twilio's webhooks, TwiML, REST API and Content API."""
+
+    provider: Final = "twilio"
+    channel: Final = "whatsapp"
+    capabilities: Final = CAPABILITIES
+
+    def __init__(self, client: TwilioClient) -> None:
+        self._client = client
+
+    def claimed_account(self, request: Request) -> str:
+        return claimed_account(request)
+
+    def verify(self, request: Request, keys: AccountKeys) -> bool:
+        return is_from_twilio(request, keys)
+
+    def parse(self, request: Request) -> tuple[Event, ...]:
+        return codec.decode(request)
+
+    def reply(self, messages: Sequence[OutboundMessage], *, status_url: str = "") -> Answer:
+        return Answer("text/xml; charset=utf-8", codec.twiml(render_all(messages, CAPABILITIES), status_url=status_url))
+
+    async def send(
+        self,
+        message: OutboundMessage,
+        *,
+        to: Address,
+        sender: Address,
+        keys: AccountKeys,
+        status_url: str = "",
+        tried_at: datetime | None = None,
+    ) -> Sent:
+        piece = one_piece(render(message, CAPABILITIES))
+
+        async def put(piece: OutboundMessage, tried_at: datetime | None) -> Sent:
+            parameters = codec.rest_parameters(piece, to=to, sender=sender, keys=keys, status_url=status_url)
+            return await send(self._client, keys, parameters, tried_at=tried_at)
+
+        if (shaped := content.of(piece)) is None:
+            return await put(await self._with_sid(piece, keys), tried_at)
+        shape, words = shaped
+        try:
+            return await put(_filled(piece, await self._client.content_sid(keys, shape), words), tried_at)
+        except SendError as error:
+            if error.code != _CONTENT_GONE:
+                raise
+        self._client.forget_contents(keys)  # somebody has tidied up in Twilio's console: make it anew, once
+        return await put(_filled(piece, await self._client.content_sid(keys, shape), words), None)
+
+    async def show_typing(self, provider_id: str, *, sender: Address, keys: AccountKeys) -> None:
+        await self._client.show_typing(keys, provider_id)
+
+    def explain(self, code: str) -> SendError:
+        return errors.explain(code)
+
+    async def _with_sid(self, piece: OutboundMessage, keys: AccountKeys) -> OutboundMessage:
+        """The same with the id of its template, which may be called by its name."""
+        template = piece.template
+        if template is None or _CONTENT_SID.fullmatch(template.name):
+            return piece
+        sid = await self._client.template_sid(keys, template.name, template.language)
+        return replace(piece, template=replace(template, name=sid))
+
+
+def _filled(piece: OutboundMessage, sid: str, words: dict[str, str]) -> OutboundMessage:
+    return replace(piece, template=Template(sid, variables=words))
