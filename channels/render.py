@@ -32,9 +32,9 @@ def render(message: OutboundMessage, able: Capabilities) -> tuple[OutboundMessag
     return tuple(pieces)
 
 
-def is_plain(message: OutboundMessage) -> bool:
-    """Whether a rendered message is text and files and nothing else."""
-    return not message.choices and _is_only_text(message)
+def is_text_and_files(message: OutboundMessage) -> bool:
+    """Whether there is nothing but text and files."""
+    return message.is_plain or replace(message, media=()).is_plain
 
 
 def render_all(messages: Iterable[OutboundMessage], able: Capabilities) -> list[OutboundMessage]:

@@ -13,7 +13,7 @@ from bots.registry import LoadedBot, Registry
 from channels import optout
 from channels.base import Capabilities
 from channels.messages import InboundMessage, OutboundMessage, Text, parts_to_json
-from channels.render import is_plain, render
+from channels.render import is_text_and_files, render
 from desk import consent, conversations, customers, messages
 from desk.conversations import Context
 from desk.errors import NotFound
@@ -46,7 +46,7 @@ class Channel:
     def saying(self, pieces: Sequence[OutboundMessage]) -> "Channel":
         """The same for these pieces: what the answer cannot carry goes by the outbox, and all else with it, in order."""
         shortens = self.account.keys.shortens_links and any("://" in piece.text for piece in pieces)
-        fits = not self.capabilities.inline_plain or all(map(is_plain, pieces))
+        fits = not self.capabilities.inline_plain or all(map(is_text_and_files, pieces))
         return self if fits and not shortens else replace(self, inline=False)
 
 

@@ -37,6 +37,7 @@ async def test_a_visit_is_booked_by_tapping_alone(database_url: str, tmp_path: P
     async with opened(database_url, tmp_path, clock) as (desk, network, dana):
         await dana.text(OURS, "book")
         shown = []
+        done = None
         for title in ("Haircut", "Tomorrow", "9:30 AM", "Yes"):
             await desk.work()
             await network.settled()
@@ -44,6 +45,7 @@ async def test_a_visit_is_booked_by_tapping_alone(database_url: str, tmp_path: P
             shown.append((len(said.rows), len(said.buttons), said.menu))
             done = await dana.tap(title)
         assert shown == [(6, 0, "Choose"), (0, 3, ""), (6, 0, "Choose"), (0, 2, "")]
+        assert done is not None
         assert [text.startswith("Booked: ") for text in done.texts] == [True]  # nothing to tap: in the webhook's answer
         assert len(dana.inbox) == 5
         assert await desk.one("SELECT local_start FROM appointments WHERE source = 'bot'") == "2026-03-03T09:30"
