@@ -64,6 +64,7 @@ _DOORS = {
     r"/api/v1/webchat/messages": "of whoever holds the unguessable session",
     r"/socket\.io": "signs in by itself",
     r"/healthz|/readyz": "for whoever runs us; tells no more than whether we are well",
+    r"": "leads to the page for people",
     r"/docs(/.*)?|/api(/v1)?/openapi\.json": "what everybody may read",
     r"/set-password|/accept-invitation": "pages without content, for links in letters",
 }
