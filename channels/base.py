@@ -59,8 +59,10 @@ class AccountKeys:
     """What a connected account needs: to check what comes in, and to send.
 
     `secrets` sign webhooks, all of them valid, the newest first. `public_url` is where the vendor reaches us.
-    `user` and `password` are an API key, empty to use `account_id` and the newest secret. `service_id` is a pool
-    (Messaging Service) to send from instead of one number. `shortens_links`: the vendor is to shorten links in texts.
+    `user` and `password` are an API key, empty to use `account_id` and the newest secret; for Meta the password is the
+    access token. `service_id` is what to send from instead of the number as people write it: Twilio's pool
+    (Messaging Service), Meta's phone_number_id. `shortens_links`: the vendor is to shorten links in
+    texts.
     """
 
     account_id: str
@@ -87,9 +89,11 @@ class Capabilities:
     media_max: int = 0  # files in one message
     media_takes_text: bool = False
     uncaptioned: tuple[MediaKind, ...] = ()  # files that carry no text even so
+    caption_max: int = 0  # of that text, where it has to be shorter than others
     location: bool = False
     contact: bool = False
     link_button: bool = False
+    link_beside_choices: bool = False  # in one message
     asks_location: bool = False
     templates: bool = False
     reactions: bool = False

@@ -9,6 +9,7 @@ FailureKind = Literal[
     "config",  # somebody at the business has to set something right
     "permanent",  # this person cannot be reached this way
     "opted_out",  # this person said stop: never again until they say start
+    "no_marketing",  # this person wants no more offers; everything else may go
     "voice",  # not a number that takes texts: offer a call
     "other_channel",  # not on this channel: try SMS
     "content",  # this text or file will not pass, another may

@@ -28,7 +28,7 @@ class Address:
 
     `phone` is E.164 with its plus, a short code (digits) or an alphanumeric sender; `whatsapp` is E.164 with its plus;
     `bsuid` is WhatsApp's business-scoped id for people without a shared number (`US.1234`); `web` and `sim` are the
-    session ids of the web chat and the simulator.
+    session ids of the web chat and the simulator. Our own may be the vendor's id of the number (Meta's phone_number_id).
     """
 
     kind: AddressKind
@@ -230,10 +230,33 @@ class StatusUpdate:
     error_text: str = ""
     reference: str = ""
     sender: Address | None = None
+    provider_account: str = ""
     raw: dict[str, JSON] = field(default_factory=dict)
 
 
-Event = InboundMessage | StatusUpdate
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What a person of the business has sent from the channel's own app, such as WhatsApp on the shop's phone.
+
+    `sender` is our own address. It went out already; whoever wrote it has taken over.
+    """
+
+    provider_id: str
+    sender: Address
+    recipient: Address
+    parts: tuple[Part, ...]
+    reply_to: str | None = None
+    sent_at: datetime | None = None
+    provider_account: str = ""
+    raw: dict[str, JSON] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """Its words as one string."""
+        return "\n".join(filter(None, map(_words, self.parts)))
+
+
+Event = InboundMessage | StatusUpdate | Echo
 
 
 def advance(current: Status | None, new: Status) -> Status:
@@ -267,7 +290,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text approved beforehand: `name` is the vendor's name or id, `payloads` belong to its quick-reply buttons."""
+    """A text approved beforehand: `name` is the vendor's name or id, `payloads` belong to its quick-reply buttons.
+
+    `variables` are called as in the template, "1", "2", … or by name. On WhatsApp Cloud those of its header begin with
+    `header.`, and `button.0` is the end of the address behind its first button.
+    """
 
     name: str
     language: str = ""

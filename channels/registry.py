@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from channels.base import Adapter
 from channels.messages import Address, OutboundMessage
+from channels.meta.client import MetaClient
+from channels.meta.whatsapp import WhatsAppAdapter as MetaWhatsAppAdapter
 from channels.simulator.adapter import SimulatorAdapter
 from channels.twilio.client import TwilioClient
 from channels.twilio.sms import SmsAdapter
@@ -17,6 +19,7 @@ class Network:
     """What the channels need of the outside world."""
 
     twilio: TwilioClient
+    meta: MetaClient
     deliver: Callable[[Address, OutboundMessage], None]  # puts a message on the simulator's screen
 
 
@@ -25,6 +28,7 @@ def adapters(network: Network) -> dict[tuple[str, str], Adapter]:
     every: tuple[Adapter, ...] = (
         SmsAdapter(network.twilio),
         WhatsAppAdapter(network.twilio),
+        MetaWhatsAppAdapter(network.meta),
         WebChatAdapter(),
         SimulatorAdapter(network.deliver),
     )

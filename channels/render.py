@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from channels.base import Capabilities
-from channels.messages import Option, OutboundMessage
+from channels.messages import Media, Option, OutboundMessage
 from channels.split import shorten, size, split
 
 Shape = Literal["none", "buttons", "list", "numbers"]
@@ -51,9 +51,8 @@ def _pieces(message: OutboundMessage, able: Capabilities) -> Iterator[OutboundMe
         yield OutboundMessage(reaction=message.reaction)
     for start in range(0, len(message.media) if able.media_max else 0, able.media_max or 1):
         files = tuple(replace(file, caption="") for file in message.media[start : start + able.media_max])
-        is_mute = any(file.kind in able.uncaptioned for file in files)
-        has_room = able.media_takes_text and not is_mute and not start and (not is_interactive or len(texts) > 1)
-        yield OutboundMessage(texts.pop(0) if has_room and texts else "", media=files)
+        has_room = texts and not start and (not is_interactive or len(texts) > 1) and _takes_text(files, texts[0], able)
+        yield OutboundMessage(texts.pop(0) if has_room else "", media=files)
     if message.location and able.location:
         yield OutboundMessage(location=message.location)
     if message.contact and able.contact:
@@ -63,12 +62,24 @@ def _pieces(message: OutboundMessage, able: Capabilities) -> Iterator[OutboundMe
         choices=_options(message.choices, shape, able),
         style="buttons" if shape == "buttons" else "list" if shape == "list" else "auto",
         menu=shorten(message.menu, able.menu_max) if shape == "list" else "",
-        link=message.link if able.link_button else None,
-        asks_location=message.asks_location and able.asks_location,
+        link=message.link if _has_link_button(message, able, shape) else None,
+        asks_location=message.asks_location and able.asks_location and not is_interactive,
     )
     yield from map(OutboundMessage, texts)
     if last != _NOTHING:
         yield last
+
+
+def _takes_text(files: tuple[Media, ...], text: str, able: Capabilities) -> bool:
+    if not able.media_takes_text or (able.caption_max and size(text) > able.caption_max):
+        return False
+    return not any(file.kind in able.uncaptioned for file in files)
+
+
+def _has_link_button(message: OutboundMessage, able: Capabilities, shape: Shape) -> bool:
+    """Whether the link is a button; otherwise it is said in words."""
+    is_alone = shape not in ("buttons", "list") and not (message.asks_location and able.asks_location)
+    return message.link is not None and able.link_button and (is_alone or able.link_beside_choices)
 
 
 def _shape(message: OutboundMessage, able: Capabilities) -> Shape:
@@ -114,7 +125,7 @@ def _in_words(message: OutboundMessage, able: Capabilities, shape: Shape) -> str
         lines += [place.name, place.address, f"https://maps.google.com/?q={place.latitude:.6f},{place.longitude:.6f}"]
     if (contact := message.contact) and not able.contact:
         lines += [contact.name, *contact.phones, *contact.emails]
-    if (link := message.link) and not able.link_button:
+    if (link := message.link) and not _has_link_button(message, able, shape):
         lines.append(f"{link.title}: {link.url}" if link.title else link.url)
     if shape == "numbers":
         lines += [_line(number, option) for number, option in enumerate(message.choices, 1)]

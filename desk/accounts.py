@@ -39,6 +39,8 @@ _SHOWN: Final = 4  # the end of a secret that tells which one it is
 _LONG_ENOUGH: Final = 16  # shorter ones would give away too much with it
 # What stands as the sender of a text instead of a number (twilio.com/docs/glossary/what-alphanumeric-sender-id).
 _SENDER_NAME: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11}")
+_UNSERVED: Final = "This kind of channel is not served yet; it will be switched on then."
+_UNNUMBERED: Final = "It waits for its phone_number_id, by which Meta knows the number."
 _t = table.c
 
 # What an adapter serves: (provider, channel).
@@ -60,6 +62,7 @@ class Channel:
     business_uid: str
     bot_uid: str | None
     provider_account: str | None
+    provider_number: str | None
     sender_pool: str | None
     shorten_links: bool
     takes_replies: bool
@@ -75,6 +78,10 @@ class Line:
 
     sealer: Sealer
     served: Served
+
+    def serves(self, provider: str, kind: str, number: str | None) -> bool:
+        """Whether messages come and go over such a channel. Meta knows a number by its own id alone."""
+        return (provider, kind) in self.served and (provider != "meta" or number is not None)
 
 
 def find(
@@ -116,7 +123,7 @@ def get(db: Db, who: Actor, ref: Ref, line: Line, *, kind: str | None = None) ->
 
 def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: datetime) -> Channel:
     """`values`: kind, and as needed provider, address (a site makes up its own), display_name, business_id (the oldest),
-    bot_id (the business's), provider_account, sender_pool, shorten_links, credentials, is_active.
+    bot_id (the business's), provider_account, provider_number, sender_pool, shorten_links, credentials, is_active.
 
     One that was ours before is ours again with its conversations. What we do not serve yet waits.
 
@@ -133,7 +140,8 @@ def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: d
         bot_id = None if bot is None else bots.id_in(db, who, bot, business.id)
     else:
         bot_id = bots.first_of(db, who, business.id)
-    is_served = (provider, kind) in line.served
+    number = values.get("provider_number")
+    is_served = line.serves(provider, kind, number)
     columns = {
         "business_id": business.id,
         "bot_id": bot_id,
@@ -142,6 +150,7 @@ def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: d
         "address": address,
         "display_name": values.get("display_name") or "",
         "provider_account": values.get("provider_account"),
+        "provider_number": number,
         "sender_pool": values.get("sender_pool"),
         "shorten_links": bool(values.get("shorten_links")),
         "credentials": _sealed(who, values.get("credentials"), line),
@@ -150,6 +159,7 @@ def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: d
     same = _t.provider == provider, _t.channel == kind, _t.address == columns["address"]
     if db.execute(select(_t.id).where(*same, _t.disconnected_at.is_(None))).first():
         raise AlreadyThere(NOUN, "address")
+    _check_number(db, provider, number)
     ours = _t.tenant_id == who.tenant_id, _t.business_id == business.id, _t.disconnected_at.is_not(None)
     former = db.execute(select(_t.id).where(*same, *ours).order_by(_t.id.desc()).limit(1)).scalar_one_or_none()
     if former is None:
@@ -183,10 +193,14 @@ def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], line: Line, 
         values["bot_id"] = bots.id_in(db, who, values["bot_id"], row.business_id)
     if "credentials" in values:
         values["credentials"] = _sealed(who, values["credentials"], line)
-    if values.get("is_active") and not row.is_active and (row.provider, row.channel) not in line.served:
-        raise WrongState(
-            NOUN, row.id, "waiting", "This kind of channel is not served yet; it will be switched on then."
-        )
+    number = values.get("provider_number", row.provider_number)
+    if number != row.provider_number:
+        _check_number(db, row.provider, number)
+    if not line.serves(row.provider, row.channel, number):
+        if values.get("is_active") and not row.is_active:
+            why = _UNNUMBERED if row.provider == "meta" else _UNSERVED
+            raise WrongState(NOUN, row.id, "waiting", why)
+        values["is_active"] = False
     records.change(db, who, table, row.id, values, noun=NOUN, unique="address", now=now)
     announce(db, TOPIC)
     return get(db, who, row.id, line)
@@ -219,6 +233,13 @@ def _check_bot(kind: str, address: str, bot: object) -> None:
 def _check_links(kind: str, pool: str | None, values: Mapping[str, Any]) -> None:
     if values.get("shorten_links") and (kind != "sms" or not pool):
         raise Invalid("shorten_links", "Links are shortened in texts (SMS) that a sender pool sends.")
+
+
+def _check_number(db: Db, provider: str, number: str | None) -> None:
+    """Raises: AlreadyThere, when messages to the provider's number are somebody's already"""
+    taken = select(_t.id).where(_t.provider == provider, _t.provider_number == number, _t.disconnected_at.is_(None))
+    if number is not None and db.execute(taken).first():
+        raise AlreadyThere(NOUN, "phone_number_id")
 
 
 def _provider(kind: str, wanted: str | None) -> str:
@@ -298,7 +319,8 @@ def _wanted(who: Actor) -> Select[Any]:
 
 
 def _one(row: Row[Any], line: Line) -> Channel:
-    status = "active" if row.is_active else "paused" if (row.provider, row.channel) in line.served else "waiting"
+    is_served = line.serves(row.provider, row.channel, row.provider_number)
+    status = "active" if row.is_active else "paused" if is_served else "waiting"
     return Channel(
         id=row.id,
         uid=row.uid,
@@ -309,6 +331,7 @@ def _one(row: Row[Any], line: Line) -> Channel:
         business_uid=row.business_uid,
         bot_uid=row.bot_uid,
         provider_account=row.provider_account,
+        provider_number=row.provider_number,
         sender_pool=row.sender_pool,
         shorten_links=row.shorten_links,
         takes_replies=takes_replies(row.channel, row.address),

@@ -1,10 +1,11 @@
 """Connected numbers, kept in memory: found for every webhook, changed rarely."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from channels.base import AccountKeys
@@ -40,15 +41,17 @@ class Account:
     provider_account: str
     keys: AccountKeys
     is_active: bool = True
+    provider_number: str = ""
 
-    def is_opened_by(self, claimed: str, secrets: tuple[str, ...]) -> bool:
-        """Whether a request signed with one of `secrets` for the vendor's account `claimed` may speak to this account.
+    def is_opened_by(self, claimed: str, secret: str) -> bool:
+        """Whether a request that `secret` signed for the vendor's account `claimed` may speak to this account; without a
+        secret, where the vendor signs nothing.
 
         One with keys of its own is never opened by those of another, nor by those of the settings.
         """
         if self.provider_account and claimed and self.provider_account != claimed:
             return False
-        return not self.keys.secrets or not set(self.keys.secrets).isdisjoint(secrets)
+        return secret in self.keys.secrets if secret else not self.keys.secrets
 
     @property
     def sender(self) -> Address:
@@ -69,9 +72,10 @@ class Accounts:
         self._by_address: dict[tuple[str, str, str], Account] = {}
         self._by_id: dict[int, Account] = {}
         self._secrets: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._verify_tokens: dict[str, tuple[str, ...]] = {}
 
     async def by_address(self, provider: str, channel: str, address: str) -> Account | None:
-        """The account that `address` reaches, or None.
+        """The account that `address` reaches, which may be the provider's id of the number; or None.
 
         Raises:
             StoreUnavailable: the number is not in memory and the database is away.
@@ -89,15 +93,21 @@ class Accounts:
         return self._by_id.get(account_id)
 
     async def secrets(self, provider: str, claimed: str) -> tuple[str, ...]:
-        """Every secret that may have signed for the vendor's account `claimed`, the newest first.
+        """Every secret that may have signed for the vendor's account `claimed`: those of accounts with keys of their own,
+        the newest first, and those of the settings.
 
-        Without a claim, those of all accounts that have keys of their own and no vendor's account. Which of our accounts
-        a request may then speak to, `is_opened_by` says.
+        Which of our accounts a request may then speak to, `is_opened_by` says; it depends on the one that has signed.
         """
         await self._refresh(_FRESH_S)
-        if own := self._secrets.get((provider, claimed)):
-            return own
-        return _shared_keys(self._settings, provider).secrets
+        own = self._secrets.get((provider, claimed), ())
+        if claimed:
+            own += self._secrets.get((provider, ""), ())
+        return own + _shared_keys(self._settings, provider).secrets
+
+    async def verify_tokens(self, provider: str) -> tuple[str, ...]:
+        """The words by which the provider may show that it was told of us."""
+        await self._refresh(_FRESH_S)
+        return self._verify_tokens.get(provider, ()) + _shared_verify_tokens(self._settings, provider)
 
     def forget(self) -> None:
         """Read again at the next call."""
@@ -110,7 +120,10 @@ class Accounts:
         rows = await self._read(now)
         if rows is None:
             return
-        self._by_address = {(one.provider, one.channel, one.address): one for one in rows}
+        self._by_address = {
+            (one.provider, one.channel, one.provider_number): one for one in rows if one.provider_number
+        }
+        self._by_address |= {(one.provider, one.channel, one.address): one for one in rows}
         self._by_id = {one.id: one for one in rows}
         self._secrets = {}
         for one in rows:
@@ -134,6 +147,7 @@ class Accounts:
 
     def _load(self, db: Db) -> list[Account]:
         found = []
+        verify_tokens: dict[str, tuple[str, ...]] = {}
         for row in db.execute(select(accounts).where(accounts.c.disconnected_at.is_(None))):
             keys = _shared_keys(self._settings, row.provider)
             if row.credentials:
@@ -142,16 +156,10 @@ class Accounts:
                 except SealBroken as broken:
                     log.error("account left out", account=row.id, reason=str(broken))
                     continue
-                keys = _own_keys(own, keys.public_url)
-            keys = AccountKeys(
-                account_id=row.provider_account or keys.account_id,
-                secrets=keys.secrets,
-                public_url=keys.public_url,
-                user=keys.user,
-                password=keys.password,
-                service_id=row.sender_pool or "",
-                shortens_links=row.shorten_links,
-            )
+                given = own if isinstance(own, dict) else {}
+                keys = (_own_meta_keys if row.provider == "meta" else _own_keys)(given, keys)
+                if token := given.get("verify_token"):
+                    verify_tokens[row.provider] = (*verify_tokens.get(row.provider, ()), str(token))
             found.append(
                 Account(
                     id=row.id,
@@ -162,32 +170,63 @@ class Accounts:
                     provider=row.provider,
                     address=row.address,
                     provider_account=row.provider_account or "",
-                    keys=keys,
+                    keys=replace(
+                        keys,
+                        account_id=row.provider_account or keys.account_id,
+                        service_id=row.provider_number or row.sender_pool or "",
+                        shortens_links=row.shorten_links,
+                    ),
                     is_active=row.is_active,
+                    provider_number=row.provider_number or "",
                 )
             )
+        self._verify_tokens = verify_tokens
         return found
 
 
-def _own_keys(credentials: object, public_url: str) -> AccountKeys:
+def _own_keys(given: Mapping[str, object], shared: AccountKeys) -> AccountKeys:
     """Keys out of unsealed credentials: `{"auth_tokens": [newest, …], "api_key", "api_secret"}`."""
-    given = credentials if isinstance(credentials, dict) else {}
-    tokens = given.get("auth_tokens", [])
     return AccountKeys(
         account_id="",
-        secrets=tuple(str(token) for token in tokens) if isinstance(tokens, list) else (),
-        public_url=public_url,
+        secrets=_tokens(given),
+        public_url=shared.public_url,
         user=str(given.get("api_key", "")),
         password=str(given.get("api_secret", "")),
     )
 
 
+def _own_meta_keys(given: Mapping[str, object], shared: AccountKeys) -> AccountKeys:
+    """The same for Meta: `{"app_secret", "auth_tokens": […], "access_token"}`.
+
+    The secret is an app's, the token is a business's: one that has connected through our app brings its token alone. With
+    an app of its own it needs both.
+    """
+    newest = str(given.get("app_secret", ""))
+    secrets = tuple(dict.fromkeys(filter(None, (newest, *_tokens(given)))))
+    token = str(given.get("access_token", ""))
+    return replace(shared, secrets=secrets or shared.secrets, password=token or ("" if secrets else shared.password))
+
+
+def _tokens(given: Mapping[str, object]) -> tuple[str, ...]:
+    tokens = given.get("auth_tokens", [])
+    return tuple(str(token) for token in tokens) if isinstance(tokens, list) else ()
+
+
 def _shared_keys(settings: Settings, provider: str) -> AccountKeys:
+    public_url = settings.server.public_url
     if provider == "twilio":
-        tokens = settings.twilio.auth_token.get_secret_value().split(",")
-        return AccountKeys(
-            account_id=settings.twilio.account_sid,
-            secrets=tuple(token.strip() for token in tokens if token.strip()),
-            public_url=settings.server.public_url,
-        )
-    return AccountKeys(account_id="", public_url=settings.server.public_url)
+        twilio = settings.twilio
+        return AccountKeys(twilio.account_sid, secrets=_several(twilio.auth_token), public_url=public_url)
+    if provider == "meta":
+        token = settings.meta.access_token.get_secret_value()
+        return AccountKeys("", secrets=_several(settings.meta.app_secret), public_url=public_url, password=token)
+    return AccountKeys(account_id="", public_url=public_url)
+
+
+def _shared_verify_tokens(settings: Settings, provider: str) -> tuple[str, ...]:
+    return _several(settings.meta.verify_token) if provider == "meta" else ()
+
+
+def _several(secret: SecretStr) -> tuple[str, ...]:
+    """More than one while one replaces another, with commas between them."""
+    return tuple(filter(None, map(str.strip, secret.get_secret_value().split(","))))

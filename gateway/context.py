@@ -12,6 +12,7 @@ from aiohttp.abc import AbstractResolver
 from bots.registry import Registry
 from channels.base import Adapter
 from channels.messages import Address, OutboundMessage
+from channels.meta.client import MetaClient
 from channels.registry import Network, adapters
 from channels.twilio.client import TwilioClient
 from desk.accounts import TOPIC as ACCOUNTS_TOPIC
@@ -82,6 +83,7 @@ async def open_house(
     Raises:
         storage.filelock.Held: another process writes this SQLite file.
     """
+    clock = clock or SystemClock()
     bus: Bus = RedisBus(settings.redis.url) if settings.redis.url else MemoryBus()
     store = open_store(settings.database.url, bus, pool_size=settings.database.pool_size, owner_note=note)
     keys = master_keys(settings)
@@ -99,12 +101,12 @@ async def open_house(
         await relay.start()
         house = House(
             settings=settings,
-            clock=clock or SystemClock(),
+            clock=clock,
             store=store,
             bus=bus,
             sealer=sealer,
             accounts=accounts,
-            adapters=adapters(Network(TwilioClient(http, api_base=settings.twilio.api_base), deliver)),
+            adapters=adapters(_network(settings, http, clock, deliver)),
             bots=Registry(),
             doorman=doorman,
             limits=Limits(settings),
@@ -130,6 +132,14 @@ async def open_house(
         await relay.stop()
         await bus.stop()
         await store.stop()
+
+
+def _network(
+    settings: Settings, http: aiohttp.ClientSession, clock: Clock, deliver: Callable[[Address, OutboundMessage], None]
+) -> Network:
+    """How the channels reach their vendors."""
+    twilio = TwilioClient(http, api_base=settings.twilio.api_base)
+    return Network(twilio, MetaClient(http, api_base=settings.meta.api_base, now=clock.now), deliver)
 
 
 def _turns_at_once(store: Store, settings: Settings) -> int:

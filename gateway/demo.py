@@ -26,6 +26,9 @@ from storage.models.tenants import tenants, users
 # Made up, and good for nothing but the simulator.
 TWILIO_ACCOUNT: Final = "AC" + "d3305e11" * 4
 TWILIO_TOKEN: Final = "a-demo-token-for-the-simulator"
+META_SECRET: Final = "a-demo-secret-for-the-simulator"
+META_TOKEN: Final = "a-demo-access-token-for-the-simulator"
+META_WORD: Final = "a-demo-word-for-the-simulator"
 
 _ADVISORY_LOCK: Final = 7_207_314  # any fixed number: two processes that seed at once wait for each other
 _FIRST_HOLIDAY: Final = timedelta(days=10)  # whoever tries it with "tomorrow" or "next week" finds us open
@@ -46,6 +49,17 @@ def with_keys(settings: Settings, *, api_base: str) -> Settings:
     """The same settings with the made-up keys, and Twilio at `api_base`."""
     keys = {"account_sid": TWILIO_ACCOUNT, "auth_token": SecretStr(TWILIO_TOKEN), "api_base": api_base}
     return settings.model_copy(update={"twilio": settings.twilio.model_copy(update=keys)})
+
+
+def with_meta_keys(settings: Settings, *, api_base: str) -> Settings:
+    """The same for Meta."""
+    keys = {
+        "app_secret": SecretStr(META_SECRET),
+        "access_token": SecretStr(META_TOKEN),
+        "verify_token": SecretStr(META_WORD),
+        "api_base": api_base,
+    }
+    return settings.model_copy(update={"meta": settings.meta.model_copy(update=keys)})
 
 
 def is_empty(db: Db) -> bool:
@@ -186,6 +200,7 @@ def _accounts(db: Db, tenant_id: int, business_id: int, bot_id: int, now: dateti
     for channel, provider, address, is_served in (
         ("sms", "twilio", juniper.SMS_NUMBER, True),
         ("whatsapp", "twilio", juniper.WHATSAPP_NUMBER, True),
+        ("whatsapp", "meta", juniper.META_NUMBER, True),
         ("web", "webchat", juniper.SITE, True),
         ("sim", "simulator", juniper.SITE, True),
     ):
@@ -198,6 +213,8 @@ def _accounts(db: Db, tenant_id: int, business_id: int, bot_id: int, now: dateti
             channel=channel,
             provider=provider,
             address=address,
+            provider_account=juniper.META_ACCOUNT if provider == "meta" else None,
+            provider_number=juniper.META_NUMBER_ID if provider == "meta" else None,
             is_active=is_served,
             created_at=now,
         )

@@ -11,6 +11,9 @@ from zoneinfo import ZoneInfo
 
 SMS_NUMBER: Final = "+15125550100"
 WHATSAPP_NUMBER: Final = "+15125550101"
+META_NUMBER: Final = "+15125550102"  # WhatsApp again, by way of Meta, which knows it by ids of its own
+META_NUMBER_ID: Final = "105125550102"
+META_ACCOUNT: Final = "205125550102"
 SITE: Final = "demo"  # the key of the web chat, and the address of the simulator channel
 
 OWNER: Final = "June Harper"

@@ -43,6 +43,7 @@ ALIASES: Mapping[str, str] = MappingProxyType(
         "TWILIO_ACCOUNT_SID": "twilio.account_sid",
         "TWILIO_AUTH_TOKEN": "twilio.auth_token",
         "META_APP_SECRET": "meta.app_secret",
+        "META_ACCESS_TOKEN": "meta.access_token",
         "META_VERIFY_TOKEN": "meta.verify_token",
         "STRIPE_SECRET_KEY": "stripe.secret_key",
         "STRIPE_WEBHOOK_SECRET": "stripe.webhook_secret",
@@ -217,7 +218,9 @@ class Twilio(Section):
 
 class Meta(Section):
     app_secret: SecretStr = _NO_SECRET
+    access_token: SecretStr = _NO_SECRET
     verify_token: SecretStr = _NO_SECRET
+    api_base: Annotated[WebAddress, Field(min_length=1)] = "https://graph.facebook.com/v24.0"
 
 
 class Stripe(Section):
@@ -470,11 +473,14 @@ def _live_vendors(settings: Settings) -> list[str]:
     keys = {
         "twilio.auth_token": settings.twilio.auth_token,
         "meta.app_secret": settings.meta.app_secret,
+        "meta.access_token": settings.meta.access_token,
         "stripe.secret_key": settings.stripe.secret_key,
         "elevenlabs.api_key": settings.elevenlabs.api_key,
     }
     if _is_loopback(urlsplit(settings.twilio.api_base).hostname or ""):
         del keys["twilio.auth_token"]  # It opens the simulator only.
+    if _is_loopback(urlsplit(settings.meta.api_base).hostname or ""):
+        del keys["meta.app_secret"], keys["meta.access_token"]
     return [name for name, key in keys.items() if key.get_secret_value()]
 
 

@@ -23,6 +23,7 @@ CAPABILITIES: Final = Capabilities(
     media_max=1,
     media_takes_text=True,
     link_button=True,
+    link_beside_choices=True,
     inline_reply=True,
     read_receipts=True,
 )

@@ -22,6 +22,7 @@ CAPABILITIES: Final = Capabilities(
     media_max=10,
     media_takes_text=True,
     link_button=True,
+    link_beside_choices=True,
     inline_reply=True,
 )
 

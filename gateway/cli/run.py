@@ -20,6 +20,7 @@ from gateway.context import open_house
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
+    from simulators.meta import MetaSimulator
     from simulators.twilio import TwilioSimulator
 
 _PHONE = "+15125550123"  # somebody who is not in the demo's address book
@@ -77,16 +78,20 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def _everything(settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        phones = ""
+        phones = whatsapp = ""
         if _needs_keys(settings):
             simulator = await stack.enter_async_context(_phone_network(settings))
             phones = simulator.url
             settings = demo.with_keys(settings, api_base=phones)
+        if _needs_meta_keys(settings):
+            meta = await stack.enter_async_context(_meta(settings))
+            whatsapp = meta.url
+            settings = demo.with_meta_keys(settings, api_base=meta.api_base)
         house = await stack.enter_async_context(open_house(settings, note=local_url(settings)))
         is_new = await database.put_in_demo(house.store, settings)
         await stack.enter_async_context(working(house))
         await stack.enter_async_context(serving(house))
-        await until_stopped(lambda: _say(_welcome(settings, phones, is_new=is_new)))
+        await until_stopped(lambda: _say(_welcome(settings, phones, whatsapp, is_new=is_new)))
 
 
 async def _server(settings: Settings) -> None:
@@ -105,15 +110,24 @@ def _needs_keys(settings: Settings) -> bool:
     return settings.is_demo and not settings.twilio.auth_token.get_secret_value()
 
 
+def _needs_meta_keys(settings: Settings) -> bool:
+    """The same for Meta."""
+    keys = settings.meta.app_secret, settings.meta.access_token
+    return settings.is_demo and not any(key.get_secret_value() for key in keys)
+
+
 def _beside_run(settings: Settings) -> Settings:
-    """For a process without a phone network of its own: where `frontdesk run` would have one."""
-    if not _needs_keys(settings):
-        return settings
-    return demo.with_keys(settings, api_base=f"http://127.0.0.1:{_next_port(settings)}")
+    """For a process without phone networks of its own: where `frontdesk run` would have them."""
+    if _needs_keys(settings):
+        settings = demo.with_keys(settings, api_base=f"http://127.0.0.1:{_port(settings, 1)}")
+    if _needs_meta_keys(settings):
+        settings = demo.with_meta_keys(settings, api_base=f"http://127.0.0.1:{_port(settings, 2)}/v24.0")
+    return settings
 
 
-def _next_port(settings: Settings) -> int:
-    return settings.server.port % 65_535 + 1
+def _port(settings: Settings, after: int) -> int:
+    """So many after our own."""
+    return (settings.server.port + after - 1) % 65_535 + 1
 
 
 @contextlib.asynccontextmanager
@@ -138,7 +152,35 @@ async def _phone_network(settings: Settings) -> AsyncIterator["TwilioSimulator"]
         reach={server.public_url: local_url(settings)},  # signed for the public address, brought to the door
         pace_s=_PACE_S,
     )
-    port = _next_port(settings)
+    port = _port(settings, 1)
+    try:
+        await simulator.serve("127.0.0.1", port if _is_free(port) else 0)
+        yield simulator
+    finally:
+        await simulator.close()
+
+
+@contextlib.asynccontextmanager
+async def _meta(settings: Settings) -> AsyncIterator["MetaSimulator"]:
+    """Meta's side of WhatsApp, on the port after the phone network's or, if that is taken, on any."""
+    from simulators.meta import App, MetaSimulator
+    from simulators.meta import Number as MetaNumber
+
+    server = settings.server
+    simulator = MetaSimulator(
+        app=App(
+            secret=demo.META_SECRET,
+            tokens=(demo.META_TOKEN,),
+            webhook_url=f"{server.public_url}/api/v1/webhooks/whatsapp",
+            verify_token=demo.META_WORD,
+        ),
+        numbers=[
+            MetaNumber(number=juniper.META_NUMBER, phone_number_id=juniper.META_NUMBER_ID, waba_id=juniper.META_ACCOUNT)
+        ],
+        reach={server.public_url: local_url(settings)},
+        pace_s=_PACE_S,
+    )
+    port = _port(settings, 2)
     try:
         await simulator.serve("127.0.0.1", port if _is_free(port) else 0)
         yield simulator
@@ -156,7 +198,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _welcome(settings: Settings, phones: str, *, is_new: bool) -> list[str]:
+def _welcome(settings: Settings, phones: str, whatsapp: str, *, is_new: bool) -> list[str]:
     url = settings.server.public_url
     lines = [
         f"Frontdesk is open at {url}",
@@ -170,6 +212,12 @@ def _welcome(settings: Settings, phones: str, *, is_new: bool) -> list[str]:
             f"  What it received     curl {phones}/_sim/phones/{_PHONE}",
             "  On WhatsApp          the same with whatsapp: before both numbers, and "
             f'\'{{"title": "…"}}\' to /taps; ours is whatsapp:{juniper.WHATSAPP_NUMBER}',
+        ]
+    if whatsapp:
+        lines += [
+            "  Or play WhatsApp     curl -H 'Content-Type: application/json' "
+            f'-d \'{{"to": "{juniper.META_NUMBER}", "text": "hi"}}\' {whatsapp}/_sim/phones/{_PHONE}/messages',
+            f"  What it received     curl {whatsapp}/_sim/phones/{_PHONE}",
         ]
     if settings.is_demo:
         lines += [

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from channels.base import Request
 from channels.errors import BadRequest
+from channels.meta.signing import challenge
 from channels.twilio.codec import is_whatsapp
 from gateway.errors import problem
 from gateway.pipeline.receive import Forged, Receiver
@@ -15,6 +16,7 @@ from storage.store import StoreUnavailable
 RECEIVER = web.AppKey("receiver", Receiver)
 
 _RETRY_AFTER_S = "5"
+_META_MOST_BYTES = 3 * 1024 * 1024  # of one request (developers.facebook.com/docs/whatsapp/cloud-api/webhooks)
 
 
 def add_routes(app: web.Application) -> None:
@@ -24,11 +26,35 @@ def add_routes(app: web.Application) -> None:
             for method in ("POST", "GET"):
                 app.router.add_route(method, path, twilio)
                 app.router.add_route(method, f"{path}/", twilio)
+        for path in (f"{prefix}/whatsapp", f"{prefix}/whatsapp/"):
+            app.router.add_post(path, meta_whatsapp)
+            app.router.add_get(path, meta_challenge, allow_head=False)
 
 
 async def twilio(request: web.Request) -> web.Response:
     """Twilio's messages and what became of ours, by SMS and WhatsApp; all are signed alike and tell themselves apart."""
     return await webhook(request, "twilio", lambda incoming: "whatsapp" if is_whatsapp(incoming) else "sms")
+
+
+async def meta_whatsapp(request: web.Request) -> web.Response:
+    """Everything that Meta has to tell about our WhatsApp numbers."""
+    most = request.app[RECEIVER].house.settings.server.max_body_bytes
+    return await webhook(request.clone(client_max_size=max(most, _META_MOST_BYTES)), "meta", "whatsapp")
+
+
+async def meta_challenge(request: web.Request) -> web.Response:
+    """Meta's question whether this webhook is ours: its word back, for whoever knows ours."""
+    try:
+        asked = Request.read(request.method, request.raw_path, request.headers)
+        tokens = await request.app[RECEIVER].house.accounts.verify_tokens("meta")
+    except BadRequest as bad:
+        return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
+    except StoreUnavailable:
+        return _away(request)
+    word = challenge(asked, tokens)
+    if word is None:
+        return problem(request, 403, "BAD_VERIFY_TOKEN", "The verify token is missing or is not ours.")
+    return web.Response(text=word, headers={"X-Content-Type-Options": "nosniff"})
 
 
 async def webhook(request: web.Request, provider: str, channel: str | Callable[[Request], str]) -> web.Response:
@@ -44,12 +70,16 @@ async def webhook(request: web.Request, provider: str, channel: str | Callable[[
     except BadRequest as bad:
         return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
     except (StoreUnavailable, OSError):
-        away = problem(request, 503, "UNAVAILABLE", "Nothing can be stored just now; please try again.")
-        away.headers["Retry-After"] = _RETRY_AFTER_S
-        return away
+        return _away(request)
     return web.Response(
         status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type} if answer.body else None
     )
+
+
+def _away(request: web.Request) -> web.Response:
+    answer = problem(request, 503, "UNAVAILABLE", "Nothing can be stored just now; please try again.")
+    answer.headers["Retry-After"] = _RETRY_AFTER_S
+    return answer
 
 
 def public_urls(request: web.Request) -> tuple[str, ...]:

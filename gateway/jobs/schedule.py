@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 import structlog
 
 from bots.bot import Cue
-from channels.messages import InboundMessage
 from desk import conversations, deliveries, messages, sign_in
 from desk.calendar import bookings, waitlist
 from desk.conversations import Due
@@ -105,13 +104,13 @@ class Sweeper:
         receiver = Receiver(self._house)
         for path, kept in self._spool.waiting():
             for one in kept:
-                account = await self._house.accounts.by_id(one.account_id)
                 adapter = self._house.adapters[one.provider, one.channel]
                 for event in adapter.parse(one.request):
-                    if isinstance(event, InboundMessage) and account is not None:
-                        await receiver.message(account, event, inline=False)
+                    account = await receiver.account_of(adapter, event)
+                    if account is not None and account.id == one.account_id:
+                        await receiver.handle(account, event, inline=False)
             self._spool.done(path)
-            log.info("spool drained", messages=len(kept))
+            log.info("spool drained", requests=len(kept))
 
 
 def _forget_old(db: Db, *, now: datetime) -> None:

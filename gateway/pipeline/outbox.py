@@ -175,8 +175,7 @@ def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
             queue.block_lane(db, job.lane, until=now + wait)
         queue.again(db, job, at=now + wait, error=str(error), now=now)
         return
-    if error.kind == "opted_out":
-        status.opt_out(db, message_id, now=now)
+    status.learn(db, message_id, error, now=now)
     _refuse(db, message_id, error.code, error.text, state="failed")
     queue.finish(db, job)
 

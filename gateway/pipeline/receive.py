@@ -1,14 +1,16 @@
 """From a provider's request to its answer: verified, parsed, put in order, handled, committed."""
 
+import asyncio
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from channels.base import AccountKeys, Answer, Request
-from channels.messages import InboundMessage, OutboundMessage, StatusUpdate
+from channels.base import AccountKeys, Adapter, Answer, Request
+from channels.messages import Address, Echo, Event, InboundMessage, OutboundMessage, StatusUpdate
 from gateway.accounts import Account
 from gateway.context import House
-from gateway.pipeline import status, turn
+from gateway.pipeline import echo, status, turn
 from gateway.pipeline.spool import Spool
 from storage.store import StoreUnavailable
 
@@ -21,7 +23,7 @@ class Forged(Exception):  # noqa: N818  receive.Forged says it
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Takes what providers send. `spool` keeps messages while the database is away; None answers 503 instead."""
+    """Takes what providers send. `spool` keeps it while the database is away; None answers 503 instead."""
 
     house: House
     spool: Spool | None = None
@@ -29,29 +31,58 @@ class Receiver:
     async def webhook(self, provider: str, channel: str, request: Request, urls: tuple[str, ...]) -> Answer:
         """The answer to a provider's webhook, with our replies in it where the channel can carry them.
 
-        `urls` are the public addresses that the request may have been signed for.
+        `urls` are the public addresses that the request may have been signed for. Where it tells of several things, those
+        of one conversation are handled in their order, and what one of them breaks does not keep the others.
 
         Raises:
-            Forged: it is not from the provider.
+            Forged: it is not from the provider, or all of it is for accounts of others.
             BadRequest: it is, but makes no sense.
-            StoreUnavailable: the database is away and nothing was kept; the provider should try again.
+            StoreUnavailable: the database is away and not everything was kept; the provider should try again.
         """
         adapter = self.house.adapters[provider, channel]
         claimed = adapter.claimed_account(request)
-        secrets = await self.house.accounts.secrets(provider, claimed)
-        for url in urls:
-            if adapter.verify(request, AccountKeys(claimed, secrets=secrets, public_url=url)):
-                break
-        else:
-            log.warning("webhook refused", provider=provider, account_claimed=claimed[:40], reason="signature")
-            raise Forged
-        replies: list[OutboundMessage] = []
+        secret = await self._signed_by(adapter, claimed, request, urls)
+        mine: list[tuple[Account, Event]] = []
+        is_refused = False
         for event in adapter.parse(request):
-            if isinstance(event, InboundMessage):
-                replies += await self._one(provider, channel, claimed, secrets, event, request)
+            account = await self.account_of(adapter, event)
+            if account is None:
+                log.warning("news of a number that is not connected", provider=provider, channel=channel)
+            elif account.is_opened_by(event.provider_account or claimed, secret):
+                mine.append((account, event))
             else:
-                await self._status(provider, channel, event)
-        return adapter.reply(replies, status_url=self.house.status_url(provider))
+                log.warning("webhook refused", provider=provider, account=account.id, reason="account of another")
+                is_refused = True
+        if is_refused and not mine:
+            raise Forged
+        replies: Iterable[OutboundMessage] = ()
+        if len(mine) == 1:
+            replies = await self._in_order(mine, request, set())
+        elif mine:
+            replies = await self._side_by_side(mine, request)
+        return adapter.reply([*replies], status_url=self.house.status_url(provider))
+
+    async def account_of(self, adapter: Adapter, event: Event) -> Account | None:
+        """Whose news it is; None when the number is not connected, or the provider does not name it."""
+        ours = event.recipient if isinstance(event, InboundMessage) else event.sender
+        return await self.house.accounts.by_address(adapter.provider, adapter.channel, ours.value) if ours else None
+
+    async def handle(self, account: Account, event: Event, *, inline: bool) -> tuple[OutboundMessage, ...]:
+        """Everything that comes of one verified event; what there is to reply with, if it is to go `inline`.
+
+        Raises: StoreUnavailable
+        """
+        if isinstance(event, InboundMessage):
+            return (await self.message(account, event, inline=inline)).replies
+        write, now = self.house.store.write, self.house.clock.now
+        async with self.house.order.turn(account.tenant_id, _key(account, event)):
+            if isinstance(event, StatusUpdate):
+                outcome = await write(status.apply, self.house.adapter(account), account, event, now=now())
+            else:
+                outcome = await write(echo.take, account, event, now=now())
+        what = event.status if isinstance(event, StatusUpdate) else "echo"
+        log.info("status", account=account.id, provider_id=event.provider_id, status=what, outcome=outcome)
+        return ()
 
     async def message(self, account: Account, event: InboundMessage, *, inline: bool) -> turn.Taken:
         """What the turn of one verified message left behind.
@@ -60,7 +91,7 @@ class Receiver:
         """
         house = self.house
         channel = turn.Channel(account, house.adapter(account).capabilities, inline=inline)
-        async with house.order.turn(account.tenant_id, (account.id, event.sender)):
+        async with house.order.turn(account.tenant_id, _key(account, event)):
             try:
                 taken = await house.store.write(turn.take, house.bots, channel, event, now=house.clock.now())
             except StoreUnavailable:
@@ -78,39 +109,60 @@ class Receiver:
         )
         return taken
 
-    async def _one(
-        self,
-        provider: str,
-        channel: str,
-        claimed: str,
-        secrets: tuple[str, ...],
-        event: InboundMessage,
-        request: Request,
-    ) -> tuple[OutboundMessage, ...]:
-        account = await self.house.accounts.by_address(provider, channel, event.recipient.value)
-        if account is None:
-            log.warning("message for a number that is not connected", provider=provider, channel=channel)
-            return ()
-        if not account.is_opened_by(claimed, secrets):
-            log.warning("webhook refused", provider=provider, account=account.id, reason="account of another")
-            raise Forged
-        try:
-            inline = self.house.adapter(account).capabilities.inline_reply
-            return (await self.message(account, event, inline=inline)).replies
-        except StoreUnavailable as away:
-            if self.spool is None:
-                raise
-            await self.spool.add(provider, channel, account.id, request, self.house.clock.now())
-            log.warning("message spooled", account=account.id, provider_id=event.provider_id, reason=str(away))
-            return ()
+    async def _signed_by(self, adapter: Adapter, claimed: str, request: Request, urls: tuple[str, ...]) -> str:
+        """The secret that has signed the request, empty where the vendor signs nothing. It alone opens accounts: anybody
+        can say that an account is theirs and bring a secret along.
 
-    async def _status(self, provider: str, channel: str, event: StatusUpdate) -> None:
-        ours = event.sender.value if event.sender is not None else ""
-        account = await self.house.accounts.by_address(provider, channel, ours)
-        if account is None:
-            log.warning("status of a number that is not connected", provider=provider, channel=channel)
-            return
-        adapter = self.house.adapter(account)
-        async with self.house.order.turn(account.tenant_id, (account.id, event.provider_id)):
-            outcome = await self.house.store.write(status.apply, adapter, account, event, now=self.house.clock.now())
-        log.info("status", account=account.id, provider_id=event.provider_id, status=event.status, outcome=outcome)
+        Raises: Forged
+        """
+        secrets = await self.house.accounts.secrets(adapter.provider, claimed)
+        for secret in secrets or ("",):
+            for url in urls:
+                if adapter.verify(request, AccountKeys(claimed, secrets=(secret,) if secret else (), public_url=url)):
+                    return secret
+        log.warning("webhook refused", provider=adapter.provider, account_claimed=claimed[:40], reason="signature")
+        raise Forged
+
+    async def _side_by_side(self, mine: Sequence[tuple[Account, Event]], request: Request) -> Iterable[OutboundMessage]:
+        """Each conversation's events in order, and the conversations beside each other. All have been handled or failed
+        when this returns or raises.
+        """
+        lines: dict[Hashable, list[tuple[Account, Event]]] = {}
+        for account, event in mine:
+            lines.setdefault(_key(account, event), []).append((account, event))
+        spooled: set[int] = set()
+        outcomes = await asyncio.gather(
+            *(self._in_order(line, request, spooled) for line in lines.values()), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome  # the provider repeats it all, and what was handled is known by its id
+        return [reply for outcome in outcomes if not isinstance(outcome, BaseException) for reply in outcome]
+
+    async def _in_order(
+        self, line: Sequence[tuple[Account, Event]], request: Request, spooled: set[int]
+    ) -> Sequence[OutboundMessage]:
+        """The replies to some events of a request. When the database is away the request is kept once for each account,
+        whose numbers are added to `spooled`; all that it tells of that account is then handled later.
+        """
+        replies: list[OutboundMessage] = []
+        for account, event in line:
+            try:
+                inline = self.house.adapter(account).capabilities.inline_reply
+                replies += await self.handle(account, event, inline=inline)
+            except StoreUnavailable as away:
+                if self.spool is None:
+                    raise
+                if account.id not in spooled:
+                    spooled.add(account.id)
+                    await self.spool.add(account.provider, account.channel, account.id, request, self.house.clock.now())
+                log.warning("message spooled", account=account.id, provider_id=event.provider_id, reason=str(away))
+                break
+        return replies
+
+
+def _key(account: Account, event: Event) -> tuple[int, Address | str]:
+    """What has to wait for each other: all of one conversation, and all news of one message."""
+    if isinstance(event, InboundMessage):
+        return account.id, event.sender
+    return account.id, event.recipient if isinstance(event, Echo) else event.provider_id

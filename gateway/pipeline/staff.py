@@ -85,7 +85,7 @@ def send(db: Db, who: Actor, adapters: Adapters, ref: Ref, wanted: Wanted, *, no
         name = f"{dedupe}#{number}" if dedupe and number else dedupe
         ids.append(ways.keep(db, who, context, piece, "queued", name, now=now))
         outbox.post(db, context.tenant_id, context.account_id, ids[-1], now=now)
-    _said(db, who, context, ids[-1], now=now)
+    answered(db, who, context, ids[-1], now=now)
     return thread.by_id(db, who, ids[0])
 
 
@@ -150,6 +150,14 @@ def move(db: Db, who: Actor, ref: Ref, *, send_at: datetime, now: datetime) -> L
     return thread.by_id(db, who, line.id)
 
 
+def answered(db: Db, who: Actor, context: Context, message_id: int, *, now: datetime) -> None:
+    """What a person has said to a customer, up to `message_id`, answers all that they had said."""
+    c = conversation_table.c
+    db.execute(update(conversation_table).where(c.id == context.id).values(last_out_at=now, unread_count=0))
+    sla.answered(db, context.id, now=now)
+    reads.mark(db, who, context.id, message_id, now=now)
+
+
 def _note(db: Db, who: Actor, context: Context, wanted: Wanted, dedupe: str | None, *, now: datetime) -> Line:
     if wanted.media or wanted.send_at:
         raise Invalid("private", "A note has no files, and is there at once.")
@@ -207,14 +215,6 @@ def _collision(db: Db, context: Context) -> Collision:
     return Collision(
         context.id, uid=row.uid, name=row.full_name, since=context.owner_since, version=context.owner_version
     )
-
-
-def _said(db: Db, who: Actor, context: Context, message_id: int, *, now: datetime) -> None:
-    """What was said to a customer by a person answers all that they had said."""
-    c = conversation_table.c
-    db.execute(update(conversation_table).where(c.id == context.id).values(last_out_at=now, unread_count=0))
-    sla.answered(db, context.id, now=now)
-    reads.mark(db, who, context.id, message_id, now=now)
 
 
 def _pieces(wanted: Wanted, able: Capabilities) -> tuple[OutboundMessage, ...]:

@@ -1,10 +1,13 @@
 """What became of a message: forward only, whatever the order in which the news arrives."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import bindparam, select
 
 from channels.base import Adapter
+from channels.errors import FailureKind, SendError
 from channels.messages import StatusUpdate
 from desk import consent, messages
 from gateway.accounts import Account
@@ -32,15 +35,18 @@ def apply(db: Db, adapter: Adapter, account: Account, event: StatusUpdate, *, no
         error_text=explained.text if explained else event.error_text or None,
         now=now,
     )
-    if outcome == "changed" and explained is not None and explained.kind == "opted_out":
+    if outcome == "changed" and explained is not None:
         message_id = messages.id_of(db, account.id, event.provider_id)
         if message_id is not None:
-            opt_out(db, message_id, now=now)
+            learn(db, message_id, explained, now=now)
     return outcome
 
 
-def opt_out(db: Db, message_id: int, *, now: datetime) -> None:
-    """The provider says that whom we wrote to has opted out: from now on we know it too."""
+def learn(db: Db, message_id: int, error: SendError, *, now: datetime) -> None:
+    """When the provider says that whom we wrote to has opted out, of offers or of everything, we know it too from now on."""
+    purpose = _REFUSED.get(error.kind)
+    if purpose is None:
+        return
     row = db.execute(_RECIPIENT, {"message_id": message_id}).one()
     consent.record(
         db,
@@ -49,7 +55,7 @@ def opt_out(db: Db, message_id: int, *, now: datetime) -> None:
         kind=row.peer_kind,
         value=row.peer,
         customer_id=row.customer_id,
-        purpose="all",
+        purpose=purpose,
         state="out",
         source="provider",
         message_id=message_id,
@@ -57,6 +63,7 @@ def opt_out(db: Db, message_id: int, *, now: datetime) -> None:
     )
 
 
+_REFUSED: Final[Mapping[FailureKind, consent.Purpose]] = {"opted_out": "all", "no_marketing": "marketing"}
 _RECIPIENT = (
     select(
         conversation_table.c.tenant_id,

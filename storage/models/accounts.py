@@ -17,9 +17,10 @@ accounts = Table(
     Column("address", String(80), nullable=False),  # E.164 number, or the site key of a web chat
     Column("display_name", String(200), nullable=False, server_default=""),
     Column("provider_account", String(80)),  # Twilio's AccountSid, Meta's WABA id
+    Column("provider_number", String(80)),  # Meta's phone_number_id
     Column("sender_pool", String(80)),  # Twilio's MessagingServiceSid
     Column("shorten_links", Boolean, nullable=False, server_default=false()),  # by the vendor, which counts the clicks
-    # Sealed JSON: {"auth_tokens": [newest, older …], …}. Null: the keys of the settings.
+    # Sealed JSON: {"auth_tokens": [newest, older …], "app_secret": …, "access_token": …, …}. Null: the keys of the settings.
     Column("credentials", Text),
     Column("is_active", Boolean, nullable=False, server_default=true()),
     # Since when it is no longer ours. The row stays for its conversations; the address may be connected again.
@@ -33,5 +34,14 @@ accounts = Table(
         unique=True,
         sqlite_where=text("disconnected_at IS NULL"),
         postgresql_where=text("disconnected_at IS NULL"),
+    ),
+    # What is said to be for it is for nobody else.
+    Index(
+        "uq_accounts_provider_number",
+        "provider",
+        "provider_number",
+        unique=True,
+        sqlite_where=text("disconnected_at IS NULL AND provider_number IS NOT NULL"),
+        postgresql_where=text("disconnected_at IS NULL AND provider_number IS NOT NULL"),
     ),
 )

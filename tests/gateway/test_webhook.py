@@ -344,19 +344,38 @@ async def test_without_a_spool_the_provider_hears_503_and_repeats(tmp_path: Path
 @pytest.mark.parametrize("names_its_account", [True, False])
 async def test_an_account_with_keys_of_its_own_is_opened_by_no_others(desk: Front, names_its_account: bool) -> None:
     other, own, sub_account = "+15125550188", "its-own-token-0123456789abcdef", "AC" + "9" * 32
+    await _connect(desk, other, own, sub_account if names_its_account else None)
+    fields = form(PHONE, "hi", To=other, AccountSid=sub_account if names_its_account else SID)
+    assert (await desk.post(fields, token=own)).status == 200
+    assert (await desk.post(form(PHONE, "hi", To=other), token=front.TOKEN)).status == 403
+    assert (await desk.post(form(PHONE, "hi", AccountSid=sub_account), token=own)).status == 403
+    assert await desk.one("SELECT count(*) FROM messages WHERE direction = 'in'") == 1
+
+
+async def test_whoever_says_that_anothers_account_is_theirs_gets_nowhere(desk: Front) -> None:
+    theirs, sub_account = "its-own-token-0123456789abcdef", "AC" + "9" * 32
+    await _connect(desk, "+15125550188", theirs, sub_account)
+    for number, (account, token) in enumerate(
+        [(sub_account, "a-token-of-somebody-else-0123"), (SID, "another-0123456789")]
+    ):
+        await _connect(desk, f"+1512555019{number}", token, account)
+        ours = OURS if account == SID else "+15125550188"
+        assert (await desk.post(form(PHONE, "hi", To=ours, AccountSid=account), token=token)).status == 403
+    assert (await desk.post(form(PHONE, "hi", To="+15125550188", AccountSid=sub_account), token=theirs)).status == 200
+    assert (await desk.text(PHONE, "hi")).status == 200  # nor does it shut anybody out
+
+
+async def _connect(desk: Front, number: str, token: str, account: str | None) -> None:
+    """A number of the demo business with a key of its own."""
     ((tenant_id,),) = await desk.rows("SELECT tenant_id FROM accounts WHERE address = :ours", ours=OURS)
-    sealed = desk.house.sealer.seal({"auth_tokens": [own]}, tenant_id=tenant_id, field=CREDENTIALS)
+    sealed = desk.house.sealer.seal({"auth_tokens": [token]}, tenant_id=tenant_id, field=CREDENTIALS)
     await desk.change(
         "INSERT INTO accounts (uid, tenant_id, business_id, bot_id, channel, provider, address, provider_account,"
-        f" credentials, created_at) SELECT '{'0' * 31}9', tenant_id, business_id, bot_id, channel, provider, :other,"
+        " credentials, created_at) SELECT :uid, tenant_id, business_id, bot_id, channel, provider, :number,"
         " :account, :sealed, created_at FROM accounts WHERE address = :ours",
-        other=other,
-        account=sub_account if names_its_account else None,
+        uid=number.removeprefix("+").rjust(32, "0"),
+        number=number,
+        account=account,
         sealed=sealed,
         ours=OURS,
     )
-    fields = form(PHONE, "hi", To=other, AccountSid=sub_account if names_its_account else SID)
-    assert (await desk.post(fields, token=own)).status == (200 if names_its_account else 403)
-    assert (await desk.post(form(PHONE, "hi", To=other), token=front.TOKEN)).status == 403
-    assert (await desk.post(form(PHONE, "hi", AccountSid=sub_account), token=own)).status == 403
-    assert await desk.one("SELECT count(*) FROM messages WHERE direction = 'in'") == int(names_its_account)

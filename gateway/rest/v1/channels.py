@@ -19,7 +19,7 @@ Status = Annotated[
     Literal["active", "paused", "waiting"],
     Field(
         description="`paused`: what customers write is kept and waits for people; bot, reminders and broadcasts are silent. "
-        "`waiting`: kept, but this kind is not served yet."
+        "`waiting`: kept, but this kind is not served yet, or lacks its `phone_number_id`."
     ),
 ]
 Address = Annotated[
@@ -47,9 +47,13 @@ class Credentials(Body):
     ] = None
     api_key: Secret | None = None
     api_secret: Secret | None = None
-    access_token: Secret | None = None
-    app_secret: Secret | None = None
-    verify_token: Secret | None = None
+    access_token: Annotated[Secret | None, Field(description="Meta's, which sends messages.")] = None
+    app_secret: Annotated[
+        Secret | None, Field(description="Meta's, which signs what comes; `auth_tokens` count too.")
+    ] = None
+    verify_token: Annotated[Secret | None, Field(description="The word that Meta repeats to set up its webhook.")] = (
+        None
+    )
 
 
 class Channel(Answer):
@@ -63,6 +67,7 @@ class Channel(Answer):
     business_id: Uid
     bot_id: Uid | None
     provider_account: str | None
+    phone_number_id: str | None
     sender_pool: str | None
     shorten_links: bool
     takes_replies: Annotated[bool, Field(description="False for a sender's name, to which nobody can write.")]
@@ -87,6 +92,7 @@ class Fields(Body):
     business_id: Annotated[Uid | None, Field(description="Null: your first one. A channel stays with it.")] = None
     bot_id: Annotated[Uid | None, Field(description="Who answers; null: people. Left out: the business's bot.")] = None
     provider_account: Annotated[VendorId | None, Field(description="Twilio's AccountSid, Meta's WABA id.")] = None
+    phone_number_id: Annotated[VendorId | None, Field(description="Meta's id of the number, which it needs.")] = None
     sender_pool: Annotated[VendorId | None, Field(description="Twilio's MessagingServiceSid.")] = None
     credentials: Annotated[Credentials | None, Field(description="Left out of a change: they stay as they are.")] = None
     is_active: bool = True
@@ -166,7 +172,7 @@ async def read(call: Call, channel_id: Uid) -> Channel:
 @routes.put("/channels/{channel_id}", scope="channels:write", summary="Replace a channel")
 async def replace(call: Call, channel_id: Uid, body: ChannelChange) -> Channel:
     """Its credentials stay unless new ones are sent; null takes them away."""
-    values = {**body.values(), **columns(body.changes())}
+    values = {**columns(body.values()), **columns(body.changes())}
     if "credentials" not in body.model_fields_set:
         del values["credentials"]
     return Channel.of(await call.write(accounts.change, channel_id, values, line(call), now=call.now))
@@ -192,7 +198,8 @@ def line(call: Call) -> Line:
 
 
 def columns(values: dict[str, Any]) -> dict[str, Any]:
-    """What was sent, with the credentials as a plain mapping."""
+    """What was sent as columns are called, with the credentials as a plain mapping."""
+    values = {"provider_number" if name == "phone_number_id" else name: value for name, value in values.items()}
     credentials = values.get("credentials")
     return values if credentials is None else {**values, "credentials": credentials.model_dump(exclude_none=True)}
 
@@ -206,6 +213,7 @@ def facts(one: accounts.Channel) -> dict[str, Any]:
         "business_id": one.business_uid,
         "bot_id": one.bot_uid,
         "provider_account": one.provider_account,
+        "phone_number_id": one.provider_number,
         "sender_pool": one.sender_pool,
         "keys": one.keys,
         "is_active": one.is_active,

@@ -26,6 +26,7 @@ class Number(Answer):
     bot_id: Uid | None
     provider: str
     provider_account: str | None
+    phone_number_id: str | None
     sender_pool: str | None
     keys: dict[str, str | list[str]]
     is_active: bool
@@ -39,7 +40,17 @@ class Number(Answer):
 
 class NewNumber(Fields):
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"phone_number": "+15125550143", "display_name": "Juniper Barber & Repair"}]}
+        json_schema_extra={
+            "examples": [
+                {
+                    "phone_number": "+15125550143",
+                    "display_name": "Juniper Barber & Repair",
+                    "provider_account": "102290129340398",
+                    "phone_number_id": "106540352242922",
+                    "credentials": {"access_token": "EAAGexample", "app_secret": "0123456789abcdef0123456789abcdef"},
+                }
+            ]
+        }
     )
 
     phone_number: Address | None = None

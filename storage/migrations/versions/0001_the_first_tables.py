@@ -731,6 +731,7 @@ def upgrade() -> None:
         sa.Column("address", sa.String(length=80), nullable=False),
         sa.Column("display_name", sa.String(length=200), server_default="", nullable=False),
         sa.Column("provider_account", sa.String(length=80), nullable=True),
+        sa.Column("provider_number", sa.String(length=80), nullable=True),
         sa.Column("sender_pool", sa.String(length=80), nullable=True),
         sa.Column("shorten_links", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("credentials", sa.Text(), nullable=True),
@@ -754,6 +755,13 @@ def upgrade() -> None:
             unique=True,
             sqlite_where=sa.text("disconnected_at IS NULL"),
             postgresql_where=sa.text("disconnected_at IS NULL"),
+        )
+        batch_op.create_index(
+            "uq_accounts_provider_number",
+            ["provider", "provider_number"],
+            unique=True,
+            sqlite_where=sa.text("disconnected_at IS NULL AND provider_number IS NOT NULL"),
+            postgresql_where=sa.text("disconnected_at IS NULL AND provider_number IS NOT NULL"),
         )
 
     op.create_table(
@@ -1836,6 +1844,11 @@ def downgrade() -> None:
     op.drop_table("sla_policies")
     op.drop_table("scenarios")
     with op.batch_alter_table("accounts", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_accounts_provider_number",
+            sqlite_where=sa.text("disconnected_at IS NULL AND provider_number IS NOT NULL"),
+            postgresql_where=sa.text("disconnected_at IS NULL AND provider_number IS NOT NULL"),
+        )
         batch_op.drop_index(
             "uq_accounts_address",
             sqlite_where=sa.text("disconnected_at IS NULL"),

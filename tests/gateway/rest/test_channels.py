@@ -119,7 +119,7 @@ async def test_an_address_is_connected_once_and_free_again_afterwards(api: Clien
     assert theirs["bot_id"] is None
 
 
-async def test_kinds_that_are_not_served_yet_wait(api: Client) -> None:
+async def test_what_is_not_served_yet_waits(api: Client) -> None:
     made = await api.post("/whatsapp", {"phone_number": "+1 512 555 0143", "display_name": "Juniper"})
     assert (made["phone_number"], made["provider"], made["status"], made["is_active"]) == (
         "+15125550143",
@@ -130,15 +130,15 @@ async def test_kinds_that_are_not_served_yet_wait(api: Client) -> None:
     assert (await api.get(f"/whatsapp/{made['id']}/")) == made
     assert (await api.get(f"/channels/{made['id']}"))["address"] == "+15125550143"
     listed = await api.get("/whatsapp/?sort=-created_at&skip=0&limit=20")
-    assert (listed["total"], listed["items"][0]) == (2, made)
+    assert (listed["total"], listed["items"][0]) == (3, made)
     refused = await api.patch(f"/channels/{made['id']}", {"is_active": True}, status=409)
-    assert "not served yet" in refused["detail"]
+    assert "phone_number_id" in refused["detail"]
     await api.post("/whatsapp", {"address": "+15125550143", "provider": "meta"}, status=409)
     sms = (await api.get("/channels?kind=sms"))["items"][0]
     await api.get(f"/whatsapp/{sms['id']}", status=404)
     await api.delete(f"/whatsapp/{sms['id']}", status=404)
     await api.delete(f"/whatsapp/{made['id']}")
-    assert (await api.get("/whatsapp"))["total"] == 1
+    assert (await api.get("/whatsapp"))["total"] == 2
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [

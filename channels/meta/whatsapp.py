@@ -1,0 +1,96 @@
+"""WhatsApp by Meta's Cloud API."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
+from channels.errors import SendError
+from channels.messages import Address, Event, OutboundMessage
+from channels.meta import codec, errors
+from channels.meta.client import MetaClient
+from channels.meta.signing import is_from_meta
+from channels.render import render
+
+CAPABILITIES: Final = Capabilities(
+    text_max=4096,
+    buttons_max=3,
+    button_title_max=20,
+    list_max=10,
+    list_title_max=24,
+    list_description_max=72,
+    menu_max=20,
+    choice_text_max=1024,
+    media_max=1,
+    media_takes_text=True,
+    uncaptioned=("audio", "sticker"),
+    caption_max=1024,
+    location=True,
+    contact=True,
+    link_button=True,
+    asks_location=True,
+    templates=True,
+    reactions=True,
+    quotes=True,
+    read_receipts=True,
+    typing=True,
+    markdown="whatsapp",
+    session_window_h=24,
+)
+
+# Meta cannot be asked whether a message went out, but tells of each that did, with our reference, within seconds. After
+# this time without a word it did not.
+_TOLD_BY: Final = timedelta(minutes=5)
+
+
+class WhatsAppAdapter:
+    """WhatsApp by Meta's webhooks and Graph API."""
+
+    provider: Final = "meta"
+    channel: Final = "whatsapp"
+    capabilities: Final = CAPABILITIES
+
+    def __init__(self, client: MetaClient) -> None:
+        self.client: Final = client
+
+    def claimed_account(self, request: Request) -> str:
+        return codec.claimed_account(request)
+
+    def verify(self, request: Request, keys: AccountKeys) -> bool:
+        return is_from_meta(request, keys)
+
+    def parse(self, request: Request) -> tuple[Event, ...]:
+        return codec.decode(request)
+
+    def reply(self, messages: Sequence[OutboundMessage], *, status_url: str = "") -> Answer:
+        return Answer()
+
+    async def send(
+        self,
+        message: OutboundMessage,
+        *,
+        to: Address,
+        sender: Address,
+        keys: AccountKeys,
+        status_url: str = "",
+        tried_at: datetime | None = None,
+    ) -> Sent:
+        pieces = render(message, CAPABILITIES)
+        if len(pieces) != 1:
+            raise SendError("", "The message has to be rendered into single ones before sending.", kind="bug")
+        if tried_at is not None and self.client.now() - tried_at < _TOLD_BY:
+            raise SendError("", "Meta has not said yet whether the message went out.", kind="unclear")
+        return await self.client.create(keys, codec.encode(pieces[0], to=to))
+
+    async def show_typing(self, provider_id: str, *, sender: Address, keys: AccountKeys) -> None:
+        await self.client.seen(keys, provider_id, typing=True)
+
+    async def mark_read(self, provider_id: str, *, keys: AccountKeys) -> None:
+        """Show the customer two blue ticks on this message and those before it.
+
+        Raises: SendError
+        """
+        await self.client.seen(keys, provider_id, typing=False)
+
+    def explain(self, code: str) -> SendError:
+        return errors.explain(code)

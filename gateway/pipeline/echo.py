@@ -1,0 +1,81 @@
+"""What a person of the business wrote from the channel's own app, such as WhatsApp on the shop's phone.
+
+It is kept like anything else that was said, and whoever picks up the shop's phone has taken the conversation over.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import select
+
+from channels.messages import Contact, Echo, Location, Media, OutboundMessage, Reaction
+from desk import conversations, messages
+from desk.conversations import Context
+from desk.who import Actor
+from gateway.accounts import Account
+from gateway.pipeline import staff
+from storage.base import Db
+from storage.models.tenants import users
+
+
+def take(db: Db, account: Account, event: Echo, *, now: datetime) -> str:
+    """kept, or known when it was told before. The bot is silent from now on."""
+    peer = event.recipient
+    context = conversations.find(db, account.id, peer.kind, peer.value) or conversations.begin(
+        db, account.id, peer_kind=peer.kind, peer=peer.value, now=now
+    )
+    if messages.id_of(db, account.id, event.provider_id) is not None:
+        return "known"
+    who = _whoever_has_the_phone(db, context)
+    if context.status != "open":
+        conversations.reopen(db, who, context.id, now=now)
+    _take_over(db, who, context, now=now)
+    said = _said(event)
+    message_id = messages.add_out(
+        db,
+        tenant_id=context.tenant_id,
+        conversation_id=context.id,
+        account_id=context.account_id,
+        author="staff",
+        user_id=who.user_id,
+        text=said.text,
+        content=said.to_json() if said != OutboundMessage(said.text) else None,
+        status="accepted",
+        now=now,
+    )
+    assert message_id is not None  # noqa: S101  without `dedupe` nothing keeps it
+    messages.attach_provider_id(db, message_id, event.provider_id, "sent")
+    staff.answered(db, who, context, message_id, now=now)
+    return "kept"
+
+
+def _said(event: Echo) -> OutboundMessage:
+    """The same as if it had gone out through us."""
+    files = [part for part in event.parts if isinstance(part, Media)]
+    return OutboundMessage(
+        event.text,
+        media=tuple(replace(file, caption="") for file in files),
+        location=next((part for part in event.parts if isinstance(part, Location)), None),
+        contact=next((part for part in event.parts if isinstance(part, Contact)), None),
+        reaction=next((part for part in event.parts if isinstance(part, Reaction)), None),
+        reply_to=event.reply_to or "",
+    )
+
+
+def _whoever_has_the_phone(db: Db, context: Context) -> Actor:
+    """The person who has the conversation already, else the owner of the business: the phone does not say who holds it."""
+    if context.owner == "staff":
+        return Actor(context.tenant_id, "staff", context.owner_user_id)
+    u = users.c
+    wanted = select(u.id).where(u.tenant_id == context.tenant_id, u.role == "owner", u.is_active.is_(True))
+    owner = db.execute(wanted.order_by(u.id).limit(1)).scalar_one_or_none()
+    return Actor(context.tenant_id, "staff", owner) if owner is not None else Actor(context.tenant_id, "system")
+
+
+def _take_over(db: Db, who: Actor, context: Context, *, now: datetime) -> None:
+    if context.owner == "staff":
+        return
+    if who.user_id is not None:
+        conversations.take_over(db, who, context.id, user_id=who.user_id, reason="wrote_from_phone", now=now)
+    else:
+        conversations.to_queue(db, who, context.id, reason="wrote_from_phone", now=now)
