@@ -144,7 +144,7 @@ def _network(
 
 def _turns_at_once(store: Store, settings: Settings) -> int:
     """Enough that commits are shared, or connections used; some of these are left to people."""
-    return 8 if store.dialect == "sqlite" else max(1, settings.database.pool_size * 3 // 4)
+    return 16 if store.dialect == "sqlite" else max(1, settings.database.pool_size * 3 // 4)
 
 
 async def _forget(bus: Bus, topic: str, forget: Callable[[], None]) -> None:
