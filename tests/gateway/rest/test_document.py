@@ -60,7 +60,7 @@ async def test_the_document_is_there_and_names_every_route(api: Client) -> None:
 
 # What the server answers beside the documents, and why nobody needs a permission for it.
 _DOORS = {
-    r"(/api/v1)?/webhooks/twilio/(messages|status)": "signed by the provider",
+    r"(/api/v1)?/webhooks/(twilio/(messages|status)|whatsapp)": "signed by the provider",
     r"/api/v1/webchat/messages": "of whoever holds the unguessable session",
     r"/socket\.io": "signs in by itself",
     r"/healthz|/readyz": "for whoever runs us; tells no more than whether we are well",
