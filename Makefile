@@ -22,7 +22,7 @@ run: $(VENV)/run.stamp ## Start everything on http://localhost:8000 with SQLite 
 	@$(BIN)/frontdesk run $(ARGS)
 
 test: $(VENV)/dev.stamp ## Run the tests on SQLite and on a real PostgreSQL and Valkey
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: $(VENV)/dev.stamp ## Lint, types, floors, spelling, settings, change notes
 	$(BIN)/ruff check

@@ -14,8 +14,8 @@ from tests.clock import FakeClock
 from tests.gateway import front
 from tests.servers import free_port
 
-_WAIT_S = 0.4
-_EACH = 40
+_WAIT_S = 1.0
+_EACH = 20
 _JSON = "Content-Type: application/json\r\n"
 
 # What is sent at once, and whether the rest drips (or nothing more comes).
@@ -76,7 +76,7 @@ async def test_who_sends_too_slowly_is_let_go_and_nobody_else_notices(
             await writer.drain()
             async with http.get(f"http://127.0.0.1:{port}/healthz"):
                 writer.transport.abort()
-        assert time.monotonic() - began_s < 10  # they would drip for ever
+        assert time.monotonic() - began_s < 40  # they would drip for ever
         assert healthy > 10
         async with await steady as answer:
             assert answer.status == 415
