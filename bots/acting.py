@@ -20,12 +20,20 @@ if TYPE_CHECKING:
     from bots.loaded import LoadedBot
 
 
+class Reminded(NamedTuple):
+    """A visit that we have reminded of: as it was then (`sequence`), and the minute of its start since 1970."""
+
+    visit_id: int
+    sequence: int
+    minute: int
+
+
 @dataclass(frozen=True, slots=True)
 class Acting:
     """One action at work: within the turn's transaction, for the run as it stands.
 
     `below` is the run that this one broke into. `heard` is what the customer said last, `story` what they had wanted
-    before this scenario, in words for a person.
+    before this scenario, in words for a person. `reminded` are the visits that a reminder was sent of, the latest last.
     """
 
     db: Db
@@ -38,6 +46,7 @@ class Acting:
     params: Mapping[str, Json]
     heard: str
     story: str
+    reminded: tuple[Reminded, ...] = ()
 
     @property
     def who(self) -> Actor:

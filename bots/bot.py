@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bots import choose, flow
+from bots import choose, flow, reminding
 from bots.choose import Aside, Begin, Said, Unsure
 from bots.flow import is_asking
 from bots.loaded import LoadedBot
@@ -19,6 +19,7 @@ from desk.errors import NotFound
 from desk.who import Actor
 from flows import events
 from flows.definition import Json
+from flows.events import Answer
 from flows.state import SlotValue
 from storage.base import Db
 
@@ -123,7 +124,8 @@ def _hear(turn: Turn, message: InboundMessage) -> None:
         return
     before = turn.place()
     if said.text or said.pressed:
-        _understand(turn, said)
+        _understand(turn, said, message.reply_to)
+        reminding.next_one(turn)
     else:
         turn.say("only_text")
         turn.ask_again()
@@ -131,16 +133,20 @@ def _hear(turn: Turn, message: InboundMessage) -> None:
         turn.memo_progress()
 
 
-def _understand(turn: Turn, said: Said) -> None:
+def _understand(turn: Turn, said: Said, quoted: str | None = None) -> None:
     top = turn.flow.top
     if top is not None and top.run.waiting != "input":
         _at_work(turn, said)
         return
     turn.flow.memo.kept = ()  # of work that was given up
+    if reminding.answer(turn, said, quoted):
+        return
     if top is None:
         _open(turn, said)
         return
     reading = choose.at_question(turn.bot, turn.ear, top, said, turn.now)
+    if isinstance(reading, Answer) and not said.pressed and reminding.which(turn, top, reading):
+        return
     if isinstance(reading, Begin):
         _digress(turn, reading)
     elif isinstance(reading, Aside):
@@ -157,6 +163,8 @@ def _understand(turn: Turn, said: Said) -> None:
 def _open(turn: Turn, said: Said) -> None:
     """What the words begin while nothing is open; the menu when they say nothing we know."""
     reading = choose.at_rest(turn.bot, turn.ear, said, turn.now, settled=turn.flow.memo.settled)
+    if not isinstance(reading, Begin) and reminding.late(turn, said):
+        return
     if isinstance(reading, Aside):
         turn.say(reading.phrase)
     elif isinstance(reading, Begin):
@@ -239,8 +247,10 @@ def _reminder(turn: Turn, data: Mapping[str, Json]) -> None:
         time=voice.time_of(visit.starts_at),
         staff=visit.staff_name,
     )
-    if _is_free(turn) and "reminder" in turn.bot.scenarios:
-        turn.replace("reminder", {"visit": SlotValue(visit.id, label)})
+    reminding.note(turn, visit)
+    asks = visit.status != "confirmed" and reminding.NAME in turn.bot.scenarios
+    if asks and (_is_free(turn) or reminding.is_open(turn, visit.id)):
+        turn.replace(reminding.NAME, reminding.slots(visit.id, visit.sequence, label))
         return
     turn.say("reminder", visit=label)
     turn.ask_again()

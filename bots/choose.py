@@ -5,7 +5,7 @@ which people mean them: exactly what is on offer, a person, what the scenario li
 the scenario wants to know, another matter, and only then what merely resembles something on offer.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -96,6 +96,18 @@ def opening(ear: Ear, scenario: LoadedScenario, text: str, now: datetime) -> dic
     """What the words that begin `scenario` already tell of what it wants to know."""
     heard = _Heard(ear, text, now)
     return heard.values_for(_wants(ear, scenario.compiled.scenario.slots, None), None, {})
+
+
+def option_of_letter(options: Iterable[Option], text: str) -> Option | None:
+    """The option whose letter the text is, and nothing else: "R" moves a visit, "R u open?" asks something."""
+    said = text.strip(" .!)(\"'").casefold()
+    return next((option for option in options if option.letter and option.letter.casefold() == said), None)
+
+
+def asked_slot(level: Level) -> Slot | None:
+    """What the open question wants to know; None when none is open."""
+    task = level.scenario.compiled.nodes[level.run.node].task
+    return level.scenario.compiled.scenario.slots[task.slot] if isinstance(task, Collect) else None
 
 
 # Buttons -------------------------------------------------------------------------------------------------------------
@@ -295,6 +307,8 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
 
 def _surely(ask: _Question, picked: Picked, text: str) -> events.Answer | None:
     """The place or the very name of something on offer. Beside times and days, "3pm" and "the 5th" are no places."""
+    if (lettered := option_of_letter(ask.run.offered, text)) is not None:
+        return _picked(ask, lettered.id)
     if picked.id is None or picked.how not in ("number", "exact"):
         return None
     is_bare = text.strip(" #.)(").isdigit()
@@ -373,7 +387,7 @@ def _other_matter(ask: _Question, heard: _Heard) -> Begin | None:
 
 
 def _nod(ask: _Question, heard: _Heard, picked: Picked) -> events.Answer | None:
-    """A yes, or "see you", where one of the choices means just that, or where there is only one."""
+    """A yes, "see you" or "thanks, I'll come", where one of the choices means just that, or where there is only one."""
     options = ask.run.offered
     if ask.slot.type != "choice" and len(options) != 1:
         return None
@@ -381,7 +395,8 @@ def _nod(ask: _Question, heard: _Heard, picked: Picked) -> events.Answer | None:
         yes = ask.ear.voice.phrase("yes").casefold()
         meant = options[:1] if len(options) == 1 else [each for each in options if yes in each.keywords]
         return _picked(ask, meant[0].id) if meant else None
-    return _picked(ask, picked.id) if picked.how == "part" and picked.id and "bye" in heard.acts else None
+    is_kind = bool(heard.acts & {"bye", "thanks"})
+    return _picked(ask, picked.id) if picked.how == "part" and picked.id and is_kind else None
 
 
 def _is_unknown_question(heard: _Heard) -> bool:

@@ -54,6 +54,18 @@ ACTIONS: Final[Mapping[str, Action]] = {
         visits.confirm_visit,
         Declared({"confirmed": Result(args=_VISIT), "changed": Result(clears=("visit",))}, needs=("visit",)),
     ),
+    "open_reminder": Action(
+        visits.open_reminder,
+        Declared(
+            {
+                "opened": Result(("visit", "service", "sequence"), args=_VISIT),
+                "moved": Result(("visit", "service", "sequence"), ("answer",), args=_VISIT),
+                "cancelled": Result(args=_VISIT),
+                "over": Result(args=_VISIT),
+            },
+            needs=("visit",),
+        ),
+    ),
     "list_visits": Action(visits.list_visits, Declared({"listed": Result(args=("visits",)), "none": Result()})),
     # The waiting list
     "join_waitlist": Action(
@@ -112,6 +124,7 @@ SOURCES: Final[Mapping[str, Source]] = {
         ),
     ),
     "my_visits": Source(visits.my_visits, Offers({"none": Result(), "only": Result(("visit",))})),
+    "reminded_visits": Source(visits.reminded_visits, Offers({"none": Result(), "only": Result(("visit",))})),
 }
 
 TYPES: Final = frozenset(

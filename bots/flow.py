@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from sqlalchemy import bindparam, func, insert, select
 
+from bots.acting import Reminded
 from bots.loaded import LoadedScenario
 from flows.definition import Json
 from flows.state import Run
@@ -47,7 +48,8 @@ class Memo:
     minute since when messages are counted, and how many there were. `story` says what the customer had wanted when a
     scenario was left. `asked` are the profile slots that we have asked for. `settled`: the last matter came to its own
     end, nothing was left hanging. `call` is the slow work whose outcome is waited for, `kept` what was said (and pressed)
-    meanwhile, `late` an outcome that came while a person talked.
+    meanwhile, `late` an outcome that came while a person talked. `reminded` are the visits that we have reminded of, the
+    latest last.
     """
 
     echo: tuple[int, int] = (0, 0)
@@ -58,6 +60,7 @@ class Memo:
     call: str = ""
     kept: tuple[tuple[str, str], ...] = ()
     late: Mapping[str, Json] | None = None
+    reminded: tuple[Reminded, ...] = ()
 
 
 @dataclass(slots=True)
@@ -92,6 +95,8 @@ class Flow:
             memo["kept"] = [list(said) for said in self.memo.kept]
         if self.memo.late is not None:
             memo["late"] = dict(self.memo.late)
+        if self.memo.reminded:
+            memo["reminded"] = [list(one) for one in self.memo.reminded]
         return {"stack": stack, "memo": memo}
 
 
@@ -118,6 +123,7 @@ def read(stored: Mapping[str, JsonValue] | None, version: Callable[[int], Loaded
                 memo.get("call", ""),
                 tuple((text, pressed) for text, pressed in memo.get("kept", ())),
                 memo.get("late"),
+                tuple(Reminded(*one) for one in memo.get("reminded", ())),
             ),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:

@@ -1,6 +1,6 @@
 """A bot as it is kept in memory: the business, its published scenarios, and everything prepared per language."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bots.ear import Ear
@@ -49,6 +49,16 @@ class LoadedScenario:
         said = words.get(lang) or words[self.compiled.scenario.languages[0]]
         wording = said.get(key)
         return "" if wording is None else fill(wording.pick(channel, short=short), args)
+
+    def names_letters(self, lang: str, key: str, channel: str, options: Sequence[Option], *, short: bool) -> bool:
+        """Whether the words of a question tell the letters of its choices by themselves: a text message that has words
+        of its own ("Reply C to confirm") needs no lines of choices.
+        """
+        words = self.compiled.scenario.words
+        wording = (words.get(lang) or words[self.compiled.scenario.languages[0]]).get(key)
+        if wording is None or channel != "sms" or not wording.sms or (short and wording.short):
+            return False
+        return bool(options) and all(option.letter for option in options)
 
 
 @dataclass(frozen=True, slots=True)

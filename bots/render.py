@@ -105,20 +105,30 @@ def _plain(text: str) -> str:
     return text.replace("\u202f", " ").replace("\xa0", " ")
 
 
-def choice_id(slot: str, option_id: str) -> str:
-    """The id of a button: it tells which question it answered, so that a press long after is still understood."""
-    return f"{slot}:{option_id}"
+def choice_id(slot: str, option_id: str, about: str = "") -> str:
+    """The id of a button: it tells which question it answered, so that a press long after is still understood, and
+    what that question was about, where the same one is asked about several things.
+    """
+    return f"{slot}:{option_id}#{about}" if about else f"{slot}:{option_id}"
 
 
 def read_choice_id(pressed: str) -> tuple[str, str]:
     """Slot and option of a button of ours; the slot is empty when it is none."""
     slot, colon, option_id = pressed.partition(":")
-    return (slot, option_id) if colon else ("", pressed)
+    return (slot, option_id.partition("#")[0]) if colon else ("", pressed)
 
 
-def choices(slot: str, options: Sequence[Option]) -> tuple[messages.Option, ...]:
-    """The options of a question as buttons, list rows or numbered lines, whatever the channel has."""
-    return tuple(messages.Option(choice_id(slot, option.id), option.label, option.detail) for option in options)
+def read_about(pressed: str) -> str:
+    """What the question of a button was about; empty when it does not say."""
+    return pressed.partition("#")[2]
+
+
+def choices(slot: str, options: Sequence[Option], about: str = "") -> tuple[messages.Option, ...]:
+    """The options of a question as buttons, list rows, lettered or numbered lines, whatever the channel has."""
+    return tuple(
+        messages.Option(choice_id(slot, option.id, about), option.label, option.detail, option.letter)
+        for option in options
+    )
 
 
 def message(

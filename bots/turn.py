@@ -37,6 +37,7 @@ class Turn:
     heard: str = ""
     excuse: str = ""  # said before a question that is asked again because the answer made no sense
     is_handed_over: bool = False
+    answered_reminder: bool = False
     learnt_language: str | None = None
     lang: str = ""
     begun: int = 0
@@ -218,6 +219,8 @@ class Turn:
     def _close(self, ended: str) -> None:
         level = self.flow.stack.pop()
         run = level.run
+        if ended == "completed" and "answer" in run.slots and "sequence" in run.slots:
+            self.answered_reminder = True
         if "hold" in run.slots:
             bookings.release(self.db, self.bot.actor, conversation_id=self.context.id, now=self.now)
         if ended in ("switched", "replaced", "failed"):
@@ -249,7 +252,9 @@ class Turn:
         if slot.type == "yes_no" and not ask.options and self.context.channel not in ("sms", "voice"):
             self.choices = self.bot.choices(self.lang).yes_no(slot.name)
         else:
-            self.choices = render.choices(slot.name, ask.options)
+            words = level.scenario
+            says_all = words.names_letters(level.run.lang, ask.key, self.context.channel, ask.options, short=ask.short)
+            self.choices = () if says_all else render.choices(slot.name, ask.options, _about(level.run))
 
     def _acting(self, level: Level, params: Mapping[str, Json]) -> Acting:
         below = self.flow.stack[-2].run if len(self.flow.stack) > 1 else None
@@ -263,6 +268,7 @@ class Turn:
             now=self.now,
             params=params,
             heard=self.heard,
+            reminded=self.flow.memo.reminded,
             story=(_story(below) if below is not None else "") or self.flow.memo.story,
         )
 
@@ -280,6 +286,12 @@ class Turn:
             "channel": self.context.channel,
             "asks_name": self.bot.asks_name and not knows_name and "name" not in self.flow.memo.asked,
         }
+
+
+def _about(run: Run) -> str:
+    """Which visit a question is about, and in which state of it, for the buttons of a reminder: `17.0`."""
+    visit, sequence = run.slots.get("visit"), run.slots.get("sequence")
+    return f"{visit.value}.{sequence.value}" if visit is not None and sequence is not None else ""
 
 
 def _story(run: Run | None) -> str:

@@ -52,6 +52,37 @@ def open_visit(acting: Acting) -> Outcome:
     return Outcome("opened", changes, args_of(acting, visit))
 
 
+def open_reminder(acting: Acting) -> Outcome:
+    """Whether a visit we have reminded of is still as it was then (`sequence`), has moved, is called off, or over.
+
+    A moved one has to be answered anew: what they said was said of another time.
+    """
+    visit = _theirs(acting)
+    if visit is None:
+        return Outcome("cancelled")
+    if visit.starts_at <= acting.now:
+        return Outcome("over", args=args_of(acting, visit))
+    if not visit.is_live:
+        return Outcome("cancelled", args=args_of(acting, visit))
+    changes: Changes = {
+        "visit": _slot_of(acting, visit),
+        "service": SlotValue(visit.service_id, visit.service_name),
+        "sequence": SlotValue(visit.sequence, ""),
+    }
+    if acting.number("sequence") not in (None, visit.sequence):
+        return Outcome("moved", {**changes, "answer": None}, args_of(acting, visit))
+    return Outcome("opened", changes, args_of(acting, visit))
+
+
+def reminded_visits(acting: Acting) -> Found | Outcome:
+    """The visits that an answer to a reminder may be about; the only one is taken at once (`only`)."""
+    reminded = {(one.visit_id, one.sequence) for one in acting.reminded}
+    found = [visit for visit in _upcoming(acting) if (visit.id, visit.sequence) in reminded]
+    if len(found) == 1:
+        return Outcome("only", {"visit": _slot_of(acting, found[0])})
+    return Found(tuple(_option(acting, visit) for visit in found[:_LIST]))
+
+
 def hold_slot(acting: Acting) -> Outcome:
     """The chosen time is kept for this conversation; the wish becomes what is held, so that a correction is seen."""
     slot = _chosen(acting)
@@ -162,6 +193,12 @@ def _upcoming(acting: Acting) -> list[Appointment]:
 
 
 def _mine(acting: Acting) -> Appointment | None:
+    visit = _theirs(acting)
+    return visit if visit is not None and visit.is_live and visit.starts_at > acting.now else None
+
+
+def _theirs(acting: Acting) -> Appointment | None:
+    """The visit of the slot, if it is this customer's, whatever became of it."""
     visit_id = acting.number("visit")
     if visit_id is None:
         return None
@@ -170,7 +207,7 @@ def _mine(acting: Acting) -> Appointment | None:
     except NotFound:
         return None
     is_theirs = visit.customer_id == acting.context.customer_id and visit.business_id == acting.business.id
-    return visit if is_theirs and visit.is_live and visit.starts_at > acting.now else None
+    return visit if is_theirs else None
 
 
 def _chosen(acting: Acting) -> Slot | None:

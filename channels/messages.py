@@ -273,11 +273,14 @@ def advance(current: Status | None, new: Status) -> Status:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """Something to choose from. `id` comes back in `Choice.id` where the channel has buttons."""
+    """Something to choose from. `id` comes back in `Choice.id` where the channel has buttons; where it has none the
+    customer answers by the `letter`, or by the number of the line.
+    """
 
     id: str
     title: str
     description: str = ""
+    letter: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,4 +133,5 @@ def _in_words(message: OutboundMessage, able: Capabilities, shape: Shape) -> str
 
 
 def _line(number: int, option: Option) -> str:
-    return f"{number}. {option.title} ({option.description})" if option.description else f"{number}. {option.title}"
+    line = f"{option.letter or number}. {option.title}"
+    return f"{line} ({option.description})" if option.description else line

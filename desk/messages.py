@@ -156,6 +156,13 @@ def id_of(db: Db, account_id: int, provider_id: str) -> int | None:
     return found
 
 
+def choice_ids(db: Db, account_id: int, provider_id: str) -> list[str]:
+    """The ids of the choices that came with a message of ours, which its provider knows by that id."""
+    content = _CONTENT_OF(db, {"account": account_id, "provider": provider_id}).scalar_one_or_none()
+    choices = content.get("choices") if isinstance(content, dict) else None
+    return [str(one["id"]) for one in choices if isinstance(one, dict)] if isinstance(choices, list) else []
+
+
 def without_provider_id(db: Db, account_id: int, uid: str) -> int | None:
     """Our id of an outgoing message whose provider id is not known yet, found by its own; None when it is known."""
     found: int | None = _NAMELESS(db, {"account_id": account_id, "uid": uid}).scalar_one_or_none()
@@ -370,6 +377,7 @@ _SET_STATUS = Prepared(
     .returning(_m.id, _m.tenant_id, _m.conversation_id)
 )
 _KNOWN = Prepared(select(_m.id).where(*_OURS))
+_CONTENT_OF = Prepared(select(_m.content).where(*_OURS))
 _LOCK = Prepared(
     select(
         func.pg_advisory_xact_lock(

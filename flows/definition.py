@@ -148,7 +148,8 @@ class Interrupt:
 class Wording:
     """How one thing is said in one language: for the eye, shorter when asked again, for the ear, for an SMS.
 
-    `keywords` are other words for the same thing, when it is the label of a choice.
+    When it is the label of a choice, `keywords` are other words for the same thing, and `letter` is what to answer by
+    where there are no buttons.
     """
 
     text: str
@@ -156,6 +157,7 @@ class Wording:
     voice: str = ""
     sms: str = ""
     keywords: tuple[str, ...] = ()
+    letter: str = ""
 
     def pick(self, channel: str, *, short: bool = False) -> str:
         """The words for `channel`; the short form when asked for and there is one."""

@@ -64,7 +64,7 @@ _STATE = {
 _STATE_KEYS = tuple(dict.fromkeys(key for keys in _STATE.values() for key in keys))
 _WAYS = ("goto", "call", "run")
 _INTERRUPT = ("intent", "keywords", "goto", "call", "with", "run", "outcomes", "then")
-_WORDING = ("text", "short", "voice", "sms", "keywords")
+_WORDING = ("text", "short", "voice", "sms", "keywords", "letter")
 _TURN = ("user", "clock", "state", "says", "slots")
 
 
@@ -264,7 +264,10 @@ class _Reader:
         if "text" not in parts:
             self.problem(item.at, "missing", "A wording needs a `text`.")
         text, short, voice, sms = (self.text(parts.get(key)) for key in _WORDING[:4])
-        return Wording(text, short, voice, sms, self.texts(parts.get("keywords")))
+        letter = self.text(parts.get("letter"))
+        if letter and not (len(letter) == 1 and letter.isalpha()):
+            self.problem(parts["letter"].at, "wrong_type", "A `letter` is one letter.")
+        return Wording(text, short, voice, sms, self.texts(parts.get("keywords")), letter)
 
     def test(self, item: Item) -> Test:
         parts = self.fields(item, ("name", "mock", "fills", "facts", "turns"), "a test")

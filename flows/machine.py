@@ -11,7 +11,20 @@ from transitions import Event, EventData, Machine, Transition
 from transitions import State as MachineState
 
 from flows import definition
-from flows.definition import LIMITS, SAME, Branch, Collect, Finish, Interrupt, Invoke, Limits, Scenario, State
+from flows.definition import (
+    LIMITS,
+    SAME,
+    Branch,
+    Choice,
+    Collect,
+    Finish,
+    Interrupt,
+    Invoke,
+    Limits,
+    Scenario,
+    State,
+    Wording,
+)
 from flows.state import Option, Run
 from flows.words import placeholders
 
@@ -166,9 +179,11 @@ def _options(scenario: Scenario, lang: str) -> dict[str, tuple[Option, ...]]:
     for slot in scenario.slots.values():
         if slot.choices:
             options[slot.name] = tuple(
-                Option(choice.id, words[choice.word].text, choice.id, keywords=words[choice.word].keywords)
-                if choice.word in words
-                else Option(choice.id, choice.id, choice.id)
+                _option(choice, words[choice.word]) if choice.word in words else Option(choice.id, choice.id, choice.id)
                 for choice in slot.choices
             )
     return options
+
+
+def _option(choice: Choice, word: Wording) -> Option:
+    return Option(choice.id, word.text, choice.id, keywords=word.keywords, letter=word.letter)

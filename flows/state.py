@@ -26,6 +26,7 @@ class Option(NamedTuple):
     value: Json
     detail: str = ""
     keywords: tuple[str, ...] = ()
+    letter: str = ""  # what to answer by where there are no buttons
 
     def chosen(self) -> SlotValue:
         """The slot value of picking this one."""
@@ -159,7 +160,9 @@ def _options_out(options: tuple[Option, ...]) -> list[Json]:
     rows: list[Json] = []
     for option in options:
         row: list[Json] = [option.id, option.label, option.value]
-        if option.keywords:
+        if option.letter:
+            row += [option.detail, list(option.keywords), option.letter]
+        elif option.keywords:
             row += [option.detail, list(option.keywords)]
         elif option.detail:
             row.append(option.detail)
@@ -168,4 +171,4 @@ def _options_out(options: tuple[Option, ...]) -> list[Json]:
 
 
 def _options_in(rows: list[list[Any]] | tuple[()]) -> tuple[Option, ...]:
-    return tuple(Option(*row[:4], *(tuple(words) for words in row[4:])) for row in rows)
+    return tuple(Option(*row[:4], *(tuple(words) for words in row[4:5]), *row[5:]) for row in rows)

@@ -1,7 +1,8 @@
 """Conversations as data: `conversations/*.yaml`, read and played.
 
 A turn is one mapping. What happens: `user` (a text), `press` (a button's title), `sends` (image, location, reaction),
-`wait` (`7m`, `20h`, `2d`) or `cue`; `as: b` lets another customer do it. What must come of it: `hears` (all of these
+`wait` (`7m`, `20h`, `2d`) or `cue`; `as: b` lets another customer do it,
+`quotes` says which words of ours are quoted. What must come of it: `hears` (all of these
 stand in what we say, in this order), `not` (none of these does), `place` (`book.confirm`, empty when nothing is open)
 and `owner`. After the last turn `visits` are those of the customer: `scheduled Haircut 2026-03-03 15:00 Anna`.
 """
@@ -14,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from channels.messages import Location, Media, Part, Reaction
+from channels.messages import Location, Media, Part, Reaction, Text
 from tests.bots.stage import Stage
 
 _THINGS: dict[str, Part] = {
@@ -23,7 +24,7 @@ _THINGS: dict[str, Part] = {
     "reaction": Reaction("some-message", "\U0001f44d"),
 }
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_KEYS = {"user", "press", "sends", "wait", "cue", "as", "hears", "not", "place", "owner"}
+_KEYS = {"user", "press", "sends", "wait", "cue", "as", "hears", "not", "place", "owner", "quotes"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def play(script: Script, stage: Stage) -> None:
 
 def _do(stage: Stage, turn: dict[str, Any]) -> str:
     if "user" in turn:
-        return stage.says(str(turn["user"]))
+        return stage.sends(Text(str(turn["user"])), quotes=turn.get("quotes", ""))
     if "press" in turn:
         return stage.presses(turn["press"])
     if "sends" in turn:

@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import count
 from typing import Final, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from bots import flow
 from bots.bot import Cue
@@ -76,10 +76,14 @@ class Stage:
         option = next(each for each in self.offered if each.title == title)
         return self.sends(Choice(option.id, option.title))
 
-    def sends(self, *parts: Part) -> str:
-        """The customer sends something; our answer."""
+    def sends(self, *parts: Part, quotes: str = "") -> str:
+        """The customer sends something, perhaps quoting the last message of ours with these words; our answer."""
         message = InboundMessage(
-            f"in-{next(_ids)}", Address(_KINDS[self.channel], self.peer), self._channel.account.sender, parts
+            f"in-{next(_ids)}",
+            Address(_KINDS[self.channel], self.peer),
+            self._channel.account.sender,
+            parts,
+            reply_to=self._name_of(quotes) if quotes else None,
         )
         return self._read(turn.take(self.db, self.bots, self._channel, message, now=self.now).replies)
 
@@ -167,6 +171,14 @@ class Stage:
                 self.offered = (*piece.choices, *self.offered)
                 lines += [f"[{option.title}]" for option in piece.choices]
         return "\n".join(filter(None, lines))
+
+    def _name_of(self, words: str) -> str:
+        """The provider's id of that message; a provider would have given it one."""
+        message_id = self.db.execute(
+            select(func.max(messages.c.id)).where(messages.c.direction == "out", messages.c.text.contains(words))
+        ).scalar_one()
+        self.db.execute(update(messages).where(messages.c.id == message_id).values(provider_id=f"out-{message_id}"))
+        return f"out-{message_id}"
 
     def _due_times(self) -> list[datetime]:
         context = self.context
