@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sqlalchemy import Row, Select, select
 
@@ -48,9 +48,33 @@ Served = Collection[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Widget:
+    """How a web chat looks on the business's pages, and on which. `allowed_origins`: `https://www.example.com`,
+    `https://*.example.com` for all below it, or `*`; our own pages always may.
+    """
+
+    title: str = ""
+    greeting: str = ""
+    color: str = "#0b5cad"
+    position: Literal["left", "right"] = "right"
+    theme: Literal["auto", "light", "dark"] = "auto"
+    allowed_origins: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, kept: object) -> "Widget":
+        """What a row keeps; null is the usual for all."""
+        given = dict(kept) if isinstance(kept, Mapping) else {}
+        return cls(**{**given, "allowed_origins": tuple(given.get("allowed_origins", ()))})
+
+    def to_json(self) -> dict[str, JsonValue]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """`status`: active; paused by somebody (what comes is kept for people, and nothing is said by itself); or waiting
     until we serve its kind. `keys` are masked: `••••1234`. Without `takes_replies` it is a name, to which nobody can write.
+    Only a web chat has a `widget`.
     """
 
     id: int
@@ -65,6 +89,7 @@ class Channel:
     provider_number: str | None
     sender_pool: str | None
     shorten_links: bool
+    widget: "Widget | None"
     takes_replies: bool
     keys: Mapping[str, JsonValue]
     is_active: bool
@@ -123,7 +148,7 @@ def get(db: Db, who: Actor, ref: Ref, line: Line, *, kind: str | None = None) ->
 
 def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: datetime) -> Channel:
     """`values`: kind, and as needed provider, address (a site makes up its own), display_name, business_id (the oldest),
-    bot_id (the business's), provider_account, provider_number, sender_pool, shorten_links, credentials, is_active.
+    bot_id (the business's), provider_account, provider_number, sender_pool, shorten_links, widget, credentials, is_active.
 
     One that was ours before is ours again with its conversations. What we do not serve yet waits.
 
@@ -153,6 +178,7 @@ def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: d
         "provider_number": number,
         "sender_pool": values.get("sender_pool"),
         "shorten_links": bool(values.get("shorten_links")),
+        "widget": _widget(kind, values.get("widget")),
         "credentials": _sealed(who, values.get("credentials"), line),
         "is_active": bool(values.get("is_active", True)) and is_served,
     }
@@ -189,6 +215,8 @@ def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], line: Line, 
     _check_links(
         row.channel, values.get("sender_pool", row.sender_pool), {"shorten_links": row.shorten_links, **values}
     )
+    if "widget" in values:
+        values["widget"] = _widget(row.channel, values["widget"])
     if values.get("bot_id") is not None:
         values["bot_id"] = bots.id_in(db, who, values["bot_id"], row.business_id)
     if "credentials" in values:
@@ -233,6 +261,12 @@ def _check_bot(kind: str, address: str, bot: object) -> None:
 def _check_links(kind: str, pool: str | None, values: Mapping[str, Any]) -> None:
     if values.get("shorten_links") and (kind != "sms" or not pool):
         raise Invalid("shorten_links", "Links are shortened in texts (SMS) that a sender pool sends.")
+
+
+def _widget(kind: str, given: Widget | None) -> dict[str, JsonValue] | None:
+    if given is not None and kind != "web":
+        raise Invalid("widget", "Only a web chat has a widget.")
+    return None if given is None else given.to_json()
 
 
 def _check_number(db: Db, provider: str, number: str | None) -> None:
@@ -334,6 +368,7 @@ def _one(row: Row[Any], line: Line) -> Channel:
         provider_number=row.provider_number,
         sender_pool=row.sender_pool,
         shorten_links=row.shorten_links,
+        widget=Widget.of(row.widget) if row.channel == "web" else None,
         takes_replies=takes_replies(row.channel, row.address),
         keys=_masked(row, line.sealer),
         is_active=row.is_active,

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from channels.base import AccountKeys
 from channels.messages import Address, AddressKind
-from desk.accounts import CREDENTIALS
+from desk.accounts import CREDENTIALS, Widget
 from gateway.settings import Settings
 from storage.base import Db
 from storage.models.accounts import accounts
@@ -42,6 +42,7 @@ class Account:
     keys: AccountKeys
     is_active: bool = True
     provider_number: str = ""
+    widget: Widget = Widget()  # noqa: RUF009  frozen
 
     def is_opened_by(self, claimed: str, secret: str) -> bool:
         """Whether a request that `secret` signed for the vendor's account `claimed` may speak to this account; without a
@@ -178,6 +179,7 @@ class Accounts:
                     ),
                     is_active=row.is_active,
                     provider_number=row.provider_number or "",
+                    widget=Widget.of(row.widget),
                 )
             )
         self._verify_tokens = verify_tokens

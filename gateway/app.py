@@ -28,6 +28,7 @@ from gateway.rest.surface import Surface
 from gateway.rest.v1 import aliases
 from gateway.rest.v1 import surface as v1
 from gateway.slow import Patience
+from gateway.webchat import door as webchat_door
 
 log = structlog.get_logger()
 
@@ -46,9 +47,10 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     spool = Spool(house.settings.data_dir / "spool")
     app[health.HOUSE] = house
     app[health.SPOOL] = spool
-    app[routes.RECEIVER] = Receiver(house, spool if server.spool else None)
+    app[routes.RECEIVER] = receiver = Receiver(house, spool if server.spool else None)
     routes.add_routes(app)
     webchat.add_routes(app)
+    webchat_door.mount(app, house, receiver, timings)
     app[errors.SURFACES] = surfaces = (v1.make(), dashboard.make())
     app.router.register_resource(Mount("/api", partial(_fill, house, surfaces), patience.heard))
     docs.add_routes(app)

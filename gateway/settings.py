@@ -190,6 +190,8 @@ class Limits(Section):
     v2_token: Rule = "1000/minute"
     dashboard: Rule = "100/minute; 1000/hour"
     sockets: Rule = "600/minute"
+    webchat_session: Rule = "40/minute"
+    webchat_address: Rule = "600/minute"
 
 
 class Mail(Section):

@@ -14,7 +14,7 @@ import orjson
 from channels.base import Request
 from channels.clean import clean
 from channels.errors import BadRequest
-from channels.messages import JSON, Address, Choice, InboundMessage, OutboundMessage, Part, Text
+from channels.messages import JSON, Address, Choice, InboundMessage, Media, OutboundMessage, Part, Text
 
 TEXT_MAX: Final = 4000
 # Whoever knows a session reads its conversation, so it has to be long enough to be random.
@@ -45,29 +45,61 @@ def decode(request: Request, kind: Literal["web", "sim"] = "web") -> InboundMess
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whose messages a page wants, and after which one; `after` is empty for all of them."""
+    """Whose messages a page wants, and after which one; `after` is empty for all of them. `is_whole`: the visitor's own
+    as well, and without `after` the last ones instead of the first.
+    """
 
     site: str
     session: str
     after: str
+    is_whole: bool = False
 
 
 def asked(request: Request) -> Asked:
-    """What the page asks for in its query: `site`, `session`, and maybe `after`, the id of the last message it has.
+    """What the page asks for in its query: `site`, `session`, and maybe `after`, the id of the last message it has, and
+    `whole=1`.
 
     Raises:
         BadRequest: naming the field that is missing or wrong.
     """
     data: dict[str, JSON] = dict(request.query)
-    after = _string(data, "after", 64)
-    if after and not _UID.fullmatch(after):
-        raise BadRequest("after", "not the id of a message")
-    return Asked(_string(data, "site", 64), _matching(data, "session", _SESSION), after)
+    after = message_id(data.get("after", ""), "after")
+    is_whole = _string(data, "whole", 1) == "1"
+    return Asked(_string(data, "site", 64), _matching(data, "session", _SESSION), after, is_whole)
+
+
+def message_id(given: JSON, field: str) -> str:
+    """The id of a message of ours, or empty.
+
+    Raises: BadRequest
+    """
+    uid = _string({field: given}, field, 64)
+    if uid and not _UID.fullmatch(uid):
+        raise BadRequest(field, "not the id of a message")
+    return uid
 
 
 def encode(messages: Iterable[OutboundMessage]) -> bytes:
     """What the page shows, oldest first; empty fields are left out."""
-    return orjson.dumps({"messages": [_shown(message) for message in messages]})
+    return orjson.dumps({"messages": [shown(message) for message in messages]})
+
+
+def shown(message: OutboundMessage) -> dict[str, JSON]:
+    """One message as the page shows it."""
+    fields: dict[str, JSON] = {
+        "id": message.reference,
+        "text": message.text,
+        "style": message.style if message.choices else "",
+        "choices": [_filled(id=o.id, title=o.title, description=o.description) for o in message.choices],
+        "media": [file(one) for one in message.media],
+        "link": _filled(title=message.link.title, url=message.link.url) if message.link else None,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def file(one: Media) -> JSON:
+    """A file as the page shows it."""
+    return _filled(kind=one.kind, url=one.url, name=one.name, content_type=one.content_type)
 
 
 def claimed_site(request: Request) -> str:
@@ -76,6 +108,24 @@ def claimed_site(request: Request) -> str:
         return _string(_object(request.body), "site", 64)
     except BadRequest:
         return ""
+
+
+def claimed_session(request: Request) -> str:
+    """The same for the session; empty also when it is none."""
+    try:
+        return _matching(_object(request.body), "session", _SESSION)
+    except BadRequest:
+        return ""
+
+
+def is_session(given: object) -> bool:
+    """Whether it can be the session of a visitor."""
+    return isinstance(given, str) and _SESSION.fullmatch(given) is not None
+
+
+def counted_as(provider_id: str) -> str:
+    """The id that the page itself gave to a message."""
+    return provider_id.partition(".")[2]
 
 
 def _part(data: dict[str, JSON]) -> Part:
@@ -122,18 +172,6 @@ def _clean(value: JSON) -> JSON:
     if isinstance(value, dict):
         return {name: clean(text) for name in ("id", "title") if isinstance(text := value.get(name), str)}
     return clean(value) if isinstance(value, str) else None
-
-
-def _shown(message: OutboundMessage) -> dict[str, JSON]:
-    fields: dict[str, JSON] = {
-        "id": message.reference,
-        "text": message.text,
-        "style": message.style if message.choices else "",
-        "choices": [_filled(id=o.id, title=o.title, description=o.description) for o in message.choices],
-        "media": [_filled(kind=m.kind, url=m.url, name=m.name, content_type=m.content_type) for m in message.media],
-        "link": _filled(title=message.link.title, url=message.link.url) if message.link else None,
-    }
-    return {name: value for name, value in fields.items() if value}
 
 
 def _filled(**fields: str) -> JSON:

@@ -1,62 +1,101 @@
 """Web chat over plain HTTP: a message in, replies out, and what was said since.
 
-The page makes up an unguessable session id and keeps it; whoever has it is that visitor.
+The page makes up an unguessable session id and keeps it; whoever has it is that visitor. Live it is over the sockets of
+`gateway.webchat`; this is what remains where those do not get through.
 """
 
+import orjson
 from aiohttp import web
 
 from channels.base import Request
 from channels.errors import BadRequest
-from channels.messages import OutboundMessage
 from channels.webchat import codec
-from desk import conversations, messages
-from desk.who import Actor
+from gateway.context import House
 from gateway.errors import problem
 from gateway.hooks.routes import RECEIVER, webhook
-from storage.base import Db
+from gateway.rest.call import caller_address
+from gateway.webchat import guard, origins, thread
 from storage.store import StoreUnavailable
-
-_UNSAID = ("refused", "scheduled", "canceled")
-_MOST = 100  # messages in one answer; the page asks again for more
 
 
 def add_routes(app: web.Application) -> None:
     for path in ("/api/v1/webchat/messages", "/api/v1/webchat/messages/"):
         app.router.add_post(path, say)
         app.router.add_get(path, since)
+        app.router.add_route("OPTIONS", path, preflight)
+
+
+async def preflight(request: web.Request) -> web.Response:
+    """A browser's question whether the page may; `site` in the query says for which chat."""
+    house = _house(request)
+    try:
+        account = await guard.account_of(house, request.query.get("site", ""))
+    except StoreUnavailable:
+        return _away(request)
+    if not origins.is_allowed(request, account, house.settings):
+        return guard.foreign(request)
+    return web.Response(status=204, headers=origins.headers(request))
 
 
 async def say(request: web.Request) -> web.Response:
     """`{site, session, id, text | choice}` in, `{messages: […]}` out."""
-    return await webhook(request, "webchat", "web")
+    house = _house(request)
+    try:
+        incoming = Request.read(request.method, request.raw_path, request.headers, await request.read())
+        account = await guard.account_of(house, codec.claimed_site(incoming))
+    except BadRequest as bad:
+        return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
+    except StoreUnavailable:
+        return _away(request)
+    if not origins.is_allowed(request, account, house.settings):
+        return guard.foreign(request)
+    session, address = codec.claimed_session(incoming), caller_address(request, house)
+    wait = await guard.wait_s(house, account, session, address, speaks=True)
+    answer = guard.too_much(request, wait) if wait else await webhook(request, "webchat", "web")
+    answer.headers.update(origins.headers(request))
+    return answer
 
 
 async def since(request: web.Request) -> web.Response:
-    """What was said to a visitor after the message `after` (all of it without), as `{messages: […]}`."""
+    """What was said to a visitor after the message `after` (all of it without), as `{messages: […]}`.
+
+    With `whole=1` also what the visitor said, with who each is from; without `after` the last of it, and `more` says that
+    there is more after these.
+    """
+    house = _house(request)
     try:
         asked = codec.asked(Request.read(request.method, request.raw_path, request.headers))
+        account = await guard.account_of(house, asked.site)
     except BadRequest as bad:
         return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
-    house = request.app[RECEIVER].house
-    try:
-        account = await house.accounts.by_address("webchat", "web", asked.site)
-        if account is None:
-            return problem(request, 404, "NOT_FOUND", "There is no such web chat.")
-        said = await house.store.read(_said, account.id, asked.session, asked.after)
     except StoreUnavailable:
-        return problem(request, 503, "UNAVAILABLE", "Nothing can be read just now; please try again.")
-    return web.Response(body=codec.encode(said), content_type="application/json", headers={"Cache-Control": "no-store"})
+        return _away(request)
+    if account is None:
+        return problem(request, 404, "NOT_FOUND", "There is no such web chat.")
+    if not origins.is_allowed(request, account, house.settings):
+        return guard.foreign(request)
+    if wait := await guard.wait_s(house, account, asked.session, caller_address(request, house), speaks=False):
+        answer = guard.too_much(request, wait)
+        answer.headers.update(origins.headers(request))
+        return answer
+    try:
+        body = await _read(house, account.id, asked)
+    except StoreUnavailable:
+        return _away(request)
+    headers = {"Cache-Control": "no-store", **origins.headers(request)}
+    return web.Response(body=body, content_type="application/json", headers=headers)
 
 
-def _said(db: Db, account_id: int, session: str, after: str) -> list[OutboundMessage]:
-    context = conversations.find(db, account_id, "web", session)
-    if context is None:
-        return []
-    who = Actor(context.tenant_id, "customer")
-    last = messages.id_of_uid(db, context.id, after) if after else 0
-    rows = messages.history(db, who, context.id, after=last or 0, limit=_MOST)
-    return [
-        OutboundMessage(row.text, reference=row.uid) if row.content is None else OutboundMessage.from_json(row.content)
-        for row in rows
-        if row.direction == "out" and not row.is_private and row.status not in _UNSAID
-    ]
+async def _read(house: House, account_id: int, asked: codec.Asked) -> bytes:
+    if not asked.is_whole:
+        return codec.encode(await house.store.read(thread.replies, account_id, asked.session, asked.after))
+    said, more = await house.store.read(thread.whole, account_id, asked.session, asked.after)
+    return orjson.dumps({"messages": said, "more": more})
+
+
+def _house(request: web.Request) -> House:
+    return request.app[RECEIVER].house
+
+
+def _away(request: web.Request) -> web.Response:
+    return problem(request, 503, "UNAVAILABLE", "Nothing can be read just now; please try again.")

@@ -86,6 +86,13 @@ class TypingNow(Answer):
     typing: bool
 
 
+class CustomerTyping(Answer):
+    """The customer, on a channel that tells: the web chat."""
+
+    room: str
+    typing: bool
+
+
 class PresenceNow(Answer):
     """A colleague came, went or stepped away."""
 

@@ -74,11 +74,16 @@ class Relay:
             self._outgoing.append((kind, *values))
             self._ready.set()
 
+    def tell(self, kind: str, *values: Any) -> None:
+        """Let every process know, this one included; `hear` has heard it here when this returns."""
+        self._deliver(kind, *values)
+        self.send(kind, *values)
+
     @contextlib.contextmanager
     def hear(self, kind: str, heard: Heard) -> Iterator[None]:
-        """While the block runs, `heard` is called with the values of each item of that kind from elsewhere. It must not
-        fail. The kind `joined` comes without values when this process hears the others (again), `missed` when something
-        may have been lost.
+        """While the block runs, `heard` is called with the values of each item of that kind from elsewhere, and from here
+        if it was told (`tell`). It must not fail. The kind `joined` comes without values when this process hears the
+        others (again), `missed` when something may have been lost.
         """
         self._heard.setdefault(kind, []).append(heard)
         try:

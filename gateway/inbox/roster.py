@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 
 from desk.inbox.people import Availability
 from gateway.inbox import rooms
-from gateway.inbox.events import Colleague, PresenceNow, Somebody, TypingNow, Viewers
+from gateway.inbox.events import Colleague, CustomerTyping, PresenceNow, Somebody, TypingNow, Viewers
 from gateway.inbox.presence import Typist, everybody, viewers
 from storage.base import Db
 from storage.models.inbox import team_members
@@ -111,6 +111,13 @@ class Roster:
         payload = TypingNow(room=rooms.told(uid), user=Somebody(id=who.uid, name=who.name), typing=is_typing)
         room = rooms.conversation(tenant_id, conversation_id)
         self._inbox.emit("typing", payload, room, skip=self._inbox.sids_of(who.user_id))
+
+    def say_customer_typing(self, conversation_id: int, *, is_typing: bool) -> None:
+        if conversation_id not in self._conversations:
+            return
+        tenant_id, uid = self._conversations[conversation_id]
+        payload = CustomerTyping(room=rooms.told(uid), typing=is_typing)
+        self._inbox.emit("customer_typing", payload, rooms.conversation(tenant_id, conversation_id))
 
     async def _say_presence(self, tenant_id: int) -> None:
         present = await self._people(self._inbox.house.rolls.on(everybody(tenant_id)))

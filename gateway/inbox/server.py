@@ -40,6 +40,7 @@ _K = TypeVar("_K")
 READS: Final = "conversations:read"
 _PER_CALLER: Final = 50  # connections of one person or program
 _EVENTS: Final = (20.0, 100.0)  # a second, at once
+_CUSTOMER: Final = Typist(0, "", "")  # the one customer that a conversation has
 _PATIENCE: Final = 200  # events over that limit, after which the connection ends
 
 
@@ -91,6 +92,7 @@ class Inbox:
         )
         self.connections: dict[str, Connection] = {}
         self.typing = Typing(timings.typing_s, self._typing_changed)
+        self.typing_customers = Typing(timings.typing_s, self._customer_typing_changed)
         self.roster = Roster(self)
         self._feed = Feed(self)
         self._of_tenant: dict[int, set[str]] = {}  # sids
@@ -127,7 +129,8 @@ class Inbox:
         enter(self.house.bus.hear(self._feed.hear))
         enter(self.house.relay.hear("news", self._feed.hear_far))
         enter(self.house.relay.hear("missed", self._feed.resync))
-        enter(self.house.relay.hear("typing", self._typing_far))
+        enter(self.house.relay.hear("typing", self._typing_said))
+        enter(self.house.relay.hear("visitor_typing", self._visitor_types))
         enter(self.house.rolls.watch(self.roster.look_at))
         for run in (self._feed.run, self.roster.run, self._sweep_often, self._note_often):
             task = asyncio.create_task(run(), name=f"inbox {run.__qualname__}")
@@ -139,6 +142,7 @@ class Inbox:
         await self._stack.aclose()
         self.roster.stop()
         self.typing.stop()
+        self.typing_customers.stop()
         for timer in self._leaving:
             timer.cancel()
 
@@ -311,12 +315,11 @@ class Inbox:
         who = connection.typist
         if who is None:
             return
-        self.typing.note(conversation_id, who, is_typing=is_typing)
-        self.house.relay.send(
+        self.house.relay.tell(
             "typing", connection.tenant_id, conversation_id, who.user_id, who.uid, who.name, is_typing
         )
 
-    def _typing_far(
+    def _typing_said(
         self, tenant_id: int, conversation_id: int, user_id: int, uid: str, name: str, is_typing: bool
     ) -> None:
         if self.watches(tenant_id):
@@ -324,6 +327,13 @@ class Inbox:
 
     def _typing_changed(self, conversation_id: int, who: Typist, is_typing: bool) -> None:
         self.roster.say_typing(conversation_id, who, is_typing=is_typing)
+
+    def _visitor_types(self, tenant_id: int, conversation_id: int, is_typing: bool) -> None:
+        if self.watches(tenant_id):
+            self.typing_customers.note(conversation_id, _CUSTOMER, is_typing=is_typing)
+
+    def _customer_typing_changed(self, conversation_id: int, _who: Typist, is_typing: bool) -> None:
+        self.roster.say_customer_typing(conversation_id, is_typing=is_typing)
 
     # Who is there, for whoever gives out what waits: in the database, since a turn may run in any process.
 

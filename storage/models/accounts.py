@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, false, text, true
 
-from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, uid_column
+from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, type_json, uid_column
 
 accounts = Table(
     "accounts",
@@ -20,6 +20,8 @@ accounts = Table(
     Column("provider_number", String(80)),  # Meta's phone_number_id
     Column("sender_pool", String(80)),  # Twilio's MessagingServiceSid
     Column("shorten_links", Boolean, nullable=False, server_default=false()),  # by the vendor, which counts the clicks
+    # Of a web chat: {"title", "greeting", "color", "position", "theme", "allowed_origins"}; null is the usual for all.
+    Column("widget", type_json),
     # Sealed JSON: {"auth_tokens": [newest, older …], "app_secret": …, "access_token": …, …}. Null: the keys of the settings.
     Column("credentials", Text),
     Column("is_active", Boolean, nullable=False, server_default=true()),

@@ -1,5 +1,6 @@
 """`/channels`: connected numbers and sites, whatever their kind."""
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -56,6 +57,51 @@ class Credentials(Body):
     )
 
 
+Origin = Annotated[
+    str,
+    Field(
+        max_length=200,
+        pattern=r"^(\*|https?://(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?)$",
+        description="`https://www.example.com`, without a path; `https://*.example.com` for every host below it; "
+        "`*` for pages anywhere.",
+    ),
+]
+
+
+class Widget(Body):
+    """How the chat looks on the business's pages (docs/web-chat.md). What is left out is as usual."""
+
+    title: Annotated[
+        OneLine, Field(max_length=60, description="Left empty: the channel's name, or the business's.")
+    ] = ""
+    greeting: Annotated[str, Field(max_length=500, description="Shown before anything was said.")] = ""
+    color: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#0b5cad"
+    position: Literal["left", "right"] = "right"
+    theme: Annotated[Literal["auto", "light", "dark"], Field(description="`auto`: as the visitor's system is.")] = (
+        "auto"
+    )
+    allowed_origins: Annotated[
+        list[Origin],
+        Field(default=[], max_length=50, description="Whose pages may show the chat; our own always may."),
+    ]
+
+    def kept(self) -> accounts.Widget:
+        return accounts.Widget(**{**self.values(), "allowed_origins": tuple(map(str.lower, self.allowed_origins))})
+
+
+class ShownWidget(Answer):
+    title: str
+    greeting: str
+    color: str
+    position: str
+    theme: str
+    allowed_origins: list[str]
+
+    @classmethod
+    def of(cls, one: accounts.Widget) -> "ShownWidget":
+        return cls.model_validate(asdict(one))
+
+
 class Channel(Answer):
     """`keys` says which credentials are set, and how each ends."""
 
@@ -70,6 +116,7 @@ class Channel(Answer):
     phone_number_id: str | None
     sender_pool: str | None
     shorten_links: bool
+    widget: Annotated[ShownWidget | None, Field(description="Of a web chat only.")]
     takes_replies: Annotated[bool, Field(description="False for a sender's name, to which nobody can write.")]
     keys: dict[str, str | list[str]]
     is_active: bool
@@ -83,6 +130,7 @@ class Channel(Answer):
             kind=one.kind,
             address=one.address,
             shorten_links=one.shorten_links,
+            widget=None if one.widget is None else ShownWidget.of(one.widget),
             takes_replies=one.takes_replies,
         )
 
@@ -101,6 +149,9 @@ class Fields(Body):
 ShortenLinks = Annotated[
     bool, Field(description="Twilio shortens links in texts; for a sender pool whose domain is set up there.")
 ]
+
+
+OwnWidget = Annotated[Widget | None, Field(description="Of a web chat only; null: as usual.")]
 
 
 class NewChannel(Fields):
@@ -122,6 +173,7 @@ class NewChannel(Fields):
     provider: Annotated[Provider | None, Field(description="Left out: the usual one of the kind.")] = None
     address: Address | None = None
     shorten_links: ShortenLinks = False
+    widget: OwnWidget = None
 
 
 class ChannelChange(Fields):
@@ -133,6 +185,7 @@ class ChannelChange(Fields):
     provider: Provider | None = None
     address: Address | None = None
     shorten_links: ShortenLinks = False
+    widget: OwnWidget = None
 
 
 class Filter(SkipQuery):
@@ -200,6 +253,8 @@ def line(call: Call) -> Line:
 def columns(values: dict[str, Any]) -> dict[str, Any]:
     """What was sent as columns are called, with the credentials as a plain mapping."""
     values = {"provider_number" if name == "phone_number_id" else name: value for name, value in values.items()}
+    if values.get("widget") is not None:
+        values["widget"] = values["widget"].kept()
     credentials = values.get("credentials")
     return values if credentials is None else {**values, "credentials": credentials.model_dump(exclude_none=True)}
 

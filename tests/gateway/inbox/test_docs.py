@@ -17,6 +17,7 @@ HEARD: dict[str, tuple[type[BaseModel], ...]] = {
     "conversation_updated": (),
     "conversation_assigned": (events.ConversationAssigned,),
     "typing": (events.TypingNow,),
+    "customer_typing": (events.CustomerTyping,),
     "presence": (events.PresenceNow, events.Viewers),
     "notification": (events.Notification,),
     "signed_out": (events.SignedOut,),

@@ -1,0 +1,115 @@
+"""A conversation as its visitor sees it: what both sides said, with who it was, and nothing that is private."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, select
+
+from channels.messages import JSON, Media, OutboundMessage, parts_from_json
+from channels.webchat import codec
+from desk import messages
+from desk.events import rfc3339
+from desk.messages import Message
+from desk.who import Actor
+from storage.base import Db
+from storage.models.conversations import conversations
+from storage.models.tenants import users
+from storage.prepared import Prepared
+
+MOST = 100  # messages in one answer; the page asks again for more
+
+_UNSAID = ("refused", "scheduled", "canceled")
+Shown = dict[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which conversation it is."""
+
+    id: int
+    tenant_id: int
+
+
+def find(db: Db, account_id: int, session: str) -> Place | None:
+    """The visitor's conversation; None while nothing was said in it."""
+    row = _PLACE(db, {"account_id": account_id, "peer": session}).one_or_none()
+    return None if row is None else Place(*row)
+
+
+def replies(db: Db, account_id: int, session: str, after: str) -> list[OutboundMessage]:
+    """What was said to a visitor after the message `after`, or all of it; at most `MOST`."""
+    place = find(db, account_id, session)
+    return [] if place is None else [outbound(row) for row in _rows(db, place, after) if row.direction == "out"]
+
+
+def whole(db: Db, account_id: int, session: str, after: str) -> tuple[list[Shown], bool]:
+    """What both sides said after the message `after`, else the last of it; and whether there may be more."""
+    place = find(db, account_id, session)
+    if place is None:
+        return [], False
+    known = messages.id_of_uid(db, place.id, after) if after else None
+    who = Actor(place.tenant_id, "customer")
+    rows = messages.history(db, who, place.id, after=known, limit=MOST)
+    return shown(db, place.tenant_id, filter(is_said, rows)), known is not None and len(rows) == MOST
+
+
+def news(db: Db, place: Place, message_ids: Collection[int]) -> list[Shown]:
+    """Those of these messages that the visitor may see, in order."""
+    if not message_ids:
+        return []
+    rows = messages.history(db, Actor(place.tenant_id, "customer"), place.id, after=min(message_ids) - 1, limit=MOST)
+    return shown(db, place.tenant_id, (row for row in rows if row.id in message_ids and is_said(row)))
+
+
+def is_said(row: Message) -> bool:
+    return not row.is_private and row.status not in _UNSAID
+
+
+def outbound(row: Message) -> OutboundMessage:
+    if row.content is None:
+        return OutboundMessage(row.text, reference=row.uid)
+    return OutboundMessage.from_json(row.content)
+
+
+def shown(db: Db, tenant_id: int, rows: Iterable[Message]) -> list[Shown]:
+    """Each as the page shows it, with `from` (visitor, bot, staff or system), the `name` of a person, and `at`."""
+    names: dict[int, str] = {}
+    found: list[Shown] = []
+    for row in rows:
+        if row.direction == "in":
+            more = _own(row)
+        else:
+            more = {**codec.shown(outbound(row)), "id": row.uid, "from": row.author}
+            if row.user_id is not None:
+                if row.user_id not in names:
+                    names[row.user_id] = _NAME(db, {"user_id": row.user_id, "tenant_id": tenant_id}).scalar_one()
+                more["name"] = names[row.user_id]
+        found.append({**more, "at": rfc3339(row.created_at)})
+    return found
+
+
+def _own(row: Message) -> Shown:
+    said: Shown = {"id": row.uid, "from": "visitor", "text": row.text}
+    if row.provider_id is not None:
+        said["client_id"] = codec.counted_as(row.provider_id)
+    if isinstance(row.content, list):
+        files = [codec.file(one) for one in parts_from_json(row.content) if isinstance(one, Media)]
+        said |= {"media": files} if files else {}
+    return said
+
+
+def _rows(db: Db, place: Place, after: str) -> list[Message]:
+    known = messages.id_of_uid(db, place.id, after) if after else 0
+    found = messages.history(db, Actor(place.tenant_id, "customer"), place.id, after=known or 0, limit=MOST)
+    return [row for row in found if is_said(row)]
+
+
+_c = conversations.c
+_PLACE = Prepared(
+    select(_c.id, _c.tenant_id).where(
+        _c.account_id == bindparam("account_id"), _c.peer_kind == "web", _c.peer == bindparam("peer")
+    )
+)
+_NAME = Prepared(
+    select(users.c.full_name).where(users.c.id == bindparam("user_id"), users.c.tenant_id == bindparam("tenant_id"))
+)

@@ -1,0 +1,598 @@
+/* Frontdesk's web chat. Served as it is written: no framework, no build (docs/web-chat.md, docs/decisions). */
+(() => {
+"use strict";
+const script = document.currentScript;
+const site = script?.dataset.channel;
+if (!site || window.frontdeskChat) return;
+const api = new URL("api/v1/webchat/", script.src);
+
+// -- Words -------------------------------------------------------------------------------------------------------------
+
+const WORDS = {
+  en: {open: "Open chat", close: "Close chat", fresh: "new messages", log: "Messages", write: "Write a message", send: "Send",
+    connecting: "Connecting…", offline: "No connection. What you write is sent when it is back.",
+    sending: "Sending…", lost: "Not sent", types: "is typing", we: "We", you: "You", slow: "One moment please…", picture: "Picture"},
+  de: {open: "Chat öffnen", close: "Chat schließen", fresh: "neue Nachrichten", log: "Nachrichten", write: "Nachricht schreiben", send: "Senden",
+    connecting: "Verbinde…", offline: "Keine Verbindung. Was Sie schreiben, wird danach gesendet.",
+    sending: "Wird gesendet…", lost: "Nicht gesendet", types: "schreibt", we: "Wir", you: "Sie", slow: "Einen Moment bitte…", picture: "Bild"},
+  es: {open: "Abrir chat", close: "Cerrar chat", fresh: "mensajes nuevos", log: "Mensajes", write: "Escribe un mensaje", send: "Enviar",
+    connecting: "Conectando…", offline: "Sin conexión. Lo que escribas se enviará cuando vuelva.",
+    sending: "Enviando…", lost: "No enviado", types: "está escribiendo", we: "Nosotros", you: "Tú", slow: "Un momento…", picture: "Imagen"},
+  fr: {open: "Ouvrir le chat", close: "Fermer le chat", fresh: "nouveaux messages", log: "Messages", write: "Écrire un message", send: "Envoyer",
+    connecting: "Connexion…", offline: "Pas de connexion. Vos messages partiront dès son retour.",
+    sending: "Envoi…", lost: "Non envoyé", types: "écrit", we: "Nous", you: "Vous", slow: "Un instant…", picture: "Image"},
+  pt: {open: "Abrir chat", close: "Fechar chat", fresh: "mensagens novas", log: "Mensagens", write: "Escreva uma mensagem", send: "Enviar",
+    connecting: "Conectando…", offline: "Sem conexão. O que você escrever será enviado depois.",
+    sending: "Enviando…", lost: "Não enviado", types: "está digitando", we: "Nós", you: "Você", slow: "Um momento…", picture: "Imagem"},
+};
+const language = [script.dataset.lang, document.documentElement.lang, navigator.language, "en"]
+  .map((one) => (one || "").slice(0, 2).toLowerCase()).find((one) => WORDS[one]);
+const words = WORDS[language];
+
+// -- What stays over a reload. Whoever has the session reads its conversation, so it is random and never leaves this origin.
+
+const KEY = `frontdesk:${site}`;
+let memory = {};
+function kept() {
+  try { memory = JSON.parse(localStorage.getItem(KEY)) || {}; } catch { /* private windows may have no storage */ }
+  return {queue: [], seen: "", ...memory};
+}
+function keep(change) {
+  memory = {...kept(), ...change};
+  try { localStorage.setItem(KEY, JSON.stringify(memory)); } catch { /* then it stays as long as the page */ }
+}
+function random() {
+  const bytes = crypto.getRandomValues(new Uint8Array(24));
+  return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_");
+}
+function session() {
+  if (!kept().session) keep({session: random()});
+  return kept().session;
+}
+
+// -- The line to the server: Socket.IO over a WebSocket, and plain HTTP where that does not get through -----------------
+
+// Engine.IO 4 and Socket.IO 5 as far as one namespace needs them (socket.io/docs/v4/engine-io-protocol, …/socket-io-protocol):
+// "0" open, "2" ping, "3" pong, "4" message; in a message "0" connect, "1" disconnect, "2" event, "3" acknowledgement, "4" refused.
+const line = {
+  socket: null, isUp: false, isStarted: false, tries: 0, failures: 0, acks: new Map(), count: 0, timer: 0, watch: 0, cursor: "",
+
+  start() {
+    if (this.isStarted) return;
+    this.isStarted = true;
+    this.connect();
+  },
+
+  connect() {
+    clearTimeout(this.timer);
+    if (this.socket) return;
+    const url = new URL("socket.io/", api);
+    url.protocol = url.protocol.replace("http", "ws");
+    url.search = new URLSearchParams({EIO: 4, transport: "websocket", site});
+    let socket;
+    try { socket = new WebSocket(url); } catch { this.lost(null); return; }
+    this.socket = socket;
+    this.alive(10);
+    socket.onmessage = ({data}) => { if (socket === this.socket && typeof data === "string") this.take(data); };
+    socket.onclose = () => this.lost(socket);
+  },
+
+  take(data) {
+    const kind = data[0] === "4" ? data.slice(0, 2) : data[0];
+    const rest = data.slice(kind.length);
+    if (kind === "0") {
+      const {pingInterval, pingTimeout} = JSON.parse(rest);
+      this.patience = (pingInterval + pingTimeout) / 1000;
+      this.socket.send(`40${JSON.stringify({session: session()})}`);
+    } else if (kind === "2") {
+      this.socket.send("3");
+    } else if (kind === "40") {
+      this.isUp = true;
+      this.tries = this.failures = 0;
+      view.state();
+      this.sync();
+    } else if (kind === "42") {
+      hear(...JSON.parse(rest));
+    } else if (kind === "43") {
+      const [, id, args] = rest.match(/^(\d+)(.*)$/s);
+      this.acks.get(+id)?.(JSON.parse(args)[0]);
+    } else if (kind === "1" || kind === "41" || kind === "44") {
+      this.drop();
+    }
+    this.alive(this.patience || 45);
+  },
+
+  /** Nothing heard for so long: the network is gone, whatever the socket believes. */
+  alive(seconds) {
+    clearTimeout(this.watch);
+    this.watch = setTimeout(() => this.drop(), seconds * 1000);
+  },
+
+  drop() {
+    const socket = this.socket;
+    socket?.close();
+    this.lost(socket);
+  },
+
+  lost(socket) {
+    if (socket !== this.socket) return;
+    clearTimeout(this.watch);
+    this.failures += this.isUp ? 0 : 1;
+    this.socket = null;
+    this.isUp = false;
+    for (const answer of this.acks.values()) answer(null);
+    view.typing("", false);
+    view.state();
+    const wait = Math.min(30, 2 ** this.tries++) * (0.5 + Math.random() / 2);
+    this.timer = setTimeout(() => this.connect(), wait * 1000);
+    if (this.failures > 1) poll();
+  },
+
+  /** The acknowledgement; null when none came. */
+  emit(event, data) {
+    if (!this.isUp) return Promise.resolve(null);
+    const id = this.count++;
+    return new Promise((resolve) => {
+      const late = setTimeout(() => answer(null), 15000);
+      const answer = (value) => { clearTimeout(late); this.acks.delete(id); resolve(value); };
+      this.acks.set(id, answer);
+      try { this.socket.send(`42${id}${JSON.stringify([event, data])}`); } catch { answer(null); }
+    });
+  },
+
+  /** What came in the meantime, until there is no more. True when the server answered. */
+  async sync() {
+    let answer;
+    do {
+      answer = this.isUp ? await this.emit("history", {after: this.cursor}) : await get({after: this.cursor});
+      if (!answer?.ok) return false;
+      answer.messages.forEach(show);
+      this.cursor = answer.messages.at(-1)?.id || this.cursor;
+      for (const name of answer.typing || []) view.typing(name, true);
+    } while (answer.more);
+    view.loaded();
+    flush();
+    return true;
+  },
+};
+
+async function ask(url, options) {
+  const stop = new AbortController();
+  const late = setTimeout(() => stop.abort(), 15000);
+  try {
+    const answer = await fetch(url, {...options, signal: stop.signal, credentials: "omit"});
+    const body = await answer.json().catch(() => ({}));
+    return {...body, ok: answer.ok, status: answer.status, wait: +answer.headers.get("Retry-After")};
+  } catch {
+    return null;
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+const get = (more) => ask(`${api}messages?${new URLSearchParams({site, session: session(), whole: 1, ...more})}`);
+const post = (item) => ask(`${api}messages?${new URLSearchParams({site})}`, {
+  method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({site, session: session(), ...item}),
+});
+
+// Where no WebSocket gets through (some proxies), news are asked for, quickly while somebody looks.
+let polling = false;
+let isReached = false;
+async function poll() {
+  if (polling) return;
+  polling = true;
+  while (!line.isUp) {
+    isReached = await line.sync();
+    view.state();
+    await new Promise((resolve) => setTimeout(resolve, view.isOpen && !document.hidden ? 3000 : 15000));
+  }
+  polling = isReached = false;
+}
+
+const isConnected = () => line.isUp || isReached;
+for (const event of ["online", "visibilitychange", "focus"]) {
+  (event === "visibilitychange" ? document : window).addEventListener(event, () => {
+    if (line.isStarted && !line.socket && !document.hidden) { line.tries = 0; line.connect(); }
+  });
+}
+window.addEventListener("offline", () => line.drop());
+
+// -- What is said ------------------------------------------------------------------------------------------------------
+
+const known = new Map(); // by id, and one's own also by the id this page gave them: {message, node}
+
+/** Kept until the server has it: a reload or a lost line loses nothing, and its id makes a second delivery harmless. */
+function say(content) {
+  const item = {id: random(), ...content};
+  keep({queue: [...kept().queue, item]});
+  view.add({client_id: item.id, from: "visitor", text: item.text ?? item.choice.title, state: "sending"});
+  line.start();
+  flush();
+}
+
+let flushing = false;
+async function flush() {
+  if (flushing) return;
+  flushing = true;
+  let item;
+  while ((item = kept().queue[0]) && isConnected()) {
+    const slow = setTimeout(() => view.typing("", true), 400);
+    const answer = line.isUp ? await line.emit("send", item) : await post(item);
+    clearTimeout(slow);
+    view.typing("", false);
+    if (answer?.ok) {
+      unqueue(item.id);
+      view.mark(item.id, "");
+      answer.messages.forEach(show);
+      continue;
+    }
+    const refused = answer?.error;
+    const wait = refused?.retry_after_s || (answer?.status === 429 && answer.wait);
+    if (wait) {
+      view.note(words.slow);
+      await new Promise((resolve) => setTimeout(resolve, wait * 1000));
+      view.state();
+    } else if (refused?.code === "invalid" || (answer?.status >= 400 && answer.status < 500)) {
+      unqueue(item.id);
+      view.mark(item.id, "lost");
+    } else {
+      setTimeout(flush, 5000); // the server is there and cannot: try again
+      break;
+    }
+  }
+  flushing = false;
+}
+
+const unqueue = (id) => keep({queue: kept().queue.filter((one) => one.id !== id)});
+
+function hear(event, data) {
+  if (event === "message") show(data);
+  if (event === "typing") view.typing(data.name, data.typing);
+  if (event === "resync") line.sync();
+}
+
+function show(message) {
+  if (message.from && message.from !== "visitor") view.typing(message.name || "", false);
+  if (message.client_id) unqueue(message.client_id);
+  const mine = message.client_id && known.get(message.client_id);
+  if (mine && !known.has(message.id)) {
+    known.set(message.id, mine);
+    mine.message.id = message.id;
+    view.mark(message.client_id, "");
+  }
+  if (!known.has(message.id)) view.add(message);
+}
+
+// -- What is seen ------------------------------------------------------------------------------------------------------
+
+const STYLE = `
+:host{all:initial;--c:var(--frontdesk-color,#0b5cad);--on:var(--frontdesk-on-color,#fff);--r:var(--frontdesk-radius,14px);
+--bg:light-dark(#fff,#181d25);--ink:light-dark(#1a212b,#e8ecf2);--soft:light-dark(#eef1f5,#262e3a);--line:light-dark(#7d8794,#69778a);--faint:light-dark(#5a6472,#a3afbf);
+font:var(--frontdesk-font,15px/1.45 system-ui,sans-serif);color:var(--ink)}
+*{box-sizing:border-box;font:inherit}
+[hidden]{display:none!important}
+button{cursor:pointer;color:inherit}
+:focus-visible{outline:3px solid light-dark(#0b5cad,#8cc0f5);outline-offset:2px}
+.sr{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+.launch,.panel{position:fixed;z-index:var(--frontdesk-z,2147483000);inset-block-end:calc(20px + env(safe-area-inset-bottom))}
+.right{right:20px}.left{left:20px}
+.launch{width:58px;height:58px;border:1px solid transparent;border-radius:50%;background:var(--c);color:var(--on);box-shadow:0 4px 16px #0005;display:grid;place-items:center}
+.launch svg,.icon svg{width:26px;height:26px;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}
+.badge{position:absolute;top:-4px;inset-inline-end:-4px;min-width:22px;padding:0 6px;border-radius:11px;background:#b3122b;color:#fff;font-size:13px;font-weight:600;line-height:22px;text-align:center}
+.panel{width:min(380px,100vw - 40px);height:min(620px,100dvh - 40px);display:flex;flex-direction:column;overflow:hidden;border-radius:var(--r);background:var(--bg);border:1px solid light-dark(#d3d9e1,#3a4555);box-shadow:0 10px 40px #0006;animation:in .18s ease-out}
+@keyframes in{from{opacity:0;transform:translateY(12px)}}
+header{display:flex;align-items:center;gap:8px;padding:10px 8px 10px 16px;background:var(--c);color:var(--on)}
+h2{flex:1;margin:0;font-size:17px;font-weight:600;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.icon{width:40px;height:40px;padding:0;border:0;border-radius:10px;background:none;display:grid;place-items:center;flex:none}
+header :focus-visible{outline-color:currentColor;outline-offset:-3px}
+.log{flex:1;overflow-y:auto;overscroll-behavior:contain;padding:16px;display:flex;flex-direction:column;gap:8px}
+.log>:first-child{margin-top:auto}
+.m{max-width:86%;align-self:flex-start}
+.m.visitor{align-self:flex-end}
+.b{padding:8px 12px;border-radius:var(--r);background:var(--soft);white-space:pre-wrap;overflow-wrap:anywhere;border-end-start-radius:4px}
+.visitor .b{background:var(--c);color:var(--on);border-end-start-radius:var(--r);border-end-end-radius:4px}
+.b a{color:inherit}
+.who,.how{font-size:13px;color:var(--faint);margin:0 4px 2px}
+.how{text-align:end;margin:2px 4px 0}.how button{border:0;background:none;text-decoration:underline;padding:0 4px}
+.lost .how{color:light-dark(#a3142b,#ff9aa8)}
+.choices{display:flex;flex-wrap:wrap;gap:6px;margin-top:6px}
+.list{flex-direction:column}
+.choices button,.more{padding:8px 12px;min-height:40px;border:1px solid var(--line);border-radius:var(--r);background:var(--bg);text-align:start;color:inherit;text-decoration:none;display:inline-block}
+.choices button:hover,.more:hover{background:var(--soft)}
+.choices small{display:block;font-size:13px;color:var(--faint)}
+.m img{display:block;max-width:100%;max-height:240px;border-radius:var(--r);margin-top:4px}
+.typing{padding:0 20px 8px;font-size:13px;color:var(--faint);display:flex;gap:4px;align-items:center}
+.typing i{width:7px;height:7px;border-radius:50%;background:var(--line);animation:dot 1s infinite alternate}
+.typing i:nth-child(2){animation-delay:.2s}.typing i:nth-child(3){animation-delay:.4s}.typing span{margin-inline-start:4px}
+@keyframes dot{from{opacity:.3}}
+.state{padding:6px 16px;font-size:13px;background:light-dark(#fff3d6,#4a3a12);color:light-dark(#5c4300,#ffe6ad)}
+.state:empty{display:none}
+form{display:flex;align-items:flex-end;gap:4px;padding:8px;border-top:1px solid light-dark(#d3d9e1,#3a4555)}
+textarea{flex:1;resize:none;max-height:120px;padding:9px 12px;border:1px solid var(--line);border-radius:var(--r);background:var(--bg);color:inherit;font-size:16px}
+::placeholder{color:var(--faint);opacity:1}
+@media(max-width:480px){.panel{inset:0;width:100%;height:100dvh;border:0;border-radius:0}}
+@media(prefers-reduced-motion:reduce){*{animation:none!important}}
+@media(forced-colors:active){.launch,.b{border:1px solid}}
+@media print{:host{display:none}}`;
+
+const ICONS = {
+  chat: "M21 12a8 8 0 0 1-8 8H4l1.5-3A8 8 0 1 1 21 12Z",
+  close: "M6 6l12 12M18 6L6 18",
+  send: "M4 12l16-8-6 16-3-7-7-1Z",
+};
+
+/** An element with attributes, listeners ("onclick") and children; texts become text and never markup. */
+function h(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  node.append(...children.filter((one) => one != null && one !== ""));
+  return node;
+}
+
+function icon(name) {
+  const SVG = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(document.createElementNS(SVG, "path"));
+  svg.firstChild.setAttribute("d", ICONS[name]);
+  return svg;
+}
+
+/** A link that leads to a page; anything else (javascript:, data:) is none. */
+function link(href, ...inside) {
+  let url;
+  try { url = new URL(href, api); } catch { return null; }
+  return /^https?:$/.test(url.protocol) ? h("a", {href: url, target: "_blank", rel: "noopener noreferrer nofollow"}, ...inside) : null;
+}
+
+/** A text with its addresses as links. */
+function linked(text) {
+  return text.split(/(https?:\/\/[^\s<>"]*[^\s<>".,;:!?)\]}'’”])/).map((part, place) => (place % 2 && link(part, part)) || part);
+}
+
+const view = {
+  isOpen: false, unread: 0, people: new Map(),
+
+  build(config) {
+    const look = (name) => h("button", {class: "icon", type: "button", "aria-label": words[name]}, icon(name));
+    this.close = look("close");
+    this.send = look("send");
+    this.send.type = "submit";
+    this.badge = h("span", {class: "badge", "aria-hidden": "true", hidden: true});
+    this.launch = h("button", {class: `launch ${config.position}`, type: "button", "aria-expanded": "false", "aria-haspopup": "dialog",
+      "aria-label": words.open}, icon("chat"), this.badge);
+    this.log = h("div", {class: "log", role: "log", "aria-live": "polite", "aria-label": words.log, tabindex: "0"});
+    this.dots = h("div", {class: "typing", hidden: true}, h("i"), h("i"), h("i"), h("span"));
+    this.bar = h("div", {class: "state", role: "status"});
+    this.input = h("textarea", {rows: 1, maxlength: 4000, "aria-label": words.write, placeholder: words.write, enterkeyhint: "send"});
+    this.form = h("form", {}, this.input, this.send);
+    this.panel = h("section", {class: `panel ${config.position}`, role: "dialog", "aria-labelledby": "t", hidden: true},
+      h("header", {}, h("h2", {id: "t"}, config.title), this.close), this.log, this.dots, this.bar, this.form);
+    this.said = h("div", {class: "sr", role: "status"});
+    this.host = h("frontdesk-chat", {lang: language});
+    this.host.style.colorScheme = config.theme === "auto" ? "light dark" : config.theme;
+    const root = this.host.attachShadow({mode: "open"});
+    // A style sheet made by script needs no permission of the page's Content-Security-Policy.
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(STYLE.replace("#0b5cad", config.color).replace("#fff)", `${readable(config.color)})`));
+    root.adoptedStyleSheets = [sheet];
+    root.append(this.panel, this.launch, this.said);
+    this.greeting = config.greeting;
+    this.listen(root);
+    document.body.append(this.host);
+  },
+
+  listen(root) {
+    this.launch.addEventListener("click", () => this.show());
+    this.close.addEventListener("click", () => this.hide());
+    this.panel.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.hide();
+      if (event.key === "Tab" && this.isWhole()) this.wrap(event, root);
+      event.stopPropagation(); // the page's shortcuts are not meant
+    });
+    this.form.addEventListener("submit", (event) => { event.preventDefault(); this.submit(); });
+    this.input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); this.submit(); }
+    });
+    let told = 0;
+    this.input.addEventListener("input", () => {
+      this.input.style.height = "auto";
+      this.input.style.height = `${this.input.scrollHeight + 2}px`;
+      const isTyping = this.input.value.trim() !== "";
+      if (isTyping !== told > 0 || (isTyping && Date.now() - told > 3000)) {
+        told = isTyping ? Date.now() : 0;
+        line.emit("typing", {typing: isTyping});
+      }
+    });
+  },
+
+  submit() {
+    const text = this.input.value.trim();
+    if (!text) return;
+    this.input.value = "";
+    this.input.dispatchEvent(new Event("input"));
+    say({text});
+  },
+
+  show(takesFocus = true) {
+    if (this.isOpen) return;
+    this.isOpen = true;
+    this.panel.hidden = false;
+    this.launch.hidden = true;
+    this.launch.setAttribute("aria-expanded", "true");
+    this.panel.setAttribute("aria-modal", String(this.isWhole()));
+    this.greet();
+    this.seen();
+    if (takesFocus) this.input.focus({preventScroll: true});
+    this.log.scrollTop = this.log.scrollHeight;
+    session();
+    line.start();
+    keep({open: true});
+  },
+
+  hide() {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.panel.hidden = true;
+    this.launch.hidden = false;
+    this.launch.setAttribute("aria-expanded", "false");
+    this.launch.focus({preventScroll: true});
+    keep({open: false});
+  },
+
+  /** Whether it covers the page, as on a telephone; then Tab stays inside. */
+  isWhole: () => matchMedia("(max-width:480px)").matches,
+
+  wrap(event, root) {
+    const stops = [...this.panel.querySelectorAll("button,a,textarea,[tabindex]")].filter((one) => !one.disabled && one.offsetParent);
+    const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
+    if (root.activeElement === from) { event.preventDefault(); to.focus(); }
+  },
+
+  greet() {
+    if (this.greeting && !this.log.firstChild) this.log.append(h("div", {class: "m bot"}, h("div", {class: "b"}, this.greeting)));
+  },
+
+  add(message) {
+    const {id, client_id, from = "bot", name, text, media = [], choices = [], link: more, state, at} = message;
+    this.greet();
+    const isMine = from === "visitor";
+    if (isMine) this.settle();
+    const node = h("div", {class: `m ${from}`, title: at && new Date(at).toLocaleString(language)},
+      name ? h("div", {class: "who"}, name) : h("span", {class: "sr"}, `${isMine ? words.you : words.we}: `),
+      text ? h("div", {class: "b"}, ...linked(text)) : null,
+      ...media.map((one) => this.file(one)));
+    const button = more && link(more.url, more.title);
+    if (button) { button.className = "more"; node.append(h("div", {class: "choices"}, button)); }
+    if (choices.length) node.append(this.choices(message));
+    const wasAtEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 80;
+    // What is not sent yet stays at the end, whatever comes meanwhile.
+    this.log.insertBefore(node, state ? null : this.log.querySelector(".sending"));
+    if (wasAtEnd || isMine) this.log.scrollTop = this.log.scrollHeight;
+    const entry = {message, node};
+    if (id) known.set(id, entry);
+    if (client_id) known.set(client_id, entry);
+    if (state) this.mark(client_id, state);
+    if (isMine || !id) return;
+    if (this.isOpen && !document.hidden) this.seen();
+    else if (this.isLoaded) this.count(this.unread + 1);
+  },
+
+  choices({choices, style}) {
+    return h("div", {class: `choices ${style || ""}`, role: "group"}, ...choices.map((one) => h("button", {type: "button",
+      onclick: (event) => {
+        say({choice: {id: one.id, title: one.title}});
+        if (event.detail === 0) this.input.focus(); // pressed by key: the button is gone now
+      }}, one.title, one.description ? h("small", {}, one.description) : null)));
+  },
+
+  /** What was offered before the visitor's last word is no offer any more. */
+  settle() {
+    for (const one of this.log.querySelectorAll(".choices[role]")) one.remove();
+  },
+
+  file({kind, url, name, content_type: type}) {
+    const label = name || (kind === "image" ? words.picture : type || kind);
+    if (kind === "image" && url) {
+      const shown = link(url, h("img", {src: new URL(url, api), alt: label, loading: "lazy"}));
+      if (shown) return shown;
+    }
+    return h("div", {class: "b"}, (url && link(url, label)) || label);
+  },
+
+  /** `sending`, `lost`, or nothing: it is there. */
+  mark(id, state) {
+    const entry = known.get(id);
+    if (!entry) return;
+    entry.node.querySelector(".how")?.remove();
+    for (const one of ["sending", "lost"]) entry.node.classList.toggle(one, state === one);
+    if (state === "sending") {
+      const how = h("div", {class: "how"});
+      entry.node.append(how);
+      setTimeout(() => { how.textContent = words.sending; }, 1000);
+    }
+    if (state === "lost") entry.node.append(h("div", {class: "how", role: "alert"}, words.lost));
+  },
+
+  /** Who types; without a name it is the bot. */
+  typing(name, isTyping) {
+    if (isTyping) this.people.set(name, true);
+    else this.people.delete(name);
+    this.dots.hidden = !this.people.size;
+    const names = [...this.people.keys()].filter(Boolean);
+    this.dots.lastChild.textContent = names.length ? `${names.join(", ")} ${words.types}` : "";
+  },
+
+  state() {
+    if (isConnected()) return this.note("");
+    clearTimeout(this.soon);
+    const text = line.tries || !navigator.onLine ? words.offline : words.connecting;
+    this.soon = setTimeout(() => this.note(isConnected() ? "" : text), navigator.onLine ? 1000 : 0);
+    return undefined;
+  },
+
+  note(text) {
+    clearTimeout(this.soon);
+    if (this.bar.textContent !== text) this.bar.textContent = text;
+  },
+
+  seen() {
+    const last = [...known.values()].filter((one) => one.message.id).at(-1);
+    if (last) keep({seen: last.message.id});
+    this.count(0);
+  },
+
+  count(unread) {
+    this.unread = unread;
+    this.badge.hidden = !unread;
+    this.badge.textContent = unread > 99 ? "99+" : unread;
+    const news = `${unread} ${words.fresh}`;
+    this.launch.setAttribute("aria-label", unread ? `${words.open}, ${news}` : words.open);
+    this.said.textContent = unread ? news : "";
+  },
+
+  /** The history is there; what the visitor has not seen of it is counted. */
+  loaded() {
+    if (this.isLoaded) return;
+    this.isLoaded = true;
+    if (this.isOpen) return this.seen();
+    const ids = [...new Set(known.values())].map((one) => one.message).filter((one) => one.id);
+    const from = ids.findIndex((one) => one.id === kept().seen) + 1;
+    this.count(ids.slice(from).filter((one) => one.from !== "visitor").length);
+    return undefined;
+  },
+};
+
+/** Black or white, whichever can be read better on that colour (WCAG 2, relative luminance). */
+function readable(color) {
+  const [r, g, b] = [1, 3, 5].map((at) => {
+    const part = parseInt(color.slice(at, at + 2), 16) / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
+}
+
+async function begin() {
+  const config = await ask(`${api}config?${new URLSearchParams({site})}`);
+  if (!config) { setTimeout(begin, 10000); return; }
+  if (!config.ok) {
+    console.warn(`Frontdesk: the chat cannot be shown here. ${config.status === 403
+      ? `Add ${location.origin} to the allowed_origins of its channel.` : `The server answered ${config.status}.`}`);
+    return;
+  }
+  if (!document.body) await new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve));
+  view.build(config);
+  window.frontdeskChat = {open: () => view.show(), close: () => view.hide()};
+  for (const item of kept().queue) {
+    view.add({client_id: item.id, from: "visitor", text: item.text ?? item.choice.title, state: "sending"});
+  }
+  if (kept().session) line.start();
+  if (kept().open && !view.isWhole()) view.show(false);
+}
+begin();
+})();

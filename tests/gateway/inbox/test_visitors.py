@@ -1,0 +1,249 @@
+"""Visitors of the web chat, live and over plain HTTP: their own conversation, and nothing beside it."""
+
+import asyncio
+import contextlib
+import gzip
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from socketio.exceptions import ConnectionError as CannotConnect
+from sqlalchemy import select
+
+from storage.models.conversations import conversations
+from tests.clock import FakeClock
+from tests.gateway import front
+from tests.gateway.inbox import live
+from tests.gateway.inbox.live import Desk, Live, connected
+from tests.gateway.rest import api as clients
+
+MESSAGES = "/api/v1/webchat/messages"
+SESSION = "visitor-0123456789abcdef"
+SHOP = "https://www.juniper.example"
+
+
+@contextlib.asynccontextmanager
+async def visitor(
+    url: str, session: object = SESSION, *, site: str = "demo", origin: str | None = None, way: str = "websocket"
+) -> AsyncIterator[Live]:
+    """A visitor's open page."""
+    page = Live()
+    try:
+        await page.socket.connect(
+            f"{url}?site={site}",
+            auth={"session": session},
+            transports=[way],
+            socketio_path="api/v1/webchat/socket.io",
+            headers={} if origin is None else {"Origin": origin},
+        )
+        yield page
+    finally:
+        await page.socket.disconnect()
+        # The library leaves the client of a refused connection open.
+        if page.socket.eio.http is not None:
+            await page.socket.eio.http.close()
+
+
+async def conversation_of(desk: front.Front, session: str = SESSION) -> str:
+    wanted = select(conversations.c.uid).where(conversations.c.peer == session)
+    return await desk.house.store.read(lambda db: str(db.execute(wanted).scalar_one()))
+
+
+async def site_of(api: clients.Client) -> dict[str, Any]:
+    [found] = (await api.get("/channels?kind=web"))["items"]
+    return dict(found)
+
+
+@pytest.mark.parametrize("way", ["websocket", "polling"])
+async def test_a_visitor_talks_to_the_bot_and_to_people_and_finds_it_all_again(desk: Desk, way: str) -> None:
+    robin = await clients.person(desk, "agent", name="Robin Reyes")
+    async with (
+        visitor(desk.url, way=way) as page,
+        visitor(desk.url) as tab,
+        visitor(desk.url, "somebody-else-0123456789") as other,
+    ):
+        assert await page.say("history", {}) == {"ok": True, "messages": [], "more": False, "typing": []}
+        said = await page.say("send", {"id": "1", "text": "I would like a haircut"})
+        assert said["messages"][0]["choices"]
+        assert await page.say("send", {"id": "1", "text": "I would like a haircut"}) == said
+        await tab.hear("resync")  # it was open before there was a conversation
+        chosen = said["messages"][0]["choices"][1]
+        await page.say("send", {"id": "2", "choice": {"id": chosen["id"], "title": chosen["title"]}})
+        mine = await tab.hear("message", lambda m: m.get("client_id") == "2")
+        assert (mine["from"], mine["text"]) == ("visitor", chosen["title"])
+        await tab.hear("message", lambda m: m["from"] == "bot")
+
+        uid = await conversation_of(desk)
+        room = {"room": f"conversation_{uid}"}
+        async with connected(robin) as staff:
+            await staff.say("join_room", room)
+            await staff.say("typing", {**room, "typing": True})
+            assert await page.hear("typing") == {"name": "Robin Reyes", "typing": True}
+            assert (await page.say("history", {}))["typing"] == ["Robin Reyes"]
+            assert await page.say("typing", {"typing": True}) == {"ok": True}
+            assert await staff.hear("customer_typing") == {**room, "typing": True}
+            await staff.hear("customer_typing", lambda t: not t["typing"])  # it ends by itself
+            await staff.say("send_message", {**room, "message": "between us", "private": True})
+            await staff.say("send_message", {**room, "message": "Tuesday at ten it is."})
+        theirs = await page.hear("message", lambda m: m["from"] == "staff")
+        assert theirs == await tab.hear("message", lambda m: m["from"] == "staff")
+        assert theirs.items() >= {"name": "Robin Reyes", "text": "Tuesday at ten it is."}.items()
+        history = (await page.say("history", {}))["messages"]
+        assert [m["from"] for m in history] == ["visitor", "bot", "visitor", "bot", "staff"]
+        assert history[-1] == theirs
+        assert "between us" not in str([page.heard, tab.heard, history])
+        assert other.heard == []
+        assert (await other.say("history", {}))["messages"] == []
+
+    # Away; what was said meanwhile is there over either way.
+    await robin.post(f"/conversations/{uid}/messages", {"text": "Are you there?"})
+    async with visitor(desk.url) as page:
+        since = await page.say("history", {"after": theirs["id"]})
+        assert [m["text"] for m in since["messages"]] == ["Are you there?"]
+    asked = {"site": "demo", "session": SESSION, "whole": "1"}
+    async with desk.http.get(desk.url + MESSAGES, params=asked) as answer:
+        assert (await answer.json())["messages"] == [*history, *since["messages"]]
+
+
+REFUSED: list[tuple[str, object, str]] = [
+    ("send", {"id": "1"}, "text"),
+    ("send", {"id": "", "text": "hi"}, "id"),
+    ("send", {"id": "1", "text": "x" * 4001}, "text"),
+    ("send", {"id": "1", "text": ["hi"]}, "text"),
+    ("send", {"id": "1", "choice": {}}, "choice.id"),
+    ("typing", {"typing": "yes"}, "typing"),
+    ("history", {"after": "1"}, "after"),
+    ("history", {"after": 7}, "after"),
+]
+
+
+async def test_what_makes_no_sense_is_refused_by_name_and_what_is_not_theirs_is_nowhere(desk: Desk) -> None:
+    async with visitor(desk.url) as page:
+        for event, data, field in REFUSED:
+            answer = await page.say(event, data)
+            assert (answer["ok"], answer["error"]["code"], answer["error"]["field"]) == (False, "invalid", field), data
+        for event in ("join_room", "connect", "new_message"):
+            assert (await page.say(event, {}))["error"]["code"] == "unknown_event"
+        assert (await page.say("send", "hi"))["error"]["code"] == "invalid"
+        # A session or a site in a message is none: who it is was said when connecting.
+        await page.say("send", {"id": "1", "text": "hello", "session": "somebody-else-0123456789", "site": "else"})
+    assert await desk.one("SELECT count(*) FROM conversations") == 1
+    assert await conversation_of(desk)
+    for session in ("short", None, 7, "x" * 65, "visitor/0123456789abcdef"):
+        with pytest.raises(CannotConnect):
+            async with visitor(desk.url, session):
+                pass
+    for site in ("", "nowhere"):
+        with pytest.raises(CannotConnect):
+            async with visitor(desk.url, site=site):
+                pass
+
+
+async def test_only_pages_of_allowed_origins_may_show_a_chat(desk: Desk) -> None:
+    api = await clients.person(desk, "admin")
+    path = f"/channels/{(await site_of(api))['id']}"
+    post = {"site": "demo", "session": SESSION, "id": "1", "text": "hello"}
+
+    async def asked(method: str, path: str, origin: str, **more: Any) -> tuple[int, str | None]:
+        headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        async with desk.http.request(method, desk.url + path, headers=headers, **more) as answer:
+            return answer.status, answer.headers.get("Access-Control-Allow-Origin")
+
+    async def doors(origin: str) -> list[tuple[int, str | None]]:
+        site = {"site": "demo"}
+        return [
+            await asked("GET", "/api/v1/webchat/config", origin, params=site),
+            await asked("OPTIONS", MESSAGES, origin, params=site),
+            await asked("POST", MESSAGES, origin, json=post),
+            await asked("GET", MESSAGES, origin, params={**site, "session": SESSION}),
+        ]
+
+    assert await doors(SHOP) == [(403, None)] * 4
+    with pytest.raises(CannotConnect):
+        async with visitor(desk.url, origin=SHOP):
+            pass
+    assert await desk.one("SELECT count(*) FROM messages") == 0
+    look = {"title": "Juniper", "color": "#112233", "allowed_origins": ["https://*.Juniper.example"]}
+    shown = (await api.patch(path, {"widget": look}))["widget"]
+    assert shown == {
+        "title": "Juniper",
+        "greeting": "",
+        "color": "#112233",
+        "position": "right",
+        "theme": "auto",
+        "allowed_origins": ["https://*.juniper.example"],
+    }
+    assert await doors(SHOP) == [(200, SHOP), (204, SHOP), (200, SHOP), (200, SHOP)]
+    async with visitor(desk.url, origin=SHOP) as page:
+        assert len((await page.say("history", {}))["messages"]) == 2
+    for foreign in ("https://juniper.example", "http://www.juniper.example", "https://juniper.example.evil", "null"):
+        assert await doors(foreign) == [(403, None)] * 4, foreign
+    for ours in (desk.url, desk.house.settings.server.public_url):
+        assert [status for status, _ in await doors(ours)] == [200, 204, 200, 200]
+    await api.patch(path, {"widget": {"allowed_origins": ["*"]}})
+    assert [status for status, _ in await doors("https://anywhere.example")] == [200, 204, 200, 200]
+    async with desk.http.get(f"{desk.url}/api/v1/webchat/config?site=demo") as answer:
+        assert (await answer.json())["title"] == "Juniper Barber & Repair"
+    for wrong in (
+        {"color": "red"},
+        {"position": "top"},
+        {"allowed_origins": ["https://a.example/path"]},
+        {"allowed_origins": ["ftp://a.example"]},
+        {"title": "x" * 61},
+    ):
+        detail = (await api.patch(path, {"widget": wrong}, status=422))["detail"][0]
+        assert next(iter(wrong)) in detail["loc"], wrong
+    sms = (await api.get("/channels?kind=sms"))["items"][0]
+    assert sms["widget"] is None
+    assert "widget" in str(await api.patch(f"/channels/{sms['id']}", {"widget": {}}, status=422))
+
+
+async def test_a_chat_that_is_disconnected_lets_its_visitors_go(desk: Desk) -> None:
+    api = await clients.person(desk, "admin")
+    made = await api.post("/channels", {"kind": "web", "address": "second"})
+    async with visitor(desk.url, site="second") as page:
+        await page.say("send", {"id": "1", "text": "hello"})
+        await api.delete(f"/channels/{made['id']}")
+        async with asyncio.timeout(live.PATIENCE_S):
+            await page.ended.wait()
+
+
+async def test_too_much_is_refused_with_the_time_to_wait(
+    demo_sqlite_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    env = {"FRONTDESK_LIMITS__WEBCHAT_SESSION": "2/minute", "FRONTDESK_LIMITS__WEBCHAT_ADDRESS": "6/minute"}
+    async with front.opened(demo_sqlite_url, tmp_path, clock, env, seeded=False) as desk:
+        async with visitor(desk.url) as page:
+            for number in range(2):
+                assert (await page.say("send", {"id": str(number), "text": "hello"}))["ok"]
+            error = (await page.say("send", {"id": "2", "text": "hello"}))["error"]
+            assert (error["code"], 0 < error["retry_after_s"] <= 60) == ("rate_limited", True)
+        # Another session is another visitor, until the address has had enough.
+        statuses, wait = [], None
+        for number in range(4):
+            post = {"site": "demo", "session": f"another-visitor-{number:05}", "id": "1", "text": "hello"}
+            async with desk.http.post(desk.url + MESSAGES, json=post) as answer:
+                statuses.append(answer.status)
+                wait = answer.headers.get("Retry-After")
+        assert (statuses, wait is not None) == ([200, 200, 200, 429], True)
+        assert await desk.one("SELECT count(*) FROM messages WHERE direction = 'in'") == 5
+
+
+async def test_the_script_is_small_cached_and_the_same_for_everybody(
+    demo_sqlite_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with front.opened(demo_sqlite_url, tmp_path, clock, seeded=False) as desk:
+        async with desk.http.get(f"{desk.url}/widget.js", auto_decompress=False) as answer:
+            packed, headers = await answer.read(), answer.headers
+        assert headers["Content-Encoding"] == "gzip"
+        assert len(packed) < 20_000
+        assert headers["Access-Control-Allow-Origin"] == "*"
+        async with desk.http.get(f"{desk.url}/widget.js", headers={"Accept-Encoding": "identity"}) as answer:
+            assert await answer.read() == gzip.decompress(packed)
+            assert "max-age" in answer.headers["Cache-Control"]
+        again = {"If-None-Match": headers["ETag"]}
+        async with desk.http.get(f"{desk.url}/widget.js", headers=again) as answer:
+            assert (answer.status, await answer.read()) == (304, b"")
+        async with desk.http.get(f"{desk.url}/demo/chat") as answer:
+            assert answer.status == 404  # there are real keys, so there is no demo
