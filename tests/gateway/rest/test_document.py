@@ -52,7 +52,11 @@ async def test_the_document_is_there_and_names_every_route(api: Client) -> None:
         for route in api.front.app.router.routes()
         if route.resource is not None and route.resource.canonical.startswith("/api/v1/") and route.method != "HEAD"
     }
-    ours = {(method, path) for method, path in mounted if not re.match(r"/(webhooks/(twilio|whatsapp)|webchat|openapi)", path)}
+    ours = {
+        (method, path)
+        for method, path in mounted
+        if not re.match(r"/(webhooks/(twilio|whatsapp)|webchat|openapi)", path)
+    }
     assert {(method, path.rstrip("/")) for method, path in ours} == written
     for schema in document["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
