@@ -12,7 +12,7 @@ from typing import Final, Literal, Protocol, runtime_checkable
 from urllib.parse import unquote_to_bytes
 
 from channels.errors import BadRequest, SendError
-from channels.messages import Address, Event, MediaKind, OutboundMessage, Status
+from channels.messages import Address, Event, ListedTemplate, MediaKind, OutboundMessage, Status
 
 Pairs = tuple[tuple[str, str], ...]
 MAX_FIELDS: Final = 1000
@@ -196,6 +196,32 @@ class ShowsTyping(Protocol):
 
     async def show_typing(self, provider_id: str, *, sender: Address, keys: AccountKeys) -> None:
         """Tell the customer whose message that is that we have read it and are writing an answer.
+
+        Raises:
+            SendError: and nothing else.
+        """
+        ...
+
+
+@runtime_checkable
+class MarksRead(Protocol):
+    """An adapter whose vendor is told apart from typing what was read."""
+
+    async def mark_read(self, provider_id: str, *, keys: AccountKeys) -> None:
+        """Show the customer that we have read this message and those before it.
+
+        Raises:
+            SendError: and nothing else.
+        """
+        ...
+
+
+@runtime_checkable
+class ListsTemplates(Protocol):
+    """An adapter whose vendor can be asked for the account's templates."""
+
+    async def templates(self, keys: AccountKeys) -> list[ListedTemplate]:
+        """All of them, whatever their state.
 
         Raises:
             SendError: and nothing else.

@@ -306,6 +306,24 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedTemplate:
+    """A template as the vendor has it. `status` is its word, such as APPROVED, PENDING, REJECTED or PAUSED.
+
+    `text` is its wording with the blanks in it. `variables` are what `Template.variables` has to name; `header` is the
+    kind of file that it wants besides, and `payloads` is how many quick-reply buttons it has.
+    """
+
+    name: str
+    language: str
+    status: str
+    category: str = ""
+    text: str = ""
+    variables: tuple[str, ...] = ()
+    header: str = ""
+    payloads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class OutboundMessage:
     """What we want to say; `channels.render.render` turns it into what one channel can carry.
 

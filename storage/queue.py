@@ -81,6 +81,16 @@ def cancel_prefix(db: Db, prefix: str) -> int:
     return _CANCEL_FROM(db, {"first": prefix, "last": prefix + _LAST_CHARACTER}).rowcount
 
 
+def fate(db: Db, names: Sequence[str], *, no_later_than: Job) -> list[tuple[str, datetime]]:
+    """Status (ready or running) and due time of the jobs of these names that are no less urgent than that one, in the order
+    in which they came.
+    """
+    mine = select(jobs.c.priority).where(jobs.c.id == no_later_than.id).scalar_subquery()
+    wanted = jobs.c.dedupe.in_(names), jobs.c.status.in_(("ready", "running")), jobs.c.priority <= mine
+    found = db.execute(select(jobs.c.status, jobs.c.run_at).where(*wanted).order_by(jobs.c.id))
+    return [(row.status, row.run_at) for row in found]
+
+
 def claim(
     db: Db,
     *,
@@ -147,14 +157,23 @@ def finish(db: Db, job: Job) -> None:
         raise LeaseLost(f"job {job.id} is no longer leased to {job.lease!r}")
 
 
-def again(db: Db, job: Job, *, at: datetime, error: str, now: datetime) -> None:
-    """Try once more at `at`. When the same dedupe name waits already, that one stands for both."""
+def again(db: Db, job: Job, *, at: datetime, error: str, now: datetime, is_try: bool = True) -> None:
+    """Try once more at `at`; unless it `is_try`, this one does not count. When the same dedupe name waits already, that one
+    stands for both.
+    """
     try:
         with attempt(db):
             changed = db.execute(
                 update(jobs)
                 .where(jobs.c.id == job.id, jobs.c.lease == job.lease)
-                .values(status="ready", run_at=at, lease=None, leased_until=None, error=error[:500])
+                .values(
+                    status="ready",
+                    run_at=at,
+                    lease=None,
+                    leased_until=None,
+                    error=error[:500],
+                    attempts=jobs.c.attempts if is_try else jobs.c.attempts - 1,
+                )
             )
     except Conflict:
         finish(db, job)

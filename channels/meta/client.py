@@ -17,7 +17,7 @@ import orjson
 
 from channels.base import AccountKeys, Sent
 from channels.errors import SendError
-from channels.messages import JSON
+from channels.messages import JSON, ListedTemplate
 from channels.meta import codec, templates
 from channels.meta.errors import explain
 
@@ -120,14 +120,14 @@ class MetaClient:
         kind = told.get("mime_type")
         return File(content, kind if isinstance(kind, str) else "")
 
-    async def approved(self, keys: AccountKeys) -> list[templates.Approved]:
+    async def templates(self, keys: AccountKeys) -> list[ListedTemplate]:
         """The account's templates, whatever their state, by Meta's order.
 
         Raises: SendError
         """
         if not keys.account_id:
             raise SendError("", "The id of the WhatsApp business account is not set.", kind="config")
-        found: list[templates.Approved] = []
+        found: list[ListedTemplate] = []
         after = ""
         for _ in range(_PAGES):
             query = {"limit": str(_PAGE), **({"after": after} if after else {})}

@@ -5,36 +5,17 @@ Source: reference, whatsapp-sms.md section B5; developers.facebook.com/docs/what
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from channels.clean import clean
 from channels.errors import SendError
-from channels.messages import JSON, Location, Media, Template
+from channels.messages import JSON, ListedTemplate, Location, Media, Template
 
 HEADER: Final = "header."
 BUTTON: Final = "button."
 _BLANK: Final = re.compile(r"\{\{\s*([A-Za-z0-9_]{1,60})\s*\}\}")
 _SPACES: Final = re.compile(r"\s+")
 _HEADERS: Final = ("image", "video", "document")
-
-
-@dataclass(frozen=True, slots=True)
-class Approved:
-    """A template as the account has it. `status` is Meta's word, such as APPROVED, PENDING, REJECTED or PAUSED.
-
-    `text` is its wording with the blanks in it. `variables` are what `Template.variables` has to name; `header` is the
-    kind of file that it wants besides, and `payloads` is how many quick-reply buttons it has.
-    """
-
-    name: str
-    language: str
-    status: str
-    category: str = ""
-    text: str = ""
-    variables: tuple[str, ...] = ()
-    header: str = ""
-    payloads: int = 0
 
 
 def encode(template: Template, *, header: tuple[Media, ...] = (), location: Location | None = None) -> JSON:
@@ -61,7 +42,7 @@ def encode(template: Template, *, header: tuple[Media, ...] = (), location: Loca
     return {**body, "components": components} if components else body
 
 
-def decode(data: Mapping[str, JSON]) -> Approved | None:
+def decode(data: Mapping[str, JSON]) -> ListedTemplate | None:
     """One of the account's templates as Meta lists it; None for what is none."""
     name, language = data.get("name"), data.get("language")
     if not isinstance(name, str) or not name or not isinstance(language, str):
@@ -89,7 +70,7 @@ def decode(data: Mapping[str, JSON]) -> Approved | None:
                     is_open = button.get("type") == "URL" and _blanks(str(button.get("url", "")))
                     variables += [f"{BUTTON}{place}"] if is_open else []
     status, category = data.get("status"), data.get("category")
-    return Approved(
+    return ListedTemplate(
         name,
         language,
         status if isinstance(status, str) else "",

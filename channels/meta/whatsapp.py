@@ -6,7 +6,7 @@ from typing import Final
 
 from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
 from channels.errors import SendError
-from channels.messages import Address, Event, OutboundMessage
+from channels.messages import Address, Event, ListedTemplate, OutboundMessage
 from channels.meta import codec, errors
 from channels.meta.client import MetaClient
 from channels.meta.signing import is_from_meta
@@ -91,6 +91,9 @@ class WhatsAppAdapter:
         Raises: SendError
         """
         await self.client.seen(keys, provider_id, typing=False)
+
+    async def templates(self, keys: AccountKeys) -> list[ListedTemplate]:
+        return await self.client.templates(keys)
 
     def explain(self, code: str) -> SendError:
         return errors.explain(code)

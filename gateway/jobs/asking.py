@@ -5,6 +5,7 @@ A question that is repeated, also because a process died before its answer was k
 docs/scenarios.md is written for those who answer.
 """
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -22,6 +23,7 @@ from flows.definition import Json
 from gateway.context import House
 from gateway.jobs import cues, webhooks
 from gateway.outside.http import Answer, Blocked, Unreachable
+from gateway.pipeline import courtesy
 from storage import queue
 from storage.base import Db
 from storage.queue import Job
@@ -49,8 +51,11 @@ async def ask(house: House, job: Job) -> None:
         body, headers = webhooks.signed(str(job.payload["call"]), content, (endpoint.secret,), now=house.clock.now())
         timeout_s = house.settings.webhooks.question_timeout_s
         try:
-            answer = await house.outside.ask(
-                "POST", endpoint.url, body=body, headers=headers, timeout_s=timeout_s, most_bytes=_MOST_BYTES
+            answer, _ = await asyncio.gather(
+                house.outside.ask(
+                    "POST", endpoint.url, body=body, headers=headers, timeout_s=timeout_s, most_bytes=_MOST_BYTES
+                ),
+                courtesy.show_typing(house, int(str(job.payload["conversation_id"]))),
             )
         except Blocked as blocked:
             log.warning("question not asked", integration=endpoint.id, why=str(blocked))

@@ -1,5 +1,6 @@
 """What jobs do, by kind. A job is a function here and a line in `HANDLERS` (docs/add-a-job.md)."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -19,7 +20,7 @@ from gateway.context import House
 from gateway.jobs import asking, broadcasts, inbox, mail, transfers, webhooks
 from gateway.jobs.cues import play_job
 from gateway.jobs.worker import Handler
-from gateway.pipeline import outbox
+from gateway.pipeline import courtesy, outbox
 from storage import queue
 from storage.base import Db
 from storage.models.calendar import appointments, waitlist
@@ -30,7 +31,16 @@ log = structlog.get_logger()
 
 
 async def send(house: House, job: Job) -> None:
-    """Send one message of the outbox."""
+    """Send one message of the outbox, after those before it in the same conversation."""
+    conversation = job.payload.get("conversation_id")
+    if conversation is None:  # put there by an older version
+        await _send(house, job)
+        return
+    async with house.order.alone(("send", conversation)):
+        await _send(house, job)
+
+
+async def _send(house: House, job: Job) -> None:
     letter = await house.store.write(outbox.begin, job, now=house.clock.now())
     if letter is None:
         return
@@ -39,15 +49,17 @@ async def send(house: House, job: Job) -> None:
         gone = SendError("", "This number is no longer connected.", kind="config")
         await house.store.write(outbox.failed, job, gone, now=house.clock.now())
         return
+    adapter = house.adapter(account)
+    sending = adapter.send(
+        letter.message,
+        to=letter.to,
+        sender=account.sender,
+        keys=account.keys,
+        status_url=house.status_url(account.provider),
+        tried_at=letter.tried_at,
+    )
     try:
-        result = await house.adapter(account).send(
-            letter.message,
-            to=letter.to,
-            sender=account.sender,
-            keys=account.keys,
-            status_url=house.status_url(account.provider),
-            tried_at=letter.tried_at,
-        )
+        result, _ = await asyncio.gather(sending, courtesy.mark_read(house, adapter, account.keys, letter.message_id))
     except SendError as error:
         log.warning("send failed", code=error.code, why=error.text, retryable=error.retryable, attempts=job.attempts)
         await house.store.write(outbox.failed, job, error, now=house.clock.now())

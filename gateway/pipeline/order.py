@@ -23,11 +23,12 @@ class Order:
     @contextlib.asynccontextmanager
     async def turn(self, tenant_id: int, key: Hashable) -> AsyncIterator[None]:
         """Wait for everything with the same `key` that came before, and for the tenant's turn; then run alone."""
-        async with self._alone(key), self._shares.one(tenant_id):
+        async with self.alone(key), self._shares.one(tenant_id):
             yield
 
     @contextlib.asynccontextmanager
-    async def _alone(self, key: Hashable) -> AsyncIterator[None]:
+    async def alone(self, key: Hashable) -> AsyncIterator[None]:
+        """Wait for everything with the same `key` that came before; for what does not go to the database meanwhile."""
         queue = self._queues.get(key)
         if queue is None:
             self._queues[key] = deque()

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from channels.base import Sent
 from channels.errors import SendError
@@ -22,11 +22,14 @@ from storage.models.accounts import accounts
 from storage.models.conversations import conversations as conversation_table
 from storage.models.conversations import messages as message_table
 from storage.models.conversations import outbox
+from storage.prepared import Prepared
 
 KIND = "send"
 
 # Waits between tries: quick at first, for a hiccup, then long enough for an outage. After the last one it is dead.
 RETRY_AFTER = tuple(timedelta(seconds=s) for s in (2, 10, 60, 300, 1800, 7200, 21600))
+IN_LINE = timedelta(minutes=5)  # how long the next message of a conversation waits for one that is to be tried again
+LOOK_AGAIN = timedelta(seconds=1)  # while another process sends the one before
 ONCE_MORE = 2  # tries for trouble that may be passing or may not
 PAUSED = consent.Refusal("channel_paused", "This channel is paused: only people write here.")
 
@@ -57,7 +60,7 @@ def post(
     queue.enqueue(
         db,
         KIND,
-        {"message_id": message_id},
+        {"message_id": message_id, "conversation_id": _CONVERSATION(db, {"message_id": message_id}).scalar_one()},
         now=now,
         run_at=run_at,
         tenant_id=tenant_id,
@@ -91,6 +94,7 @@ class Letter:
 
     message: OutboundMessage
     account_id: int
+    message_id: int
     to: Address
     tried_at: datetime | None
 
@@ -104,6 +108,8 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
             message_table.c.text,
             message_table.c.content,
             message_table.c.account_id,
+            message_table.c.conversation_id,
+            message_table.c.provider_id,
             message_table.c.tenant_id,
             message_table.c.status,
             message_table.c.author,
@@ -120,6 +126,12 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
     ).one_or_none()
     if row is None or row.state not in ("ready", "sending"):
         queue.finish(db, job)
+        return None
+    if row.state == "sending" and row.provider_id is not None:
+        _known(db, job, message_id, row.provider_id)
+        return None
+    if (at := _its_turn(db, job, row.conversation_id, message_id, now=now)) is not None:
+        queue.again(db, job, at=at, error="waits for the one before", now=now, is_try=False)
         return None
     allowed = consent.may_send(
         db, account_id=row.account_id, kind=row.peer_kind, value=row.peer, use="service", now=now
@@ -145,6 +157,7 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
     return Letter(
         message=message,
         account_id=row.account_id,
+        message_id=message_id,
         to=Address(kind, row.peer),
         tried_at=row.attempted_at if row.state == "sending" else None,
     )
@@ -154,17 +167,15 @@ def sent(db: Db, job: queue.Job, result: Sent) -> None:
     """The provider took it: keep its id, and any status that overtook us."""
     message_id = int(str(job.payload["message_id"]))
     messages.attach_provider_id(db, message_id, result.provider_id, result.status)
-    db.execute(
-        update(outbox)
-        .where(outbox.c.message_id == message_id)
-        .values(state="sent", part_ids=[result.provider_id], attempted_at=None)
-    )
-    queue.finish(db, job)
+    _known(db, job, message_id, result.provider_id)
 
 
 def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
     """The provider did not take it: try again later, or give up and let people see why."""
     message_id = int(str(job.payload["message_id"]))
+    if error.kind == "unclear" and (told := _TOLD(db, {"message_id": message_id}).scalar_one_or_none()) is not None:
+        _known(db, job, message_id, told)
+        return
     tries = ONCE_MORE if error.kind == "retry_once" else len(RETRY_AFTER) + 1
     if error.kind != "unclear":  # it surely did not go out: no look-up before the next try
         db.execute(update(outbox).where(outbox.c.message_id == message_id).values(state="ready", attempted_at=None))
@@ -180,7 +191,72 @@ def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
     queue.finish(db, job)
 
 
+def answered(db: Db, message_id: int) -> str | None:
+    """The provider's id of the customer's message that this one is the first answer to; None when it answers nothing, or
+    they have heard from us since.
+    """
+    said = _ASKED(db, {"message_id": message_id}).all()
+    return None if not said or said[0].direction == "out" else said[0].provider_id
+
+
+def _its_turn(db: Db, job: queue.Job, conversation_id: int, message_id: int, *, now: datetime) -> datetime | None:
+    """When to look again, if a message before it is still to go out; None when nothing is in its way."""
+    values = {"conversation_id": conversation_id, "message_id": message_id}
+    before = [_name(row.message_id) for row in _BEFORE(db, values)]
+    if not before:
+        return None
+    waiting = queue.fate(db, before, no_later_than=job)
+    if not waiting:
+        return None
+    status, run_at = waiting[0]
+    if status == "running":
+        return now + LOOK_AGAIN
+    return max(run_at, now) if run_at - now <= IN_LINE else None
+
+
+def _known(db: Db, job: queue.Job, message_id: int, provider_id: str) -> None:
+    """It went out under that id, as we were answered or told."""
+    values = {"state": "sent", "part_ids": [provider_id], "attempted_at": None}
+    db.execute(update(outbox).where(outbox.c.message_id == message_id).values(**values))
+    queue.finish(db, job)
+
+
 def _refuse(db: Db, message_id: int, code: str, text: str, *, state: str = "refused") -> None:
     """`refused` by us, or `failed` at the provider: people see the sentence beside the message."""
     messages.give_up(db, message_id, state, code=code, text=text)
     db.execute(update(outbox).where(outbox.c.message_id == message_id).values(state=state))
+
+
+_m = message_table.c
+_CONVERSATION = Prepared(select(_m.conversation_id).where(_m.id == bindparam("message_id")))
+_TOLD = Prepared(select(_m.provider_id).where(_m.id == bindparam("message_id")))
+# Of the last few only: more than that nobody says at once.
+_last = (
+    select(_m.id, _m.status)
+    .where(_m.conversation_id == bindparam("conversation_id"), _m.id < bindparam("message_id"), _m.direction == "out")
+    .order_by(_m.id.desc())
+    .limit(20)
+    .subquery()
+)
+_BEFORE = Prepared(
+    select(outbox.c.message_id)
+    .join(_last, _last.c.id == outbox.c.message_id)
+    .where(_last.c.status == "queued", outbox.c.state.in_(("ready", "sending")))
+    .order_by(outbox.c.message_id)
+)
+# What was said before it, the last first: that of customers, and that of people and of the bot in answer to them.
+_this = message_table.alias("this")
+_is_answer = or_(_m.turn_id.is_not(None), _m.author == "staff")
+_ASKED = Prepared(
+    select(_m.direction, _m.provider_id)
+    .join(_this, _this.c.conversation_id == _m.conversation_id)
+    .where(
+        _this.c.id == bindparam("message_id"),
+        or_(_this.c.turn_id.is_not(None), _this.c.author == "staff"),
+        _m.id < _this.c.id,
+        _m.is_private.is_(False),
+        or_(_m.direction == "in", _is_answer),
+    )
+    .order_by(_m.id.desc())
+    .limit(1)
+)

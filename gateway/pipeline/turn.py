@@ -12,7 +12,7 @@ from bots import bot as bots
 from bots.registry import LoadedBot, Registry
 from channels import optout
 from channels.base import Capabilities
-from channels.messages import InboundMessage, OutboundMessage, Text, parts_to_json
+from channels.messages import InboundMessage, OutboundMessage, System, Text, parts_to_json
 from channels.render import is_text_and_files, render
 from desk import consent, conversations, customers, messages
 from desk.conversations import Context
@@ -103,6 +103,9 @@ def _context(db: Db, account: Account, message: InboundMessage, *, now: datetime
     others = [(one.kind, one.value) for one in message.other_identities]
     found = conversations.find(db, account.id, peer.kind, peer.value)
     if found is not None:
+        others += [
+            (new.kind, new.value) for part in message.parts if isinstance(part, System) and (new := part.address)
+        ]
         if others:
             customers.know_also(db, found.tenant_id, found.customer_id, others, now=now)
         return found

@@ -25,6 +25,7 @@ _USUAL: Final = {
     415: "The body is of a type that is not taken.",
     422: "What was sent does not fit the schema.",
     429: "Too many requests.",
+    502: "The provider refused, or did not answer.",
     503: "Nothing can be stored or read just now.",
 }
 

@@ -27,6 +27,7 @@ JSON_CODES: Mapping[int, str] = MappingProxyType(
         429: "RATE_LIMITED",
         431: "HEADERS_TOO_LARGE",
         500: "INTERNAL_ERROR",
+        502: "PROVIDER_REFUSED",
         503: "UNAVAILABLE",
     }
 )

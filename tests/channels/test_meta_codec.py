@@ -21,6 +21,7 @@ from channels.messages import (
     Form,
     InboundMessage,
     Link,
+    ListedTemplate,
     Location,
     Media,
     Option,
@@ -40,7 +41,6 @@ from channels.messages import (
 from channels.meta.codec import claimed_account, decode, encode
 from channels.meta.errors import explain
 from channels.meta.signing import challenge, is_from_meta, signature
-from channels.meta.templates import Approved
 from channels.meta.templates import decode as decode_template
 from channels.meta.whatsapp import CAPABILITIES
 from channels.render import render
@@ -588,10 +588,10 @@ def test_a_template_tells_what_it_wants() -> None:
     }
     text = "{{1}}, see you {{2}}. {{1}}!"
     wants = ("header.1", "1", "2", "button.1")
-    assert decode_template(listed) == Approved("visit", "en_US", "APPROVED", "UTILITY", text, wants, "", 1)
+    assert decode_template(listed) == ListedTemplate("visit", "en_US", "APPROVED", "UTILITY", text, wants, "", 1)
     assert decode_template(
         {"name": "a", "language": "en", "components": [{"type": "HEADER", "format": "IMAGE"}, 3]}
-    ) == (Approved("a", "en", "", header="image"))
+    ) == (ListedTemplate("a", "en", "", header="image"))
     assert decode_template({"language": "en"}) is None
 
 

@@ -1,12 +1,17 @@
 """`/whatsapp`: the connected WhatsApp numbers, a view of `/channels`."""
 
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from channels.base import ListsTemplates
+from channels.errors import SendError
+from channels.messages import ListedTemplate
 from desk import accounts
-from desk.errors import Invalid
+from desk.errors import Invalid, NotFound, WrongState
 from gateway.rest.call import Call
+from gateway.rest.problem import Problem
 from gateway.rest.route import Routes
 from gateway.rest.schema import Answer, Moment, Page, Search, SkipQuery, Uid
 from gateway.rest.v1.channels import Address, Fields, Status, columns, facts, line
@@ -36,6 +41,29 @@ class Number(Answer):
     @classmethod
     def of(cls, one: accounts.Channel) -> "Number":
         return cls(**facts(one), phone_number=one.address)
+
+
+class Template(Answer):
+    """`variables` are what has to be filled in, `header` the kind of file that stands above it, `payloads` the number of its
+    quick-reply buttons.
+    """
+
+    name: str
+    language: str
+    status: str
+    category: str
+    text: str
+    variables: list[str]
+    header: str
+    payloads: int
+
+
+class Templates(Answer):
+    items: list[Template]
+
+    @classmethod
+    def of(cls, found: list[ListedTemplate]) -> "Templates":
+        return cls(items=[Template(**{**asdict(one), "variables": list(one.variables)}) for one in found])
 
 
 class NewNumber(Fields):
@@ -94,6 +122,22 @@ async def create(call: Call, body: NewNumber) -> Number:
 @routes.get("/whatsapp/{number_id}", scope="channels:read", summary="A WhatsApp number")
 async def read(call: Call, number_id: Uid) -> Number:
     return Number.of(await call.read(accounts.get, number_id, line(call), kind=_KIND))
+
+
+@routes.get("/whatsapp/{number_id}/templates", scope="channels:read", summary="Its templates", errors=(409, 502))
+async def templates(call: Call, number_id: Uid) -> Templates:
+    """Asked of the provider at this moment, in every state; what may be sent has the status `APPROVED`."""
+    one = await call.read(accounts.get, number_id, line(call), kind=_KIND)
+    account = await call.house.accounts.by_id(one.id)
+    if account is None:
+        raise NotFound(accounts.NOUN, number_id)
+    adapter = call.house.adapter(account)
+    if not isinstance(adapter, ListsTemplates):
+        raise WrongState(accounts.NOUN, one.id, one.status, "The provider of this number lists no templates for us.")
+    try:
+        return Templates.of(await adapter.templates(account.keys))
+    except SendError as error:
+        raise Problem(502, error.text) from None
 
 
 @routes.delete("/whatsapp/{number_id}", scope="channels:write", summary="Disconnect a WhatsApp number")
