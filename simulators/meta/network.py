@@ -138,12 +138,14 @@ class Network:
             told[kind] = {**(content if isinstance(content, dict) else {}), **self.keep(file)}
         return await self.tell(number, "messages", {"contacts": [phone.identity(number)], "messages": [told]})
 
-    async def write_from_shop(self, sender: str, to: str, text: str) -> list[Post]:
-        """Somebody of the business writes from the WhatsApp app on the shop's own phone; the application is told."""
+    async def write_from_shop(self, sender: str, to: str, text: str, *, message_id: str | None = None) -> list[Post]:
+        """Somebody of the business writes from the WhatsApp app on the shop's own phone; the application is told. With the
+        `message_id` of an earlier one it is told of the same once more.
+        """
         number = self.numbers[sender]
-        phone = self.phone(to)
-        message_id = f"wamid.{self.new_id()}"
-        phone.receive(Received(message_id, number, "text", {"body": text}, "", self.clock()))
+        if message_id is None:
+            message_id = f"wamid.{self.new_id()}"
+            self.phone(to).receive(Received(message_id, number, "text", {"body": text}, "", self.clock()))
         echo: Json = {
             "from": number.digits,
             "to": to.removeprefix("+"),

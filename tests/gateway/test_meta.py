@@ -4,19 +4,24 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from channels.meta.signing import signature
 from gateway import demo_business as juniper
-from simulators.meta import App, MetaSimulator, Number, Phone
+from simulators.meta import App, Faults, File, MetaSimulator, Number, Phone, Template
 from tests.channels.posts import recorded
 from tests.clock import FakeClock
+from tests.conftest import ENGINES
 from tests.gateway import front
 from tests.gateway.front import Front
 from tests.gateway.rest.api import Client, person
+from tests.wire import wire
 
 SECRET, TOKEN, WORD = "the-app-secret-of-the-tests", "the-access-token-of-the-tests", "our-word-of-the-tests"
 HOOK = "/api/v1/webhooks/whatsapp"
@@ -68,11 +73,17 @@ async def opened(database_url: str, tmp_path: Path, clock: FakeClock, env: dict[
     async with MetaSimulator(app=app, numbers=[ours], clock=clock.now, rng=Random(1)) as meta:
         keys = {"META_APP_SECRET": SECRET, "META_ACCESS_TOKEN": TOKEN, "META_VERIFY_TOKEN": WORD}
         at = {"FRONTDESK_META__API_BASE": meta.api_base}
-        async with front.opened(database_url, tmp_path, clock, {**keys, **at, **env}) as desk:
+        async with front.opened(database_url, tmp_path, clock, {**keys, **at, **env}, seeded=False) as desk:
             meta.app = replace(meta.app, webhook_url=desk.url + HOOK)
             dana = meta.phone(DANA)
             dana.name = "Dana"
             yield Met(desk, meta, dana)
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The address of a database of the test's own that holds the demo business."""
+    return str(request.getfixturevalue(f"demo_{request.param}_url"))
 
 
 @pytest.fixture
@@ -145,3 +156,237 @@ async def test_signed_nonsense_is_a_400(met: Met) -> None:
         assert await met.post(body) == 400, body
     assert await met.post(b'{"object": "whatsapp_business_account", "entry": 3}') == 200
     assert await met.desk.one("SELECT count(*) FROM conversations") == 0
+
+
+async def test_a_batch_is_taken_apart_and_each_good_thing_in_it_kept_once(met: Met) -> None:
+    await met.says("hi")
+    (reply,) = met.meta.messages.values()
+    async with met.meta.batching():  # promises W9, and everything in it twice
+        for _ in range(2):
+            await met.dana.say(OURS, "book", message_id="wamid.one")
+            await met.meta.phone("+15125550178").say(OURS, "what are your hours?", message_id="wamid.two")
+            await met.dana.send(OURS, "hologram", {"depth": 3}, message_id="wamid.three")
+            await met.meta.report(replace(reply, status="delivered"))
+            await met.meta.report(replace(reply, status="sent"))
+    assert [post.status for post in met.meta.posts] == [200] * (2 + 3)  # hi, three states of the reply, the batch
+    await met.settle()
+    heard = "SELECT provider_id, text FROM messages WHERE direction = 'in' ORDER BY id"
+    ours = {row for row in await met.desk.rows(heard) if row[0] in ("wamid.one", "wamid.two", "wamid.three")}
+    assert ours == {("wamid.one", "book"), ("wamid.two", "what are your hours?"), ("wamid.three", "")}
+    assert [row[1] for row in await met.desk.rows(heard)][:2] == ["hi", "book"]
+    assert await met.desk.one("SELECT status FROM messages WHERE provider_id = :id", id=reply.id) == "read"
+    answers = "SELECT count(DISTINCT turn_id) FROM messages WHERE direction = 'out'"
+    assert await met.desk.one(answers) == 4
+
+
+async def test_what_belongs_to_others_in_a_batch_is_left_out(met: Met, api: Client) -> None:
+    theirs = await api.post(
+        "/whatsapp",
+        {
+            "phone_number": "+15125550143",
+            "provider_account": "209",
+            "phone_number_id": "109",
+            "credentials": {"app_secret": "their-own-app-secret", "access_token": "their-own-token"},
+        },
+    )
+    assert (theirs["status"], theirs["phone_number_id"], theirs["keys"]["access_token"]) == ("active", "109", "••••")
+    body: Any = recorded("meta", "batch")
+    one, two = body["entry"]
+    for change in one["changes"]:
+        change["value"]["metadata"]["phone_number_id"] = juniper.META_NUMBER_ID
+    one["id"] = juniper.META_ACCOUNT
+    two["id"], two["changes"][0]["value"]["metadata"]["phone_number_id"] = "209", "109"
+    both, their_part = json.dumps(body).encode(), json.dumps({**body, "entry": [two]}).encode()
+    wanted = "SELECT provider_id FROM messages WHERE direction = 'in' ORDER BY provider_id"
+    assert await met.post(their_part) == 403
+    assert await met.post(both) == 200
+    assert [row[0] for row in await met.desk.rows(wanted)] == ["wamid.B1", "wamid.B2", "wamid.B3"]
+    assert await met.post(their_part, secret="their-own-app-secret") == 200
+    assert [row[0] for row in await met.desk.rows(wanted)][-1] == "wamid.B4"
+
+
+async def test_whoever_writes_from_the_shops_phone_has_taken_over(met: Met, api: Client) -> None:
+    await met.says("book")
+    await met.meta.write_from_shop(OURS, DANA, "I'll do it myself, Dana")
+    again = met.dana.inbox[-1]
+    await met.meta.write_from_shop(OURS, DANA, again.text, message_id=again.id)
+    assert {post.status for post in met.meta.posts} == {200}
+    assert await met.says("haircut") == []
+    (found,) = (await api.get("/conversations?search=myself"))["items"]
+    assert (found["owner"], found["assignee"]["full_name"]) == ("staff", juniper.OWNER)
+    said = (await api.get(f"/conversations/{found['id']}/messages"))["items"]
+    mine = [(one["author"]["name"], one["status"]) for one in said if one["text"] == "I'll do it myself, Dana"]
+    assert mine == [(juniper.OWNER, "sent")]
+
+
+async def test_news_comes_in_any_order_and_before_our_own_answer(met: Met) -> None:
+    for faults in (
+        Faults(status_out_of_order=1, status_duplicate=1),
+        Faults(status_early=1),
+        Faults(failed=1, failed_code=131050),
+    ):
+        met.meta.faults = faults
+        await met.says("what are your hours?")
+    rows = await met.desk.rows(
+        "SELECT status, error_code, error_text FROM messages WHERE direction = 'out' ORDER BY id"
+    )
+    assert rows == [
+        ("read", None, None),
+        ("read", None, None),
+        ("failed", "131050", "This person wants no more offers by WhatsApp."),
+    ]
+    assert await met.desk.rows("SELECT purpose, state, source FROM consent_events") == [
+        ("marketing", "out", "provider")
+    ]
+    assert await met.says("hi")  # everything else may go
+    nobody = replace(next(iter(met.meta.messages.values())), id="wamid.nobody", body={})
+    assert [post.status for post in await met.meta.report(nobody)] == [200]
+    assert await met.desk.one("SELECT count(*) FROM early_statuses") == 1
+
+
+@pytest.mark.parametrize("fault", ["accept_but_reset", "broken_json"])
+async def test_a_message_that_went_out_all_the_same_is_not_sent_again(
+    demo_sqlite_url: str, tmp_path: Path, clock: FakeClock, fault: str
+) -> None:
+    async with opened(demo_sqlite_url, tmp_path, clock, {}) as met:
+        met.meta.faults = Faults(**{fault: 1}, never_status=1)
+        (said,) = await met.says("what are your hours?")
+        (message,) = met.meta.messages.values()
+        await met.desk.pass_time(timedelta(minutes=4), step=timedelta(seconds=30))
+        assert [one.text for one in met.dana.inbox] == [said]
+        assert await met.desk.one("SELECT state FROM outbox") == "sending"
+        await met.meta.report(replace(message, status="delivered"))  # so it has
+        await met.desk.pass_time(timedelta(minutes=40), step=timedelta(minutes=20))
+        assert [one.text for one in met.dana.inbox] == [said]
+        assert await met.desk.rows(
+            "SELECT state, status, provider_id FROM outbox JOIN messages ON id = message_id"
+        ) == [("sent", "delivered", message.id)]
+
+
+async def test_a_message_that_surely_did_not_go_out_is_sent_again_and_nothing_overtakes_it(
+    demo_sqlite_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with opened(demo_sqlite_url, tmp_path, clock, {}) as met:
+        met.meta.faults = Faults(graph_500=1)
+        assert await met.says("hi") == []
+        assert await met.says("what are your hours?") == []  # waits for the one before it
+        await met.desk.pass_time(timedelta(minutes=4), step=timedelta(seconds=30))
+        assert met.dana.inbox == []
+        await met.desk.pass_time(timedelta(minutes=5), step=timedelta(seconds=30))
+        assert ["Juniper" in one.text for one in met.dana.inbox] == [True, False]
+        met.meta.faults = Faults(graph_error=2, error_code=131056)
+        await met.says("where are you?")
+        await met.says("do you cut children's hair?")
+        await met.desk.pass_time(timedelta(minutes=1), step=timedelta(seconds=10))
+        order = "SELECT m.text FROM messages m WHERE m.direction = 'out' ORDER BY m.id"
+        assert [one.text for one in met.dana.inbox] == [row[0] for row in await met.desk.rows(order)]
+
+
+async def test_when_meta_asks_to_slow_down_the_whole_number_waits(
+    demo_sqlite_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with opened(demo_sqlite_url, tmp_path, clock, {}) as met:
+        met.meta.faults = Faults(graph_429=1, retry_after_s=90)
+        ben = met.meta.phone("+15125550178")
+        await met.says("hi")
+        await ben.say(OURS, "hi")
+        await met.desk.pass_time(timedelta(seconds=80), step=timedelta(seconds=40))
+        assert (met.dana.inbox, ben.inbox) == ([], [])
+        await met.desk.pass_time(timedelta(seconds=20), step=timedelta(seconds=20))
+        assert (len(met.dana.inbox), len(ben.inbox)) == (1, 1)
+        met.meta.faults = Faults(graph_error=True, error_code=190)
+        await met.says("what are your hours?")
+        failed = await met.desk.rows("SELECT status, error_code, error_text FROM messages WHERE status = 'failed'")
+        assert failed == [
+            ("failed", "190", "WhatsApp does not accept the access token: it has expired or was taken back.")
+        ]
+        assert TOKEN not in str(failed)
+
+
+async def test_the_customer_sees_what_was_read_by_whoever_answers(met: Met, api: Client) -> None:
+    await met.says("what are your hours?")
+    await met.dana.send_file(OURS, "image", File(b"\x89PNG", "image/png"), caption="Like this")
+    await met.settle()
+    await met.says("human please")
+    await met.says("are you there?")
+    heard = [
+        row[0] for row in await met.desk.rows("SELECT provider_id FROM messages WHERE direction = 'in' ORDER BY id")
+    ]
+    assert met.meta.seen.read == heard[:3]
+    (found,) = (await api.get("/conversations?search=hours"))["items"]
+    for text in ("Yes!", "What is it?"):
+        await api.post(f"/conversations/{found['id']}/messages", {"text": text})
+        await met.settle()
+    assert met.meta.seen.read == heard
+    assert met.meta.seen.typing == []
+    content = await met.desk.one("SELECT content FROM messages WHERE text = 'Like this'")
+    assert "image/png" in str(content)
+
+
+async def test_somebody_who_hides_their_number_is_one_person_when_they_show_it(met: Met) -> None:
+    met.dana.user_id, met.dana.hides_number = "US.13491208655302741918", True
+    assert await met.says("hi")
+    assert [message.body.get("recipient") for message in met.meta.messages.values()] == [met.dana.user_id]
+    met.dana.hides_number = False
+    assert await met.says("hi")
+    await met.dana.send(
+        OURS, "system", {"type": "user_changed_number", "wa_id": "15125550178", "body": "Dana has a new number"}
+    )
+    assert await met.desk.rows("SELECT DISTINCT customer_id FROM conversations") == [
+        (await met.desk.one("SELECT id FROM customers WHERE profile_name = 'Dana'"),)
+    ]
+    known = await met.desk.rows(
+        "SELECT i.kind, i.value FROM customer_identities i JOIN customers c ON c.id = i.customer_id"
+        " WHERE c.profile_name = 'Dana' ORDER BY i.kind, i.value"
+    )
+    assert known == [("bsuid", met.dana.user_id), ("whatsapp", DANA), ("whatsapp", "+15125550178")]
+
+
+async def test_templates_are_asked_for_and_failures_told(met: Met, api: Client) -> None:
+    body: dict[str, object] = {"type": "BODY", "text": "Hi {{1}}, see you {{2}}."}
+    met.meta.templates = [Template(name=f"reminder_{number}", components=(body,)) for number in range(101)]
+    numbers = (await api.get("/whatsapp"))["items"]
+    (ours,) = [one for one in numbers if one["phone_number"] == OURS]
+    found = (await api.get(f"/whatsapp/{ours['id']}/templates"))["items"]
+    assert len(found) == 101  # of two pages
+    assert found[0] == {
+        "name": "reminder_0",
+        "language": "en_US",
+        "status": "APPROVED",
+        "category": "UTILITY",
+        "text": "Hi {{1}}, see you {{2}}.",
+        "variables": ["1", "2"],
+        "header": "",
+        "payloads": 0,
+    }
+    met.meta.faults = Faults(graph_error=1, error_code=190)
+    refused = await api.call("GET", f"/whatsapp/{ours['id']}/templates")
+    assert (refused.status, refused.json["error_code"]) == (502, "PROVIDER_REFUSED")
+    (other,) = [one for one in numbers if one["provider"] == "twilio"]
+    await api.get(f"/whatsapp/{other['id']}/templates", status=409)
+
+
+async def test_while_the_database_is_away_a_batch_goes_to_disk_once_for_each_number(
+    demo_postgresql_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    real = make_url(demo_postgresql_url)
+    async with wire(real.host or "", real.port or 5432) as between:
+        through = real.set(host="127.0.0.1", port=between.port).render_as_string(hide_password=False)
+        async with opened(through, tmp_path, clock, {}) as met:
+            await met.says("book")
+            (reply,) = met.meta.messages.values()
+            await between.cut()
+            async with met.meta.batching():
+                await met.dana.say(OURS, "haircut")
+                await met.meta.phone("+15125550178").say(OURS, "hi")
+                await met.dana.say(OURS, "tomorrow")
+                await met.meta.report(replace(reply, status="read"))
+            assert met.meta.posts[-1].status == 200
+            (spooled,) = (tmp_path / "spool").glob("*.jsonl")
+            assert len(spooled.read_bytes().splitlines()) == 1
+            await between.mend()
+            await met.settle()
+            await met.settle()
+            said = await met.desk.rows("SELECT text FROM messages WHERE direction = 'in' ORDER BY id")
+            assert [text for (text,) in said] == ["book", "haircut", "hi", "tomorrow"]
+            assert met.dana.inbox[-1].options
