@@ -24,6 +24,9 @@ _PRIVATE = frozenset({"body", "text", "phone", "email"})
 # What ends a line or moves the cursor for some reader of the log, and half characters, which no file can hold.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
+# PostgreSQL quotes the row that it refuses, over as many lines as there are in it, and psycopg has no switch for that.
+_ROW = re.compile(r"\nDETAIL:.*?(?=\n(?:HINT:|CONTEXT:|\[SQL:|\nThe above exception|\nDuring handling)|\Z)", re.DOTALL)
+
 # Left to themselves these write bodies, or a line for each request.
 _TALKATIVE = ("aiohttp.access", "alembic", "asyncio", "httpx", "twilio", "urllib3")
 
@@ -42,6 +45,7 @@ def configure(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _clean,
         structlog.processors.format_exc_info,
+        _without_rows,
     ]
     last: list[Processor] = [_json]
     if style == "console":
@@ -101,6 +105,13 @@ def _hidden_inside(value: object) -> object:
 @lru_cache(maxsize=4096)
 def _is_hidden(key: str) -> bool:
     return key.lower() in _PRIVATE or _SECRET.search(key) is not None
+
+
+def _without_rows(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What a database said without what people had written."""
+    if isinstance(exception := event.get("exception"), str):
+        event["exception"] = _ROW.sub(f"\nDETAIL: {HIDDEN}", exception)
+    return event
 
 
 def _indent_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

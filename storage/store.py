@@ -104,7 +104,12 @@ def sqlite_engine(path: str, *, read_only: bool = False) -> Engine:
         return connection
 
     engine = create_engine(
-        "sqlite://", creator=connect, poolclass=NullPool, json_serializer=json_dumps, json_deserializer=orjson.loads
+        "sqlite://",
+        creator=connect,
+        poolclass=NullPool,
+        json_serializer=json_dumps,
+        json_deserializer=orjson.loads,
+        hide_parameters=True,  # what people wrote is in them, and errors are logged
     )
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
 
@@ -124,6 +129,7 @@ def postgres_engine(url: URL, *, pool_size: int) -> Engine:
         pool_pre_ping=False,
         json_serializer=json_dumps,
         json_deserializer=orjson.loads,
+        hide_parameters=True,
         connect_args={"connect_timeout": 5},
     )
 

@@ -8,8 +8,13 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from aiohttp.http_exceptions import BadHttpMessage
+from sqlalchemy import insert, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
 from gateway import log
+from storage.models.tenants import tenants
+from storage.store import postgres_engine, sqlite_engine
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +61,27 @@ def test_no_value_and_no_error_can_forge_a_line(style: str) -> None:
         logger.exception("turn failed", conversation=1)
     assert not [line for line in out.getvalue().splitlines() if line.startswith("forged")]
     assert "forged" in out.getvalue()
+
+
+def test_what_a_database_refuses_is_told_without_what_was_in_it(database_url: str) -> None:
+    out, url = io.StringIO(), make_url(database_url)
+    log.configure("info", "json", out)
+    engine = postgres_engine(url, pool_size=1) if url.host else sqlite_engine(url.database or "")
+    row = {"uid": "019a0000-0000-7000-8000-000000000000", "name": None, "settings": {"a": "my back\n\nhurts"}}
+    for statement, values in (
+        (insert(tenants), row),
+        (text("INSERT INTO nowhere VALUES (:word)"), {"word": "my back hurts"}),
+    ):
+        with engine.connect() as db, pytest.raises(DBAPIError) as refused:
+            db.execute(statement, values)
+        structlog.get_logger().error("request failed", exc_info=refused.value)
+    engine.dispose()
+    said = out.getvalue()
+    assert len(said.splitlines()) == 2
+    assert "tenants" in said
+    assert "nowhere" in said
+    assert "hurts" not in said
+    assert "back" not in said.replace("Background", "").replace("Traceback", "").replace("traceback", "")
 
 
 def test_context_goes_along_and_the_level_is_kept() -> None:
