@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
 import structlog
-from aiohttp import web
+from aiohttp import web, web_response
 
 from desk import events
 from gateway import collector, errors, health
@@ -37,6 +37,10 @@ PATIENCE = web.AppKey("patience", Patience)
 _CLOSE_AFTER_S = 5.0  # how long requests that are being answered may take once we are asked to stop
 _KEEPALIVE_S = 75.0
 
+# What we are built of, and in which version, is of use to nobody who means well. aiohttp takes this name for every answer, and
+# what is no HTTP at all it answers by itself, before any application is asked.
+web_response.SERVER_SOFTWARE = "Frontdesk"  # type: ignore[attr-defined]
+
 
 def make_app(house: House, *, timings: Timings = Timings()) -> web.Application:  # noqa: B008  frozen
     """The application, to be run by any aiohttp runner; it does not own the house. `timings` are the live inbox's."""
@@ -57,18 +61,12 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     pages.add_routes(app)
     health.add_routes(app)
     door.mount(app, house, timings)
-    app.on_response_prepare.append(_say_little)
     return app
 
 
 def _fill(house: House, surfaces: Sequence[Surface], router: web.UrlDispatcher) -> None:
     for surface in (*surfaces, aliases.of(surfaces[0])):
         dispatch.add_surface(router, house, surface)
-
-
-async def _say_little(_request: web.Request, response: web.StreamResponse) -> None:
-    """What we are built of, and in which version, is of use to nobody who means well."""
-    response.headers["Server"] = "Frontdesk"
 
 
 @contextlib.asynccontextmanager

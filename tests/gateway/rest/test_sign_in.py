@@ -469,20 +469,22 @@ async def test_what_one_process_shuts_the_others_shut_within_a_second(
         front.opened(postgresql_database_url, tmp_path, clock, env=env) as first,
         front.opened(postgresql_database_url, tmp_path, clock, env=env, seeded=False) as second,
     ):
-        admin, agent = await person(first), await person(first, "agent")
+        admin, agent, kim = await person(first), await person(first, "agent"), await person(first)
+        await first.change("UPDATE users SET password_hash = :hash WHERE id = :id", hash=_QUICK, id=kim.user_id)
         made = await admin.post("/api-keys", {"name": "Till", "scopes": ["customers:read"]})
-        there = {
-            "/auth/me": Client(second, agent.token, agent.tenant_id),
-            "/customers": Client(second, made["key"], agent.tenant_id),
-        }
-        for path, client in there.items():
-            await client.get(path)
+        there = [Client(second, token, admin.tenant_id) for token in (agent.token, made["key"], kim.token)]
+        for client in there:
+            await client.get("/customers")
+        clock.advance(timedelta(seconds=1))  # a token is as old as its second
+        wanted = {"current_password": PASSWORD, "new_password": "correct horse battery staple"}
+        await kim.post("/auth/password", wanted, status=200)
         await admin.delete(f"/users/{agent.uid}")
         await admin.delete(f"/api-keys/{made['id']}")
         async with asyncio.timeout(1.5):  # a second, and what a busy machine takes
-            for path, client in there.items():
-                while (await client.call("GET", path)).status != 401:
+            for client in there:
+                while (await client.call("GET", "/customers")).status != 401:
                     pass
+        await admin.get("/customers")
 
 
 async def test_the_same_key_is_answered_again_to_the_same_person_only(desk: Front) -> None:
@@ -529,12 +531,23 @@ async def test_what_ended_long_ago_is_thrown_away(desk: Front) -> None:
 
 
 async def test_no_answer_tells_what_we_are_built_of(desk: Front) -> None:
-    for method, path in [
-        ("GET", "/auth/me"),
-        ("GET", "/no-such-thing"),
-        ("TRACE", "/auth/me"),
-        ("POST", "/auth/login"),
+    robin = await person(desk)
+    await desk.change("ALTER TABLE canned_replies RENAME TO mislaid")
+    broken = (500, 503)  # SQLite cannot tell it from trouble that may pass
+    for who, method, path, statuses in [
+        (anybody(desk), "GET", "/auth/me", (401,)),
+        (anybody(desk), "GET", "/no-such-thing", (404,)),
+        (anybody(desk), "TRACE", "/auth/me", (405,)),
+        (anybody(desk), "PROPFIND", "/auth/me", (405,)),
+        (anybody(desk), "BREW", "/auth/me", (400,)),  # no method of any HTTP
+        (anybody(desk), "POST", "/auth/login", (415,)),
+        (robin, "GET", "/canned-replies", broken),
+        (robin, "POST", "/canned-replies", broken),
     ]:
-        answer = await anybody(desk).call(method, path)
+        answer = await who.call(method, path, {"shortcut": "a", "text": "b"} if who is robin else None)
+        assert answer.status in statuses, (method, path)
+        if method != "BREW":
+            assert answer.json["request_id"] == answer.headers["X-Request-ID"]
         assert answer.headers["Server"] == "Frontdesk"
-        assert not re.search(rb"Traceback|aiohttp|Python|SELECT|sqlalchemy", answer.raw)
+        said = answer.raw + str(answer.headers).encode()
+        assert not re.search(rb"(?i)traceback|aiohttp|python|select|insert|sqlalchemy|canned_replies", said), said
