@@ -4,10 +4,11 @@ from typing import Final
 
 TWILIO_TOKEN: Final = "the-token-of-the-tests-0123456789"  # in the settings, and sealed with a channel's own keys
 PASSWORD_HASH: Final = "$argon2"  # how every stored password begins
+MASTER_KEY: Final = "the-master-key-of-the-tests-0123456789"  # with which everything else is sealed and signed
 
 
 def absent(said: bytes | str) -> None:
     """Raises: AssertionError, when one of them is in what was said"""
     text = said if isinstance(said, str) else said.decode(errors="replace")
-    for secret in (TWILIO_TOKEN, PASSWORD_HASH):
+    for secret in (TWILIO_TOKEN, PASSWORD_HASH, MASTER_KEY):
         assert secret not in text, "a secret came out"

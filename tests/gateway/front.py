@@ -146,6 +146,7 @@ def settings(database_url: str, data_dir: Path, port: int, env: Mapping[str, str
             "PORT": str(port),
             "TWILIO_ACCOUNT_SID": SID,
             "TWILIO_AUTH_TOKEN": TOKEN,
+            "FRONTDESK_SECRETS__KEY": canaries.MASTER_KEY,
             "FRONTDESK_DATA_DIR": str(data_dir),
             **env,
         },

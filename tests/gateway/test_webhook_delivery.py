@@ -17,6 +17,7 @@ from gateway.jobs import webhooks as job
 from simulators.receiver import Received, Receiver, Trouble
 from storage import queue
 from storage.base import Db
+from tests import canaries
 from tests.clock import FakeClock
 from tests.gateway import front
 from tests.gateway.front import Front
@@ -69,6 +70,8 @@ async def stage(database_url: str, tmp_path: Path, clock: FakeClock) -> AsyncIte
     clock.set(front.NOON)
     async with Receiver(clock=clock.now) as receiver, front.opened(database_url, tmp_path, clock, ENV) as desk:
         yield Stage(desk, await program(desk, "webhooks:read", "webhooks:write"), receiver)
+        for one in receiver.received:
+            canaries.absent(one.body)
 
 
 def accepted(one: Received, *secrets: str) -> list[bool]:

@@ -13,7 +13,7 @@ from desk import sign_in
 from gateway.auth.schemes import COOKIE
 from gateway.auth.tokens import digest
 from storage.base import Db, new_uid
-from storage.models.sign_in import api_keys, sessions
+from storage.models.sign_in import sessions
 from storage.models.tenants import users
 from tests.gateway.inbox.live import Desk, Live, connected, until
 from tests.gateway.rest import api as clients
@@ -100,8 +100,9 @@ async def test_a_token_a_header_and_a_cookie_all_open(desk: Desk) -> None:
 
 async def test_whoever_loses_the_right_to_be_here_is_signed_out(desk: Desk) -> None:
     agents = [await clients.person(desk, "agent") for _ in range(3)]
-    program = await clients.program(desk, "conversations:read")
-    stays = await clients.person(desk, "agent")
+    admin, stays = await clients.person(desk), await clients.person(desk, "agent")
+    made = await admin.post("/api-keys", {"name": "Wall", "scopes": ["conversations:read"]})
+    program = clients.Client(desk, made["key"])
     short = desk.house.doorman.tokens.access(
         subject=agents[2].uid,
         tenant=new_uid(),
@@ -117,7 +118,6 @@ async def test_whoever_loses_the_right_to_be_here_is_signed_out(desk: Desk) -> N
         db.execute(
             update(users).where(users.c.id == agents[1].user_id).values(tokens_valid_from=now + timedelta(seconds=1))
         )
-        db.execute(update(api_keys).values(revoked_at=now))
         sign_in.forget(db)
 
     async with (
@@ -128,6 +128,7 @@ async def test_whoever_loses_the_right_to_be_here_is_signed_out(desk: Desk) -> N
         connected(stays) as remains,
     ):
         await desk.house.store.write(revoke)
+        await admin.delete(f"/api-keys/{made['id']}")
         for live in (revoked, new_password, key):
             assert (await live.hear("signed_out"))["reason"] == "revoked"
             await asyncio.wait_for(live.ended.wait(), 5)

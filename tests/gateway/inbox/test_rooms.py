@@ -143,7 +143,10 @@ async def test_another_tenant_sees_nothing_and_cannot_tell_what_is_there(desk: D
 
 async def test_a_lesser_role_and_a_lost_team_leave_the_rooms(desk: Desk) -> None:
     agent, keeps = await clients.person(desk, "agent"), await clients.person(desk, "agent")
-    room = f"conversation_{await conversation(desk)}"
+    admin, uid = await clients.person(desk), await conversation(desk)
+    room = f"conversation_{uid}"
+    lawns = await admin.post("/teams", {"name": "Lawns", "member_ids": [agent.uid, keeps.uid]})
+    team = f"team_{lawns['id']}"
 
     def demote(db: Db) -> None:
         db.execute(update(users).where(users.c.id == agent.user_id).values(role="technician"))
@@ -152,6 +155,15 @@ async def test_a_lesser_role_and_a_lost_team_leave_the_rooms(desk: Desk) -> None
     async with connected(agent) as live, connected(keeps) as witness:
         for one in (live, witness):
             assert (await one.say("join_room", {"room": room}))["ok"] is True
+            assert (await one.say("join_room", {"room": team}))["ok"] is True
+        await admin.patch(f"/teams/{lawns['id']}", {"member_ids": [keeps.uid]})
+        await until(lambda: sum(len(one.teams) for one in desk.inbox.connections.values()) == 1)
+        await admin.put(f"/conversations/{uid}/assign", {"agent_id": None, "team_id": lawns["id"]})
+        assert (await witness.hear("notification"))["kind"] == "queue"
+        await live.hear("conversation_updated", lambda c: c["team"] is not None)  # what everybody hears came later
+        assert live.of("notification") == []
+        assert (await live.say("join_room", {"room": team}))["error"]["code"] == "not_found"
+
         await desk.house.store.write(demote)
         await witness.hear("presence", lambda p: [one["id"] for one in p.get("viewers", ())] == [keeps.uid])
         live.heard.clear()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from gateway.rest.route import Route
 from gateway.rest.v1 import surface
@@ -22,7 +23,14 @@ ALIASES: Final = {
     "stage_ids": "stage_id",
     "message_ids": "message_id",
     "label_ids": "label_id",
+    "mentions": "user_id",
+    "stage": "stage_id",
+    "assignee": "user_id",
+    "after": "message_id",
+    "before": "message_id",
 }
+
+_IDS: Final = ("_id", "_ids")
 
 World = Mapping[str, str]
 
@@ -85,7 +93,7 @@ async def make(client: Client) -> World:
     }
     await add("appointment_id", "/appointments", visit)
     await add("invoice_id", "/invoices", {"customer_id": world["customer_id"], "subtotal": 100, "tax": 8.25})
-    await add("integration_id", "/integrations", {"type": "n8n", "config": {}})
+    await add("integration_id", "/integrations", {"type": "twilio", "config": {}})
     await add("invitation_id", "/invitations", {"email": f"new-{client.tenant_id}@example.com", "role": "agent"})
     invited = {"invitations": [{"email": f"many-{client.tenant_id}@example.com", "role": "agent"}]}
     await add("list_id", "/invitations/bulk", invited, status=202)
@@ -108,14 +116,35 @@ def body_of(route: Route, world: World, **other: str) -> Any:
     extra = route.body.model_config.get("json_schema_extra")
     examples = extra.get("examples") if isinstance(extra, dict) else None
     body: dict[str, Any] = dict(examples[0]) if isinstance(examples, list) and isinstance(examples[0], dict) else {}
+    meant = {ALIASES.get(name, name) for name in other}
     for name in ids_in(route):
         body.pop(name, None)
-        if (value := other.get(name) or world.get(ALIASES.get(name, name))) is not None:
-            body[name] = [value] if name.endswith("_ids") else value
+        what = ALIASES.get(name, name)
+        value = other.get(name) or (None if what in meant or not name.endswith(_IDS) else world.get(what))
+        if value is not None:
+            meant.add(what)  # two names of one thing exclude each other
+            body[name] = [value] if name.endswith("s") else value
     return body
 
 
 def ids_in(route: Route) -> list[str]:
     """The fields of the route's body that name something of the tenant's."""
     fields = route.body.model_fields if route.body is not None else {}
-    return [name for name in fields if name.endswith(("_id", "_ids")) and name not in ("client_id", "provider_id")]
+    return [name for name in fields if name.endswith(_IDS) or name in ALIASES]
+
+
+def asked_in(route: Route) -> list[str]:
+    """The parameters of the route's query that name something of the tenant's."""
+    fields = route.query.model_fields if route.query is not None else {}
+    return [
+        name
+        for name, field in fields.items()
+        if name.endswith(_IDS) or (name in ALIASES and "uuid" in repr(field)) or name == "assignee"
+    ]
+
+
+def query_of(route: Route, world: World, **other: str) -> str:
+    """What the route must be asked with the world's ids in it, and what is in `other`."""
+    fields = route.query.model_fields if route.query is not None else {}
+    needed = {name: world[name] for name, field in fields.items() if field.is_required() and name in world}
+    return urlencode({**needed, **other})
