@@ -45,7 +45,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file: behind `url` (Twilio, ours) or behind `media_id` (Meta); neither when the vendor lost it.
+    """A file: behind `url` (Twilio) or `media_id` (Meta), or one that we have, as `file`; none when the vendor lost it.
 
     `content_type` is what the vendor claims. `name` is the sender's and never a path of ours.
     """
@@ -53,6 +53,7 @@ class Media:
     kind: MediaKind
     url: str = ""
     media_id: str = ""
+    file: str = ""
     content_type: str = ""
     name: str = ""
     caption: str = ""

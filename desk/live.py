@@ -6,12 +6,14 @@ from typing import Literal
 from storage.base import Db
 from storage.session import tell
 
-What = Literal["message", "status", "conversation", "assigned", "mention", "sla"]
+What = Literal["message", "status", "conversation", "assigned", "mention", "sla", "file"]
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """`message_id` for a new message or a new status of one; `user_id` for whom it is meant (a mention, an assignee)."""
+    """`message_id` for a new message, a new status of one, or a file in it that has come; `user_id` for whom it is meant
+    (a mention, an assignee).
+    """
 
     tenant_id: int
     conversation_id: int

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import Select, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from desk import events, live
+from desk import events, files, live
 from desk.text import one_line, storable
 from desk.who import Actor
 from storage.base import Db, JsonValue, new_uid
@@ -259,10 +259,13 @@ def set_off(db: Db, message_id: int, *, now: datetime) -> int:
     """A message that was to go out later does so now; its new number. It moves to the end of its conversation, where
     those who have read up to there find it; outside it keeps its name.
     """
+    its_files = files.moved(db, message_id, None)
     row = db.execute(delete(messages).where(_m.id == message_id).returning(messages)).one()
     values = {**row._mapping, "status": "queued"}
     del values["id"]
     moved: int = db.execute(insert(messages).values(**values).returning(_m.id)).scalar_one()
+    if its_files:
+        files.moved(db, None, moved, its_files)
     db.execute(update(conversations).where(conversations.c.id == row.conversation_id).values(last_out_at=now))
     live.changed(db, row.tenant_id, row.conversation_id, "status", message_id=moved)
     events.emit(db, row.tenant_id, "message.sent", lambda: _told(db, moved), now=now)

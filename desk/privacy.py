@@ -31,7 +31,7 @@ from sqlalchemy import (
     update,
 )
 
-from desk import audit, consents, customer_book, events, live, refs, segments
+from desk import audit, consents, customer_book, events, files, live, refs, segments
 from desk.customer_book import NOUN, Entry
 from desk.errors import NotFound, WrongState
 from desk.events import rfc3339
@@ -44,6 +44,7 @@ from storage.models.audit import idempotency
 from storage.models.calendar import appointments, claims, waitlist
 from storage.models.conversations import conversations, messages, outbox
 from storage.models.customers import consent_events, customer_identities, customers
+from storage.models.files import files as file_table
 from storage.models.jobs import jobs
 from storage.models.webhooks import webhook_deliveries
 from storage.models.work import invoice_lines, transfers
@@ -171,6 +172,7 @@ def erase(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Gone:
     conversation_ids = talks.scalars().all()
     _forget_jobs(db, traces)
     _silence(db, traces, now=now)
+    files.erase(db, row.tenant_id, traces.theirs[file_table], now=now)
     for table, where in traces.theirs.items():
         if table is not customers and (values := _emptied(table)):
             db.execute(update(table).where(where).values(values))

@@ -9,16 +9,17 @@ from functools import partial
 import structlog
 from aiohttp import web, web_response
 
-from desk import events
+from desk import events, files
 from gateway import collector, errors, health
 from gateway.auth import pages
 from gateway.context import House
 from gateway.hooks import routes, webchat
 from gateway.inbox import door
 from gateway.inbox.door import Timings
-from gateway.jobs.handlers import APART, HANDLERS
+from gateway.jobs.handlers import APART, FILES, HANDLERS
 from gateway.jobs.schedule import Sweeper
 from gateway.jobs.worker import Worker
+from gateway.media import serve
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
 from gateway.rest import dispatch, docs
@@ -57,6 +58,7 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     webchat_door.mount(app, house, receiver, timings)
     app[errors.SURFACES] = surfaces = (v1.make(), dashboard.make())
     app.router.register_resource(Mount("/api", partial(_fill, house, surfaces), patience.heard))
+    serve.add_routes(app)
     docs.add_routes(app)
     pages.add_routes(app)
     health.add_routes(app)
@@ -109,16 +111,24 @@ async def working(house: House) -> AsyncIterator[None]:
         await asyncio.gather(*tasks)
 
 
-def workers(house: House) -> tuple[Worker, Worker]:
-    """One for our own work, and one for what waits on subscribers: however slow they are, replies do not wait."""
+def workers(house: House) -> tuple[Worker, ...]:
+    """One for our own work, one for what waits on subscribers, one for files: however slow those are, replies do not wait."""
+    jobs = house.settings.jobs
     return (
-        Worker(house, {kind: handler for kind, handler in HANDLERS.items() if kind not in APART}),
+        Worker(house, {kind: handler for kind, handler in HANDLERS.items() if kind not in APART | FILES}),
         Worker(
             house,
             {kind: HANDLERS[kind] for kind in APART},
             topic=events.TOPIC,
             at_once=house.settings.webhooks.at_once,
-            lease_s=max(house.settings.jobs.lease_s, 2 * house.settings.webhooks.timeout_s),
+            lease_s=max(jobs.lease_s, 2 * house.settings.webhooks.timeout_s),
+            one_per_lane=True,
+        ),
+        Worker(
+            house,
+            {kind: HANDLERS[kind] for kind in FILES},
+            topic=files.TOPIC,
+            lease_s=max(jobs.lease_s, 2 * house.settings.media.timeout_s + 60),
             one_per_lane=True,
         ),
     )

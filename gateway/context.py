@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -24,12 +25,15 @@ from gateway.auth.schemes import Doorman
 from gateway.auth.tokens import Tokens
 from gateway.inbox.presence import Rolls
 from gateway.inbox.relay import Relay
+from gateway.media.keep import Keeper
+from gateway.media.links import Links
 from gateway.outside.addresses import Rules
 from gateway.outside.http import Names, Outside
 from gateway.pipeline.order import Order
 from gateway.rest.limits import Limits
 from gateway.settings import Settings, master_keys
 from gateway.workshop import Workshop
+from storage.blobs import Folder
 from storage.bus import Bus, MemoryBus, RedisBus
 from storage.seal import Sealer
 from storage.store import Store, open_store
@@ -50,6 +54,9 @@ class House:
     doorman: Doorman
     limits: Limits
     outside: Outside  # asks every address that somebody typed
+    vendors: Outside  # fetches files from vendors, by an address that they gave
+    keeper: Keeper  # takes files in
+    links: Links  # signed links to files
     passwords: Passwords
     relay: Relay
     rolls: Rolls  # who is connected to the live inbox, in all processes
@@ -93,6 +100,8 @@ async def open_house(
     await store.start()
     http = aiohttp.ClientSession(trust_env=True)
     outside = Outside(Rules(settings.webhooks.allow_private, settings.webhooks.allowed_networks), resolver or Names())
+    vendors = Outside(Rules(allow_private=settings.has_stand_in), resolver or Names())
+    keeper = Keeper(Folder(settings.data_dir / "files"), settings.data_dir / "incoming")
     relay = Relay(bus, settings.redis.url)
     rolls = Rolls(relay, monotonic_s)
     try:
@@ -111,6 +120,9 @@ async def open_house(
             doorman=doorman,
             limits=Limits(settings),
             outside=outside,
+            vendors=vendors,
+            keeper=keeper,
+            links=Links(sealer, settings.server.public_url, timedelta(hours=settings.media.link_h)),
             passwords=Passwords(settings.auth.logins_at_once),
             relay=relay,
             rolls=rolls,
@@ -128,6 +140,8 @@ async def open_house(
     finally:
         await http.close()
         await outside.close()
+        await vendors.close()
+        await keeper.blobs.close()
         await rolls.stop()
         await relay.stop()
         await bus.stop()

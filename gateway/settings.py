@@ -192,6 +192,7 @@ class Limits(Section):
     sockets: Rule = "600/minute"
     webchat_session: Rule = "40/minute"
     webchat_address: Rule = "600/minute"
+    visitor_files: Rule = "20/10 minutes; 100/day"
 
 
 class Mail(Section):
@@ -206,6 +207,16 @@ class Webhooks(Section):
     timeout_s: Seconds = 15.0
     question_timeout_s: Seconds = 10.0
     disable_after_days: Annotated[int, Field(ge=1, le=30)] = 5
+
+
+class Media(Section):
+    max_bytes: Annotated[int, Field(ge=1024, le=104_857_600)] = 26_214_400
+    visitor_max_bytes: Annotated[int, Field(ge=1024, le=104_857_600)] = 10_485_760
+    tenant_max_bytes: Annotated[int, Field(ge=0)] = 10_737_418_240
+    refused_types: tuple[str, ...] = ("application/x-msdownload", "application/x-executable")
+    timeout_s: Seconds = 45.0
+    link_h: Annotated[int, Field(ge=1, le=168)] = 24
+    keep_days: Annotated[int, Field(ge=0, le=36_500)] = 0
 
 
 class Inbox(Section):
@@ -262,6 +273,7 @@ class Settings(Section):
     limits: Limits = Limits()
     mail: Mail = Mail()
     webhooks: Webhooks = Webhooks()
+    media: Media = Media()
     inbox: Inbox = Inbox()
     twilio: Twilio = Twilio()
     meta: Meta = Meta()
@@ -277,6 +289,11 @@ class Settings(Section):
         if self.demo.enabled == "auto":
             return not _live_vendors(self) and _is_loopback(self.server.host)
         return self.demo.enabled
+
+    @property
+    def has_stand_in(self) -> bool:
+        """Whether a vendor's API is simulated on this machine."""
+        return any(_is_loopback(urlsplit(one.api_base).hostname or "") for one in (self.twilio, self.meta))
 
 
 def load(path: Path | None, env: Mapping[str, str]) -> Settings:

@@ -4,19 +4,17 @@ There is no SDK of Meta's for this; those of others are no bigger than what stan
 may have gone out. Source: reference, whatsapp-sms.md sections B5 to B7.
 """
 
-import hashlib
-from base64 import b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import aiohttp
 import orjson
 
 from channels.base import AccountKeys, Sent
 from channels.errors import SendError
+from channels.files import Located, host_of, is_at
 from channels.messages import JSON, ListedTemplate
 from channels.meta import codec, templates
 from channels.meta.errors import explain
@@ -24,19 +22,12 @@ from channels.meta.errors import explain
 GRAPH: Final = "https://graph.facebook.com/v24.0"
 
 _FILES: Final = (".fbsbx.com", ".facebook.com", ".fbcdn.net", ".whatsapp.net")  # who hands out customers' files
+_NO_OBJECT: Final = "100"  # the code for an id that leads nowhere
 _UNCLEAR: Final = "Meta did not say whether the message went out."
 _RETRY_AFTER_MAX_S: Final = 3600.0
 _ANSWER_MAX: Final = 4 * 2**20
 _PAGES: Final = 20
 _PAGE: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file that a customer sent. `content_type` is what Meta says of it."""
-
-    content: bytes
-    content_type: str
 
 
 class MetaClient:
@@ -97,28 +88,31 @@ class MetaClient:
             raise SendError("", "WhatsApp did not take in the file.", kind="retry")
         return media_id
 
-    async def download(self, keys: AccountKeys, media_id: str, *, most_bytes: int) -> File:
-        """A customer's file, checked against Meta's own sum of it.
+    async def locate(self, keys: AccountKeys, media_id: str) -> Located:
+        """Where a customer's file is to be had for the next five minutes, and Meta's own sum of it.
 
         Raises:
-            SendError: of the kind `content` when it is gone or larger than `most_bytes`.
+            SendError: of the kind `content` when it is gone.
         """
-        told = await self._ask("GET", media_id, keys)
-        url, size = told.get("url"), told.get("file_size")
-        if not isinstance(url, str) or not self._is_metas(url) or (type(size) is int and size > most_bytes):
-            raise SendError("", "The file is not there any more, or too large.", kind="content")
+        if not media_id:
+            raise SendError("", "The file is not there any more.", kind="content")
         try:
-            status, content, _ = await self._fetch("GET", url, keys, most_bytes=most_bytes)
-        except SendError:
-            status, content = 503, b""
-        if status >= 500 or status == 429:
-            raise SendError("", "WhatsApp did not hand out the file.", kind="retry")
-        if status != 200 or len(content) > most_bytes:
-            raise SendError("", "The file is not there any more, or too large.", kind="content")
-        if not _is_whole(content, told.get("sha256")):
-            raise SendError("", "The file did not arrive whole.", kind="retry")
-        kind = told.get("mime_type")
-        return File(content, kind if isinstance(kind, str) else "")
+            told = await self._ask("GET", quote(media_id, safe=""), keys)
+        except SendError as error:
+            if error.code == _NO_OBJECT:
+                raise SendError(error.code, "The file is not there any more.", kind="content") from None
+            raise
+        url, size, digest = told.get("url"), told.get("file_size"), told.get("sha256")
+        hosts = (*_FILES, host_of(self._api_base))
+        if not isinstance(url, str) or not is_at(url, hosts):
+            raise SendError("", "The file is not there any more.", kind="content")
+        return Located(
+            url,
+            hosts,
+            {"Authorization": f"Bearer {keys.password}"},
+            sha256=digest.lower() if isinstance(digest, str) else "",
+            size=size if type(size) is int else None,
+        )
 
     async def templates(self, keys: AccountKeys) -> list[ListedTemplate]:
         """The account's templates, whatever their state, by Meta's order.
@@ -139,16 +133,6 @@ class MetaClient:
             if not after:
                 break
         return found
-
-    def _is_metas(self, url: str) -> bool:
-        """Whether the access token may be shown to whoever hands out this file."""
-        try:
-            there, here = urlsplit(url), urlsplit(self._api_base)
-        except ValueError:
-            return False
-        if (there.scheme, there.netloc) == (here.scheme, here.netloc):
-            return True
-        return there.scheme == "https" and (there.hostname or "").endswith(_FILES)
 
     async def _ask(
         self,
@@ -210,9 +194,8 @@ class MetaClient:
         data: bytes | aiohttp.FormData | None = None,
         query: Mapping[str, str] | None = None,
         is_json: bool = False,
-        most_bytes: int = _ANSWER_MAX,
     ) -> tuple[int, bytes, Mapping[str, str]]:
-        """Status, body (a byte more than `most_bytes` at most) and headers."""
+        """Status, body (a byte more than is taken at most) and headers."""
         headers = {"Authorization": f"Bearer {keys.password}"}
         if is_json:
             headers["Content-Type"] = "application/json"
@@ -226,7 +209,7 @@ class MetaClient:
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response:
-                body = await _read(response.content, most_bytes + 1)
+                body = await _read(response.content, _ANSWER_MAX + 1)
                 return response.status, body, response.headers
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise SendError("", "Meta cannot be reached.", kind="retry") from None
@@ -258,14 +241,6 @@ def _next(answer: Mapping[str, JSON]) -> str:
     cursors = paging.get("cursors")
     after = cursors.get("after") if isinstance(cursors, dict) else None
     return after if isinstance(after, str) else ""
-
-
-def _is_whole(content: bytes, told: JSON) -> bool:
-    """Meta writes the sum in hex when asked for a file, and in base64 in webhooks."""
-    if not isinstance(told, str) or not told:
-        return True
-    digest = hashlib.sha256(content).digest()
-    return told.lower() == digest.hex() or told == b64encode(digest).decode()
 
 
 def _seconds(retry_after: str) -> float | None:

@@ -6,7 +6,8 @@ from typing import Final
 
 from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
 from channels.errors import SendError
-from channels.messages import Address, Event, ListedTemplate, OutboundMessage
+from channels.files import Located
+from channels.messages import Address, Event, ListedTemplate, Media, OutboundMessage
 from channels.meta import codec, errors
 from channels.meta.client import MetaClient
 from channels.meta.signing import is_from_meta
@@ -94,6 +95,9 @@ class WhatsAppAdapter:
 
     async def templates(self, keys: AccountKeys) -> list[ListedTemplate]:
         return await self.client.templates(keys)
+
+    async def locate(self, media: Media, *, keys: AccountKeys) -> Located:
+        return await self.client.locate(keys, media.media_id)
 
     def explain(self, code: str) -> SendError:
         return errors.explain(code)

@@ -44,7 +44,8 @@ class TwilioClient:
     """
 
     def __init__(self, session: aiohttp.ClientSession, *, api_base: str = "", timeout_s: float = 15.0) -> None:
-        self._http = _Http(session, api_base.rstrip("/"), aiohttp.ClientTimeout(total=timeout_s, sock_connect=5.0))
+        self.api_base: Final = api_base.rstrip("/")
+        self._http = _Http(session, self.api_base, aiohttp.ClientTimeout(total=timeout_s, sock_connect=5.0))
         self._clients: dict[_Who, Client] = {}
         self._contents: dict[_Who, dict[str, dict[str, str]]] = {}  # ids by name and language
         self._looking: dict[_Who, asyncio.Lock] = {}

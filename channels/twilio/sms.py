@@ -8,9 +8,10 @@ from channels import signing
 from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
 from channels.clean import clean
 from channels.errors import SendError
-from channels.messages import Address, Event, OutboundMessage
+from channels.files import Located
+from channels.messages import Address, Event, Media, OutboundMessage
 from channels.render import render, render_all
-from channels.twilio import codec, errors
+from channels.twilio import codec, errors, files
 from channels.twilio.client import TwilioClient
 
 CAPABILITIES: Final = Capabilities(
@@ -58,6 +59,9 @@ class SmsAdapter:
         piece = one_piece(render(message, CAPABILITIES))
         parameters = codec.rest_parameters(piece, to=to, sender=sender, keys=keys, status_url=status_url)
         return await send(self._client, keys, parameters, tried_at=tried_at)
+
+    async def locate(self, media: Media, *, keys: AccountKeys) -> Located:
+        return files.locate(media, keys, api_base=self._client.api_base)
 
     def explain(self, code: str) -> SendError:
         return errors.explain(code)

@@ -8,9 +8,10 @@ from typing import Final
 
 from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
 from channels.errors import SendError
-from channels.messages import Address, Event, OutboundMessage, Template
+from channels.files import Located
+from channels.messages import Address, Event, Media, OutboundMessage, Template
 from channels.render import render, render_all
-from channels.twilio import codec, content, errors
+from channels.twilio import codec, content, errors, files
 from channels.twilio.client import TwilioClient
 from channels.twilio.sms import claimed_account, is_from_twilio, one_piece, send
 
@@ -90,6 +91,9 @@ class WhatsAppAdapter:
 
     async def show_typing(self, provider_id: str, *, sender: Address, keys: AccountKeys) -> None:
         await self._client.show_typing(keys, provider_id)
+
+    async def locate(self, media: Media, *, keys: AccountKeys) -> Located:
+        return files.locate(media, keys, api_base=self._client.api_base)
 
     def explain(self, code: str) -> SendError:
         return errors.explain(code)

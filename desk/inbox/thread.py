@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from desk import refs
+from desk import files, refs
 from desk.errors import NotFound
+from desk.files import File
 from desk.inbox import search
 from desk.listing import Found, Window
 from desk.refs import Ref
@@ -23,7 +24,8 @@ from storage.models.tenants import users
 class Line:
     """A message. `content` is null when `text` says it all, else JSON: the neutral message (out), or its parts (in).
 
-    `author_uid` and `author_name` are of the person who wrote it; `mentions` the people whom a private note names.
+    `author_uid` and `author_name` are of the person who wrote it; `mentions` the people whom a private note names; `files`
+    what we have or expect of the files in `content`.
     """
 
     id: int
@@ -46,6 +48,7 @@ class Line:
     sent_at: datetime | None
     created_at: datetime
     mentions: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def read(
     else:
         wanted = wanted.order_by(_m.id.desc())
     rows = db.execute(wanted.offset(offset).limit(limit + 1)).all()
-    lines = _with_mentions(db, rows[:limit])
+    lines = _whole(db, rows[:limit])
     return Piece(lines if after is not None else lines[::-1], total, len(rows) > limit)
 
 
@@ -103,7 +106,7 @@ def by_id(db: Db, who: Actor, message_id: int) -> Line:
     row = db.execute(_LINES.where(_m.id == message_id, _m.tenant_id == who.tenant_id)).one_or_none()
     if row is None:
         raise NotFound("message", message_id)
-    return _with_mentions(db, [row])[0]
+    return _whole(db, [row])[0]
 
 
 def find(db: Db, who: Actor, window: Window, *, words: str) -> Found[Line]:
@@ -115,7 +118,7 @@ def find(db: Db, who: Actor, window: Window, *, words: str) -> Found[Line]:
     if not hits.ids:
         return Found([], hits.total)
     rows = db.execute(_LINES.where(_m.id.in_(hits.ids), _m.tenant_id == who.tenant_id).order_by(_m.id.desc())).all()
-    return Found(_with_mentions(db, rows), hits.total)
+    return Found(_whole(db, rows), hits.total)
 
 
 def transcript(db: Db, who: Actor, ref: Ref, *, private: bool = False) -> list[Line]:
@@ -127,7 +130,7 @@ def transcript(db: Db, who: Actor, ref: Ref, *, private: bool = False) -> list[L
     wanted = _LINES.where(_m.conversation_id == conversation_id, _m.tenant_id == who.tenant_id).order_by(_m.id)
     if not private:
         wanted = wanted.where(_m.is_private.is_(False))
-    return _with_mentions(db, db.execute(wanted).all())
+    return _whole(db, db.execute(wanted).all())
 
 
 def _in(db: Db, who: Actor, conversation_id: int, ref: Ref) -> int:
@@ -137,9 +140,10 @@ def _in(db: Db, who: Actor, conversation_id: int, ref: Ref) -> int:
     return int(found.id)
 
 
-def _with_mentions(db: Db, rows: Sequence[Any]) -> list[Line]:
+def _whole(db: Db, rows: Sequence[Any]) -> list[Line]:
     named = _mentions(db, [row.id for row in rows if row.is_private])
-    return [replace(Line(*row), mentions=named.get(row.id, ())) for row in rows]
+    found = files.of_messages(db, [row.id for row in rows if row.content is not None])
+    return [replace(Line(*row), mentions=named.get(row.id, ()), files=found.get(row.id, ())) for row in rows]
 
 
 def _mentions(db: Db, message_ids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:

@@ -18,7 +18,7 @@ from desk.who import Actor
 from gateway.inbox import rooms
 from gateway.inbox.events import ConversationAssigned, Kind, MessageStatus, Notification, Somebody
 from gateway.rest.v1.conversations import Conversation
-from gateway.rest.v1.messages import Message
+from gateway.rest.v1.messages import Message, Show
 from storage.base import Db
 from storage.models.conversations import conversations
 from storage.models.tenants import users
@@ -93,21 +93,22 @@ class Feed:
         self._ready.set()
 
     async def _show(self, news: Sequence[Changed]) -> None:
-        now = self._inbox.house.clock.now()
-        for out in await self._inbox.house.store.read(outs, news, self._inbox.sockets.is_populated, now=now):
+        house = self._inbox.house
+        show = Show(house.links, house.clock.now())
+        for out in await house.store.read(outs, news, self._inbox.sockets.is_populated, show):
             self._inbox.emit(out.event, out.payload, out.room)
 
 
-def outs(db: Db, news: Sequence[Changed], is_populated: Callable[[str], bool], *, now: datetime) -> list[Out]:
+def outs(db: Db, news: Sequence[Changed], is_populated: Callable[[str], bool], show: Show) -> list[Out]:
     """The events that tell of `news`, in order; a conversation's row in the list is told once, at the end."""
     found: list[Out] = []
     lists: dict[tuple[int, int, int | None], None] = {}
     for one in news:
         try:
-            found += _TELL[one.what](db, one, is_populated, now)
+            found += _TELL[one.what](db, one, is_populated, show)
         except NotFound:
             continue  # erased in the meantime
-        if one.what != "status":
+        if one.what not in ("status", "file"):
             # What somebody has read changes for them alone.
             reader = one.user_id if one.what == "conversation" and one.detail == "read" else None
             lists[one.tenant_id, one.conversation_id, reader] = None
@@ -122,19 +123,25 @@ def outs(db: Db, news: Sequence[Changed], is_populated: Callable[[str], bool], *
     return found
 
 
-def _message(db: Db, one: Changed, is_populated: Callable[[str], bool], _now: datetime) -> list[Out]:
+def _message(
+    db: Db, one: Changed, is_populated: Callable[[str], bool], show: Show, *, event: str = "new_message"
+) -> list[Out]:
     room = rooms.conversation(one.tenant_id, one.conversation_id)
     if one.message_id is None or not is_populated(room):
         return []
-    return [Out(room, "new_message", Message.of(thread.by_id(db, _who(one.tenant_id), one.message_id)))]
+    return [Out(room, event, Message.of(thread.by_id(db, _who(one.tenant_id), one.message_id), show))]
 
 
-def _status(db: Db, one: Changed, is_populated: Callable[[str], bool], _now: datetime) -> list[Out]:
+def _file(db: Db, one: Changed, is_populated: Callable[[str], bool], show: Show) -> list[Out]:
+    return _message(db, one, is_populated, show, event="message_updated")
+
+
+def _status(db: Db, one: Changed, is_populated: Callable[[str], bool], show: Show) -> list[Out]:
     room = rooms.conversation(one.tenant_id, one.conversation_id)
     if one.message_id is None or not is_populated(room):
         return []
     line = thread.by_id(db, _who(one.tenant_id), one.message_id)
-    shown = Message.of(line)
+    shown = Message.of(line, show)
     payload = MessageStatus(
         room=rooms.told(line.conversation_uid),
         conversation_id=line.conversation_uid,
@@ -146,25 +153,25 @@ def _status(db: Db, one: Changed, is_populated: Callable[[str], bool], _now: dat
     return [Out(room, "message_status", payload)]
 
 
-def _conversation(_db: Db, _one: Changed, _is_populated: Callable[[str], bool], _now: datetime) -> list[Out]:
+def _conversation(_db: Db, _one: Changed, _is_populated: Callable[[str], bool], _show: Show) -> list[Out]:
     return []  # its row in the list says it all
 
 
-def _assigned(db: Db, one: Changed, is_populated: Callable[[str], bool], now: datetime) -> list[Out]:
+def _assigned(db: Db, one: Changed, is_populated: Callable[[str], bool], show: Show) -> list[Out]:
     uid, team_id = _place(db, one)
     person = _person(db, one.tenant_id, one.user_id)
     payload = ConversationAssigned(conversation_id=uid, owner=_owner(one.detail), assignee=person)
     found = [Out(rooms.inbox(one.tenant_id), "conversation_assigned", payload)]
     if one.user_id is not None and person is not None:
         text = "You have been given a conversation."
-        found.append(_note(rooms.user(one.tenant_id, one.user_id), "assignment", text, uid, now))
+        found.append(_note(rooms.user(one.tenant_id, one.user_id), "assignment", text, uid, show.now))
     elif one.detail == "queue" and team_id is not None:
         text = "A customer waits for somebody of the team."
-        found.append(_note(rooms.team(one.tenant_id, team_id), "queue", text, uid, now))
+        found.append(_note(rooms.team(one.tenant_id, team_id), "queue", text, uid, show.now))
     return [out for out in found if is_populated(out.room)]
 
 
-def _mention(db: Db, one: Changed, is_populated: Callable[[str], bool], now: datetime) -> list[Out]:
+def _mention(db: Db, one: Changed, is_populated: Callable[[str], bool], show: Show) -> list[Out]:
     if one.user_id is None or one.message_id is None:
         return []
     room = rooms.user(one.tenant_id, one.user_id)
@@ -172,10 +179,10 @@ def _mention(db: Db, one: Changed, is_populated: Callable[[str], bool], now: dat
         return []
     line = thread.by_id(db, _who(one.tenant_id), one.message_id)
     text = f"{line.author_name or 'Somebody'} mentioned you: {_short(line.text)}"
-    return [_note(room, "mention", text, line.conversation_uid, now, message_id=line.uid)]
+    return [_note(room, "mention", text, line.conversation_uid, show.now, message_id=line.uid)]
 
 
-def _sla(db: Db, one: Changed, is_populated: Callable[[str], bool], now: datetime) -> list[Out]:
+def _sla(db: Db, one: Changed, is_populated: Callable[[str], bool], show: Show) -> list[Out]:
     """To whoever has the conversation, else to its team, else to everybody who reads."""
     uid, team_id = _place(db, one)
     promise, _, told = one.detail.partition("_")
@@ -187,16 +194,17 @@ def _sla(db: Db, one: Changed, is_populated: Callable[[str], bool], now: datetim
         room = rooms.user(one.tenant_id, one.user_id)
     elif team_id is not None:
         room = rooms.team(one.tenant_id, team_id)
-    return [_note(room, "sla_breach" if is_late else "sla_warning", text, uid, now)] if is_populated(room) else []
+    return [_note(room, "sla_breach" if is_late else "sla_warning", text, uid, show.now)] if is_populated(room) else []
 
 
-_TELL: Final[dict[str, Callable[[Db, Changed, Callable[[str], bool], datetime], list[Out]]]] = {
+_TELL: Final[dict[str, Callable[[Db, Changed, Callable[[str], bool], Show], list[Out]]]] = {
     "message": _message,
     "status": _status,
     "conversation": _conversation,
     "assigned": _assigned,
     "mention": _mention,
     "sla": _sla,
+    "file": _file,
 }
 
 

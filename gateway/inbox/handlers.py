@@ -25,7 +25,7 @@ from gateway.inbox.events import (
 )
 from gateway.pipeline import staff
 from gateway.rest.problem import of_desk, of_validation
-from gateway.rest.v1.messages import Message
+from gateway.rest.v1.messages import Message, Show
 from storage.base import Db
 from storage.models.conversations import conversations
 from storage.models.inbox import team_members, teams
@@ -135,7 +135,9 @@ async def _send_message(inbox: "Inbox", connection: "Connection", said: SendMess
     line = await house.store.write(staff.send, connection.actor, house.adapters, uid, wanted, now=house.clock.now())
     if uid in connection.conversations:
         inbox.type_in(connection, line.conversation_id, is_typing=False)
-    answered: Answered = {"message": Message.of(line).model_dump(mode="json", by_alias=True)}
+    answered: Answered = {
+        "message": Message.of(line, Show(house.links, house.clock.now())).model_dump(mode="json", by_alias=True)
+    }
     if said.client_id is not None:
         answered["client_id"] = said.client_id
     if others := _others_typing(inbox, connection, line.conversation_id):

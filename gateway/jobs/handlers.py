@@ -11,13 +11,14 @@ from sqlalchemy import select
 from bots import asking as bots_ask
 from channels.errors import SendError
 from desk import businesses, events
+from desk import files as desk_files
 from desk.calendar import bookings, reminders
 from desk.calendar import waitlist as waiting
 from desk.calendar.claims import Freed
 from desk.inbox import handling, survey
 from desk.who import Actor
 from gateway.context import House
-from gateway.jobs import asking, broadcasts, inbox, mail, transfers, webhooks
+from gateway.jobs import asking, broadcasts, files, inbox, mail, transfers, webhooks
 from gateway.jobs.cues import play_job
 from gateway.jobs.worker import Handler
 from gateway.pipeline import courtesy, outbox
@@ -51,7 +52,7 @@ async def _send(house: House, job: Job) -> None:
         return
     adapter = house.adapter(account)
     sending = adapter.send(
-        letter.message,
+        house.links.filled(letter.message, house.clock.now()),
         to=letter.to,
         sender=account.sender,
         keys=account.keys,
@@ -100,11 +101,14 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         mail.RESET: mail.password_reset,
         mail.INVITATIONS: mail.invite_many,
         events.KIND: webhooks.deliver,
+        desk_files.FETCH: files.fetch,
+        desk_files.FORGET: files.forget,
     }
 )
 
 # Work that waits on somebody else's server, done apart: it can be slow without making anybody else wait.
 APART = frozenset({events.KIND, bots_ask.KIND})
+FILES = frozenset({desk_files.FETCH, desk_files.FORGET})
 
 
 def _offer_freed(db: Db, job: Job, *, now: datetime) -> None:

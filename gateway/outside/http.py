@@ -1,4 +1,5 @@
 """The one client for addresses that somebody typed: it asks public ones only, follows nothing, reads little, waits briefly.
+Files of a vendor's are fetched by it too, from that vendor's hosts alone (`fetch`).
 
 What counts is the address that is connected to, looked at in that moment: a name that led elsewhere when it was saved
 (DNS rebinding) gets nobody any further.
@@ -7,20 +8,24 @@ What counts is the address that is connected to, looked at in that moment: a nam
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
+from channels.files import Hosts, is_at
 from desk.errors import Invalid
 from gateway.outside.addresses import NOT_PUBLIC, BadAddress, Rules
 
 _LOOK_UPS = 16  # names that are looked up at the same time; a slow name server holds up only these
 _LOOK_UP_S = 2.0  # how long somebody who saves an address waits for its name
 _MOST_BYTES: Final = 65_536
+_MOST_REDIRECTS: Final = 3
+_PIECE: Final = 256 * 1024
 
 
 class Blocked(Exception):  # noqa: N818  http.Blocked says it
@@ -29,6 +34,10 @@ class Blocked(Exception):  # noqa: N818  http.Blocked says it
 
 class Unreachable(Exception):  # noqa: N818  http.Unreachable says it
     """No answer came: no such name, nobody listening, a bad certificate, too slow. The text says which, for people."""
+
+
+class TooLarge(Exception):  # noqa: N818  http.TooLarge says it
+    """There is more than was wanted; what came so far is of no use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +129,53 @@ class Outside:
             response.close()
         return Answer(response.status, response.headers, found, is_cut)
 
+    async def fetch(
+        self,
+        url: str,
+        into: Callable[[bytes], Awaitable[object]],
+        *,
+        hosts: Hosts,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        most_bytes: int,
+    ) -> int:
+        """The status that a file's address answers, in the end; what it holds has gone `into` there, if that is 200.
+
+        Redirects are followed to `hosts` only, and without the `headers`, which hold a key. All of it has to come within
+        `timeout_s`.
+
+        Raises: Blocked, Unreachable (also when it breaks off), TooLarge
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                for _ in range(_MOST_REDIRECTS + 1):
+                    response = await self._asked(url, hosts, headers)
+                    try:
+                        if response.status not in (301, 302, 303, 307, 308):
+                            await _stream(response, into, most_bytes)
+                            return response.status
+                        url = _joined(response.url, response.headers.get("Location", ""))
+                    finally:
+                        response.close()
+                    headers = {}
+        except TimeoutError:
+            raise Unreachable("It did not answer in time.") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _explained(error) from None
+        raise Unreachable("It redirects without end.")
+
+    async def _asked(self, url: str, hosts: Hosts, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        """Raises: Blocked"""
+        try:
+            target = self._rules.url(url)
+        except BadAddress as bad:
+            raise Blocked(str(bad)) from None
+        if not is_at(str(target), hosts):
+            raise Blocked("This address is not the vendor's.")
+        return await self._session.get(
+            target, headers={"Accept-Encoding": "identity", **headers}, allow_redirects=False
+        )
+
     def _socket(self, where: tuple[object, ...]) -> socket.socket:
         """A socket for an address that was just found, right before it is connected."""
         family, kind, protocol, _, address = where
@@ -177,6 +233,32 @@ async def _read(response: aiohttp.ClientResponse, most: int, until: float) -> tu
     except (TimeoutError, aiohttp.ClientError, OSError):
         return bytes(found), True
     return bytes(found), False
+
+
+async def _stream(
+    response: aiohttp.ClientResponse, into: Callable[[bytes], Awaitable[object]], most_bytes: int
+) -> None:
+    """Raises: TooLarge, Unreachable"""
+    if response.status != 200:
+        return
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Unreachable("It answers compressed, which was not asked for.")
+    if (response.content_length or 0) > most_bytes:
+        raise TooLarge
+    size = 0
+    async for piece in response.content.iter_chunked(_PIECE):
+        size += len(piece)
+        if size > most_bytes:
+            raise TooLarge
+        await into(piece)
+
+
+def _joined(base: URL, location: str) -> str:
+    """Where a redirect leads.
+
+    Raises: ValueError
+    """
+    return str(base.join(URL(location, encoded=True)))
 
 
 def _explained(error: Exception) -> Blocked | Unreachable:

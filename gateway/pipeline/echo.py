@@ -9,11 +9,11 @@ from datetime import datetime
 from sqlalchemy import select
 
 from channels.messages import Contact, Echo, Location, Media, OutboundMessage, Reaction
-from desk import conversations, messages
+from desk import conversations, files, messages
 from desk.conversations import Context
 from desk.who import Actor
 from gateway.accounts import Account
-from gateway.pipeline import staff
+from gateway.pipeline import staff, turn
 from storage.base import Db
 from storage.models.tenants import users
 
@@ -45,6 +45,14 @@ def take(db: Db, account: Account, event: Echo, *, now: datetime) -> str:
     )
     assert message_id is not None  # noqa: S101  without `dedupe` nothing keeps it
     messages.attach_provider_id(db, message_id, event.provider_id, "sent")
+    files.expect(
+        db,
+        tenant_id=context.tenant_id,
+        account_id=context.account_id,
+        message_id=message_id,
+        files=turn.expected(said.media),
+        now=now,
+    )
     staff.answered(db, who, context, message_id, now=now)
     return "kept"
 

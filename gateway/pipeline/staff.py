@@ -2,6 +2,7 @@
 
 import ipaddress
 import mimetypes
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from sqlalchemy import bindparam, select, update
 from channels.base import Capabilities
 from channels.messages import Media, MediaKind, OutboundMessage
 from channels.render import render
-from desk import audit, conversations, customer_book, customers, live, messages, refs
+from desk import audit, conversations, customer_book, customers, files, live, messages, refs
 from desk.conversations import Context
 from desk.errors import Collision, Invalid, NotFound, Stale, WrongState
 from desk.inbox import notes, reads, sla, thread
@@ -34,7 +35,7 @@ _FARTHEST: Final = timedelta(days=366)  # ahead, for a message that is to go out
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a person wants to say. `media` are addresses of files that everybody can fetch.
+    """What a person wants to say. `media` are ids of files that were sent here, or addresses that everybody can fetch.
 
     `private`: a note for colleagues; `mentions` are ids or e-mails of those who are told. `client_id`: said twice under
     the same name it is said once. `expected_version` is the `owner_version` that the person saw; `force` says that they
@@ -72,7 +73,7 @@ def send(db: Db, who: Actor, adapters: Adapters, ref: Ref, wanted: Wanted, *, no
     if wanted.mentions:
         raise Invalid("mentions", "Only a private note names colleagues.")
     able = ways.able(adapters, context.provider, context.channel)
-    pieces = _pieces(wanted, able)
+    pieces = _pieces(db, who, wanted, able)
     if wanted.send_at is not None:
         return _later(db, who, context, pieces, wanted, dedupe, now=now)
     refusal = ways.refusal(db, ways.of(context), able, now=now)
@@ -217,21 +218,29 @@ def _collision(db: Db, context: Context) -> Collision:
     )
 
 
-def _pieces(wanted: Wanted, able: Capabilities) -> tuple[OutboundMessage, ...]:
-    files = tuple(_file(url, place) for place, url in enumerate(wanted.media))
-    if files and not able.media_max:
+def _pieces(db: Db, who: Actor, wanted: Wanted, able: Capabilities) -> tuple[OutboundMessage, ...]:
+    media = tuple(_file(db, who, one, f"media.{place}") for place, one in enumerate(wanted.media))
+    if media and not able.media_max:
         raise Invalid("media", "This channel carries no files.")
-    if len(files) > able.media_max:
+    if len(media) > able.media_max:
         raise Invalid("media", f"This channel carries at most {able.media_max} files in one message.")
-    pieces = render(OutboundMessage(wanted.text, media=files), able)
+    pieces = render(OutboundMessage(wanted.text, media=media), able)
     if not pieces:
         raise Invalid("text", "Write something.")
     return pieces
 
 
-def _file(url: str, place: int) -> Media:
+def _file(db: Db, who: Actor, wanted: str, field: str) -> Media:
+    """A file that was sent here before, or one behind an address."""
+    if not _UUID.fullmatch(wanted):
+        return _file_at(wanted, field)
+    found = files.get_ready(db, who, wanted, field=field)
+    kind: MediaKind = _KIND_OF.get(found.kind, "document")
+    return Media(kind, file=found.uid, content_type=found.content_type, name=found.name, size=found.size)
+
+
+def _file_at(url: str, field: str) -> Media:
     """A file behind a public https address; who fetches it is the provider, so it must be one that anybody can reach."""
-    field = f"media.{place}"
     try:
         parts = urlsplit(url)
         host, has_user = parts.hostname or "", "@" in parts.netloc
@@ -271,5 +280,6 @@ def _note_change(db: Db, who: Actor, line: Line, action: str, *, now: datetime) 
     live.changed(db, line.tenant_id, line.conversation_id, "status", message_id=line.id)
 
 
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _KIND_OF: Final[Mapping[str, MediaKind]] = {"image": "image", "video": "video", "audio": "audio"}
 _PERSON = Prepared(select(users.c.uid, users.c.full_name).where(users.c.id == bindparam("user_id")))

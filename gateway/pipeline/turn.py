@@ -12,9 +12,9 @@ from bots import bot as bots
 from bots.registry import LoadedBot, Registry
 from channels import optout
 from channels.base import Capabilities
-from channels.messages import InboundMessage, OutboundMessage, System, Text, parts_to_json
+from channels.messages import InboundMessage, Media, OutboundMessage, System, Text, parts_to_json
 from channels.render import is_text_and_files, render
-from desk import consent, conversations, customers, messages
+from desk import consent, conversations, customers, files, messages
 from desk.conversations import Context
 from desk.errors import NotFound
 from desk.inbox import arriving, assignment
@@ -122,7 +122,7 @@ def _context(db: Db, account: Account, message: InboundMessage, *, now: datetime
 
 def _keep(db: Db, context: Context, message: InboundMessage, *, now: datetime) -> int | None:
     is_plain = len(message.parts) == 1 and isinstance(message.parts[0], Text)
-    return messages.add_in(
+    message_id = messages.add_in(
         db,
         tenant_id=context.tenant_id,
         account_id=context.account_id,
@@ -134,6 +134,33 @@ def _keep(db: Db, context: Context, message: InboundMessage, *, now: datetime) -
         sent_at=message.sent_at,
         now=now,
     )
+    if not is_plain and message_id is not None:
+        files.expect(
+            db,
+            tenant_id=context.tenant_id,
+            account_id=context.account_id,
+            message_id=message_id,
+            files=expected(message.parts),
+            visitor=context.peer,
+            now=now,
+        )
+    return message_id
+
+
+def expected(parts: Sequence[object]) -> list[files.Expected]:
+    """The files among the parts of a message."""
+    return [
+        files.Expected(
+            place,
+            part.kind,
+            part.name,
+            part.content_type,
+            is_there=bool(part.url or part.media_id),
+            uid=part.file,
+        )
+        for place, part in enumerate(parts)
+        if isinstance(part, Media)
+    ]
 
 
 def _keep_flow(db: Db, context: Context, *, now: datetime) -> None:

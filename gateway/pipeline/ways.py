@@ -10,7 +10,7 @@ from sqlalchemy import and_, bindparam, select, update
 from channels.base import Adapter, Capabilities
 from channels.messages import OutboundMessage
 from channels.render import render
-from desk import audit, consent, conversations, customers, messages, phone
+from desk import audit, consent, conversations, customers, files, messages, phone
 from desk.conversations import Context
 from desk.errors import Invalid
 from desk.who import Actor
@@ -139,7 +139,12 @@ def keep(
 ) -> int:
     """A message of the people of the business, written down as `status` says."""
     uid = new_uid()
-    piece = replace(piece, reference=uid)
+    sources = [(place, file.file, new_uid()) for place, file in enumerate(piece.media) if file.file]
+    own = {place: own for place, _, own in sources}
+    media = (
+        tuple(replace(file, file=own.get(place, "")) for place, file in enumerate(piece.media)) if own else piece.media
+    )
+    piece = replace(piece, reference=uid, media=media)
     message_id = messages.add_out(
         db,
         tenant_id=context.tenant_id,
@@ -158,6 +163,7 @@ def keep(
         now=now,
     )
     assert message_id is not None  # noqa: S101  looked for under the conversation's lock
+    files.attach(db, who, message_id, sources, now=now)
     audit.record(db, who, f"message.{status}", "message", message_id, None, {"status": status}, now, uid=uid)
     return message_id
 

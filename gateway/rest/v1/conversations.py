@@ -11,7 +11,7 @@ from gateway.pipeline import staff
 from gateway.rest.call import Call
 from gateway.rest.route import Routes
 from gateway.rest.schema import Answer, Body, Moment, Page, Query, SkipQuery, Uid
-from gateway.rest.v1.messages import Message
+from gateway.rest.v1.messages import Message, Show
 
 routes = Routes("Conversations")
 
@@ -271,7 +271,7 @@ class NewMessage(Body):
 
     text: Words = ""
     media: Annotated[list[Annotated[str, Field(max_length=2_000)]], Field(max_length=10)] = Field(
-        default=[], description="Public https addresses of files."
+        default=[], description="Ids of files sent to `POST /media`, or public https addresses."
     )
     private: bool = False
     mentions: Annotated[list[Annotated[str, Field(max_length=320)]], Field(max_length=50)] = Field(
@@ -394,7 +394,7 @@ async def messages(call: Call, conversation_id: Uid, query: Since) -> Messages:
         limit=window.limit,
     )
     return Messages(
-        items=[Message.of(line) for line in piece.lines],
+        items=[Message.of(line, Show.by(call)) for line in piece.lines],
         total=piece.total,
         skip=window.offset,
         offset=window.offset,
@@ -411,7 +411,8 @@ async def say(call: Call, conversation_id: Uid, body: NewMessage) -> Message:
     """Who writes first takes the conversation over, and the bot is silent. A colleague's answers 409 with `collision`,
     unless `force` says that it shall be taken over. What may not be sent is kept as `refused`, with the reason.
     """
-    return Message.of(await call.write(staff.send, call.house.adapters, conversation_id, body.wanted(), now=call.now))
+    line = await call.write(staff.send, call.house.adapters, conversation_id, body.wanted(), now=call.now)
+    return Message.of(line, Show.by(call))
 
 
 @routes.put(
@@ -494,7 +495,7 @@ async def transcript(call: Call, conversation_id: Uid, query: Transcript) -> web
     """As plain text, or as a JSON list of messages."""
     lines = await call.read(thread.transcript, conversation_id, private=query.private)
     if query.format == "json":
-        return web.json_response([Message.of(line).model_dump(mode="json") for line in lines])
+        return web.json_response([Message.of(line, Show.by(call)).model_dump(mode="json") for line in lines])
     return web.Response(text="".join(map(_written, lines)), content_type="text/plain", charset="utf-8")
 
 

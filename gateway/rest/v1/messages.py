@@ -1,16 +1,30 @@
 """`/messages`: found by their words, tried again, and those that go out later."""
 
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, JsonValue
 
+from desk import files
 from desk.inbox import thread
+from gateway.media.links import Links
 from gateway.pipeline import staff
 from gateway.rest.call import Call
 from gateway.rest.route import Routes
 from gateway.rest.schema import Answer, Body, Moment, Page, SkipQuery, Uid
 
 routes = Routes("Messages")
+
+
+class Show(NamedTuple):
+    """What it takes to show a message: who makes links to its files, and when."""
+
+    links: Links
+    now: datetime
+
+    @classmethod
+    def by(cls, call: Call) -> "Show":
+        return cls(call.house.links, call.now)
 
 
 class Author(Answer):
@@ -22,9 +36,18 @@ class Author(Answer):
 
 
 class File(Answer):
+    """A file in a message. `url` and `thumbnail_url` are good for a day: read the message again for fresh ones."""
+
+    id: Uid | None = Field(description="Null for a file behind an address of somebody else's.")
+    status: Literal["waiting", "ready", "unavailable"]
+    reason: str | None = Field(description="Why it is not to be had.")
     kind: str
-    url: str
-    content_type: str
+    url: str | None
+    thumbnail_url: str | None
+    content_type: str = Field(description="As its bytes tell, once it is here; before that, as the sender says.")
+    size: int | None
+    width: int | None
+    height: int | None
     name: str
     caption: str
 
@@ -59,7 +82,7 @@ class Message(Answer):
     created_at: Moment
 
     @classmethod
-    def of(cls, line: thread.Line) -> "Message":
+    def of(cls, line: thread.Line, show: Show) -> "Message":
         has_failed = line.error_code is not None or line.error_text is not None
         return cls.model_validate(
             {
@@ -69,7 +92,7 @@ class Message(Answer):
                 "author": {"kind": line.author, "id": line.author_uid, "name": line.author_name},
                 "private": line.is_private,
                 "text": line.text,
-                "media": _files(line.content),
+                "media": _files(line, show),
                 "content": line.content,
                 "mentions": [*line.mentions],
                 "status": line.status,
@@ -102,12 +125,13 @@ class MessageChange(Body):
 async def index(call: Call, query: Query) -> Page[Message]:
     """Newest first, over all conversations."""
     window = query.window()
-    return Page[Message].of(await call.read(thread.find, window, words=query.search), window, Message.of)
+    found = await call.read(thread.find, window, words=query.search)
+    return Page[Message].of(found, window, lambda line: Message.of(line, Show.by(call)))
 
 
 @routes.get("/messages/{message_id}", scope="conversations:read", summary="A message")
 async def read(call: Call, message_id: Uid) -> Message:
-    return Message.of(await call.read(thread.get, message_id))
+    return Message.of(await call.read(thread.get, message_id), Show.by(call))
 
 
 @routes.patch(
@@ -115,7 +139,7 @@ async def read(call: Call, message_id: Uid) -> Message:
     errors=(409,),
 )  # fmt: skip
 async def change(call: Call, message_id: Uid, body: MessageChange) -> Message:
-    return Message.of(await call.write(staff.move, message_id, send_at=body.send_at, now=call.now))
+    return Message.of(await call.write(staff.move, message_id, send_at=body.send_at, now=call.now), Show.by(call))
 
 
 @routes.delete(
@@ -132,14 +156,47 @@ async def remove(call: Call, message_id: Uid) -> None:
 )  # fmt: skip
 async def retry(call: Call, message_id: Uid) -> Message:
     """For messages that are `failed`, `undelivered` or `refused`; refused again while we still may not send it."""
-    return Message.of(await call.write(staff.retry, call.house.adapters, message_id, now=call.now))
+    return Message.of(await call.write(staff.retry, call.house.adapters, message_id, now=call.now), Show.by(call))
 
 
-def _files(content: Any) -> list[dict[str, Any]]:
-    """The files of a neutral message, or among the parts of one that came in."""
-    if isinstance(content, dict):
-        found = content.get("media", ())
-    else:
-        found = [one for one in content or () if one.get("type") == "media"]
-    names = ("kind", "url", "content_type", "name", "caption")
-    return [{name: str(one.get(name, "")) for name in names} for one in found]
+def shown(file: files.File, show: Show) -> dict[str, Any]:
+    """A file of ours as it is told."""
+    is_ready = file.status == "ready"
+    thumbnail = show.links.to(file.uid, show.now, variant="thumbnail") if is_ready and file.has_thumbnail else None
+    return {
+        "id": file.uid,
+        "status": file.status,
+        "reason": files.WHY.get(file.reason or ""),
+        "kind": file.kind,
+        "url": show.links.to(file.uid, show.now) if is_ready else None,
+        "thumbnail_url": thumbnail,
+        "content_type": file.content_type,
+        "size": file.size,
+        "width": file.width,
+        "height": file.height,
+        "name": file.name,
+        "caption": "",
+    }
+
+
+def _files(line: thread.Line, show: Show) -> list[dict[str, Any]]:
+    """The files of a neutral message, or among the parts of one that came in, each as far as we have it."""
+    content: Any = line.content
+    ours = {file.place: file for file in line.files}
+    said = content.get("media", ()) if isinstance(content, dict) else content or ()
+    found = []
+    for place, one in enumerate(said):
+        if isinstance(content, list) and one.get("type") != "media":
+            continue
+        words = {name: str(one.get(name, "")) for name in ("kind", "content_type", "name", "caption")}
+        if (file := ours.get(place)) is not None:
+            told = shown(file, show)
+            told["content_type"] = told["content_type"] or ("" if file.status == "ready" else words["content_type"])
+            found.append({**told, "name": file.name or words["name"], "caption": words["caption"]})
+        else:
+            url = str(one.get("url", ""))
+            found.append({**_NOTHING, **words, "status": "ready" if url else "unavailable", "url": url or None})
+    return found
+
+
+_NOTHING: Final = dict.fromkeys(("id", "reason", "thumbnail_url", "size", "width", "height"))

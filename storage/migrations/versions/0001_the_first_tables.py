@@ -1496,6 +1496,45 @@ def upgrade() -> None:
         batch_op.create_index("ix_mentions_user_id_seen_at", ["user_id", "seen_at"], unique=False)
 
     op.create_table(
+        "files",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("message_id", big_id, nullable=True),
+        sa.Column("place", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("account_id", big_id, nullable=True),
+        sa.Column("visitor", sa.String(length=64), nullable=True),
+        sa.Column("created_by", big_id, nullable=True),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=True),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("name", sa.String(length=300), server_default="", nullable=False),
+        sa.Column("claimed_type", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("content_type", sa.String(length=100), server_default="", nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=True),
+        sa.Column("sha256", sa.String(length=64), nullable=True),
+        sa.Column("width", sa.Integer(), nullable=True),
+        sa.Column("height", sa.Integer(), nullable=True),
+        sa.Column("has_thumbnail", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_files_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["created_by"], ["users.id"], name=op.f("fk_files_created_by_users")),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["messages.id"], name=op.f("fk_files_message_id_messages"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_files_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_files")),
+        sa.UniqueConstraint("uid", name=op.f("uq_files_uid")),
+    )
+    with op.batch_alter_table("files", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_files_account_id"), ["account_id"], unique=False)
+        batch_op.create_index("ix_files_created_at", ["created_at"], unique=False)
+        batch_op.create_index("ix_files_message_id_place", ["message_id", "place"], unique=True)
+        batch_op.create_index("ix_files_tenant_id_sha256", ["tenant_id", "sha256"], unique=False)
+
+    op.create_table(
         "outbox",
         sa.Column("message_id", big_id, nullable=False),
         sa.Column("account_id", big_id, nullable=False),
@@ -1696,6 +1735,13 @@ def downgrade() -> None:
 
     op.drop_table("service_requests")
     op.drop_table("outbox")
+    with op.batch_alter_table("files", schema=None) as batch_op:
+        batch_op.drop_index("ix_files_tenant_id_sha256")
+        batch_op.drop_index("ix_files_message_id_place")
+        batch_op.drop_index("ix_files_created_at")
+        batch_op.drop_index(batch_op.f("ix_files_account_id"))
+
+    op.drop_table("files")
     with op.batch_alter_table("mentions", schema=None) as batch_op:
         batch_op.drop_index("ix_mentions_user_id_seen_at")
         batch_op.drop_index(batch_op.f("ix_mentions_conversation_id"))

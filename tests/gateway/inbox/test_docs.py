@@ -13,6 +13,7 @@ from gateway.rest.v1.messages import Message
 PAGE = Path(__file__).parents[3] / "docs" / "realtime.md"
 HEARD: dict[str, tuple[type[BaseModel], ...]] = {
     "new_message": (Message,),
+    "message_updated": (Message,),
     "message_status": (events.MessageStatus,),
     "conversation_updated": (),
     "conversation_assigned": (events.ConversationAssigned,),

@@ -1,0 +1,32 @@
+"""Files to send in tests."""
+
+import io
+
+ZERO = b""
+TEXT = b"just words"
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+HTML = b"<!DOCTYPE html><html><script>alert(1)</script></html>"
+PROGRAM = b"MZ\x90\x00" + bytes(200)
+PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\n"
+VOICE = b"OggS\x00\x02" + bytes(22) + b"\x01\x13OpusHead\x01" + bytes(40)
+
+
+def jpeg(width: int = 800, height: int = 600, *, turned: bool = False) -> bytes:
+    """A photograph; `turned` says that the camera was held upright and that it knows where it was."""
+    from PIL import Image
+
+    image, file = Image.new("RGB", (width, height), "teal"), io.BytesIO()
+    exif = image.getexif()
+    if turned:
+        exif[0x0112] = 6  # orientation
+        exif[0x010E] = "taken at 30.2672 N"
+    image.save(file, "JPEG", exif=exif)
+    return file.getvalue()
+
+
+def png(width: int, height: int) -> bytes:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("1", (width, height)).save(file, "PNG")
+    return file.getvalue()

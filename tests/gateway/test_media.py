@@ -1,0 +1,240 @@
+"""Files from end to end: sent from a phone, fetched from the vendor, looked at, kept, and handed out by signed links."""
+
+import io
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulators.receiver import Receiver
+from simulators.twilio import Account, Faults, Media, Number, Phone, TwilioSimulator
+from tests.clock import FakeClock
+from tests.gateway import front, pictures
+from tests.gateway.front import MESSAGES, OURS, SID, TOKEN, Front
+from tests.gateway.rest import api as clients
+from tests.gateway.rest.api import Client
+
+DANA = "+15125550177"
+
+
+@dataclass
+class Scene:
+    """A front desk, Twilio, Dana's phone, and somebody at the desk."""
+
+    desk: Front
+    network: TwilioSimulator
+    dana: Phone
+    api: Client
+
+    async def sent(self, *files: tuple[bytes, str], text: str = "look") -> Any:
+        """The message as the desk sees it, once everything is done that can be."""
+        await self.dana.text(OURS, text, media=[Media(content, kind) for content, kind in files])
+        await self.desk.work()
+        return await self.newest()
+
+    async def newest(self) -> Any:
+        (talk,) = (await self.api.get("/conversations"))["items"]
+        said = (await self.api.get(f"/conversations/{talk['id']}/messages?limit=100"))["items"]
+        return [one for one in said if one["direction"] == "in"][-1]
+
+    async def open(self, url: str, method: str = "GET", **headers: str) -> tuple[int, bytes, Mapping[str, str]]:
+        """What somebody without any other right gets at a link."""
+        async with self.desk.http.request(method, url, headers=headers) as answer:
+            return answer.status, await answer.read(), answer.headers
+
+    def contents(self) -> list[str]:
+        """What lies in the store."""
+        root = self.desk.house.settings.data_dir / "files"
+        return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+@asynccontextmanager
+async def opened(database_url: str, tmp_path: Path, clock: FakeClock, **env: str) -> AsyncIterator[Scene]:
+    clock.set(front.NOON)
+    async with TwilioSimulator(accounts=[Account(sid=SID, auth_token=TOKEN)], clock=clock.now) as network:
+        told = {"FRONTDESK_TWILIO__API_BASE": network.url, "FRONTDESK_LIMITS__ENABLED": "false", **env}
+        async with front.opened(database_url, tmp_path, clock, told) as desk:
+            network.add_number(Number(number=OURS, account_sid=SID, webhook_url=desk.url + MESSAGES))
+            rights = [f"{noun}:{verb}" for noun in ("conversations", "customers") for verb in ("read", "write")]
+            yield Scene(desk, network, network.phone(DANA), await clients.program(desk, *rights))
+
+
+@pytest.fixture
+async def scene(database_url: str, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Scene]:
+    async with opened(database_url, tmp_path, clock) as one:
+        yield one
+
+
+async def test_what_a_customer_sends_is_kept_and_shown_for_what_it_is(scene: Scene) -> None:
+    """Whatever they call it: shown is what the bytes prove and what holds no script, all else is saved."""
+    photo = pictures.jpeg(turned=True)
+    message = await scene.sent(
+        (photo, "text/html"),
+        (pictures.SVG, "image/svg+xml"),
+        (pictures.HTML, "image/png"),
+        (pictures.PDF, "application/pdf"),
+        (pictures.VOICE, "audio/ogg"),
+        (pictures.TEXT, "text/plain"),
+    )
+    told = [(one["status"], one["kind"], one["content_type"], one["size"]) for one in message["media"]]
+    assert told == [
+        ("ready", "image", "image/jpeg", len(photo)),
+        ("ready", "document", "", len(pictures.SVG)),
+        ("ready", "document", "", len(pictures.HTML)),
+        ("ready", "document", "application/pdf", len(pictures.PDF)),
+        ("ready", "audio", "audio/ogg", len(pictures.VOICE)),
+        ("ready", "document", "", len(pictures.TEXT)),
+    ]
+    shown = []
+    for one in message["media"]:
+        status, body, headers = await scene.open(one["url"])
+        assert (status, len(body)) == (200, one["size"])
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+        assert headers["Cache-Control"].startswith("private, max-age=")
+        shown.append((headers["Content-Disposition"].partition(";")[0], headers["Content-Type"]))
+    saved = ("attachment", "application/octet-stream")
+    assert shown == [
+        ("inline", "image/jpeg"), saved, saved, ("inline", "application/pdf"), ("inline", "audio/ogg"), saved,
+    ]  # fmt: skip
+    # The small picture stands upright and has lost what the camera wrote into it.
+    assert [one["thumbnail_url"] is not None for one in message["media"]] == [True] + [False] * 5
+    assert (message["media"][0]["width"], message["media"][0]["height"]) == (600, 800)
+    status, small, headers = await scene.open(message["media"][0]["thumbnail_url"])
+    assert (status, headers["Content-Type"]) == (200, "image/webp")
+    from PIL import Image
+
+    with Image.open(io.BytesIO(small)) as picture:
+        assert (picture.size, dict(picture.getexif())) == ((360, 480), {})
+    assert b"30.2672" not in small
+    assert not [*(scene.desk.house.settings.data_dir / "incoming").iterdir()]
+
+
+async def test_a_link_opens_one_file_for_a_while_and_no_other(scene: Scene) -> None:
+    message = await scene.sent((pictures.jpeg(), "image/jpeg"), (pictures.PDF, "application/pdf"))
+    photo, pdf = message["media"]
+    stem, _, signature = photo["url"].rpartition(".")
+    other = pdf["url"].rpartition("/")[2].partition(".")[0]
+    own = photo["url"].rpartition("/")[2].partition(".")[0]
+    altered = [
+        photo["url"][:-1] + ("0" if photo["url"][-1] != "0" else "1"),
+        photo["url"].replace(own, other),  # somebody else's file with one's own signature
+        photo["url"].replace(".f.", ".t."),
+        f"{stem[:-1]}{'0' if stem[-1] != '0' else '1'}.{signature}",  # a later end
+        stem, stem + ".", f"{scene.desk.url}/media/", f"{scene.desk.url}/media/{own}", f"{photo['url']}0",
+        f"{scene.desk.url}/media/..%2f..%2fsecret.key",
+    ]  # fmt: skip
+    assert [(await scene.open(url))[0] for url in altered] == [404] * len(altered)
+    assert photo["url"] == (await scene.newest())["media"][0]["url"]  # the same within the hour, so that it is cached
+    stranger = await clients.stranger(scene.desk)
+    await stranger.get(f"/media/{photo['id']}", status=404)
+    await stranger.get(f"/messages/{message['id']}", status=404)
+    scene.desk.clock.advance(timedelta(hours=26))
+    assert [(await scene.open(photo["url"]))[0] for _ in range(2)] == [403, 403]
+    assert (await scene.open((await scene.newest())["media"][0]["url"]))[0] == 200
+
+
+RANGES = [
+    ("bytes=0-3", 206, slice(0, 4), "bytes 0-3/{size}"),
+    ("bytes=-4", 206, slice(-4, None), "bytes {last4}-{last}/{size}"),
+    ("bytes=10-", 206, slice(10, None), "bytes 10-{last}/{size}"),
+    ("bytes=5-999999999", 206, slice(5, None), "bytes 5-{last}/{size}"),
+    ("bytes=999999999-", 416, None, "bytes */{size}"),
+    ("bytes=7-3", 200, slice(None), None),
+    ("bytes=0-1,3-4", 200, slice(None), None),
+    ("lines=1-2", 200, slice(None), None),
+]
+
+
+async def test_a_file_is_handed_out_in_parts_and_not_twice(scene: Scene) -> None:
+    content = pictures.jpeg()
+    url = (await scene.sent((content, "image/jpeg")))["media"][0]["url"]
+    size = len(content)
+    numbers = {"size": size, "last": size - 1, "last4": size - 4}
+    for wanted, status, part, told in RANGES:
+        found = await scene.open(url, Range=wanted)
+        assert (found[0], found[2].get("Content-Range")) == (status, told and told.format(**numbers)), wanted
+        assert found[1] == (b"" if part is None else content[part]), wanted
+    etag = (await scene.open(url))[2]["ETag"]
+    assert (await scene.open(url, **{"If-None-Match": etag}))[:2] == (304, b"")
+    assert (await scene.open(url, **{"Range": "bytes=0-3", "If-Range": '"old"'}))[0] == 200
+    status, body, headers = await scene.open(url, "HEAD")
+    assert (status, body, headers["Content-Length"]) == (200, b"", str(size))
+
+
+async def test_what_is_not_to_be_had_leaves_a_place_and_keeps_the_message(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    caps = {"FRONTDESK_MEDIA__MAX_BYTES": "20000", "FRONTDESK_MEDIA__TENANT_MAX_BYTES": "30000"}
+    async with opened(database_url, tmp_path, clock, **caps) as scene:
+        message = await scene.sent(
+            (pictures.ZERO, "image/png"),
+            (bytes(20_001), "video/mp4"),
+            (pictures.PROGRAM, "image/jpeg"),
+            (b"x" * 20_000, "text/plain"),
+            (b"y" * 20_000, "text/plain"),
+        )
+        assert message["text"] == "look"
+        assert [(one["status"], one["reason"]) for one in message["media"]] == [
+            ("unavailable", "The file is empty."),
+            ("unavailable", "The file is too large to be kept."),
+            ("unavailable", "Files of this kind are not kept."),
+            ("ready", None),
+            ("unavailable", "There is no room for more files."),
+        ]
+        assert [one["url"] is None for one in message["media"]] == [True, True, True, False, True]
+        assert len(scene.contents()) == 1
+        # Gone at the provider.
+        exchange = await scene.dana.text(OURS, "again", media=[Media(pictures.PDF, "application/pdf")])
+        scene.network.media.clear()
+        await scene.desk.work()
+        (lost,) = (await scene.newest())["media"]
+        assert (lost["reason"], lost["kind"]) == ("The file is not there any more.", "document")
+        assert exchange.posts[-1].status == 200
+
+
+async def test_files_are_fetched_from_the_vendor_alone_and_its_key_goes_nowhere_else(scene: Scene) -> None:
+    async with Receiver() as elsewhere:
+        # The storage of the simulated Twilio refuses whoever shows Twilio's key, so what came without trouble proved it.
+        assert (await scene.sent((pictures.PDF, "application/pdf")))["media"][0]["status"] == "ready"
+        port = elsewhere.url.rpartition(":")[2]
+        for bad in (
+            f"http://evil.example:{port}/x", f"http://127.0.0.1.evil.example:{port}/x", "file:///etc/passwd",
+            "http://169.254.169.254/latest/meta-data", f"http://api.twilio.com@127.0.0.2:{port}/x", "https://[::1", "",
+        ):  # fmt: skip
+            posted = await scene.desk.text(DANA, "bad", NumMedia="1", MediaUrl0=bad, MediaContentType0="image/png")
+            assert posted.status == 200
+            await scene.desk.work()
+            assert (await scene.newest())["media"][0]["reason"] == "The file is not there any more.", bad
+        for bad in (f"http://localhost.evil.example:{port}", "http://169.254.169.254", "ftp://127.0.0.1"):
+            good, scene.network.storage_url = scene.network.storage_url, bad
+            assert (await scene.sent((pictures.PDF, "application/pdf")))["media"][0]["status"] == "unavailable", bad
+            scene.network.storage_url = good
+        assert elsewhere.received == []
+
+
+async def test_an_outage_is_waited_out_and_ends_at_last(scene: Scene) -> None:
+    scene.network.faults = Faults(rest_500=1, rest_429=1)
+    message = await scene.sent((pictures.PDF, "application/pdf"))
+    assert (message["media"][0]["status"], message["media"][0]["url"]) == ("waiting", None)
+    await scene.desk.pass_time(timedelta(minutes=1), step=timedelta(seconds=5))
+    assert (await scene.newest())["media"][0]["status"] == "ready"
+    scene.network.faults = Faults(rest_500=True)
+    await scene.sent((pictures.VOICE, "audio/ogg"))
+    await scene.desk.pass_time(timedelta(hours=40), step=timedelta(hours=1))
+    assert (await scene.newest())["media"][0]["reason"] == "The file could not be fetched."
+
+
+async def test_a_small_file_that_unpacks_to_a_huge_picture_is_kept_as_it_is(scene: Scene) -> None:
+    bomb = pictures.png(9000, 9000)
+    assert len(bomb) < 50_000
+    broken = pictures.jpeg()[:200]
+    media = (await scene.sent((bomb, "image/png"), (broken, "image/jpeg")))["media"]
+    assert [(one["status"], one["content_type"], one["thumbnail_url"]) for one in media] == [
+        ("ready", "image/png", None),
+        ("ready", "image/jpeg", None),
+    ]
