@@ -72,10 +72,13 @@ class Door:
             account = await guard.account_of(self._house, site)
         except StoreUnavailable:
             return problem(request, 503, "UNAVAILABLE", "Nothing can be read just now; please try again.")
-        if account is None:
-            return problem(request, 404, "NOT_FOUND", "There is no such web chat.")
-        if not origins.is_allowed(request, account, self._house.settings):
-            return guard.foreign(request)
+        if account is None or not origins.is_allowed(request, account, self._house.settings):
+            is_none = account is None
+            refused = (
+                problem(request, 404, "NOT_FOUND", "There is no such web chat.") if is_none else guard.foreign(request)
+            )
+            refused.headers["Access-Control-Allow-Origin"] = "*"  # so that the page can say why there is no chat on it
+            return refused
         look = account.widget
         shown = {
             "title": look.title or await self._house.store.read(guard.name_of, account.id),

@@ -125,7 +125,7 @@ const line = {
     view.state();
     const wait = Math.min(30, 2 ** this.tries++) * (0.5 + Math.random() / 2);
     this.timer = setTimeout(() => this.connect(), wait * 1000);
-    if (this.failures > 1) poll();
+    if (this.failures) poll();
   },
 
   /** The acknowledgement; null when none came. */

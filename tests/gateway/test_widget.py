@@ -1,0 +1,235 @@
+"""The web chat on a business's own page, in a real browser: open, chat, book, reload, lose the network, come back."""
+
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+
+from tests import browser
+from tests.clock import FakeClock
+from tests.gateway import front
+from tests.gateway.inbox import live
+from tests.gateway.inbox.live import Desk, connected
+from tests.gateway.inbox.test_visitors import site_of
+from tests.gateway.rest import api as clients
+from tests.wire import Wire, wire
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
+
+LOOK = {"title": "Juniper", "greeting": "Hello! What can we do for you?", "color": "#ffd400", "position": "left"}
+
+
+class Street:
+    """A shop's page on an origin of its own, and the front desk behind a wire that can be cut."""
+
+    def __init__(self, desk: Desk, way: Wire, robin: clients.Client, shop: str) -> None:
+        self.desk = desk
+        self.way = way
+        self.robin = robin
+        self.shop = shop
+
+    async def count(self, text: str) -> int:
+        return int(await self.desk.one("SELECT count(*) FROM messages WHERE text = :text", text=text))
+
+    async def staff_say(self, text: str) -> None:
+        await self.robin.post(f"/conversations/{await self.conversation()}/messages", {"text": text})
+
+    async def conversation(self) -> str:
+        [found] = (await self.robin.get("/conversations"))["items"]
+        return str(found["id"])
+
+
+@pytest.fixture
+async def street(demo_sqlite_url: str, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Street]:
+    """What differs by engine is tried without a browser (tests/gateway/inbox/test_visitors.py)."""
+    clock.set(front.NOON)
+    async with contextlib.AsyncExitStack() as stack:
+        desk = await stack.enter_async_context(live.opened(demo_sqlite_url, tmp_path, clock))
+        way = await stack.enter_async_context(wire("127.0.0.1", int(desk.url.rpartition(":")[2])))
+        ours = f"localhost:{way.port}"
+
+        async def page(_request: web.Request) -> web.Response:
+            # The strictest page that can have the chat: nothing inline, nothing but the one script.
+            policy = f"default-src 'none'; script-src http://{ours}; connect-src http://{ours} ws://{ours}"
+            text = f"""<!doctype html><html lang=en><title>Juniper</title><link rel=icon href=data:,>
+                <main><h1>Juniper</h1><p><a href=#>A link</a></p></main>
+                <script src="http://{ours}/widget.js" data-channel=demo async></script></html>"""
+            return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})
+
+        site = web.Application()
+        site.router.add_get("/", page)
+        door, port = stack.enter_context(front.listening())
+        await stack.enter_async_context(front.served(site, door))
+        robin = await clients.person(desk, "admin", name="Robin Reyes")
+        yield Street(desk, way, robin, f"http://localhost:{port}")
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator["Browser"]:
+    async with browser.opened() as opened:
+        yield opened
+
+
+async def allow(street: Street) -> None:
+    widget = {**LOOK, "allowed_origins": [street.shop]}
+    await street.robin.patch(f"/channels/{(await site_of(street.robin))['id']}", {"widget": widget})
+
+
+async def flaws(page: "Page") -> list[Any]:
+    """What axe finds."""
+    found = await page.evaluate(
+        """async () => (await axe.run()).violations.map((one) => [one.id, one.nodes.map((node) => node.html)])"""
+    )
+    return list(found)
+
+
+async def test_a_visitor_books_reloads_loses_the_network_and_comes_back(street: Street, chromium: "Browser") -> None:
+    from playwright.async_api import expect
+
+    context = await chromium.new_context(bypass_csp=False)
+    page = await context.new_page()
+    surprises: list[str] = []
+    page.on("pageerror", lambda error: surprises.append(str(error)))
+    launch = page.get_by_role("button", name="Open chat")
+    dialog, log = page.get_by_role("dialog", name="Juniper"), page.get_by_role("log")
+    box, state = page.get_by_role("textbox", name="Write a message"), page.locator(".state")
+
+    # Nowhere but where the business says.
+    async with page.expect_console_message(lambda one: "allowed_origins" in one.text):
+        await page.goto(street.shop)
+    assert await launch.count() == 0
+    await allow(street)
+
+    # Open, by keyboard.
+    await page.goto(street.shop)
+    await launch.focus()
+    await page.keyboard.press("Enter")
+    await expect(dialog).to_be_visible()
+    await expect(box).to_be_focused()
+    await expect(log).to_contain_text("Hello! What can we do for you?")
+    assert (
+        await dialog.locator("header").evaluate("(one) => getComputedStyle(one).color") == "rgb(0, 0, 0)"
+    )  # on yellow
+
+    # Chat and book.
+    await page.keyboard.type("I would like a haircut")
+    await page.keyboard.press("Enter")
+    choices = page.locator(".choices button")
+    await expect(choices).not_to_have_count(0)
+    before = await street.desk.one("SELECT count(*) FROM appointments")
+    await choices.nth(1).focus()
+    await page.keyboard.press("Enter")
+    await expect(box).to_be_focused()  # the button is gone; whoever uses keys is not lost
+    await expect(log).to_contain_text("Which time")
+    await choices.first.click()
+    await page.get_by_role("button", name="Yes").click()
+    await expect(log).to_contain_text("Booked")
+    assert await street.desk.one("SELECT count(*) FROM appointments") == before + 1
+
+    # Reload.
+    said = await log.inner_text()
+    await page.reload()
+    await expect(dialog).to_be_visible()
+    await expect(log).to_have_text(re.compile(r"Booked.*\?$", re.DOTALL))
+    assert await log.inner_text() == said
+
+    # People, live; closed, they are counted.
+    async with connected(street.robin) as staff:
+        room = {"room": f"conversation_{await street.conversation()}"}
+        await staff.say("join_room", room)
+        await box.fill("May I bring")
+        assert (await staff.hear("customer_typing"))["typing"] is True
+        await staff.say("typing", {**room, "typing": True})
+        await expect(page.get_by_text("Robin Reyes is typing")).to_be_visible()
+        await staff.say("send_message", {**room, "message": "Robin here."})
+        await expect(log).to_contain_text("Robin here.")
+        await expect(page.locator(".typing")).to_be_hidden()
+        await box.press("Escape")
+        await expect(dialog).to_be_hidden()
+        await expect(launch).to_be_focused()
+        await staff.say("send_message", {**room, "message": "Anything else?"})
+    await expect(page.get_by_role("button", name="Open chat, 1 new messages")).to_be_visible()
+    await expect(page.locator(".badge")).to_have_text("1")
+    await page.keyboard.press("Enter")
+    await expect(box).to_have_value("May I bring")
+    await expect(page.locator(".badge")).to_be_hidden()
+
+    # The network goes; what is written waits; it comes back, and everything is there once.
+    await street.way.cut()
+    await expect(state).to_contain_text("No connection")
+    await box.fill("May I bring my dog?")
+    await box.press("Enter")
+    await expect(log).to_contain_text("May I bring my dog?")
+    await street.staff_say("We are still here.")
+    await street.way.mend()
+    await expect(log).to_contain_text("We are still here.", timeout=20_000)
+    await expect(page.locator(".sending")).to_have_count(0)
+    await expect(state).to_be_empty()
+    assert await street.count("May I bring my dog?") == 1
+
+    # Even if the page is closed in between.
+    await street.way.cut()
+    await expect(state).to_contain_text("No connection")
+    await box.fill("It is a small one.")
+    await box.press("Enter")
+    await page.close()
+    await street.way.mend()
+    page = await context.new_page()
+    await page.goto(street.shop)
+    await expect(page.get_by_role("log")).to_contain_text("It is a small one.")
+    await expect(page.locator(".sending")).to_have_count(0)
+    assert await street.count("It is a small one.") == 1
+    assert surprises == []
+
+
+async def test_where_no_websocket_gets_through_it_works_all_the_same(street: Street, chromium: "Browser") -> None:
+    from playwright.async_api import expect
+
+    await allow(street)
+    page = await chromium.new_page()
+    await page.route_web_socket(re.compile("socket.io"), lambda socket: socket.close())
+    await page.goto(street.shop)
+    await page.get_by_role("button", name="Open chat").click()
+    box, log = page.get_by_role("textbox"), page.get_by_role("log")
+    await box.fill("What are your hours?")
+    await box.press("Enter")
+    await expect(log).to_contain_text("9 to 6", timeout=10_000)
+    await street.staff_say("And on Sunday for you.")
+    await expect(log).to_contain_text("And on Sunday for you.", timeout=10_000)
+    assert await street.count("What are your hours?") == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_everybody_can_use_it(street: Street, chromium: "Browser", scheme: Any) -> None:
+    from playwright.async_api import expect
+
+    await allow(street)
+    context = await chromium.new_context(
+        color_scheme=scheme, reduced_motion="reduce", viewport={"width": 400, "height": 700}
+    )
+    page = await context.new_page()
+    await page.goto(street.shop)
+    launch = page.get_by_role("button", name="Open chat")
+    await expect(launch).to_be_visible()
+    await page.evaluate(browser.axe())
+    assert await flaws(page) == []
+    await launch.click()
+    box = page.get_by_role("textbox")
+    await box.fill("I would like a haircut, see https://juniper.example/hair")
+    await box.press("Enter")
+    await expect(page.locator(".choices button")).not_to_have_count(0)
+    assert await flaws(page) == []
+    # On a telephone it covers the page, and Tab stays inside.
+    assert await page.get_by_role("dialog").get_attribute("aria-modal") == "true"
+    for _ in range(12):
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("document.activeElement.localName") == "frontdesk-chat"
+    link = page.get_by_role("link", name="https://juniper.example/hair")
+    assert await link.get_attribute("rel") == "noopener noreferrer nofollow"
+    running = "document.querySelector('frontdesk-chat').shadowRoot.getAnimations().length"
+    assert await page.evaluate(running) == 0
