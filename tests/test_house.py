@@ -13,9 +13,10 @@ import psycopg
 import pytest
 import redis
 import redis.asyncio
+import structlog
 
 from storage import migrate
-from tests import servers
+from tests import canaries, servers
 from tests.clock import START, FakeClock
 
 ROOT = Path(__file__).parents[1]
@@ -106,6 +107,38 @@ def test_notes_of_change_are_named_so_that_they_are_found() -> None:
     kinds = "|".join(one["directory"] for one in _pyproject()["tool"]["towncrier"]["type"])
     notes = [path.name for path in (ROOT / "changes").iterdir() if path.name not in ("README.md", ".gitignore")]
     assert [name for name in notes if not re.fullmatch(rf"\+?[a-z0-9-]+\.({kinds})\.md", name)] == []
+
+
+def test_every_promise_names_tests_that_are_there_or_says_that_nothing_shows_it() -> None:
+    page = (ROOT / "docs" / "promises.md").read_text()
+    rows = re.findall(r"(?m)^\| ([A-Z]\d\S*) \| (.+) \| (.+) \|$", page)
+    assert len(rows) > 100
+    assert len({name for name, _, _ in rows}) == len(rows)
+    for name, _, shown_by in rows:
+        places = re.findall(r"`([^`]+)`", shown_by)
+        assert places or shown_by.startswith("not yet: "), name
+        for place in places:
+            path, _, test = place.partition("::")
+            if test:
+                assert re.search(rf"(?m)^(async )?def {test}\(", (ROOT / path).read_text()), (name, place)
+            elif place.startswith("python -m "):
+                assert (ROOT / f"{place.split()[2].replace('.', '/')}.py").is_file(), (name, place)
+            else:
+                assert place.startswith("make "), (name, place)
+                assert re.search(rf"(?m)^{place.removeprefix('make ')}:", (ROOT / "Makefile").read_text()), (
+                    name,
+                    place,
+                )
+
+
+@pytest.mark.parametrize("secret", [canaries.TWILIO_TOKEN, canaries.MASTER_KEY, f"{canaries.PASSWORD_HASH}id$v=19$m=1"])
+def test_a_secret_that_comes_out_is_noticed(secret: str) -> None:
+    canaries.absent(b'{"name": "Robin"}')
+    for said in (f'{{"name": "{secret}"}}', f"\xff{secret}".encode()):
+        with pytest.raises(AssertionError, match="came out"):
+            canaries.absent(said)
+    with pytest.raises(AssertionError, match="came out"):
+        structlog.get_logger().info("turn done", detail=secret)
 
 
 def _pyproject() -> dict[str, Any]:
