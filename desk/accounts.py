@@ -93,6 +93,7 @@ class Channel:
     takes_replies: bool
     keys: Mapping[str, JsonValue]
     is_active: bool
+    log_keeps: str
     status: str
     created_at: datetime
 
@@ -146,9 +147,19 @@ def get(db: Db, who: Actor, ref: Ref, line: Line, *, kind: str | None = None) ->
     return _one(db.execute(_wanted(who).where(_t.id == found.id)).one(), line)
 
 
+def id_for(db: Db, who: Actor, ref: Ref) -> int:
+    """Our number of a channel.
+
+    Raises: NotFound
+    """
+    found: int = _row(db, who, ref).id
+    return found
+
+
 def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: datetime) -> Channel:
     """`values`: kind, and as needed provider, address (a site makes up its own), display_name, business_id (the oldest),
-    bot_id (the business's), provider_account, provider_number, sender_pool, shorten_links, widget, credentials, is_active.
+    bot_id (the business's), provider_account, provider_number, sender_pool, shorten_links, widget, credentials,
+    is_active, log_keeps.
 
     One that was ours before is ours again with its conversations. What we do not serve yet waits.
 
@@ -182,6 +193,8 @@ def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: d
         "credentials": _sealed(who, values.get("credentials"), line),
         "is_active": bool(values.get("is_active", True)) and is_served,
     }
+    if "log_keeps" in values:
+        columns["log_keeps"] = values["log_keeps"]
     same = _t.provider == provider, _t.channel == kind, _t.address == columns["address"]
     if db.execute(select(_t.id).where(*same, _t.disconnected_at.is_(None))).first():
         raise AlreadyThere(NOUN, "address")
@@ -372,6 +385,7 @@ def _one(row: Row[Any], line: Line) -> Channel:
         takes_replies=takes_replies(row.channel, row.address),
         keys=_masked(row, line.sealer),
         is_active=row.is_active,
+        log_keeps=row.log_keeps,
         status=status,
         created_at=row.created_at,
     )

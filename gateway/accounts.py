@@ -43,6 +43,7 @@ class Account:
     is_active: bool = True
     provider_number: str = ""
     widget: Widget = Widget()  # noqa: RUF009  frozen
+    log_keeps: str = "off"  # of what goes over the wire: all, failures, off
 
     def is_opened_by(self, claimed: str, secret: str) -> bool:
         """Whether a request that `secret` signed for the vendor's account `claimed` may speak to this account; without a
@@ -180,6 +181,7 @@ class Accounts:
                     is_active=row.is_active,
                     provider_number=row.provider_number or "",
                     widget=Widget.of(row.widget),
+                    log_keeps=row.log_keeps,
                 )
             )
         self._verify_tokens = verify_tokens

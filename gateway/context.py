@@ -29,6 +29,7 @@ from gateway.media.keep import Keeper
 from gateway.media.links import Links
 from gateway.outside.addresses import Rules
 from gateway.outside.http import Names, Outside
+from gateway.pipeline import wire
 from gateway.pipeline.order import Order
 from gateway.rest.limits import Limits
 from gateway.settings import Settings, master_keys
@@ -98,7 +99,7 @@ async def open_house(
     doorman = Doorman(store, Tokens(keys), monotonic_s)
     accounts = Accounts(store, sealer, settings, monotonic_s)
     await store.start()
-    http = aiohttp.ClientSession(trust_env=True)
+    http = aiohttp.ClientSession(trust_env=True, trace_configs=[wire.tracing()])
     outside = Outside(Rules(settings.webhooks.allow_private, settings.webhooks.allowed_networks), resolver or Names())
     vendors = Outside(Rules(allow_private=settings.has_stand_in), resolver or Names())
     keeper = Keeper(Folder(settings.data_dir / "files"), settings.data_dir / "incoming")

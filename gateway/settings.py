@@ -254,6 +254,7 @@ class Jobs(Section):
 class Conversations(Section):
     inactive_after_h: Count = 24
     handoff_expires_min: Count = 60
+    channel_log_days: Annotated[int, Field(ge=1, le=365)] = 14
 
 
 class Demo(Section):

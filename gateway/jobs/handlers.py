@@ -1,7 +1,7 @@
 """What jobs do, by kind. A job is a function here and a line in `HANDLERS` (docs/add-a-job.md)."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -9,19 +9,22 @@ import structlog
 from sqlalchemy import select
 
 from bots import asking as bots_ask
+from channels.base import Sent
 from channels.errors import SendError
 from desk import businesses, events
 from desk import files as desk_files
 from desk.calendar import bookings, reminders
 from desk.calendar import waitlist as waiting
 from desk.calendar.claims import Freed
+from desk.channel_log import Line
 from desk.inbox import handling, survey
 from desk.who import Actor
+from gateway.accounts import Account
 from gateway.context import House
 from gateway.jobs import asking, broadcasts, files, inbox, mail, transfers, webhooks
 from gateway.jobs.cues import play_job
 from gateway.jobs.worker import Handler
-from gateway.pipeline import courtesy, outbox
+from gateway.pipeline import courtesy, outbox, wire
 from storage import queue
 from storage.base import Db
 from storage.models.calendar import appointments, waitlist
@@ -51,21 +54,25 @@ async def _send(house: House, job: Job) -> None:
         await house.store.write(outbox.failed, job, gone, now=house.clock.now())
         return
     adapter = house.adapter(account)
-    sending = adapter.send(
-        house.links.filled(letter.message, house.clock.now()),
-        to=letter.to,
-        sender=account.sender,
-        keys=account.keys,
-        status_url=house.status_url(account.provider),
-        tried_at=letter.tried_at,
-    )
+    heard = wire.Listening()
     try:
-        result, _ = await asyncio.gather(sending, courtesy.mark_read(house, adapter, account.keys, letter.message_id))
+        with heard:
+            sending = adapter.send(
+                house.links.filled(letter.message, house.clock.now()),
+                to=letter.to,
+                sender=account.sender,
+                keys=account.keys,
+                status_url=house.status_url(account.provider),
+                tried_at=letter.tried_at,
+            )
+            reading = courtesy.mark_read(house, adapter, account.keys, letter.message_id)
+            result, _ = await asyncio.gather(sending, reading)
     except SendError as error:
         log.warning("send failed", code=error.code, why=error.text, retryable=error.retryable, attempts=job.attempts)
-        await house.store.write(outbox.failed, job, error, now=house.clock.now())
+        lines = heard.lines(error.text, error.code)
+        await house.store.write(_failed, job, error, account, lines, now=house.clock.now())
         return
-    await house.store.write(outbox.sent, job, result)
+    await house.store.write(_sent, job, result, account, heard.lines(), now=house.clock.now())
     log.info("sent", provider_id=result.provider_id)
 
 
@@ -109,6 +116,16 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
 # Work that waits on somebody else's server, done apart: it can be slow without making anybody else wait.
 APART = frozenset({events.KIND, bots_ask.KIND})
 FILES = frozenset({desk_files.FETCH, desk_files.FORGET})
+
+
+def _sent(db: Db, job: Job, result: Sent, account: Account, lines: Sequence[Line], *, now: datetime) -> None:
+    wire.said(db, account, outbox.message_of(job), lines, now=now)
+    outbox.sent(db, job, result)
+
+
+def _failed(db: Db, job: Job, error: SendError, account: Account, lines: Sequence[Line], *, now: datetime) -> None:
+    wire.said(db, account, outbox.message_of(job), lines, now=now)
+    outbox.failed(db, job, error, now=now)
 
 
 def _offer_freed(db: Db, job: Job, *, now: datetime) -> None:

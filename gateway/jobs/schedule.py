@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bots.bot import Cue
-from desk import conversations, deliveries, messages, sign_in
+from desk import channel_log, conversations, deliveries, messages, sign_in
 from desk.calendar import bookings, waitlist
 from desk.conversations import Due
 from desk.who import Actor
@@ -92,6 +92,8 @@ class Sweeper:
         before = self._house.clock.now() - _EARLY_STATUS_KEPT
         await self._house.store.write(messages.forget_early, before)
         await self._house.store.write(_forget_old, now=self._house.clock.now())
+        kept = timedelta(days=self._house.settings.conversations.channel_log_days)
+        await self._house.store.write(channel_log.forget_old, self._house.clock.now() - kept)
 
     async def _play(self, due: list[Due], kind: str) -> None:
         for one in due:

@@ -84,6 +84,11 @@ def among(db: Db, message_ids: Collection[int]) -> set[int]:
     return set(db.execute(wanted).scalars()) if message_ids else set()
 
 
+def message_of(job: queue.Job) -> int:
+    """The message that a job of this kind is to send."""
+    return int(str(job.payload["message_id"]))
+
+
 def _name(message_id: int) -> str:
     return f"send:{message_id}"
 
@@ -101,7 +106,7 @@ class Letter:
 
 def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
     """Write down that we are about to send; None when there is nothing to send any more (the job is done then)."""
-    message_id = int(str(job.payload["message_id"]))
+    message_id = message_of(job)
     row = db.execute(
         select(
             message_table.c.uid,
@@ -165,14 +170,14 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
 
 def sent(db: Db, job: queue.Job, result: Sent) -> None:
     """The provider took it: keep its id, and any status that overtook us."""
-    message_id = int(str(job.payload["message_id"]))
+    message_id = message_of(job)
     messages.attach_provider_id(db, message_id, result.provider_id, result.status)
     _known(db, job, message_id, result.provider_id)
 
 
 def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
     """The provider did not take it: try again later, or give up and let people see why."""
-    message_id = int(str(job.payload["message_id"]))
+    message_id = message_of(job)
     if error.kind == "unclear" and (told := _TOLD(db, {"message_id": message_id}).scalar_one_or_none()) is not None:
         _known(db, job, message_id, told)
         return

@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
+from bots.registry import Registry
 from channels.base import AccountKeys, Adapter, Answer, Request
 from channels.messages import Address, Echo, Event, InboundMessage, OutboundMessage, StatusUpdate
 from gateway.accounts import Account
 from gateway.context import House
-from gateway.pipeline import echo, status, turn
+from gateway.pipeline import echo, status, turn, wire
 from gateway.pipeline.spool import Spool
+from gateway.pipeline.wire import Seen
+from storage.base import Db
 from storage.store import StoreUnavailable
 
 log = structlog.get_logger()
@@ -67,24 +71,29 @@ class Receiver:
         ours = event.recipient if isinstance(event, InboundMessage) else event.sender
         return await self.house.accounts.by_address(adapter.provider, adapter.channel, ours.value) if ours else None
 
-    async def handle(self, account: Account, event: Event, *, inline: bool) -> tuple[OutboundMessage, ...]:
-        """Everything that comes of one verified event; what there is to reply with, if it is to go `inline`.
+    async def handle(
+        self, account: Account, event: Event, *, inline: bool, seen: Seen | None = None
+    ) -> tuple[OutboundMessage, ...]:
+        """Everything that comes of one verified event; what there is to reply with, if it is to go `inline`. `seen` is
+        the request that it came with, for the channel log.
 
         Raises: StoreUnavailable
         """
         if isinstance(event, InboundMessage):
-            return (await self.message(account, event, inline=inline)).replies
+            return (await self.message(account, event, inline=inline, seen=seen)).replies
         write, now = self.house.store.write, self.house.clock.now
         async with self.house.order.turn(account.tenant_id, _key(account, event)):
             if isinstance(event, StatusUpdate):
-                outcome = await write(status.apply, self.house.adapter(account), account, event, now=now())
+                outcome = await write(_news, self.house.adapter(account), account, event, seen, now=now())
             else:
                 outcome = await write(echo.take, account, event, now=now())
         what = event.status if isinstance(event, StatusUpdate) else "echo"
         log.info("status", account=account.id, provider_id=event.provider_id, status=what, outcome=outcome)
         return ()
 
-    async def message(self, account: Account, event: InboundMessage, *, inline: bool) -> turn.Taken:
+    async def message(
+        self, account: Account, event: InboundMessage, *, inline: bool, seen: Seen | None = None
+    ) -> turn.Taken:
         """What the turn of one verified message left behind.
 
         Raises: StoreUnavailable
@@ -93,12 +102,12 @@ class Receiver:
         channel = turn.Channel(account, house.adapter(account).capabilities, inline=inline)
         async with house.order.turn(account.tenant_id, _key(account, event)):
             try:
-                taken = await house.store.write(turn.take, house.bots, channel, event, now=house.clock.now())
+                taken = await house.store.write(_take, house.bots, channel, event, seen, now=house.clock.now())
             except StoreUnavailable:
                 raise
             except Exception:
                 log.exception("turn failed", account=account.id, provider_id=event.provider_id)
-                taken = await house.store.write(turn.take_broken, house.bots, channel, event, now=house.clock.now())
+                taken = await house.store.write(_take_broken, house.bots, channel, event, seen, now=house.clock.now())
         log.info(
             "turn done",
             conversation=taken.conversation_id,
@@ -146,10 +155,11 @@ class Receiver:
         whose numbers are added to `spooled`; all that it tells of that account is then handled later.
         """
         replies: list[OutboundMessage] = []
+        seen = Seen(request)
         for account, event in line:
             try:
                 inline = self.house.adapter(account).capabilities.inline_reply
-                replies += await self.handle(account, event, inline=inline)
+                replies += await self.handle(account, event, inline=inline, seen=seen)
             except StoreUnavailable as away:
                 if self.spool is None:
                     raise
@@ -159,6 +169,28 @@ class Receiver:
                 log.warning("message spooled", account=account.id, provider_id=event.provider_id, reason=str(away))
                 break
         return replies
+
+
+def _take(
+    db: Db, bots: Registry, channel: turn.Channel, event: InboundMessage, seen: Seen | None, *, now: datetime
+) -> turn.Taken:
+    taken = turn.take(db, bots, channel, event, now=now)
+    wire.heard(db, channel.account, seen, taken.message_id, taken.replies, now=now)
+    return taken
+
+
+def _take_broken(
+    db: Db, bots: Registry, channel: turn.Channel, event: InboundMessage, seen: Seen | None, *, now: datetime
+) -> turn.Taken:
+    taken = turn.take_broken(db, bots, channel, event, now=now)
+    wire.heard(db, channel.account, seen, taken.message_id, taken.replies, failed="turn_failed", now=now)
+    return taken
+
+
+def _news(db: Db, adapter: Adapter, account: Account, event: StatusUpdate, seen: Seen | None, *, now: datetime) -> str:
+    outcome = status.apply(db, adapter, account, event, now=now)
+    wire.heard_status(db, account, seen, event, now=now)
+    return outcome
 
 
 def _key(account: Account, event: Event) -> tuple[int, Address | str]:

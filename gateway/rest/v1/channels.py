@@ -3,9 +3,9 @@
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, JsonValue
 
-from desk import accounts
+from desk import accounts, channel_log
 from desk.accounts import Line
 from gateway.rest.call import Call
 from gateway.rest.route import Routes
@@ -16,6 +16,10 @@ routes = Routes("Channels")
 
 Kind = Literal["sms", "whatsapp", "voice", "web"]
 Provider = Literal["twilio", "meta", "webchat"]
+Keeps = Annotated[
+    Literal["all", "failures", "off"],
+    Field(description="What `/channels/{channel_id}/log` keeps of its traffic."),
+]
 Status = Annotated[
     Literal["active", "paused", "waiting"],
     Field(
@@ -120,6 +124,7 @@ class Channel(Answer):
     takes_replies: Annotated[bool, Field(description="False for a sender's name, to which nobody can write.")]
     keys: dict[str, str | list[str]]
     is_active: bool
+    log: str
     status: Status
     created_at: Moment
 
@@ -131,6 +136,7 @@ class Channel(Answer):
             address=one.address,
             shorten_links=one.shorten_links,
             widget=None if one.widget is None else ShownWidget.of(one.widget),
+            log=one.log_keeps,
             takes_replies=one.takes_replies,
         )
 
@@ -144,6 +150,33 @@ class Fields(Body):
     sender_pool: Annotated[VendorId | None, Field(description="Twilio's MessagingServiceSid.")] = None
     credentials: Annotated[Credentials | None, Field(description="Left out of a change: they stay as they are.")] = None
     is_active: bool = True
+
+
+class Exchange(Answer):
+    """A request and its answer. Words, names, numbers and keys are not shown: `•12` stands for twelve characters,
+    `•0198` for a number that ends so. `messages` in an answer of ours are the replies that it carried.
+    """
+
+    direction: Annotated[Literal["in", "out"], Field(description="`in`: the provider asked us. `out`: we asked it.")]
+    status: Literal["ok", "failed"]
+    code: Annotated[str | None, Field(description="Why it failed: the provider's code, or `turn_failed`.")]
+    took_ms: int | None
+    message_id: Uid | None
+    request: JsonValue
+    answer: JsonValue
+    created_at: Moment
+
+    @classmethod
+    def of(cls, one: channel_log.Entry) -> "Exchange":
+        line = one.line
+        facts = {name: getattr(line, name) for name in ("direction", "status", "code", "took_ms", "request", "answer")}
+        return cls.model_validate({**facts, "message_id": one.message_uid, "created_at": one.created_at})
+
+
+class LogFilter(SkipQuery):
+    direction: Literal["in", "out"] | None = None
+    status: Literal["ok", "failed"] | None = None
+    message_id: Annotated[Uid | None, Field(description="Only what was about this message.")] = None
 
 
 ShortenLinks = Annotated[
@@ -174,6 +207,7 @@ class NewChannel(Fields):
     address: Address | None = None
     shorten_links: ShortenLinks = False
     widget: OwnWidget = None
+    log: Keeps = "all"
 
 
 class ChannelChange(Fields):
@@ -186,6 +220,7 @@ class ChannelChange(Fields):
     address: Address | None = None
     shorten_links: ShortenLinks = False
     widget: OwnWidget = None
+    log: Keeps = "all"
 
 
 class Filter(SkipQuery):
@@ -222,6 +257,16 @@ async def read(call: Call, channel_id: Uid) -> Channel:
     return Channel.of(await call.read(accounts.get, channel_id, line(call)))
 
 
+@routes.get("/channels/{channel_id}/log", scope="channels:read", summary="What went over the wire", errors=(404,))
+async def exchanges(call: Call, channel_id: Uid, query: LogFilter) -> Page[Exchange]:
+    """The newest first. What is kept says the channel's `log`; how long, the setting `conversations.channel_log_days`."""
+    window = query.window()
+    found = await call.read(
+        channel_log.find, channel_id, window, direction=query.direction, status=query.status, message=query.message_id
+    )
+    return Page[Exchange].of(found, window, Exchange.of)
+
+
 @routes.put("/channels/{channel_id}", scope="channels:write", summary="Replace a channel")
 async def replace(call: Call, channel_id: Uid, body: ChannelChange) -> Channel:
     """Its credentials stay unless new ones are sent; null takes them away."""
@@ -250,9 +295,12 @@ def line(call: Call) -> Line:
     return Line(call.house.sealer, call.house.adapters.keys())
 
 
+_COLUMNS = {"phone_number_id": "provider_number", "log": "log_keeps"}
+
+
 def columns(values: dict[str, Any]) -> dict[str, Any]:
     """What was sent as columns are called, with the credentials as a plain mapping."""
-    values = {"provider_number" if name == "phone_number_id" else name: value for name, value in values.items()}
+    values = {_COLUMNS.get(name, name): value for name, value in values.items()}
     if values.get("widget") is not None:
         values["widget"] = values["widget"].kept()
     credentials = values.get("credentials")

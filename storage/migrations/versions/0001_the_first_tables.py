@@ -737,6 +737,7 @@ def upgrade() -> None:
         sa.Column("widget", json_type, nullable=True),
         sa.Column("credentials", sa.Text(), nullable=True),
         sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("log_keeps", sa.String(length=10), server_default="all", nullable=False),
         sa.Column("disconnected_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["bot_id"], ["bots.id"], name=op.f("fk_accounts_bot_id_bots")),
@@ -1293,6 +1294,32 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "channel_log",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("account_id", big_id, nullable=False),
+        sa.Column("message_id", big_id, nullable=True),
+        sa.Column("direction", sa.String(length=3), nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("code", sa.String(length=40), nullable=True),
+        sa.Column("took_ms", sa.Integer(), nullable=True),
+        sa.Column("request", json_type, nullable=False),
+        sa.Column("answer", json_type, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_channel_log_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["messages.id"], name=op.f("fk_channel_log_message_id_messages"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_channel_log_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_channel_log")),
+    )
+    with op.batch_alter_table("channel_log", schema=None) as batch_op:
+        batch_op.create_index("ix_channel_log_account_id", ["account_id", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_channel_log_message_id"), ["message_id"], unique=False)
+
+    op.create_table(
         "owner_changes",
         sa.Column("id", big_id, autoincrement=True, nullable=False),
         sa.Column("tenant_id", big_id, nullable=False),
@@ -1776,6 +1803,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_owner_changes_tenant_id_at")
 
     op.drop_table("owner_changes")
+    with op.batch_alter_table("channel_log", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_channel_log_message_id"))
+        batch_op.drop_index("ix_channel_log_account_id")
+
+    op.drop_table("channel_log")
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_messages_dedupe",
