@@ -94,6 +94,14 @@ def doctor(config: Config = None) -> None:
     doctors.doctor(config)
 
 
+@app.command()
+def channels() -> None:
+    """Print what each channel does, as docs/channels.md has it."""
+    from gateway.cli import channels as cards
+
+    cards.show()
+
+
 @config_app.command("check")
 def check_config(config: Config = None) -> None:
     """Show the settings in force, secrets hidden, or what is wrong with them."""

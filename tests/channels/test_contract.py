@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 from urllib.parse import urlencode
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from channels import cards
 from channels.base import AccountKeys, Adapter, Request
 from channels.errors import BadRequest, SendError
 from channels.messages import Echo, InboundMessage, OutboundMessage, StatusUpdate
@@ -50,6 +52,11 @@ page_fields = st.sampled_from(["session", "id", "text", "choice", "name", "site"
 def test_an_adapter_is_registered_under_its_own_name(adapter: Adapter) -> None:
     assert ADAPTERS[adapter.provider, adapter.channel] is adapter
     assert adapter.capabilities.text_max > 0
+
+
+def test_the_page_of_channels_is_up_to_date_and_gives_a_reason_for_each_gap() -> None:
+    written = (Path(__file__).parents[2] / "docs" / "channels.md").read_text("utf-8")
+    assert written == cards.page(ADAPTERS.values()), "run: frontdesk channels > docs/channels.md"
 
 
 @each_adapter
