@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from channels.base import Capabilities
-from channels.messages import Media, Option, OutboundMessage
+from channels.messages import Media, Option, OutboundMessage, Template
 from channels.split import shorten, size, split
 
 Shape = Literal["none", "buttons", "list", "numbers"]
 
 _NOTHING: Final = OutboundMessage()
+_LINE_MAX: Final = 900  # in a template of 1,024 characters with some words of its own
 
 
 def render(message: OutboundMessage, able: Capabilities) -> tuple[OutboundMessage, ...]:
@@ -30,6 +31,17 @@ def render(message: OutboundMessage, able: Capabilities) -> tuple[OutboundMessag
     if pieces and able.quotes:
         pieces[0] = replace(pieces[0], reply_to=message.reply_to)
     return tuple(pieces)
+
+
+def in_template(message: OutboundMessage, able: Capabilities, template: Template) -> OutboundMessage:
+    """The same said by an approved template: its variables that are empty take all the words, as one line."""
+    in_words = replace(
+        able, buttons_max=0, list_max=0, media_max=0, location=False, contact=False, link_button=False, templates=False
+    )
+    text = "\n".join(piece.text for piece in render(replace(message, template=None), in_words))
+    line = shorten(" ".join(text.split()), _LINE_MAX)
+    variables = {name: value or line for name, value in template.variables.items()}
+    return OutboundMessage(text, template=replace(template, variables=variables), reference=message.reference)
 
 
 def is_text_and_files(message: OutboundMessage) -> bool:

@@ -90,6 +90,7 @@ class Channel:
     sender_pool: str | None
     shorten_links: bool
     widget: "Widget | None"
+    window_template: Mapping[str, str] | None
     takes_replies: bool
     keys: Mapping[str, JsonValue]
     is_active: bool
@@ -158,8 +159,8 @@ def id_for(db: Db, who: Actor, ref: Ref) -> int:
 
 def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: datetime) -> Channel:
     """`values`: kind, and as needed provider, address (a site makes up its own), display_name, business_id (the oldest),
-    bot_id (the business's), provider_account, provider_number, sender_pool, shorten_links, widget, credentials,
-    is_active, log_keeps.
+    bot_id (the business's), provider_account, provider_number, sender_pool, shorten_links, widget, window_template,
+    credentials, is_active, log_keeps.
 
     One that was ours before is ours again with its conversations. What we do not serve yet waits.
 
@@ -190,6 +191,7 @@ def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: d
         "sender_pool": values.get("sender_pool"),
         "shorten_links": bool(values.get("shorten_links")),
         "widget": _widget(kind, values.get("widget")),
+        "window_template": values.get("window_template"),
         "credentials": _sealed(who, values.get("credentials"), line),
         "is_active": bool(values.get("is_active", True)) and is_served,
     }
@@ -382,6 +384,7 @@ def _one(row: Row[Any], line: Line) -> Channel:
         sender_pool=row.sender_pool,
         shorten_links=row.shorten_links,
         widget=Widget.of(row.widget) if row.channel == "web" else None,
+        window_template=row.window_template,
         takes_replies=takes_replies(row.channel, row.address),
         keys=_masked(row, line.sealer),
         is_active=row.is_active,

@@ -1,7 +1,7 @@
 """Whether we may speak to an address. Every sender asks `may_send` (or, within a turn, `judge`) first."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import bindparam, insert, select, update
@@ -31,6 +31,23 @@ class Refusal:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """For so many `hours` after the customer's last message the channel carries free text, afterwards templates alone;
+    None: always.
+    """
+
+    hours: int | None = None
+    last_in_at: datetime | None = None
+
+    def is_open(self, now: datetime) -> bool:
+        if self.hours is None:
+            return True
+        return self.last_in_at is not None and now - self.last_in_at < timedelta(hours=self.hours)
+
+
+ALWAYS = Window()
+WINDOW_CLOSED = "window_closed"
 ALLOWED = Allowed()
 OPTED_OUT = Refusal("opted_out", "They asked for no more messages from this number.")
 NO_MARKETING = Refusal("opted_out_marketing", "They asked for no more offers from this number.")
@@ -82,10 +99,23 @@ def is_out(db: Db, account_id: int, kind: str, value: str, purpose: Purpose = "a
     return "all" in refused or purpose in refused
 
 
-def may_send(db: Db, *, account_id: int, kind: str, value: str, use: Use, now: datetime) -> Allowed | Refusal:
-    """Whether a message of this use may go from the account to the address at `now`."""
+def may_send(
+    db: Db, *, account_id: int, kind: str, value: str, use: Use, window: Window = ALWAYS, now: datetime
+) -> Allowed | Refusal:
+    """Whether a message of this use may go from the account to the address at `now`. A template, which may be sent at
+    any time, has no `window`.
+    """
     refused = set(_REFUSED(db, {"account_id": account_id, "kind": kind, "value": value}).scalars())
-    return judge(use, is_out="all" in refused, is_out_of_marketing="marketing" in refused)
+    allowed = judge(use, is_out="all" in refused, is_out_of_marketing="marketing" in refused)
+    if isinstance(allowed, Allowed) and not window.is_open(now):
+        return closed(window)
+    return allowed
+
+
+def closed(window: Window) -> Refusal:
+    """Why free text may not be sent there now."""
+    reason = f"They have not written within {window.hours} hours. Until they do, only templates can be sent here."
+    return Refusal(WINDOW_CLOSED, reason)
 
 
 def judge(use: Use, *, is_out: bool, is_out_of_marketing: bool = False) -> Allowed | Refusal:

@@ -22,6 +22,7 @@ _RANKS: Mapping[str, int] = {
     "queued": 0,
     "accepted": 1,
     "scheduled": 1,
+    "parked": 1,
     "sending": 2,
     "sent": 3,
     "failed": 4,
@@ -118,9 +119,9 @@ def add_out(
 ) -> int | None:
     """The id of the new message, or None when one with this `dedupe` was said before.
 
-    `status`: accepted (goes out in the webhook's answer), queued (in the outbox), scheduled (at `scheduled_for`), refused
-    (with the error that says why) or, for a private one, noted. `turn_id` is the message that it answers. `uid` is for
-    a caller who has said it already.
+    `status`: accepted (goes out in the webhook's answer), queued (in the outbox), scheduled (at `scheduled_for`), parked
+    (until the customer writes again) or refused (both with the error that says why) or, for a private one, noted.
+    `turn_id` is the message that it answers. `uid` is for a caller who has said it already.
     """
     added: int | None = _ADD_OUT(
         db,
@@ -255,25 +256,26 @@ def attach_provider_id(db: Db, message_id: int, provider_id: str, status: str) -
     return now_is
 
 
-def set_off(db: Db, message_id: int, *, now: datetime) -> int:
+def set_off(db: Db, message_id: int, *, is_told: bool = False, now: datetime) -> int:
     """A message that was to go out later does so now; its new number. It moves to the end of its conversation, where
-    those who have read up to there find it; outside it keeps its name.
+    those who have read up to there find it; outside it keeps its name. `is_told`: subscribers have heard of it before.
     """
     its_files = files.moved(db, message_id, None)
     row = db.execute(delete(messages).where(_m.id == message_id).returning(messages)).one()
-    values = {**row._mapping, "status": "queued"}
+    values = {**row._mapping, "status": "queued", "error_code": None, "error_text": None, "provider_id": None}
     del values["id"]
     moved: int = db.execute(insert(messages).values(**values).returning(_m.id)).scalar_one()
     if its_files:
         files.moved(db, None, moved, its_files)
     db.execute(update(conversations).where(conversations.c.id == row.conversation_id).values(last_out_at=now))
     live.changed(db, row.tenant_id, row.conversation_id, "status", message_id=moved)
-    events.emit(db, row.tenant_id, "message.sent", lambda: _told(db, moved), now=now)
+    if not is_told:
+        events.emit(db, row.tenant_id, "message.sent", lambda: _told(db, moved), now=now)
     return moved
 
 
 def give_up(db: Db, message_id: int, status: str, *, code: str, text: str) -> None:
-    """`refused` by us, or `failed` at the provider: people see the sentence beside the message."""
+    """`refused` by us, `failed` at the provider, or `parked` until they write: people see the sentence beside it."""
     values = {"status": status, "error_code": code or None, "error_text": one_line(text, 500)}
     row = db.execute(
         update(messages).where(_m.id == message_id).values(**values).returning(_m.tenant_id, _m.conversation_id)

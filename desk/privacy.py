@@ -335,9 +335,9 @@ def _emptied(table: Table) -> dict[str, Any]:
 def _silence(db: Db, traces: _Traces, *, now: datetime) -> None:
     """Nothing that waits goes out, and no conversation goes on."""
     mine = select(messages.c.id).where(traces.theirs[messages])
-    waits = outbox.c.message_id.in_(mine), outbox.c.state.in_(("ready", "sending"))
+    waits = outbox.c.message_id.in_(mine), outbox.c.state.in_(("ready", "sending", "parked"))
     db.execute(update(outbox).where(*waits).values(state="refused"))
-    unsent = messages.c.direction == "out", messages.c.status.in_(("queued", "scheduled"))
+    unsent = messages.c.direction == "out", messages.c.status.in_(("queued", "scheduled", "parked"))
     refused = {"status": "refused", "error_code": segments.ERASED}
     db.execute(update(messages).where(traces.theirs[messages], *unsent).values(refused))
     nothing = ("bot_id", "owner_user_id", "flow", "silence_due_at", "flow_expires_at", "snoozed_until", "waiting_since")

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from channels.base import AccountKeys
-from channels.messages import Address, AddressKind
+from channels.messages import Address, AddressKind, Template
 from desk.accounts import CREDENTIALS, Widget
 from gateway.settings import Settings
 from storage.base import Db
@@ -44,6 +44,7 @@ class Account:
     provider_number: str = ""
     widget: Widget = Widget()  # noqa: RUF009  frozen
     log_keeps: str = "off"  # of what goes over the wire: all, failures, off
+    window_template: Template | None = None  # says what is due while free text may not be sent
 
     def is_opened_by(self, claimed: str, secret: str) -> bool:
         """Whether a request that `secret` signed for the vendor's account `claimed` may speak to this account; without a
@@ -182,10 +183,16 @@ class Accounts:
                     provider_number=row.provider_number or "",
                     widget=Widget.of(row.widget),
                     log_keeps=row.log_keeps,
+                    window_template=window_template(row.window_template),
                 )
             )
         self._verify_tokens = verify_tokens
         return found
+
+
+def window_template(kept: Mapping[str, str] | None) -> Template | None:
+    """The template of an account's row, with an empty variable for the words."""
+    return Template(kept["name"], kept["language"], {kept["variable"]: ""}) if kept else None
 
 
 def _own_keys(given: Mapping[str, object], shared: AccountKeys) -> AccountKeys:

@@ -255,6 +255,7 @@ class Conversations(Section):
     inactive_after_h: Count = 24
     handoff_expires_min: Count = 60
     channel_log_days: Annotated[int, Field(ge=1, le=365)] = 14
+    parked_days: Count = 7
 
 
 class Demo(Section):

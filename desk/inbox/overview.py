@@ -305,7 +305,7 @@ def _last(db: Db, ids: Sequence[int]) -> dict[int, Last]:
         .where(
             messages.c.conversation_id == _c.id,
             messages.c.is_private.is_(False),
-            messages.c.status.not_in(("scheduled", "canceled")),
+            messages.c.status.not_in(("scheduled", "parked", "canceled")),
         )
         .order_by(messages.c.id.desc())
         .limit(1)

@@ -43,10 +43,9 @@ def may_ask(db: Db, conversation_id: int, *, window_h: int | None, now: datetime
     row = _PEER(db, {"conversation_id": conversation_id}).one_or_none()
     if row is None or row.status != "closed":
         return False
-    if window_h is not None and (row.last_in_at is None or now - row.last_in_at >= timedelta(hours=window_h)):
-        return False
+    window = consent.Window(window_h, row.last_in_at)
     allowed = consent.may_send(
-        db, account_id=row.account_id, kind=row.peer_kind, value=row.peer, use="service", now=now
+        db, account_id=row.account_id, kind=row.peer_kind, value=row.peer, use="service", window=window, now=now
     )
     return allowed == consent.ALLOWED
 

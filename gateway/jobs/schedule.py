@@ -18,6 +18,7 @@ from desk.conversations import Due
 from desk.who import Actor
 from gateway.context import House
 from gateway.jobs import cues, inbox
+from gateway.pipeline import parked
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
 from gateway.rest import idempotency
@@ -94,6 +95,8 @@ class Sweeper:
         await self._house.store.write(_forget_old, now=self._house.clock.now())
         kept = timedelta(days=self._house.settings.conversations.channel_log_days)
         await self._house.store.write(channel_log.forget_old, self._house.clock.now() - kept)
+        parked_before = self._house.clock.now() - timedelta(days=self._house.settings.conversations.parked_days)
+        await self._house.store.write(parked.drop, before=parked_before)
 
     async def _play(self, due: list[Due], kind: str) -> None:
         for one in due:

@@ -4,18 +4,18 @@ A crash in between leaves the row `sending`; the next try asks the provider whet
 sends again. A message is put here in the transaction that decided on it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
-from channels.base import Sent
+from channels.base import Adapter, Sent
 from channels.errors import SendError
 from channels.messages import Address, AddressKind, OutboundMessage
 from desk import consent, messages
 from gateway.accounts import Account
-from gateway.pipeline import status
+from gateway.pipeline import parked, status
 from storage import queue
 from storage.base import Db
 from storage.models.accounts import accounts
@@ -32,6 +32,9 @@ IN_LINE = timedelta(minutes=5)  # how long the next message of a conversation wa
 LOOK_AGAIN = timedelta(seconds=1)  # while another process sends the one before
 ONCE_MORE = 2  # tries for trouble that may be passing or may not
 PAUSED = consent.Refusal("channel_paused", "This channel is paused: only people write here.")
+
+
+Adapters = Mapping[tuple[str, str], Adapter]
 
 
 def lane(account_id: int) -> str:
@@ -78,6 +81,15 @@ def withdraw(db: Db, message_id: int) -> bool:
     return True
 
 
+def release(db: Db, tenant_id: int, account_id: int, conversation_id: int, *, now: datetime) -> int:
+    """The customer has written: what was parked goes out, in the order in which it was said. How many that were."""
+    waiting = parked.of(db, conversation_id)
+    for message_id, is_told in waiting:
+        moved = messages.set_off(db, message_id, is_told=is_told, now=now)
+        post(db, tenant_id, account_id, moved, now=now)
+    return len(waiting)
+
+
 def among(db: Db, message_ids: Collection[int]) -> set[int]:
     """Those of the messages that go out by a request of ours."""
     wanted = select(outbox.c.message_id).where(outbox.c.message_id.in_(message_ids))
@@ -104,8 +116,10 @@ class Letter:
     tried_at: datetime | None
 
 
-def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
-    """Write down that we are about to send; None when there is nothing to send any more (the job is done then)."""
+def begin(db: Db, job: queue.Job, adapters: Adapters, *, now: datetime) -> Letter | None:
+    """Write down that we are about to send; None when there is nothing to send any more (the job is done then), or not
+    now.
+    """
     message_id = message_of(job)
     row = db.execute(
         select(
@@ -119,8 +133,11 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
             message_table.c.status,
             message_table.c.author,
             accounts.c.is_active,
+            accounts.c.provider,
+            accounts.c.channel,
             conversation_table.c.peer_kind,
             conversation_table.c.peer,
+            conversation_table.c.last_in_at,
             outbox.c.state,
             outbox.c.attempted_at,
         )
@@ -138,13 +155,20 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
     if (at := _its_turn(db, job, row.conversation_id, message_id, now=now)) is not None:
         queue.again(db, job, at=at, error="waits for the one before", now=now, is_try=False)
         return None
+    message = OutboundMessage.from_json(row.content) if row.content else OutboundMessage(row.text, reference=row.uid)
+    window = consent.ALWAYS
+    if message.template is None and (adapter := adapters.get((row.provider, row.channel))) is not None:
+        window = consent.Window(adapter.capabilities.session_window_h, row.last_in_at)
     allowed = consent.may_send(
-        db, account_id=row.account_id, kind=row.peer_kind, value=row.peer, use="service", now=now
+        db, account_id=row.account_id, kind=row.peer_kind, value=row.peer, use="service", window=window, now=now
     )
     if not row.is_active and row.author != "staff" and row.state == "ready":
         allowed = PAUSED
     if isinstance(allowed, consent.Refusal):
-        _refuse(db, message_id, allowed.code, allowed.reason)
+        if allowed.code == consent.WINDOW_CLOSED and parked.may_wait(row.author):
+            parked.keep(db, message_id, allowed, is_told=row.status != "scheduled", now=now)
+        else:
+            _refuse(db, message_id, allowed.code, allowed.reason)
         queue.finish(db, job)
         return None
     if row.status == "scheduled":
@@ -158,7 +182,6 @@ def begin(db: Db, job: queue.Job, *, now: datetime) -> Letter | None:
         .values(state="sending", attempts=outbox.c.attempts + 1, attempted_at=func.coalesce(outbox.c.attempted_at, now))
     )
     kind: AddressKind = row.peer_kind
-    message = OutboundMessage.from_json(row.content) if row.content else OutboundMessage(row.text, reference=row.uid)
     return Letter(
         message=message,
         account_id=row.account_id,
@@ -192,7 +215,8 @@ def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
         queue.again(db, job, at=now + wait, error=str(error), now=now)
         return
     status.learn(db, message_id, error, now=now)
-    _refuse(db, message_id, error.code, error.text, state="failed")
+    if error.kind != "window" or not parked.keep_late(db, message_id, error, now=now):
+        _refuse(db, message_id, error.code, error.text, state="failed")
     queue.finish(db, job)
 
 

@@ -12,16 +12,16 @@ from urllib.parse import urlsplit
 from sqlalchemy import bindparam, select, update
 
 from channels.base import Capabilities
-from channels.messages import Media, MediaKind, OutboundMessage
+from channels.messages import Media, MediaKind, OutboundMessage, Template
 from channels.render import render
-from desk import audit, conversations, customer_book, customers, files, live, messages, refs
+from desk import audit, consent, conversations, customer_book, customers, files, live, messages, refs
 from desk.conversations import Context
 from desk.errors import Collision, Invalid, NotFound, Stale, WrongState
 from desk.inbox import notes, reads, sla, thread
 from desk.inbox.thread import Line
 from desk.refs import Ref
 from desk.who import Actor
-from gateway.pipeline import outbox, ways
+from gateway.pipeline import outbox, parked, ways
 from gateway.pipeline.ways import Adapters
 from storage.base import Db
 from storage.models.accounts import accounts
@@ -35,7 +35,8 @@ _FARTHEST: Final = timedelta(days=366)  # ahead, for a message that is to go out
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a person wants to say. `media` are ids of files that were sent here, or addresses that everybody can fetch.
+    """What a person wants to say. `media` are ids of files that were sent here, or addresses that everybody can fetch. Of a
+    `template`, `text` is the wording for people, and what is said where there are no templates.
 
     `private`: a note for colleagues; `mentions` are ids or e-mails of those who are told. `client_id`: said twice under
     the same name it is said once. `expected_version` is the `owner_version` that the person saw; `force` says that they
@@ -44,6 +45,7 @@ class Wanted:
 
     text: str = ""
     media: tuple[str, ...] = ()
+    template: Template | None = None
     private: bool = False
     mentions: tuple[str, ...] = ()
     send_at: datetime | None = None
@@ -53,7 +55,8 @@ class Wanted:
 
 
 def send(db: Db, who: Actor, adapters: Adapters, ref: Ref, wanted: Wanted, *, now: datetime) -> Line:
-    """The message, on its way, waiting for its time, refused with the reason, or kept as a note.
+    """The message, on its way, waiting for its time or (where only templates may be sent) for the customer, refused with
+    the reason, or kept as a note.
 
     Who writes first takes the conversation over: the bot is silent from now on. A text longer than the channel carries
     goes out as several messages, of which this is the first.
@@ -76,7 +79,10 @@ def send(db: Db, who: Actor, adapters: Adapters, ref: Ref, wanted: Wanted, *, no
     pieces = _pieces(db, who, wanted, able)
     if wanted.send_at is not None:
         return _later(db, who, context, pieces, wanted, dedupe, now=now)
-    refusal = ways.refusal(db, ways.of(context), able, now=now)
+    refusal = ways.refusal(db, ways.of(context), able, is_template=wanted.template is not None, now=now)
+    if refusal is not None and refusal.code == consent.WINDOW_CLOSED:
+        _claim(db, who, context, wanted, now=now)
+        return thread.by_id(db, who, ways.wait(db, who, context, pieces, dedupe, refusal=refusal, now=now)[0])
     if refusal is not None:
         kept = ways.keep(db, who, context, pieces[0], "refused", dedupe, refusal=refusal, now=now)
         return thread.by_id(db, who, kept)
@@ -116,7 +122,11 @@ def retry(db: Db, who: Actor, adapters: Adapters, ref: Ref, *, now: datetime) ->
     if line.direction != "out" or line.is_private or line.status not in messages.LOST:
         raise WrongState("message", line.id, line.status, "Only a message that did not get through is sent again.")
     able = ways.able(adapters, context.provider, context.channel)
-    refusal = ways.refusal(db, ways.of(context), able, now=now)
+    is_template = isinstance(line.content, Mapping) and "template" in line.content
+    refusal = ways.refusal(db, ways.of(context), able, is_template=is_template, now=now)
+    if refusal is not None and refusal.code == consent.WINDOW_CLOSED:
+        parked.keep(db, line.id, refusal, is_told=True, now=now)
+        return thread.by_id(db, who, line.id)
     if refusal is not None:
         messages.give_up(db, line.id, "refused", code=refusal.code, text=refusal.reason)
         return thread.by_id(db, who, line.id)
@@ -128,12 +138,13 @@ def retry(db: Db, who: Actor, adapters: Adapters, ref: Ref, *, now: datetime) ->
 
 
 def cancel(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Line:
-    """A message that was to go out later stays here.
+    """A message that was to go out later, or when the customer writes again, stays here.
 
     Raises: NotFound; WrongState, when it is not waiting any more
     """
-    line = _scheduled(db, who, ref)
-    db.execute(update(message_table).where(message_table.c.id == line.id).values(status="canceled"))
+    line = _waiting(db, who, ref, "scheduled", parked.STATUS)
+    gone = {"status": "canceled", "error_code": None, "error_text": None}
+    db.execute(update(message_table).where(message_table.c.id == line.id).values(**gone))
     _note_change(db, who, line, "message.canceled", now=now)
     return thread.by_id(db, who, line.id)
 
@@ -144,7 +155,7 @@ def move(db: Db, who: Actor, ref: Ref, *, send_at: datetime, now: datetime) -> L
     Raises: NotFound; WrongState, when it is not waiting any more; Invalid
     """
     _to_come(send_at, now)
-    line = _scheduled(db, who, ref)
+    line = _waiting(db, who, ref, "scheduled")
     db.execute(update(message_table).where(message_table.c.id == line.id).values(scheduled_for=send_at))
     outbox.post(db, line.tenant_id, line.account_id, line.id, now=now, run_at=send_at)
     _note_change(db, who, line, "message.moved", now=now)
@@ -160,8 +171,8 @@ def answered(db: Db, who: Actor, context: Context, message_id: int, *, now: date
 
 
 def _note(db: Db, who: Actor, context: Context, wanted: Wanted, dedupe: str | None, *, now: datetime) -> Line:
-    if wanted.media or wanted.send_at:
-        raise Invalid("private", "A note has no files, and is there at once.")
+    if wanted.media or wanted.template or wanted.send_at:
+        raise Invalid("private", "A note has no files and no template, and is there at once.")
     if not wanted.text.strip():
         raise Invalid("text", "Write something.")
     note_id = notes.add(db, who, context, wanted.text, names=wanted.mentions, dedupe=dedupe, now=now)
@@ -219,6 +230,8 @@ def _collision(db: Db, context: Context) -> Collision:
 
 
 def _pieces(db: Db, who: Actor, wanted: Wanted, able: Capabilities) -> tuple[OutboundMessage, ...]:
+    if wanted.template is not None:
+        return _in_template(wanted, able)
     media = tuple(_file(db, who, one, f"media.{place}") for place, one in enumerate(wanted.media))
     if media and not able.media_max:
         raise Invalid("media", "This channel carries no files.")
@@ -228,6 +241,15 @@ def _pieces(db: Db, who: Actor, wanted: Wanted, able: Capabilities) -> tuple[Out
     if not pieces:
         raise Invalid("text", "Write something.")
     return pieces
+
+
+def _in_template(wanted: Wanted, able: Capabilities) -> tuple[OutboundMessage, ...]:
+    assert wanted.template is not None  # noqa: S101  the caller has looked
+    if wanted.media:
+        raise Invalid("media", "A template brings its own files.")
+    if not able.templates and not wanted.text.strip():
+        raise Invalid("template", "This channel has no templates; write what it says as text.")
+    return render(OutboundMessage(wanted.text or wanted.template.name, template=wanted.template), able)
 
 
 def _file(db: Db, who: Actor, wanted: str, field: str) -> Media:
@@ -261,11 +283,12 @@ def _file_at(url: str, field: str) -> Media:
     )
 
 
-def _scheduled(db: Db, who: Actor, ref: Ref) -> Line:
-    """A message that waits for its time, taken out of the outbox."""
-    line = thread.get(db, who, ref)
-    conversations.by_id(db, who, line.conversation_id)
-    if line.status != "scheduled" or not outbox.withdraw(db, line.id):
+def _waiting(db: Db, who: Actor, ref: Ref, *statuses: str) -> Line:
+    """A message that waits like this, taken out of the outbox."""
+    conversations.by_id(db, who, thread.get(db, who, ref).conversation_id)
+    line = thread.get(db, who, ref)  # as it is under the lock: it may just have been sent
+    is_waiting = line.status in statuses and (line.status == parked.STATUS or outbox.withdraw(db, line.id))
+    if not is_waiting:
         raise WrongState("message", line.id, line.status, "This message does not wait to be sent later (any more).")
     return line
 

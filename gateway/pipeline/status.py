@@ -11,6 +11,7 @@ from channels.errors import FailureKind, SendError
 from channels.messages import StatusUpdate
 from desk import consent, messages
 from gateway.accounts import Account
+from gateway.pipeline import parked
 from storage.base import Db
 from storage.models.conversations import conversations as conversation_table
 from storage.models.conversations import messages as message_table
@@ -39,6 +40,8 @@ def apply(db: Db, adapter: Adapter, account: Account, event: StatusUpdate, *, no
         message_id = messages.id_of(db, account.id, event.provider_id)
         if message_id is not None:
             learn(db, message_id, explained, now=now)
+            if explained.kind == "window":
+                parked.keep_late(db, message_id, explained, now=now)
     return outcome
 
 

@@ -13,7 +13,7 @@ from bots.registry import LoadedBot, Registry
 from channels import optout
 from channels.base import Capabilities
 from channels.messages import InboundMessage, Media, OutboundMessage, System, Text, parts_to_json
-from channels.render import is_text_and_files, render
+from channels.render import in_template, is_text_and_files, render, render_all
 from desk import consent, conversations, customers, files, messages
 from desk.conversations import Context
 from desk.errors import NotFound
@@ -22,6 +22,7 @@ from desk.who import Actor
 from gateway.accounts import Account
 from gateway.pipeline import outbox
 from storage.base import Db, JsonValue, new_uid
+from storage.session import attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,10 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
     word = _opt_out(channel, message, context)
     if word is not None:
         return _consent(db, context, message, message_id, word, now=now)
+    if channel.capabilities.session_window_h is not None and outbox.release(
+        db, context.tenant_id, context.account_id, context.id, now=now
+    ):
+        channel = replace(channel, inline=False)  # behind what had waited for them
     is_ours = context.owner == "bot" and not context.is_out and not message.answered_by_provider
     bot = _bot(db, registry, channel, context) if is_ours else None
     if bot is None:
@@ -90,12 +95,52 @@ def take_broken(db: Db, registry: Registry, channel: Channel, message: InboundMe
 
 
 def cue(db: Db, registry: Registry, channel: Channel, context: Context, what: bots.Cue, *, now: datetime) -> Taken:
-    """A turn that the customer did not begin: silence, a reminder, an offer. Replies go to the outbox."""
+    """A turn that the customer did not begin: silence, a reminder, an offer. Replies go to the outbox.
+
+    Where only a template may be sent just now, the account's says it. Without one, an answer that they wait for is kept
+    until they write; anything else is shown to people as refused, and what would have been asked was not.
+    """
     bot = _bot(db, registry, channel, context)
     if bot is None:
         return Taken(context.id, 0, (), {})
-    result = bots.take_turn(db, bot, context, what, now=now)
-    return _answer(db, replace(channel, inline=False), context, result, message_id=None, now=now)
+    channel = replace(channel, inline=False)
+    window = consent.Window(channel.capabilities.session_window_h, context.last_in_at)
+    if window.is_open(now) or channel.account.window_template is not None:
+        result = bots.take_turn(db, bot, context, what, now=now)
+        if not window.is_open(now) and (template := channel.account.window_template) is not None:
+            said = tuple(in_template(one, channel.capabilities, template) for one in result.replies)
+            result = replace(result, replies=said)
+        return _answer(db, channel, context, result, message_id=None, now=now)
+    unsaid = Unsaid(consent.closed(window), is_kept=what.kind in _ANSWERS)
+    try:
+        with attempt(db):
+            result = bots.take_turn(db, bot, context, what, now=now)
+            if what.kind in _QUESTIONS and result.replies:
+                raise _NotAsked(result.replies)
+    except _NotAsked as not_asked:
+        for piece in render_all(not_asked.replies, channel.capabilities):
+            _say(db, channel, context, piece, message_id=None, unsaid=unsaid, now=now)
+        return Taken(context.id, 0, (), {"refused": unsaid.refusal.code})
+    return _answer(db, channel, context, result, message_id=None, unsaid=unsaid, now=now)
+
+
+# What the customer waits for; and what begins something new, and comes by a job that is done then.
+_ANSWERS = ("outcome", "resume")
+_QUESTIONS = ("reminder", "waitlist_offer", "csat")
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaid:
+    """Why words cannot go out now, and whether they are kept until the customer writes."""
+
+    refusal: consent.Refusal
+    is_kept: bool
+
+
+class _NotAsked(Exception):  # noqa: N818  takes back what a turn did, and nothing failed
+    def __init__(self, replies: tuple[OutboundMessage, ...]) -> None:
+        super().__init__()
+        self.replies = replies
 
 
 def _context(db: Db, account: Account, message: InboundMessage, *, now: datetime) -> Context:
@@ -221,11 +266,18 @@ def _bot(db: Db, registry: Registry, channel: Channel, context: Context) -> Load
 
 
 def _answer(
-    db: Db, channel: Channel, context: Context, result: bots.TurnResult, *, message_id: int | None, now: datetime
+    db: Db,
+    channel: Channel,
+    context: Context,
+    result: bots.TurnResult,
+    *,
+    message_id: int | None,
+    unsaid: Unsaid | None = None,
+    now: datetime,
 ) -> Taken:
     pieces = [piece for reply in result.replies for piece in render(reply, channel.capabilities)]
     channel = channel.saying(pieces)
-    said = tuple(_say(db, channel, context, piece, message_id=message_id, now=now) for piece in pieces)
+    said = tuple(_say(db, channel, context, piece, message_id=message_id, unsaid=unsaid, now=now) for piece in pieces)
     conversations.save_turn(
         db,
         context.id,
@@ -234,7 +286,7 @@ def _answer(
         flow_expires_at=result.flow_expires_at,
         language=result.language,
         last_in_at=now if message_id is not None else None,
-        last_out_at=now if said else None,
+        last_out_at=now if said and unsaid is None else None,
     )
     if result.is_handed_over:
         assignment.entered(db, context.tenant_id, context.id, now=now)
@@ -250,9 +302,10 @@ def _say(
     message_id: int | None,
     author: messages.Author = "bot",
     dedupe: str | None = None,
+    unsaid: Unsaid | None = None,
     now: datetime,
 ) -> OutboundMessage:
-    """Keep one reply; it goes out in the webhook's answer, or by the outbox.
+    """Keep one reply; it goes out in the webhook's answer, or by the outbox, or not now.
 
     Its own id is its reference: news about it carries that, since an answer to a webhook has no provider id yet.
     """
@@ -267,12 +320,20 @@ def _say(
         author=author,
         text=piece.text,
         content=None if piece.is_plain else piece.to_json(),
-        status="accepted" if channel.inline else "queued",
+        status="accepted"
+        if channel.inline
+        else "queued"
+        if unsaid is None
+        else "parked"
+        if unsaid.is_kept
+        else "refused",
+        error_code=unsaid.refusal.code if unsaid else None,
+        error_text=unsaid.refusal.reason if unsaid else None,
         turn_id=message_id,
         dedupe=dedupe,
         now=now,
     )
-    if not channel.inline and row_id is not None:
+    if not channel.inline and row_id is not None and unsaid is None:
         outbox.put(db, channel.account, row_id, now=now)
     return piece
 

@@ -1,20 +1,21 @@
 """The ways to a customer: over which channel and address we reach them, whether we may, and a message put on its way."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, select, update
 
 from channels.base import Adapter, Capabilities
 from channels.messages import OutboundMessage
-from channels.render import render
+from channels.render import in_template, render
 from desk import audit, consent, conversations, customers, files, messages, phone
 from desk.conversations import Context
 from desk.errors import Invalid
 from desk.who import Actor
-from gateway.pipeline import outbox
+from gateway.accounts import window_template
+from gateway.pipeline import outbox, parked
 from storage.base import Db, new_uid
 from storage.models import customers as customer_models
 from storage.models.accounts import accounts
@@ -59,17 +60,15 @@ def able(adapters: Adapters, provider: str, channel: str) -> Capabilities:
     return adapter.capabilities
 
 
-def refusal(db: Db, way: Way, able: Capabilities, *, now: datetime) -> consent.Refusal | None:
+def refusal(
+    db: Db, way: Way, able: Capabilities, *, is_template: bool = False, now: datetime
+) -> consent.Refusal | None:
     """Why a person may not write there just now, or None."""
-    allowed = consent.may_send(db, account_id=way.account_id, kind=way.kind, value=way.value, use="service", now=now)
-    if isinstance(allowed, consent.Refusal):
-        return allowed
-    window_h = able.session_window_h
-    if window_h is None or (way.last_in_at is not None and now - way.last_in_at < timedelta(hours=window_h)):
-        return None
-    return consent.Refusal(
-        "window_closed", f"They have not written for {window_h} hours; until they do, only templates can be sent here."
+    window = consent.ALWAYS if is_template else consent.Window(able.session_window_h, way.last_in_at)
+    allowed = consent.may_send(
+        db, account_id=way.account_id, kind=way.kind, value=way.value, use="service", window=window, now=now
     )
+    return allowed if isinstance(allowed, consent.Refusal) else None
 
 
 def address(db: Db, who: Actor, channel: str, person: customers.Customer, *, now: datetime) -> tuple[str, str]:
@@ -93,7 +92,8 @@ def tell(
     message, on its way or refused with the reason; None when no channel reaches them. Whoever has the word keeps it.
 
     The best is the one from which they wrote last, a web chat after all others (its page is soon closed). Where the time
-    to answer is over the next best is taken; whoever said STOP there is not looked for elsewhere.
+    to answer is over the next best is taken; whoever said STOP there is not looked for elsewhere. Where it is over
+    everywhere, the best one's template says it, or it waits until they write.
 
     Raises: IdentityTaken
     """
@@ -116,6 +116,10 @@ def tell(
     kind, value = (row.peer_kind, row.peer) if row.peer is not None else address(db, who, row.channel, person, now=now)
     context = conversations.begin(db, row.account_id, peer_kind=kind, peer=value, now=now)
     pieces = render(OutboundMessage(text), capabilities)
+    if no is not None and no.code == consent.WINDOW_CLOSED and (template := window_template(row.window_template)):
+        pieces, no = (in_template(OutboundMessage(text), capabilities, template),), None
+    if no is not None and no.code == consent.WINDOW_CLOSED:
+        return wait(db, who, context, pieces, None, refusal=no, now=now)[0]
     if no is not None:
         return keep(db, who, context, pieces[0], "refused", None, refusal=no, now=now)
     ids = [keep(db, who, context, piece, "queued", None, now=now) for piece in pieces]
@@ -123,6 +127,24 @@ def tell(
         outbox.post(db, context.tenant_id, context.account_id, message_id, now=now)
     db.execute(update(conversation_table).where(conversation_table.c.id == context.id).values(last_out_at=now))
     return ids[0]
+
+
+def wait(
+    db: Db,
+    who: Actor,
+    context: Context,
+    pieces: Sequence[OutboundMessage],
+    dedupe: str | None,
+    *,
+    refusal: consent.Refusal,
+    now: datetime,
+) -> list[int]:
+    """Messages of the people of the business that are sent when the customer writes again."""
+    ids = []
+    for number, piece in enumerate(pieces):
+        name = f"{dedupe}#{number}" if dedupe and number else dedupe
+        ids.append(keep(db, who, context, piece, parked.STATUS, name, refusal=refusal, now=now))
+    return ids
 
 
 def keep(
@@ -186,7 +208,7 @@ _IDENTITIES = Prepared(select(_i.kind, _i.value).where(_i.customer_id == bindpar
 _a = accounts.c
 _c = conversation_table.c
 _WAYS = Prepared(
-    select(_a.id.label("account_id"), _a.provider, _a.channel, _c.peer_kind, _c.peer, _c.last_in_at)
+    select(_a.id.label("account_id"), _a.provider, _a.channel, _a.window_template, _c.peer_kind, _c.peer, _c.last_in_at)
     .select_from(
         accounts.outerjoin(conversation_table, and_(_c.account_id == _a.id, _c.customer_id == bindparam("customer_id")))
     )

@@ -22,6 +22,8 @@ accounts = Table(
     Column("shorten_links", Boolean, nullable=False, server_default=false()),  # by the vendor, which counts the clicks
     # Of a web chat: {"title", "greeting", "color", "position", "theme", "allowed_origins"}; null is the usual for all.
     Column("widget", type_json),
+    # {"name", "language", "variable"} of a template that says what is due while free text may not be sent.
+    Column("window_template", type_json),
     # Sealed JSON: {"auth_tokens": [newest, older …], "app_secret": …, "access_token": …, …}. Null: the keys of the settings.
     Column("credentials", Text),
     Column("is_active", Boolean, nullable=False, server_default=true()),

@@ -134,6 +134,13 @@ messages = Table(
     time_column("created_at"),
     Index("ix_messages_conversation_id_id", "conversation_id", "id"),
     Index(
+        "ix_messages_parked",
+        "conversation_id",
+        "id",
+        sqlite_where=text("status = 'parked'"),
+        postgresql_where=text("status = 'parked'"),
+    ),
+    Index(
         "uq_messages_account_id_provider_id",
         "account_id",
         "provider_id",
@@ -157,7 +164,8 @@ outbox = Table(
     metadata,
     Column("message_id", BigId, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True),
     Column("account_id", BigId, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
-    Column("state", String(10), nullable=False),  # ready, sending, sent, failed, refused
+    # ready, sending, sent, failed, refused; parked: the message waits for the customer, and subscribers were told of it
+    Column("state", String(10), nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("attempted_at", UtcDateTime),
     Column("part_ids", type_json),  # provider ids of the parts that have gone out

@@ -2,16 +2,28 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from gateway import demo_business as juniper
-from simulators.twilio import Account, Faults, Number, Phone, TwilioSimulator
+from simulators.twilio import Account, Content, Faults, Number, Phone, TwilioSimulator
 from tests.clock import FakeClock
+from tests.conftest import ENGINES
 from tests.gateway import front
 from tests.gateway.front import MESSAGES, SID, STATUS, TOKEN, Front
+from tests.gateway.rest.api import Client, person
 
 OURS = f"whatsapp:{juniper.WHATSAPP_NUMBER}"
 DANA = "whatsapp:+15125550177"
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The address of a database of the test's own that holds the demo business."""
+    return str(request.getfixturevalue(f"demo_{request.param}_url"))
 
 
 @asynccontextmanager
@@ -22,7 +34,7 @@ async def opened(
     clock.set(front.NOON)
     async with TwilioSimulator(accounts=[Account(sid=SID, auth_token=TOKEN)], clock=clock.now) as network:
         env = {"FRONTDESK_TWILIO__API_BASE": network.url}
-        async with front.opened(database_url, tmp_path, clock, env) as desk:
+        async with front.opened(database_url, tmp_path, clock, env, seeded=False) as desk:
             network.add_number(
                 Number(
                     number=OURS, account_sid=SID, webhook_url=desk.url + MESSAGES, status_callback_url=desk.url + STATUS
@@ -60,9 +72,9 @@ async def test_a_visit_is_booked_by_tapping_alone(database_url: str, tmp_path: P
 
 
 async def test_the_same_message_twice_is_answered_once_by_taps_and_by_text(
-    sqlite_database_url: str, tmp_path: Path, clock: FakeClock
+    demo_sqlite_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:
-    async with opened(sqlite_database_url, tmp_path, clock) as (desk, network, dana):
+    async with opened(demo_sqlite_url, tmp_path, clock) as (desk, network, dana):
         network.faults = Faults(duplicate=2, copies=3)
         asked = await dana.text(OURS, "book")
         again = await dana.text(OURS, "book", sid=asked.message.sid)
@@ -72,3 +84,155 @@ async def test_the_same_message_twice_is_answered_once_by_taps_and_by_text(
         assert (len(asked.posts), again.texts, asked.texts, len(told.texts)) == (4, [], [], 0)
         assert len(dana.inbox) == 2
         assert await desk.one("SELECT count(*) FROM messages") == 4
+
+
+async def _conversation(api: Client) -> dict[str, Any]:
+    (found,) = (await api.get("/conversations"))["items"]
+    return dict(found)
+
+
+def _approved(network: TwilioSimulator, name: str, body: str, language: str = "en") -> Content:
+    """A template as somebody made it in Twilio's console and WhatsApp approved it."""
+    content = Content(
+        sid="HX" + f"{len(network.contents):032x}",
+        account_sid=SID,
+        friendly_name=name,
+        language=language,
+        variables={"1": "something"},
+        types={"twilio/text": {"body": body}},
+        created_at=network.clock(),
+        is_approved=True,
+    )
+    network.contents[content.sid] = content
+    return content
+
+
+async def test_what_a_person_says_too_late_waits_until_the_customer_writes_and_a_template_goes_at_once(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with opened(database_url, tmp_path, clock) as (desk, network, dana):
+        await dana.text(OURS, "what are your hours?")
+        await desk.pass_time(timedelta(hours=23), step=timedelta(hours=12))
+        api = await person(desk)
+        path = f"/conversations/{(await _conversation(api))['id']}/messages"
+        assert (await api.post(path, {"text": "In time."}))["status"] == "queued"
+        await desk.work()
+        await network.settled()
+        assert dana.inbox.pop().body == "In time."
+        await desk.pass_time(timedelta(hours=1), step=timedelta(hours=1))
+        waiting = [await api.post(path, {"text": text, "client_id": text}) for text in ("One.", "Two.", "Three.")]
+        assert {(one["status"], one["error"]["code"]) for one in waiting} == {("parked", "window_closed")}
+        assert "24 hours" in waiting[0]["error"]["reason"]
+        assert (await api.post(path, {"text": "One.", "client_id": "One."}))["id"] == waiting[0]["id"]
+        assert (await _conversation(api))["last_message"]["text"] == "In time."
+        await api.delete(f"/messages/{waiting[1]['id']}")
+        _approved(network, "back_again", "Hello {{1}}, we have news for you.")
+        _approved(network, "back_again", "Hola {{1}}, tenemos noticias.", "es")
+        later = {"name": "back_again", "language": "es_MX", "variables": {"1": "Dana\nLopez"}}
+        told = await api.post(path, {"text": "Hola Dana, tenemos noticias.", "template": later})
+        await api.post(path, {"text": "x", "template": {**later, "name": "nobody_made_this"}})
+        await desk.work()
+        await network.settled()
+        assert [text.body for text in dana.inbox[1:]] == ["Hola Dana Lopez, tenemos noticias."]
+        assert (await api.get(f"/messages/{told['id']}"))["status"] == "delivered"
+        assert await desk.rows("SELECT error_text FROM messages WHERE status = 'failed'") == [
+            ("Twilio has no such template.",)
+        ]
+        exchange = await dana.text(OURS, "Yes?")
+        assert exchange.texts == []  # a person has the word
+        await desk.work()
+        await network.settled()
+        assert [text.body for text in dana.inbox[2:]] == ["One.", "Three."]
+        shown = [(one["text"], one["status"]) for one in (await api.get(path))["items"]]
+        assert shown[-3:] == [("Yes?", "received"), ("One.", "delivered"), ("Three.", "delivered")]
+        assert ("Two.", "canceled") in shown
+        assert await desk.one("SELECT count(*) FROM outbox WHERE state = 'parked'") == 0
+
+
+async def test_what_waited_too_long_is_not_said_any_more(
+    demo_sqlite_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with opened(demo_sqlite_url, tmp_path, clock) as (desk, _network, dana):
+        await dana.text(OURS, "hi")
+        await desk.pass_time(timedelta(hours=25), step=timedelta(hours=25))
+        api = await person(desk)
+        path = f"/conversations/{(await _conversation(api))['id']}/messages"
+        said = await api.post(path, {"text": "Your part is here."})
+        await desk.pass_time(timedelta(days=7, hours=1), step=timedelta(days=7, hours=1))
+        api = await person(desk)
+        found = await api.get(f"/messages/{said['id']}")
+        assert (found["status"], "in time" in found["error"]["reason"]) == ("refused", True)
+        before = len(dana.inbox)
+        await api.post(path, {"text": "Are you there?", "force": True})
+        await dana.text(OURS, "STOP")
+        await dana.text(OURS, "hello?")
+        await desk.work()
+        assert len(dana.inbox) == before
+
+
+async def test_a_reminder_comes_as_a_template_or_people_see_that_it_did_not(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with opened(database_url, tmp_path, clock) as (desk, network, dana):
+        await dana.text(OURS, "haircut with Maya on thursday at 3pm")
+        await desk.work()
+        await dana.tap("Yes")
+        dana.inbox.clear()
+        await desk.pass_time(timedelta(days=2, hours=3, minutes=15), step=timedelta(hours=13))
+        assert dana.inbox == []
+        refused = await desk.rows("SELECT text, error_code FROM messages WHERE status = 'refused'")
+        assert [("Thursday, March 5" in text, code) for text, code in refused] == [(True, "window_closed")]
+        api = await person(desk)
+        number = (await api.get("/whatsapp"))["items"][0]
+        _approved(network, "news", "News from Juniper: {{1}} Please answer here.")
+        template = {"name": "news", "language": "en", "variable": "1"}
+        changed = await api.patch(f"/channels/{number['id']}", {"window_template": template})
+        assert changed["window_template"] == template
+        desk.house.accounts.forget()
+        await desk.pass_time(timedelta(hours=22), step=timedelta(hours=11))  # the one two hours before
+        await network.settled()
+        (reminded,) = dana.inbox
+        assert reminded.body.startswith("News from Juniper: ")
+        assert reminded.body.endswith(" Please answer here.")
+        assert "\n" not in reminded.body
+        await dana.text(OURS, "1")
+        assert await desk.one("SELECT status FROM appointments WHERE source = 'bot'") == "confirmed"
+
+
+async def test_where_the_providers_clock_is_ahead_the_reply_waits_too(
+    demo_sqlite_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with opened(demo_sqlite_url, tmp_path, clock) as (desk, network, dana):
+        exchange = await dana.text(OURS, "what are your hours?")
+        dana.inbox.clear()
+        api = await person(desk)
+        path = f"/conversations/{(await _conversation(api))['id']}/messages"
+        network.heard_at[OURS, DANA] = clock.now() - timedelta(days=2)
+        said = await api.post(path, {"text": "A word more."})
+        await desk.work()
+        await network.settled()
+        found = await api.get(f"/messages/{said['id']}")
+        assert (found["status"], found["error"]["code"], dana.inbox) == ("parked", "63016", [])
+        await dana.text(OURS, "thanks")
+        await desk.work()
+        await network.settled()
+        assert [text.body for text in dana.inbox] == ["A word more."]
+        assert exchange.texts
+
+
+async def test_what_is_said_in_a_row_arrives_in_a_row_and_nobody_waits_for_who_is_tried_again(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with opened(database_url, tmp_path, clock) as (desk, network, dana):
+        api = await person(desk)
+        await dana.text(OURS, "hi")
+        await desk.work()
+        path = f"/conversations/{(await _conversation(api))['id']}/messages"
+        for number in range(6):
+            await api.post(path, {"text": f"{number}."})
+        dana.inbox.clear()
+        network.faults = Faults(rest_500=1)
+        await desk.work()
+        await desk.pass_time(timedelta(seconds=10), step=timedelta(seconds=2))
+        await network.settled()
+        assert [text.body for text in dana.inbox] == ["1.", "2.", "3.", "4.", "5.", "0."]

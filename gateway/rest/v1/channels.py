@@ -122,6 +122,7 @@ class Channel(Answer):
     shorten_links: bool
     widget: Annotated[ShownWidget | None, Field(description="Of a web chat only.")]
     takes_replies: Annotated[bool, Field(description="False for a sender's name, to which nobody can write.")]
+    window_template: dict[str, str] | None
     keys: dict[str, str | list[str]]
     is_active: bool
     log: str
@@ -141,6 +142,16 @@ class Channel(Answer):
         )
 
 
+class WindowTemplate(Body):
+    """An approved template that says what is due (a reminder, an offer, an invoice) while free text may not be sent. Its
+    `variable` takes the words.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    language: Annotated[str, Field(max_length=16, pattern=r"^[A-Za-z0-9_-]*$")] = ""
+    variable: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_]+$")] = "1"
+
+
 class Fields(Body):
     display_name: OneLine = ""
     business_id: Annotated[Uid | None, Field(description="Null: your first one. A channel stays with it.")] = None
@@ -149,6 +160,12 @@ class Fields(Body):
     phone_number_id: Annotated[VendorId | None, Field(description="Meta's id of the number, which it needs.")] = None
     sender_pool: Annotated[VendorId | None, Field(description="Twilio's MessagingServiceSid.")] = None
     credentials: Annotated[Credentials | None, Field(description="Left out of a change: they stay as they are.")] = None
+    window_template: Annotated[
+        WindowTemplate | None,
+        Field(
+            description="For WhatsApp: sent more than 24 hours after they wrote. Null: what is due then is not said."
+        ),
+    ] = None
     is_active: bool = True
 
 
@@ -299,12 +316,12 @@ _COLUMNS = {"phone_number_id": "provider_number", "log": "log_keeps"}
 
 
 def columns(values: dict[str, Any]) -> dict[str, Any]:
-    """What was sent as columns are called, with the credentials as a plain mapping."""
+    """What was sent as columns are called, with the models in it as plain mappings."""
     values = {_COLUMNS.get(name, name): value for name, value in values.items()}
     if values.get("widget") is not None:
         values["widget"] = values["widget"].kept()
-    credentials = values.get("credentials")
-    return values if credentials is None else {**values, "credentials": credentials.model_dump(exclude_none=True)}
+    models = {name: value for name, value in values.items() if isinstance(value, Credentials | WindowTemplate)}
+    return {**values, **{name: model.model_dump(exclude_none=True) for name, model in models.items()}}
 
 
 def facts(one: accounts.Channel) -> dict[str, Any]:
@@ -318,6 +335,7 @@ def facts(one: accounts.Channel) -> dict[str, Any]:
         "provider_account": one.provider_account,
         "phone_number_id": one.provider_number,
         "sender_pool": one.sender_pool,
+        "window_template": one.window_template,
         "keys": one.keys,
         "is_active": one.is_active,
         "status": one.status,

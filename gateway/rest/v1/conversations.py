@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 from pydantic import ConfigDict, Field
 
+from channels.messages import Template
 from desk.events import rfc3339
 from desk.inbox import handling, overview, thread
+from desk.text import storable
 from gateway.pipeline import staff
 from gateway.rest.call import Call
 from gateway.rest.route import Routes
@@ -259,6 +261,22 @@ class Transcript(Query):
     private: Annotated[bool, Field(description="With the private notes.")] = False
 
 
+class TemplateSent(Body):
+    """An approved template by the provider's name or id."""
+
+    name: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    language: Annotated[
+        str, Field(max_length=16, pattern=r"^[A-Za-z0-9_-]*$", description="Such as `en` or `pt_BR`.")
+    ] = ""
+    variables: dict[
+        Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_]+$")],
+        Annotated[str, Field(max_length=1_000)],
+    ] = Field(default={}, max_length=50, description='By name or place: `{"1": "Dana"}`.')
+
+    def template(self) -> Template:
+        return Template(self.name, self.language, {name: storable(value) for name, value in self.variables.items()})
+
+
 class NewMessage(Body):
     """With `private` it is a note for colleagues, and `mentions` names those who are told.
 
@@ -273,6 +291,10 @@ class NewMessage(Body):
     media: Annotated[list[Annotated[str, Field(max_length=2_000)]], Field(max_length=10)] = Field(
         default=[], description="Ids of files sent to `POST /media`, or public https addresses."
     )
+    template: Annotated[
+        TemplateSent | None,
+        Field(description="Where free text may not be sent; `text` is then its wording for people."),
+    ] = None
     private: bool = False
     mentions: Annotated[list[Annotated[str, Field(max_length=320)]], Field(max_length=50)] = Field(
         default=[], description="Ids or e-mails of people of the team."
@@ -288,6 +310,7 @@ class NewMessage(Body):
         return staff.Wanted(
             text=self.text,
             media=tuple(self.media),
+            template=self.template.template() if self.template else None,
             private=self.private,
             mentions=tuple(self.mentions),
             send_at=self.send_at,
@@ -312,7 +335,11 @@ class NewConversation(Body):
 
     customer_id: Uid
     channel_id: Uid
-    text: Annotated[Words, Field(min_length=1)]
+    text: Words = ""
+    template: Annotated[
+        TemplateSent | None,
+        Field(description="Where free text may not be sent; `text` is then its wording for people."),
+    ] = None
     client_id: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]*$")] | None = None
     force: bool = False
 
@@ -357,7 +384,8 @@ async def index(call: Call, query: Filter) -> Page[Conversation]:
 @routes.post("/conversations", scope="conversations:write", summary="Write to a customer first", errors=(409,))
 async def create(call: Call, body: NewConversation) -> Conversation:
     """In the conversation with them over this channel, if there is one. Whoever writes has it from now on."""
-    wanted = staff.Wanted(text=body.text, client_id=body.client_id, force=body.force)
+    template = body.template.template() if body.template else None
+    wanted = staff.Wanted(text=body.text, template=template, client_id=body.client_id, force=body.force)
     line = await call.write(
         staff.start,
         call.house.adapters,

@@ -60,8 +60,9 @@ class Failure(Answer):
 
 
 class Message(Answer):
-    """`status` tells how far it has come: received, noted (a private note), scheduled, queued, accepted, sending, sent,
-    delivered, read, or refused, failed, undelivered, canceled.
+    """`status` tells how far it has come: received, noted (a private note), scheduled, parked (until the customer writes
+    again, since only templates may be sent), queued, accepted, sending, sent, delivered, read, or refused, failed,
+    undelivered, canceled.
     """
 
     id: Uid
@@ -143,7 +144,7 @@ async def change(call: Call, message_id: Uid, body: MessageChange) -> Message:
 
 
 @routes.delete(
-    "/messages/{message_id}", scope="conversations:write", summary="Do not send a scheduled message", errors=(409,)
+    "/messages/{message_id}", scope="conversations:write", summary="Do not send a message that waits", errors=(409,)
 )
 async def remove(call: Call, message_id: Uid) -> None:
     """It stays in the conversation as `canceled`."""

@@ -33,6 +33,7 @@ class Number(Answer):
     provider_account: str | None
     phone_number_id: str | None
     sender_pool: str | None
+    window_template: dict[str, str] | None
     keys: dict[str, str | list[str]]
     is_active: bool
     status: Status

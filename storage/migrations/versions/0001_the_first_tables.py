@@ -735,6 +735,7 @@ def upgrade() -> None:
         sa.Column("sender_pool", sa.String(length=80), nullable=True),
         sa.Column("shorten_links", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("widget", json_type, nullable=True),
+        sa.Column("window_template", json_type, nullable=True),
         sa.Column("credentials", sa.Text(), nullable=True),
         sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("log_keeps", sa.String(length=10), server_default="all", nullable=False),
@@ -1279,6 +1280,13 @@ def upgrade() -> None:
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.create_index("ix_messages_conversation_id_id", ["conversation_id", "id"], unique=False)
         batch_op.create_index(
+            "ix_messages_parked",
+            ["conversation_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("status = 'parked'"),
+            postgresql_where=sa.text("status = 'parked'"),
+        )
+        batch_op.create_index(
             "uq_messages_account_id_provider_id",
             ["account_id", "provider_id"],
             unique=True,
@@ -1818,6 +1826,11 @@ def downgrade() -> None:
             "uq_messages_account_id_provider_id",
             sqlite_where=sa.text("provider_id IS NOT NULL"),
             postgresql_where=sa.text("provider_id IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_messages_parked",
+            sqlite_where=sa.text("status = 'parked'"),
+            postgresql_where=sa.text("status = 'parked'"),
         )
         batch_op.drop_index("ix_messages_conversation_id_id")
 

@@ -185,10 +185,10 @@ async def test_nothing_is_sent_and_nothing_breaks_after_it(api: Client, desk: Fr
     (send,) = await desk.house.store.write(
         queue.claim, now=desk.clock.now(), lease="me", lease_for=timedelta(minutes=1), limit=1,
         kinds=frozenset({outbox.KIND}))  # fmt: skip
-    letter = await desk.house.store.write(outbox.begin, send, now=desk.clock.now())
+    letter = await desk.house.store.write(outbox.begin, send, desk.house.adapters, now=desk.clock.now())
     assert letter is not None  # it is on its way to the provider in this very moment
     await api.post(f"/customers/{customer['id']}/erase", status=204)
-    assert await desk.house.store.write(outbox.begin, send, now=desk.clock.now()) is None
+    assert await desk.house.store.write(outbox.begin, send, desk.house.adapters, now=desk.clock.now()) is None
     await desk.pass_time(timedelta(days=2), step=timedelta(hours=6))
     assert await desk.rows("SELECT kind FROM jobs WHERE status = 'dead'") == []
     assert await desk.rows("SELECT DISTINCT status FROM messages WHERE status IN ('queued', 'sent', 'failed')") == []
