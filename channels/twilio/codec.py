@@ -55,6 +55,13 @@ _STATUSES: Final[dict[str, Status]] = {
     "failed": "failed",
     "canceled": "canceled",
 }
+_KINDS: Final[dict[str, MediaKind]] = {
+    "image": "image",
+    "video": "video",
+    "audio": "audio",
+    "document": "document",
+    "sticker": "sticker",
+}
 _OPT_OUTS: Final[dict[str, OptOut]] = {"STOP": "stop", "START": "start", "HELP": "help"}
 
 # Two capitals and then letters of one case: a signature does not say where a name ends and its value begins, so whoever
@@ -150,7 +157,9 @@ def _parts(fields: Fields) -> tuple[Part, ...]:
     body = fields.get("Body", "")
     parts: list[Part] = []
     if fields.get("ButtonPayload") or fields.get("ButtonText"):
-        parts.append(Choice(fields.get("ButtonPayload", ""), fields.get("ButtonText") or body))
+        is_template = fields.get("MessageType") == "button"  # else one of ours within the window
+        title = fields.get("ButtonText") or body
+        parts.append(Choice(fields.get("ButtonPayload", ""), title, source="template" if is_template else "button"))
     elif fields.get("ListId") or fields.get("ListTitle"):
         parts.append(Choice(fields.get("ListId", ""), fields.get("ListTitle") or body, source="list"))
     elif form := fields.get("FlowData") or fields.get("InteractiveData"):
@@ -205,11 +214,10 @@ def _number_of_media(fields: Fields) -> int:
 def _media(fields: Fields, index: int) -> Media:
     content_type = fields.get(f"MediaContentType{index}", "")
     family = content_type.partition("/")[0].strip().lower()
-    kinds: dict[str, MediaKind] = {"image": "image", "video": "video", "audio": "audio"}
+    # WhatsApp says how it was sent, a sticker or an image as a document; else the content type tells.
+    kind = _KINDS.get(fields.get("MessageType", "")) or _KINDS.get(family, "document")
     is_voice = content_type.lower().startswith(("audio/ogg", "audio/amr"))  # what phones record; songs come as mpeg
-    return Media(
-        kinds.get(family, "document"), url=fields.get(f"MediaUrl{index}", ""), content_type=content_type, voice=is_voice
-    )
+    return Media(kind, url=fields.get(f"MediaUrl{index}", ""), content_type=content_type, voice=is_voice)
 
 
 def _referral(fields: Fields) -> Referral:
@@ -318,9 +326,8 @@ def rest_parameters(
         parameters["from_"] = address_to(sender)
     if template := message.template:
         parameters["content_sid"] = template.name
-        # What is empty may not be sent; the template's own example stands there then.
-        if words := {name: plain for name, text in template.variables.items() if (plain := content.plain(text))}:
-            parameters["content_variables"] = orjson.dumps(words).decode()
+        if template.variables:
+            parameters["content_variables"] = content.as_json(template.variables)
     else:
         if message.text:
             parameters["body"] = clean(message.text)

@@ -70,6 +70,11 @@ def of(message: OutboundMessage) -> tuple[Shape, dict[str, str]] | None:
     return Shape(types, dict.fromkeys(blanks.words, "text")), blanks.words
 
 
+def as_json(words: Mapping[str, str]) -> str:
+    """Variables as Twilio wants them; empty ones may not be sent, the template's own example stands there then."""
+    return orjson.dumps({name: line for name, text in words.items() if (line := plain(text))}).decode()
+
+
 def plain(text: str) -> str:
     """Words that a variable may hold: one line, without tabs and long runs of blanks."""
     return _SPACES.sub(" ", clean(" ".join(text.splitlines()))).strip()

@@ -30,6 +30,7 @@ from gateway.inbox.feed import Feed
 from gateway.inbox.presence import Typing, Typist, everybody, viewers
 from gateway.inbox.roster import Roster
 from gateway.inbox.sockets import Bucket, Sockets
+from gateway.pipeline import courtesy
 from gateway.rest.call import caller_address
 from gateway.rest.limits import CountersAway
 from storage.store import StoreUnavailable
@@ -94,6 +95,7 @@ class Inbox:
         self.typing = Typing(timings.typing_s, self._typing_changed)
         self.typing_customers = Typing(timings.typing_s, self._customer_typing_changed)
         self.roster = Roster(self)
+        self._courtesies: set[asyncio.Task[None]] = set()
         self._feed = Feed(self)
         self._of_tenant: dict[int, set[str]] = {}  # sids
         self._of_caller: dict[str, set[str]] = {}
@@ -140,6 +142,8 @@ class Inbox:
         """Let go of everybody; they come back by themselves, to whichever process answers then."""
         await self.sockets.close_all()
         await self._stack.aclose()
+        for task in self._courtesies:
+            task.cancel()
         self.roster.stop()
         self.typing.stop()
         self.typing_customers.stop()
@@ -311,10 +315,14 @@ class Inbox:
         )
 
     def type_in(self, connection: Connection, conversation_id: int, *, is_typing: bool) -> None:
-        """Others are told, in every process."""
+        """Others are told, in every process; and the customer, where their channel shows it, when somebody begins."""
         who = connection.typist
         if who is None:
             return
+        if is_typing and not self.typing.of(conversation_id):
+            task = asyncio.create_task(courtesy.show_typing(self.house, conversation_id))
+            self._courtesies.add(task)
+            task.add_done_callback(self._courtesies.discard)
         self.house.relay.tell(
             "typing", connection.tenant_id, conversation_id, who.user_id, who.uid, who.name, is_typing
         )

@@ -101,6 +101,36 @@ WHATSAPP_EXPECTED: dict[str, InboundMessage | StatusUpdate | None] = {
         ),
     ),
     "unknown_kind": replace(WHATSAPP, parts=(Unsupported("hologram"),)),
+    "unsupported": replace(WHATSAPP, parts=(Unsupported("unsupported"),)),
+    "image_with_caption": replace(
+        WHATSAPP,
+        provider_id=MM,
+        parts=(Text("The leak"), Media("image", url=f"{MEDIA_URL}/ME1", content_type="image/jpeg")),
+    ),
+    "document": replace(
+        WHATSAPP, provider_id=MM, parts=(Media("document", url=f"{MEDIA_URL}/ME1", content_type="image/png"),)
+    ),
+    "sticker": replace(
+        WHATSAPP, provider_id=MM, parts=(Media("sticker", url=f"{MEDIA_URL}/ME1", content_type="image/webp"),)
+    ),
+    "contact_card": replace(
+        WHATSAPP, provider_id=MM, parts=(Media("document", url=f"{MEDIA_URL}/ME1", content_type="text/vcard"),)
+    ),
+    "quoted": replace(WHATSAPP, parts=(Text("Yes, that one"),), reply_to=MM),
+    "user_id": replace(WHATSAPP, other_identities=(Address("bsuid", "US.1234567890"),)),
+    "interactive_data": replace(
+        WHATSAPP,
+        parts=(Form(data={"type": "flow", "pages": [{"items": [{"label": "Party", "value": 4}]}]}),),
+    ),
+    "location_bare": replace(WHATSAPP, parts=(Location(-33.8688, 151.2093),)),
+    "template_button": replace(WHATSAPP, parts=(Choice("confirm", "Confirm", source="template"),), reply_to=MM),
+    "status_window_closed": StatusUpdate(
+        MM,
+        "undelivered",
+        error_code="63016",
+        error_text="Failed to send freeform message because you are outside the allowed window.",
+        sender=Address("whatsapp", "+15559876543"),
+    ),
     "status_read": StatusUpdate(MM, "read", sender=Address("whatsapp", "+15559876543")),
 }
 EXPECTED = {("twilio", name): event for name, event in SMS_EXPECTED.items()} | {

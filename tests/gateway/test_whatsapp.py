@@ -14,6 +14,7 @@ from tests.clock import FakeClock
 from tests.conftest import ENGINES
 from tests.gateway import front
 from tests.gateway.front import MESSAGES, SID, STATUS, TOKEN, Front
+from tests.gateway.inbox.live import connected, until
 from tests.gateway.rest.api import Client, person
 
 OURS = f"whatsapp:{juniper.WHATSAPP_NUMBER}"
@@ -220,7 +221,7 @@ async def test_where_the_providers_clock_is_ahead_the_reply_waits_too(
         assert exchange.texts
 
 
-async def test_what_is_said_in_a_row_arrives_in_a_row_and_nobody_waits_for_who_is_tried_again(
+async def test_what_is_said_in_a_row_arrives_in_a_row_also_when_the_first_is_tried_again(
     database_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:
     async with opened(database_url, tmp_path, clock) as (desk, network, dana):
@@ -235,4 +236,26 @@ async def test_what_is_said_in_a_row_arrives_in_a_row_and_nobody_waits_for_who_i
         await desk.work()
         await desk.pass_time(timedelta(seconds=10), step=timedelta(seconds=2))
         await network.settled()
-        assert [text.body for text in dana.inbox] == ["1.", "2.", "3.", "4.", "5.", "0."]
+        assert [text.body for text in dana.inbox] == ["0.", "1.", "2.", "3.", "4.", "5."]
+
+
+async def test_who_writes_is_seen_to_write_and_what_was_written_is_read(
+    demo_sqlite_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with opened(demo_sqlite_url, tmp_path, clock) as (desk, network, dana):
+        asked = await dana.text(OURS, "Can you mend my fridge?")
+        await desk.work()
+        await network.settled()
+        assert (dana.typing_since, dana.ticked) == (None, [])
+        api = await person(desk, "agent")
+        room = f"conversation_{(await _conversation(api))['id']}"
+        async with connected(api) as live:
+            await live.say("join_room", {"room": room})
+            for _ in range(3):
+                await live.say("typing", {"room": room, "typing": True})
+            await until(lambda: dana.typing_since is not None)
+            assert dana.ticked == [asked.message.sid]
+            await live.say("send_message", {"room": room, "message": "Yes, we do."})
+        await desk.work()
+        await network.settled()
+        assert (dana.inbox[-1].body, dana.typing_since) == ("Yes, we do.", None)
