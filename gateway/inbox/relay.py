@@ -15,7 +15,7 @@ import structlog
 
 from desk.live import Changed
 from storage.base import new_uid
-from storage.bus import Bus
+from storage.bus import Bus, ended
 
 log = structlog.get_logger()
 
@@ -64,8 +64,7 @@ class Relay:
         self._ready.set()
         receiving.cancel()
         await asyncio.wait([sending], timeout=_PATIENCE_S)
-        sending.cancel()
-        await asyncio.gather(sending, receiving, return_exceptions=True)
+        await ended(sending, receiving)
         await self._redis.aclose()
 
     def send(self, kind: str, *values: Any) -> None:

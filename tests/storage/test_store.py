@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select, text
 
 from storage import filelock
 from storage.base import Db
-from storage.bus import MemoryBus, RedisBus
+from storage.bus import MemoryBus, RedisBus, ended
 from storage.models.tenants import tenants
 from storage.session import Conflict, announce, attempt
 from storage.store import PostgresStore, Store, StoreUnavailable, open_store, ping
@@ -214,6 +214,19 @@ async def test_wake_ups_cross_processes_over_redis(redis_url: str) -> None:
                 with_patience.cancel()
     await here.stop()
     await there.stop()
+
+
+async def test_what_takes_the_word_to_end_for_something_else_is_told_again() -> None:
+    async def deaf() -> None:
+        for _ in range(3):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    tasks = [asyncio.create_task(deaf()) for _ in range(2)]
+    await asyncio.sleep(0)
+    await asyncio.wait_for(ended(*tasks, again_s=0.01), 5)
+    assert all(task.done() for task in tasks)
+    await ended()
 
 
 async def test_without_redis_wake_ups_stay_in_the_process() -> None:
