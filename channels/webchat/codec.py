@@ -17,6 +17,7 @@ from channels.errors import BadRequest
 from channels.messages import JSON, Address, Choice, InboundMessage, Media, OutboundMessage, Part, Text
 
 TEXT_MAX: Final = 4000
+SESSION_HEADER: Final = "x-webchat-session"
 # Whoever knows a session reads its conversation, so it has to be long enough to be random.
 _SESSION: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _UID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -57,12 +58,14 @@ class Asked:
 
 def asked(request: Request) -> Asked:
     """What the page asks for in its query: `site`, `session`, and maybe `after`, the id of the last message it has, and
-    `whole=1`.
+    `whole=1`. The session may stand in a header instead, since addresses end up in the logs of proxies.
 
     Raises:
         BadRequest: naming the field that is missing or wrong.
     """
     data: dict[str, JSON] = dict(request.query)
+    if (session := request.headers.get(SESSION_HEADER)) is not None:
+        data["session"] = session
     after = message_id(data.get("after", ""), "after")
     is_whole = _string(data, "whole", 1) == "1"
     return Asked(_string(data, "site", 64), _matching(data, "session", _SESSION), after, is_whole)

@@ -221,6 +221,7 @@ def _welcome(settings: Settings, phones: str, whatsapp: str, *, is_new: bool) ->
         ]
     if settings.is_demo:
         lines += [
+            f"  On a page            {url}/demo/chat",
             "  Sign in              curl -H 'Content-Type: application/json' "
             f'-d \'{{"email": "{juniper.OWNER_EMAIL}", "password": "{juniper.OWNER_PASSWORD}"}}\' {url}/api/v1/auth/login',
         ]

@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from channels.webchat.codec import SESSION_HEADER
 from gateway.accounts import Account
 from gateway.settings import Settings
 
@@ -36,7 +37,7 @@ def headers(request: web.Request) -> dict[str, str]:
     if request.method == "OPTIONS":
         said |= {
             "Access-Control-Allow-Methods": "GET, POST",
-            "Access-Control-Allow-Headers": "Content-Type",
+            "Access-Control-Allow-Headers": f"Content-Type, {SESSION_HEADER}",
             "Access-Control-Max-Age": _REMEMBERED_S,
         }
     return said

@@ -170,7 +170,9 @@ async function ask(url, options) {
   }
 }
 
-const get = (more) => ask(`${api}messages?${new URLSearchParams({site, session: session(), whole: 1, ...more})}`);
+const get = (more) => ask(`${api}messages?${new URLSearchParams({site, whole: 1, ...more})}`, {
+  headers: {"X-Webchat-Session": session()}, // addresses end up in the logs of proxies
+});
 const post = (item) => ask(`${api}messages?${new URLSearchParams({site})}`, {
   method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({site, session: session(), ...item}),
 });
@@ -356,7 +358,7 @@ function linked(text) {
 }
 
 const view = {
-  isOpen: false, unread: 0, people: new Map(),
+  isOpen: false, isAtEnd: true, unread: 0, people: new Map(),
 
   build(config) {
     const look = (name) => h("button", {class: "icon", type: "button", "aria-label": words[name]}, icon(name));
@@ -399,6 +401,10 @@ const view = {
     this.input.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); this.submit(); }
     });
+    this.log.addEventListener("scroll", () => {
+      this.isAtEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 80;
+    });
+    new ResizeObserver(() => this.toEnd()).observe(this.log);
     let told = 0;
     this.input.addEventListener("input", () => {
       this.input.style.height = "auto";
@@ -409,6 +415,11 @@ const view = {
         line.emit("typing", {typing: isTyping});
       }
     });
+  },
+
+  /** Whoever reads further up is left there. */
+  toEnd() {
+    if (this.isAtEnd) this.log.scrollTop = this.log.scrollHeight;
   },
 
   submit() {
@@ -429,7 +440,7 @@ const view = {
     this.greet();
     this.seen();
     if (takesFocus) this.input.focus({preventScroll: true});
-    this.log.scrollTop = this.log.scrollHeight;
+    this.toEnd();
     session();
     line.start();
     keep({open: true});
@@ -470,10 +481,10 @@ const view = {
     const button = more && link(more.url, more.title);
     if (button) { button.className = "more"; node.append(h("div", {class: "choices"}, button)); }
     if (choices.length) node.append(this.choices(message));
-    const wasAtEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 80;
     // What is not sent yet stays at the end, whatever comes meanwhile.
     this.log.insertBefore(node, state ? null : this.log.querySelector(".sending"));
-    if (wasAtEnd || isMine) this.log.scrollTop = this.log.scrollHeight;
+    if (isMine) this.isAtEnd = true;
+    this.toEnd();
     const entry = {message, node};
     if (id) known.set(id, entry);
     if (client_id) known.set(client_id, entry);
@@ -514,7 +525,7 @@ const view = {
     if (state === "sending") {
       const how = h("div", {class: "how"});
       entry.node.append(how);
-      setTimeout(() => { how.textContent = words.sending; }, 1000);
+      setTimeout(() => { how.textContent = words.sending; this.toEnd(); }, 1000);
     }
     if (state === "lost") entry.node.append(h("div", {class: "how", role: "alert"}, words.lost));
   },
@@ -551,7 +562,7 @@ const view = {
     this.unread = unread;
     this.badge.hidden = !unread;
     this.badge.textContent = unread > 99 ? "99+" : unread;
-    const news = `${unread} ${words.fresh}`;
+    const news = `${words.fresh}: ${unread}`;
     this.launch.setAttribute("aria-label", unread ? `${words.open}, ${news}` : words.open);
     this.said.textContent = unread ? news : "";
   },

@@ -153,7 +153,7 @@ async def test_a_visitor_books_reloads_loses_the_network_and_comes_back(street: 
         await expect(dialog).to_be_hidden()
         await expect(launch).to_be_focused()
         await staff.say("send_message", {**room, "message": "Anything else?"})
-    await expect(page.get_by_role("button", name="Open chat, 1 new messages")).to_be_visible()
+    await expect(page.get_by_role("button", name="Open chat, new messages: 1")).to_be_visible()
     await expect(page.locator(".badge")).to_have_text("1")
     await page.keyboard.press("Enter")
     await expect(box).to_have_value("May I bring")

@@ -25,6 +25,7 @@ from tests.gateway.rest.api import Client
 QUICK = Timings(grace_s=0.15, typing_s=0.3, sweep_s=0.1, seen_s=0.1, nameless_s=1.0)
 PATIENCE_S = 5.0
 ANNA = "+15125550147"
+SESSION = "visitor-0123456789abcdef"
 _NO_ENV: Mapping[str, str] = {}
 
 
@@ -81,6 +82,33 @@ async def connected(
         yield live
     finally:
         await live.socket.disconnect()
+
+
+@contextlib.asynccontextmanager
+async def visitor(
+    url: str, session: object = SESSION, *, site: str = "demo", origin: str | None = None, way: str = "websocket"
+) -> AsyncIterator[Live]:
+    """A visitor's open page."""
+    page = Live()
+    try:
+        await page.socket.connect(
+            f"{url}?site={site}",
+            auth={"session": session},
+            transports=[way],
+            socketio_path="api/v1/webchat/socket.io",
+            headers={} if origin is None else {"Origin": origin},
+        )
+        yield page
+    finally:
+        await page.socket.disconnect()
+        # The library leaves the client of a refused connection open.
+        if page.socket.eio.http is not None:
+            await page.socket.eio.http.close()
+
+
+async def conversation_of(desk: front.Front, session: str = SESSION) -> str:
+    wanted = select(conversations.c.uid).where(conversations.c.peer == session)
+    return await desk.house.store.read(lambda db: str(db.execute(wanted).scalar_one()))
 
 
 class Desk(front.Front):

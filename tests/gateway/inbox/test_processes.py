@@ -108,6 +108,18 @@ async def _is_one_inbox(desk: front.Front, there: str, other: "subprocess.Popen[
         await house.store.write(_sign_out, kim.user_id or 0, now=house.clock.now())
         assert (await two.hear("signed_out"))["reason"] == "revoked"
         await one.hear("presence", lambda p: p.get("user") == her and p["status"] == "offline")
+    async with connected(robin, here) as one, live.visitor(here) as tab, live.visitor(there) as far:
+        await tab.say("send", {"id": "1", "text": "Hello"})
+        await far.hear("resync")  # a visitor's tabs are one, wherever they are
+        room = f"conversation_{await live.conversation_of(desk)}"
+        await one.say("join_room", {"room": room})
+        await far.say("typing", {"typing": True})
+        assert (await one.hear("customer_typing"))["typing"] is True
+        await one.say("typing", {"room": room, "typing": True})
+        await one.say("send_message", {"room": room, "message": "To the visitor"})
+        for page in (tab, far):
+            assert await page.hear("typing") == {"name": "Robin Reyes", "typing": True}
+            await page.hear("message", lambda m: m["text"] == "To the visitor")
     async with connected(robin, there) as two:
         other.send_signal(signal.SIGTERM)
         await asyncio.wait_for(two.ended.wait(), 5)  # and would come back by itself, to the other one

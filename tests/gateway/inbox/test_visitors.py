@@ -1,53 +1,21 @@
 """Visitors of the web chat, live and over plain HTTP: their own conversation, and nothing beside it."""
 
 import asyncio
-import contextlib
 import gzip
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from socketio.exceptions import ConnectionError as CannotConnect
-from sqlalchemy import select
 
-from storage.models.conversations import conversations
 from tests.clock import FakeClock
 from tests.gateway import front
 from tests.gateway.inbox import live
-from tests.gateway.inbox.live import Desk, Live, connected
+from tests.gateway.inbox.live import SESSION, Desk, connected, conversation_of, visitor
 from tests.gateway.rest import api as clients
 
 MESSAGES = "/api/v1/webchat/messages"
-SESSION = "visitor-0123456789abcdef"
 SHOP = "https://www.juniper.example"
-
-
-@contextlib.asynccontextmanager
-async def visitor(
-    url: str, session: object = SESSION, *, site: str = "demo", origin: str | None = None, way: str = "websocket"
-) -> AsyncIterator[Live]:
-    """A visitor's open page."""
-    page = Live()
-    try:
-        await page.socket.connect(
-            f"{url}?site={site}",
-            auth={"session": session},
-            transports=[way],
-            socketio_path="api/v1/webchat/socket.io",
-            headers={} if origin is None else {"Origin": origin},
-        )
-        yield page
-    finally:
-        await page.socket.disconnect()
-        # The library leaves the client of a refused connection open.
-        if page.socket.eio.http is not None:
-            await page.socket.eio.http.close()
-
-
-async def conversation_of(desk: front.Front, session: str = SESSION) -> str:
-    wanted = select(conversations.c.uid).where(conversations.c.peer == session)
-    return await desk.house.store.read(lambda db: str(db.execute(wanted).scalar_one()))
 
 
 async def site_of(api: clients.Client) -> dict[str, Any]:
@@ -101,8 +69,8 @@ async def test_a_visitor_talks_to_the_bot_and_to_people_and_finds_it_all_again(d
     async with visitor(desk.url) as page:
         since = await page.say("history", {"after": theirs["id"]})
         assert [m["text"] for m in since["messages"]] == ["Are you there?"]
-    asked = {"site": "demo", "session": SESSION, "whole": "1"}
-    async with desk.http.get(desk.url + MESSAGES, params=asked) as answer:
+    asked, headers = {"site": "demo", "whole": "1"}, {"X-Webchat-Session": SESSION}
+    async with desk.http.get(desk.url + MESSAGES, params=asked, headers=headers) as answer:
         assert (await answer.json())["messages"] == [*history, *since["messages"]]
 
 
