@@ -110,6 +110,15 @@ class Spoken:
     choices: Choices
 
 
+# Where a customer of a channel finds a visit (by its uid) for their calendar; empty where nothing is said of it.
+CalendarLink = Callable[[str, str], str]
+
+
+def no_calendar_link(_channel: str, _visit_uid: str) -> str:
+    """Nobody is told."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedBot:
     """Nothing in it ever changes; a change of the business or of the scenarios makes a new one.
@@ -125,6 +134,7 @@ class LoadedBot:
     spoken: Mapping[str, Spoken]
     asks_name: bool
     find_version: Callable[[Db, int], LoadedScenario | None]
+    calendar_link: CalendarLink = no_calendar_link
 
     def speaks(self, lang: str) -> Spoken:
         """What is prepared for the language, or for the business's own where it does not speak that one."""

@@ -3,7 +3,7 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, func, insert, or_, select, update
 
 from bots import effects, language, rehearse
 from bots.ear import Ear, known_intents
-from bots.loaded import Choices, LoadedBot, LoadedScenario, Spoken
+from bots.loaded import CalendarLink, Choices, LoadedBot, LoadedScenario, Spoken, no_calendar_link
 from bots.render import Voice
 from desk import audit, businesses
 from desk.businesses import Business
@@ -52,7 +52,8 @@ class Registry:
     Called from several threads on PostgreSQL: two may load the same at once, which costs time and nothing else.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, calendar_link: CalendarLink = no_calendar_link) -> None:
+        self._calendar_link = calendar_link
         self._bots: OrderedDict[int, tuple[int, LoadedBot]] = OrderedDict()
         self._versions: OrderedDict[int, LoadedScenario] = OrderedDict()
         self._lock = Lock()
@@ -83,9 +84,10 @@ class Registry:
             scenario = self._version(db, version_id, bot_id)
             if scenario is not None:
                 published[name] = scenario
-        return prepare(
+        loaded = prepare(
             bot_id, business, published, row.settings, lambda db, version_id: self._version(db, version_id, bot_id)
         )
+        return replace(loaded, calendar_link=self._calendar_link)
 
     def _version(self, db: Db, version_id: int, bot_id: int) -> LoadedScenario | None:
         kept = self._versions.get(version_id)

@@ -1,7 +1,7 @@
 """The turn at work: steps runs of scenarios, carries out what they ask for, and collects what is to be said."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bots import flow, render
@@ -11,7 +11,7 @@ from bots.effects import ACTIONS, SOURCES
 from bots.flow import Flow, Level
 from bots.loaded import LoadedBot, LoadedScenario
 from bots.render import Voice
-from channels.messages import Option, OutboundMessage
+from channels.messages import Link, Option, OutboundMessage
 from desk import conversations
 from desk.calendar import bookings
 from desk.conversations import Context
@@ -22,6 +22,7 @@ from flows.state import Run, SlotValue
 from storage.base import Db
 
 _MOST_SCENARIOS = 8  # begun in one turn; more is two scenarios that hand over to each other
+_AGREED = ("booked", "moved")  # outcomes after which a visit is worth a line in the calendar
 _NO_SLOTS: Mapping[str, SlotValue] = {}
 
 
@@ -38,6 +39,7 @@ class Turn:
     excuse: str = ""  # said before a question that is asked again because the answer made no sense
     is_handed_over: bool = False
     answered_reminder: bool = False
+    agreed: str = ""  # the visit that was booked or moved
     learnt_language: str | None = None
     lang: str = ""
     begun: int = 0
@@ -160,6 +162,9 @@ class Turn:
     def replies(self) -> tuple[OutboundMessage, ...]:
         """All of it as one message, or none."""
         message = render.message([*self.lines, self.question], self.choices, menu=self.voice.phrase("choose"))
+        url = self.bot.calendar_link(self.context.channel, self.agreed) if self.agreed else ""
+        if message is not None and url:
+            message = replace(message, link=Link(self.voice.phrase("calendar"), url))
         return () if message is None else (message,)
 
     def log(self) -> dict[str, str | int | None]:
@@ -197,6 +202,8 @@ class Turn:
 
     def _call(self, level: Level, action: str, params: Mapping[str, Json]) -> None:
         outcome = ACTIONS[action].run(self._acting(level, params))
+        if not isinstance(outcome, Later) and outcome.name in _AGREED:
+            self.agreed = outcome.args.get("uid", self.agreed)
         if action == "hand_off":
             self.is_handed_over = True
         if isinstance(outcome, Later):

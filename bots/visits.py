@@ -254,6 +254,7 @@ def args_of(acting: Acting, visit: Appointment) -> dict[str, str]:
     return {
         "visit": acting.label_of(visit),
         "reference": reference(visit.uid),
+        "uid": visit.uid,
         "day": acting.voice.day_of(visit.starts_at),
         "time": acting.voice.time_of(visit.starts_at),
     }

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web, web_response
 
 from desk import events, files
-from gateway import collector, errors, health
+from gateway import collector, errors, health, visits
 from gateway.auth import pages
 from gateway.context import House
 from gateway.hooks import routes, webchat
@@ -59,6 +59,7 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     app[errors.SURFACES] = surfaces = (v1.make(), dashboard.make())
     app.router.register_resource(Mount("/api", partial(_fill, house, surfaces), patience.heard))
     serve.add_routes(app)
+    visits.add_routes(app)
     docs.add_routes(app)
     pages.add_routes(app)
     health.add_routes(app)

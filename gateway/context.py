@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -18,6 +19,7 @@ from channels.registry import Network, adapters
 from channels.twilio.client import TwilioClient
 from desk.accounts import TOPIC as ACCOUNTS_TOPIC
 from desk.clock import Clock, SystemClock
+from gateway import visit_links
 from gateway.accounts import Account, Accounts
 from gateway.auth.passwords import Passwords
 from gateway.auth.schemes import TOPIC as SIGN_INS_TOPIC
@@ -117,7 +119,7 @@ async def open_house(
             sealer=sealer,
             accounts=accounts,
             adapters=adapters(_network(settings, http, clock, deliver)),
-            bots=Registry(),
+            bots=Registry(partial(_calendar_link, settings, sealer)),
             doorman=doorman,
             limits=Limits(settings),
             outside=outside,
@@ -147,6 +149,13 @@ async def open_house(
         await relay.stop()
         await bus.stop()
         await store.stop()
+
+
+def _calendar_link(settings: Settings, sealer: Sealer, channel: str, visit_uid: str) -> str:
+    """Where a customer of that channel finds a visit for their calendar; empty when they are not told."""
+    if channel == "voice" or (channel == "sms" and not settings.conversations.calendar_link_by_sms):
+        return ""
+    return visit_links.link(sealer, settings.server.public_url, visit_uid)
 
 
 def _network(

@@ -254,6 +254,7 @@ class Jobs(Section):
 class Conversations(Section):
     inactive_after_h: Count = 24
     handoff_expires_min: Count = 60
+    calendar_link_by_sms: bool = False
     channel_log_days: Annotated[int, Field(ge=1, le=365)] = 14
     parked_days: Count = 7
 
