@@ -87,10 +87,9 @@ async def since(request: web.Request) -> web.Response:
 
 
 async def _read(house: House, account_id: int, asked: codec.Asked) -> bytes:
-    fill = guard.filler(house)
     if not asked.is_whole:
-        return codec.encode(await house.store.read(thread.replies, account_id, asked.session, asked.after, fill))
-    said, more = await house.store.read(thread.whole, account_id, asked.session, asked.after, fill)
+        return codec.encode(await house.store.read(thread.replies, account_id, asked.session, asked.after))
+    said, more = await house.store.read(thread.whole, account_id, asked.session, asked.after)
     return orjson.dumps({"messages": said, "more": more})
 
 

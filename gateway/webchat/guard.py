@@ -1,12 +1,8 @@
 """What every door of the web chat asks first: whose chat it is, and whether that was too much."""
 
-from collections.abc import Callable
-from functools import partial
-
 from aiohttp import web
 from sqlalchemy import select
 
-from channels.messages import OutboundMessage
 from gateway.accounts import Account
 from gateway.context import House
 from gateway.errors import problem
@@ -32,11 +28,6 @@ async def wait_s(house: House, account: Account | None, session: str, address: s
         wanted.insert(0, ("webchat_session", f"{account.id}.{session}"))
     standing = await house.limits.hit(wanted)
     return standing.retry_after_s if standing is not None and standing.is_over else 0
-
-
-def filler(house: House) -> Callable[[OutboundMessage], OutboundMessage]:
-    """Gives the files of a message addresses that are good from now on."""
-    return partial(house.links.filled, now=house.clock.now())
 
 
 def too_much(request: web.Request, wait: int) -> web.Response:

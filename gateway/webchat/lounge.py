@@ -242,7 +242,7 @@ class Lounge:
     async def _history(self, visitor: Visitor, said: dict[str, Any]) -> dict[str, Any]:
         after = codec.message_id(said.get("after", ""), "after")
         read = self.house.store.read
-        messages, more = await read(thread.whole, visitor.account.id, visitor.session, after, guard.filler(self.house))
+        messages, more = await read(thread.whole, visitor.account.id, visitor.session, after)
         if visitor.place is None and messages:  # begun elsewhere
             place = await read(thread.find, visitor.account.id, visitor.session)
             if place is not None:
@@ -264,12 +264,11 @@ class Lounge:
             await self._ready.wait()
             self._ready.clear()
             some, self._waiting = self._waiting, []
-            fill = guard.filler(self.house)
             try:
                 if len(some) > _MOST:
                     self._resync()
                     continue
-                for place, message in await self.house.store.read(_news, some, dict(self._places), fill):
+                for place, message in await self.house.store.read(_news, some, dict(self._places)):
                     self.sockets.broadcast("message", message, _room(place))
             except StoreUnavailable:
                 log.warning("the web chat cannot read what is new just now")
@@ -326,15 +325,13 @@ class Lounge:
             await self.sockets.disconnect(sid)
 
 
-def _news(
-    db: Db, some: Sequence[Changed], places: dict[int, Place], fill: thread.Fill
-) -> list[tuple[int, thread.Shown]]:
+def _news(db: Db, some: Sequence[Changed], places: dict[int, Place]) -> list[tuple[int, thread.Shown]]:
     """What visitors are to see of these, in order: a new message, or one that was put off and goes out now."""
     wanted: dict[int, set[int]] = {}
     for one in some:
         if one.message_id is not None and one.conversation_id in places:
             wanted.setdefault(one.conversation_id, set()).add(one.message_id)
-    return [(place, shown) for place, ids in wanted.items() for shown in thread.news(db, places[place], ids, fill)]
+    return [(place, shown) for place, ids in wanted.items() for shown in thread.news(db, places[place], ids)]
 
 
 def _room(conversation_id: int) -> str:

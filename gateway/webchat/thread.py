@@ -1,6 +1,6 @@
 """A conversation as its visitor sees it: what both sides said, with who it was, and nothing that is private."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
@@ -18,9 +18,8 @@ from storage.prepared import Prepared
 
 MOST = 100  # messages in one answer; the page asks again for more
 
-_UNSAID = ("refused", "scheduled", "parked", "canceled")
+_UNSAID = ("refused", "scheduled", "canceled")
 Shown = dict[str, JSON]
-Fill = Callable[[OutboundMessage], OutboundMessage]  # gives addresses to the files that we have
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +36,13 @@ def find(db: Db, account_id: int, session: str) -> Place | None:
     return None if row is None else Place(*row)
 
 
-def replies(db: Db, account_id: int, session: str, after: str, fill: Fill) -> list[OutboundMessage]:
+def replies(db: Db, account_id: int, session: str, after: str) -> list[OutboundMessage]:
     """What was said to a visitor after the message `after`, or all of it; at most `MOST`."""
     place = find(db, account_id, session)
-    return [] if place is None else [fill(outbound(row)) for row in _rows(db, place, after) if row.direction == "out"]
+    return [] if place is None else [outbound(row) for row in _rows(db, place, after) if row.direction == "out"]
 
 
-def whole(db: Db, account_id: int, session: str, after: str, fill: Fill) -> tuple[list[Shown], bool]:
+def whole(db: Db, account_id: int, session: str, after: str) -> tuple[list[Shown], bool]:
     """What both sides said after the message `after`, else the last of it; and whether there may be more."""
     place = find(db, account_id, session)
     if place is None:
@@ -51,15 +50,15 @@ def whole(db: Db, account_id: int, session: str, after: str, fill: Fill) -> tupl
     known = messages.id_of_uid(db, place.id, after) if after else None
     who = Actor(place.tenant_id, "customer")
     rows = messages.history(db, who, place.id, after=known, limit=MOST)
-    return shown(db, place.tenant_id, filter(is_said, rows), fill), known is not None and len(rows) == MOST
+    return shown(db, place.tenant_id, filter(is_said, rows)), known is not None and len(rows) == MOST
 
 
-def news(db: Db, place: Place, message_ids: Collection[int], fill: Fill) -> list[Shown]:
+def news(db: Db, place: Place, message_ids: Collection[int]) -> list[Shown]:
     """Those of these messages that the visitor may see, in order."""
     if not message_ids:
         return []
     rows = messages.history(db, Actor(place.tenant_id, "customer"), place.id, after=min(message_ids) - 1, limit=MOST)
-    return shown(db, place.tenant_id, (row for row in rows if row.id in message_ids and is_said(row)), fill)
+    return shown(db, place.tenant_id, (row for row in rows if row.id in message_ids and is_said(row)))
 
 
 def is_said(row: Message) -> bool:
@@ -72,15 +71,15 @@ def outbound(row: Message) -> OutboundMessage:
     return OutboundMessage.from_json(row.content)
 
 
-def shown(db: Db, tenant_id: int, rows: Iterable[Message], fill: Fill) -> list[Shown]:
+def shown(db: Db, tenant_id: int, rows: Iterable[Message]) -> list[Shown]:
     """Each as the page shows it, with `from` (visitor, bot, staff or system), the `name` of a person, and `at`."""
     names: dict[int, str] = {}
     found: list[Shown] = []
     for row in rows:
         if row.direction == "in":
-            more = _own(row, fill)
+            more = _own(row)
         else:
-            more = {**codec.shown(fill(outbound(row))), "id": row.uid, "from": row.author}
+            more = {**codec.shown(outbound(row)), "id": row.uid, "from": row.author}
             if row.user_id is not None:
                 if row.user_id not in names:
                     names[row.user_id] = _NAME(db, {"user_id": row.user_id, "tenant_id": tenant_id}).scalar_one()
@@ -89,13 +88,13 @@ def shown(db: Db, tenant_id: int, rows: Iterable[Message], fill: Fill) -> list[S
     return found
 
 
-def _own(row: Message, fill: Fill) -> Shown:
+def _own(row: Message) -> Shown:
     said: Shown = {"id": row.uid, "from": "visitor", "text": row.text}
     if row.provider_id is not None:
         said["client_id"] = codec.counted_as(row.provider_id)
     if isinstance(row.content, list):
-        files = tuple(one for one in parts_from_json(row.content) if isinstance(one, Media))
-        said |= {"media": [codec.file(one) for one in fill(OutboundMessage(media=files)).media]} if files else {}
+        files = [codec.file(one) for one in parts_from_json(row.content) if isinstance(one, Media)]
+        said |= {"media": files} if files else {}
     return said
 
 
