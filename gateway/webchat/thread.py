@@ -18,7 +18,7 @@ from storage.prepared import Prepared
 
 MOST = 100  # messages in one answer; the page asks again for more
 
-_UNSAID = ("refused", "scheduled", "canceled")
+_UNSAID = ("refused", "scheduled", "parked", "canceled")
 Shown = dict[str, JSON]
 
 
