@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterable
-from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -33,10 +32,6 @@ class Blobs(Protocol):
 
     async def drop(self, names: Iterable[str]) -> None:
         """Forget these; what is not there is no trouble."""
-        ...
-
-    def names(self, *, before: datetime) -> AsyncIterator[str]:
-        """Everything that has been there since before then."""
         ...
 
     async def close(self) -> None: ...
@@ -81,17 +76,12 @@ class Folder:
         for name in names:
             await asyncio.to_thread((self._root / name).unlink, missing_ok=True)
 
-    async def names(self, *, before: datetime) -> AsyncIterator[str]:
-        for name in await asyncio.to_thread(self._names, before.timestamp()):
-            yield name
-
     async def close(self) -> None:
         """Nothing is open."""
 
     def _put(self, target: Path, path: Path) -> None:
         """Whoever looks sees all of it or nothing, also after a power cut."""
         if target.exists():
-            target.touch()  # it is wanted again: `names` does not take it for old
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         half = target.with_name(f"{target.name}.{os.getpid()}.{path.name}.part")
@@ -104,7 +94,3 @@ class Folder:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-    def _names(self, before: float) -> list[str]:
-        found = (path for path in self._root.rglob("*") if path.is_file() and path.stat().st_mtime < before)
-        return [path.relative_to(self._root).as_posix() for path in found]

@@ -1,7 +1,8 @@
 """The web chat's JSON: what the page posts and what it gets back.
 
 In: `{"session": "…", "id": "…", "text": "hi"}`, or `"choice": {"id": "…", "title": "…"}` instead of the text; `site`
-and `name` may be added. Out: `{"messages": [{"id": "…", "text": "…", "choices": [{"id": "…", "title": "…"}]}]}`.
+and `name` may be added, and `"media": ["…"]` with the ids of files that were sent here before, also without a text.
+Out: `{"messages": [{"id": "…", "text": "…", "choices": [{"id": "…", "title": "…"}]}]}`.
 """
 
 import re
@@ -18,6 +19,7 @@ from channels.messages import JSON, Address, Choice, InboundMessage, Media, Outb
 
 TEXT_MAX: Final = 4000
 SESSION_HEADER: Final = "x-webchat-session"
+MEDIA_MAX: Final = 10
 # Whoever knows a session reads its conversation, so it has to be long enough to be random.
 _SESSION: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _UID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -37,7 +39,7 @@ def decode(request: Request, kind: Literal["web", "sim"] = "web") -> InboundMess
         f"{session}.{message_id}",
         Address(kind, session),
         Address(kind, site),
-        (_part(data),),
+        _parts(data),
         profile_name=_string(data, "name", 200),
         provider_account=site,
         raw={name: _clean(data[name]) for name in ("session", "id", "site", "name", "text", "choice") if name in data},
@@ -129,6 +131,18 @@ def is_session(given: object) -> bool:
 def counted_as(provider_id: str) -> str:
     """The id that the page itself gave to a message."""
     return provider_id.partition(".")[2]
+
+
+def _parts(data: dict[str, JSON]) -> tuple[Part, ...]:
+    media = data.get("media")
+    if media is None:
+        return (_part(data),)
+    if not isinstance(media, list) or not 0 < len(media) <= MEDIA_MAX:
+        raise BadRequest("media", f"not a list of 1 to {MEDIA_MAX} ids of files")
+    if not all(isinstance(one, str) and _UID.fullmatch(one) for one in media):
+        raise BadRequest("media", "not the ids of files that were sent here")
+    files = tuple(Media("document", file=str(one)) for one in dict.fromkeys(map(str, media)))
+    return (_part(data), *files) if data.get("text") or data.get("choice") else files
 
 
 def _part(data: dict[str, JSON]) -> Part:

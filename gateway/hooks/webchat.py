@@ -10,10 +10,16 @@ from aiohttp import web
 from channels.base import Request
 from channels.errors import BadRequest
 from channels.webchat import codec
+from desk import files
+from desk.errors import DeskError
+from gateway.accounts import Account
 from gateway.context import House
 from gateway.errors import problem
 from gateway.hooks.routes import RECEIVER, webhook
+from gateway.media import intake
+from gateway.media.links import Show
 from gateway.rest.call import caller_address
+from gateway.rest.problem import Problem
 from gateway.webchat import guard, origins, thread
 from storage.store import StoreUnavailable
 
@@ -22,6 +28,9 @@ def add_routes(app: web.Application) -> None:
     for path in ("/api/v1/webchat/messages", "/api/v1/webchat/messages/"):
         app.router.add_post(path, say)
         app.router.add_get(path, since)
+        app.router.add_route("OPTIONS", path, preflight)
+    for path in ("/api/v1/webchat/media", "/api/v1/webchat/media/"):
+        app.router.add_post(path, send_file)
         app.router.add_route("OPTIONS", path, preflight)
 
 
@@ -86,10 +95,59 @@ async def since(request: web.Request) -> web.Response:
     return web.Response(body=body, content_type="application/json", headers=headers)
 
 
+async def send_file(request: web.Request) -> web.Response:
+    """A file in the body or in a form, with `site`, `session` and maybe `name` in the query; `{id, kind, …}` out.
+
+    The id goes into `media` of a message of the same visitor, within a day.
+    """
+    house = _house(request)
+    try:
+        asked = codec.asked(Request.read("GET", request.raw_path, request.headers))
+        account = await guard.account_of(house, asked.site)
+        if account is None:
+            return problem(request, 404, "NOT_FOUND", "There is no such web chat.")
+        if not origins.is_allowed(request, account, house.settings):
+            return guard.foreign(request)
+        address = caller_address(request, house)
+        wait = await guard.wait_s(house, account, asked.session, address, speaks=True, sends_file=True)
+        answer = guard.too_much(request, wait) if wait else await _take(request, house, account, asked.session)
+    except BadRequest as bad:
+        return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
+    except StoreUnavailable:
+        return _away(request)
+    answer.headers.update({"Cache-Control": "no-store", **origins.headers(request)})
+    return answer
+
+
+async def _take(request: web.Request, house: House, account: Account, session: str) -> web.Response:
+    """Raises: StoreUnavailable"""
+    media, now = house.settings.media, house.clock.now()
+    try:
+        async with intake.taken(house, request, account.tenant_id, most_bytes=media.visitor_max_bytes) as file:
+            kept = await house.store.write(
+                files.add_of_visitor,
+                account.tenant_id,
+                account.id,
+                session,
+                file.contents,
+                name=file.name or request.query.get("name", ""),
+                claimed_type=file.claimed_type,
+                most_bytes=media.tenant_max_bytes,
+                now=now,
+            )
+    except Problem as no:
+        return problem(request, no.status, no.code, no.message)
+    except DeskError as no:
+        return problem(request, 409, no.code.upper(), no.message)
+    told = {"id": kept.uid, "kind": kept.kind, "name": kept.name, "content_type": kept.content_type, "size": kept.size}
+    return web.json_response(told, status=201)
+
+
 async def _read(house: House, account_id: int, asked: codec.Asked) -> bytes:
+    show = Show(house.links, house.clock.now())
     if not asked.is_whole:
-        return codec.encode(await house.store.read(thread.replies, account_id, asked.session, asked.after))
-    said, more = await house.store.read(thread.whole, account_id, asked.session, asked.after)
+        return codec.encode(await house.store.read(thread.replies, account_id, asked.session, asked.after, show))
+    said, more = await house.store.read(thread.whole, account_id, asked.session, asked.after, show)
     return orjson.dumps({"messages": said, "more": more})
 
 

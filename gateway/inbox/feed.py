@@ -17,8 +17,9 @@ from desk.live import Changed
 from desk.who import Actor
 from gateway.inbox import rooms
 from gateway.inbox.events import ConversationAssigned, Kind, MessageStatus, Notification, Somebody
+from gateway.media.links import Show
 from gateway.rest.v1.conversations import Conversation
-from gateway.rest.v1.messages import Message, Show
+from gateway.rest.v1.messages import Message
 from storage.base import Db
 from storage.models.conversations import conversations
 from storage.models.tenants import users

@@ -23,9 +23,10 @@ from gateway.inbox.events import (
     Somebody,
     refusal,
 )
+from gateway.media.links import Show
 from gateway.pipeline import staff
 from gateway.rest.problem import of_desk, of_validation
-from gateway.rest.v1.messages import Message, Show
+from gateway.rest.v1.messages import Message
 from storage.base import Db
 from storage.models.conversations import conversations
 from storage.models.inbox import team_members, teams

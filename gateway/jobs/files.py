@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 # Waits between tries. Vendors keep files for weeks, so an outage of theirs or of our disk costs nothing but time.
 RETRY_AFTER: Final = tuple(timedelta(seconds=s) for s in (5, 30, 300, 1800, 7200, 21_600, 86_400))
+_UNUSED: Final = timedelta(days=1)  # that a file waits to be used in a message
+_SWEPT: Final = 200  # files in one sweep; the rest follow in the next
 _LOST: Final = frozenset({400, 403, 404, 410, 451})
 
 
@@ -65,6 +67,13 @@ async def forget(house: House, job: Job) -> None:
     await house.keeper.blobs.drop(names)
     await house.store.write(queue.finish, job)
     log.info("contents forgotten", count=len(unneeded))
+
+
+async def sweep(house: House) -> None:
+    """Give up what was sent here and never used, and what is older than files are kept."""
+    now, days = house.clock.now(), house.settings.media.keep_days
+    before = now - timedelta(days=days) if days else None
+    await house.store.write(files.expire, unused_before=now - _UNUSED, before=before, limit=_SWEPT, now=now)
 
 
 async def _fetch(house: House, job: Job, due: Due) -> str:

@@ -17,7 +17,7 @@ from desk.calendar import bookings, waitlist
 from desk.conversations import Due
 from desk.who import Actor
 from gateway.context import House
-from gateway.jobs import cues, inbox
+from gateway.jobs import cues, files, inbox
 from gateway.pipeline import parked
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
@@ -97,6 +97,7 @@ class Sweeper:
         await self._house.store.write(channel_log.forget_old, self._house.clock.now() - kept)
         parked_before = self._house.clock.now() - timedelta(days=self._house.settings.conversations.parked_days)
         await self._house.store.write(parked.drop, before=parked_before)
+        await files.sweep(self._house)
 
     async def _play(self, due: list[Due], kind: str) -> None:
         for one in due:

@@ -5,10 +5,9 @@
 
 import hmac
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 from channels.messages import OutboundMessage
@@ -72,8 +71,12 @@ class Links:
             media=tuple(replace(file, url=self.to(file.file, now)) if file.file else file for file in message.media),
         )
 
-    def all_filled(self, messages: Iterable[OutboundMessage], now: datetime) -> list[OutboundMessage]:
-        return [self.filled(message, now) for message in messages]
-
     def _signature(self, said: str) -> str:
         return self._sealer.mark(b"media link\n" + said.encode())
+
+
+class Show(NamedTuple):
+    """What it takes to show a message: who makes links to its files, and when."""
+
+    links: Links
+    now: datetime

@@ -10,6 +10,7 @@ from aiohttp import web
 from desk.who import Actor
 from gateway.auth.principal import Principal
 from gateway.context import House
+from gateway.media.links import Show
 from gateway.rest import idempotency
 from gateway.rest.idempotency import Promise
 from gateway.rest.problem import unauthorized
@@ -41,6 +42,11 @@ class Call:
         if self.principal is None:
             raise unauthorized()
         return self.principal
+
+    @property
+    def show(self) -> Show:
+        """What messages are shown with."""
+        return Show(self.house.links, self.now)
 
     @property
     def actor(self) -> Actor:

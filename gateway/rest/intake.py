@@ -34,12 +34,17 @@ async def saved_csv(call: Call) -> AsyncIterator[str]:
     try:
         with await asyncio.to_thread(path.open, "wb") as file:
             seen = await _copy(call, file)
-        if call.promise is not None:
-            call.promise.digest = call.house.sealer.mark(call.promise.digest.encode() + seen)
+        promised(call, seen)
         yield uid
     except BaseException:
         await asyncio.to_thread(path.unlink, missing_ok=True)
         raise
+
+
+def promised(call: Call, seen: bytes) -> None:
+    """A promise to do this once is from now on about the file with this digest."""
+    if call.promise is not None:
+        call.promise.digest = call.house.sealer.mark(call.promise.digest.encode() + seen)
 
 
 async def _copy(call: Call, file: IO[bytes]) -> bytes:

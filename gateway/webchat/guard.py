@@ -19,13 +19,17 @@ async def account_of(house: House, site: str) -> Account | None:
     return await house.accounts.by_address("webchat", "web", site)
 
 
-async def wait_s(house: House, account: Account | None, session: str, address: str, *, speaks: bool) -> int:
+async def wait_s(
+    house: House, account: Account | None, session: str, address: str, *, speaks: bool, sends_file: bool = False
+) -> int:
     """Seconds that this visitor has to wait; 0 when all is well. What they say counts for them, everything for their
     address.
     """
     wanted = [("webchat_address", address)]
     if speaks and account is not None and session:
         wanted.insert(0, ("webchat_session", f"{account.id}.{session}"))
+    if sends_file:
+        wanted.append(("visitor_files", address))
     standing = await house.limits.hit(wanted)
     return standing.retry_after_s if standing is not None and standing.is_over else 0
 

@@ -27,6 +27,7 @@ from gateway.inbox.door import Timings
 from gateway.inbox.events import refusal
 from gateway.inbox.presence import Typing, Typist
 from gateway.inbox.sockets import Bucket, Sockets
+from gateway.media.links import Show
 from gateway.pipeline.receive import Receiver
 from gateway.rest.call import caller_address
 from gateway.rest.limits import CountersAway
@@ -242,7 +243,7 @@ class Lounge:
     async def _history(self, visitor: Visitor, said: dict[str, Any]) -> dict[str, Any]:
         after = codec.message_id(said.get("after", ""), "after")
         read = self.house.store.read
-        messages, more = await read(thread.whole, visitor.account.id, visitor.session, after)
+        messages, more = await read(thread.whole, visitor.account.id, visitor.session, after, self._with_links())
         if visitor.place is None and messages:  # begun elsewhere
             place = await read(thread.find, visitor.account.id, visitor.session)
             if place is not None:
@@ -268,7 +269,7 @@ class Lounge:
                 if len(some) > _MOST:
                     self._resync()
                     continue
-                for place, message in await self.house.store.read(_news, some, dict(self._places)):
+                for place, message in await self.house.store.read(_news, some, dict(self._places), self._with_links()):
                     self.sockets.broadcast("message", message, _room(place))
             except StoreUnavailable:
                 log.warning("the web chat cannot read what is new just now")
@@ -277,6 +278,9 @@ class Lounge:
             except Exception:
                 log.exception("the web chat could not show what is new")
                 self._resync()
+
+    def _with_links(self) -> Show:
+        return Show(self.house.links, self.house.clock.now())
 
     def _resync(self) -> None:
         """Something may have been missed: visitors ask for it themselves."""
@@ -325,13 +329,13 @@ class Lounge:
             await self.sockets.disconnect(sid)
 
 
-def _news(db: Db, some: Sequence[Changed], places: dict[int, Place]) -> list[tuple[int, thread.Shown]]:
+def _news(db: Db, some: Sequence[Changed], places: dict[int, Place], show: Show) -> list[tuple[int, thread.Shown]]:
     """What visitors are to see of these, in order: a new message, or one that was put off and goes out now."""
     wanted: dict[int, set[int]] = {}
     for one in some:
         if one.message_id is not None and one.conversation_id in places:
             wanted.setdefault(one.conversation_id, set()).add(one.message_id)
-    return [(place, shown) for place, ids in wanted.items() for shown in thread.news(db, places[place], ids)]
+    return [(place, shown) for place, ids in wanted.items() for shown in thread.news(db, places[place], ids, show)]
 
 
 def _room(conversation_id: int) -> str:

@@ -1,16 +1,18 @@
 """A conversation as its visitor sees it: what both sides said, with who it was, and nothing that is private."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
 
 from channels.messages import JSON, Media, OutboundMessage, parts_from_json
 from channels.webchat import codec
-from desk import messages
+from desk import files, messages
 from desk.events import rfc3339
+from desk.files import File
 from desk.messages import Message
 from desk.who import Actor
+from gateway.media.links import Show
 from storage.base import Db
 from storage.models.conversations import conversations
 from storage.models.tenants import users
@@ -36,13 +38,14 @@ def find(db: Db, account_id: int, session: str) -> Place | None:
     return None if row is None else Place(*row)
 
 
-def replies(db: Db, account_id: int, session: str, after: str) -> list[OutboundMessage]:
+def replies(db: Db, account_id: int, session: str, after: str, show: Show) -> list[OutboundMessage]:
     """What was said to a visitor after the message `after`, or all of it; at most `MOST`."""
     place = find(db, account_id, session)
-    return [] if place is None else [outbound(row) for row in _rows(db, place, after) if row.direction == "out"]
+    rows = [] if place is None else [row for row in _rows(db, place, after) if row.direction == "out"]
+    return [show.links.filled(outbound(row), show.now) for row in rows]
 
 
-def whole(db: Db, account_id: int, session: str, after: str) -> tuple[list[Shown], bool]:
+def whole(db: Db, account_id: int, session: str, after: str, show: Show) -> tuple[list[Shown], bool]:
     """What both sides said after the message `after`, else the last of it; and whether there may be more."""
     place = find(db, account_id, session)
     if place is None:
@@ -50,15 +53,15 @@ def whole(db: Db, account_id: int, session: str, after: str) -> tuple[list[Shown
     known = messages.id_of_uid(db, place.id, after) if after else None
     who = Actor(place.tenant_id, "customer")
     rows = messages.history(db, who, place.id, after=known, limit=MOST)
-    return shown(db, place.tenant_id, filter(is_said, rows)), known is not None and len(rows) == MOST
+    return shown(db, place.tenant_id, [*filter(is_said, rows)], show), known is not None and len(rows) == MOST
 
 
-def news(db: Db, place: Place, message_ids: Collection[int]) -> list[Shown]:
+def news(db: Db, place: Place, message_ids: Collection[int], show: Show) -> list[Shown]:
     """Those of these messages that the visitor may see, in order."""
     if not message_ids:
         return []
     rows = messages.history(db, Actor(place.tenant_id, "customer"), place.id, after=min(message_ids) - 1, limit=MOST)
-    return shown(db, place.tenant_id, (row for row in rows if row.id in message_ids and is_said(row)))
+    return shown(db, place.tenant_id, [row for row in rows if row.id in message_ids and is_said(row)], show)
 
 
 def is_said(row: Message) -> bool:
@@ -71,10 +74,11 @@ def outbound(row: Message) -> OutboundMessage:
     return OutboundMessage.from_json(row.content)
 
 
-def shown(db: Db, tenant_id: int, rows: Iterable[Message]) -> list[Shown]:
+def shown(db: Db, tenant_id: int, rows: Sequence[Message], show: Show) -> list[Shown]:
     """Each as the page shows it, with `from` (visitor, bot, staff or system), the `name` of a person, and `at`."""
     names: dict[int, str] = {}
     found: list[Shown] = []
+    with_files = files.of_messages(db, [row.id for row in rows if row.content is not None])
     for row in rows:
         if row.direction == "in":
             more = _own(row)
@@ -84,8 +88,27 @@ def shown(db: Db, tenant_id: int, rows: Iterable[Message]) -> list[Shown]:
                 if row.user_id not in names:
                     names[row.user_id] = _NAME(db, {"user_id": row.user_id, "tenant_id": tenant_id}).scalar_one()
                 more["name"] = names[row.user_id]
+        if row.id in with_files:
+            more["media"] = _media(more, with_files[row.id], show)
         found.append({**more, "at": rfc3339(row.created_at)})
     return found
+
+
+def _media(message: Shown, ours: Sequence[File], show: Show) -> list[JSON]:
+    """The message's files: ours with links while they are there, then those of others."""
+    said = message.get("media")
+    elsewhere = [one for one in said if isinstance(one, dict) and "url" in one] if isinstance(said, list) else []
+    found: list[JSON] = []
+    for one in ours:
+        told: dict[str, JSON] = {"kind": one.kind, "name": one.name, "content_type": one.content_type}
+        if one.status == "ready":
+            told["url"] = show.links.to(one.uid, show.now)
+            if one.has_thumbnail:
+                told["thumbnail_url"] = show.links.to(one.uid, show.now, variant="thumbnail")
+        else:
+            told["reason"] = files.WHY.get(one.reason or "", "")
+        found.append({name: value for name, value in told.items() if value})
+    return [*found, *elsewhere]
 
 
 def _own(row: Message) -> Shown:
@@ -93,8 +116,8 @@ def _own(row: Message) -> Shown:
     if row.provider_id is not None:
         said["client_id"] = codec.counted_as(row.provider_id)
     if isinstance(row.content, list):
-        files = [codec.file(one) for one in parts_from_json(row.content) if isinstance(one, Media)]
-        said |= {"media": files} if files else {}
+        media = [codec.file(one) for one in parts_from_json(row.content) if isinstance(one, Media)]
+        said |= {"media": media} if media else {}
     return said
 
 

@@ -8,8 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
+from gateway import demo_business as juniper
 from simulators.receiver import Receiver
 from simulators.twilio import Account, Faults, Media, Number, Phone, TwilioSimulator
 from tests.clock import FakeClock
@@ -238,3 +240,160 @@ async def test_a_small_file_that_unpacks_to_a_huge_picture_is_kept_as_it_is(scen
         ("ready", "image/png", None),
         ("ready", "image/jpeg", None),
     ]
+
+
+async def test_a_file_sent_here_goes_out_to_the_customer_as_a_link_that_anybody_may_follow(scene: Scene) -> None:
+    await scene.dana.text(OURS, "hi")
+    (talk,) = (await scene.api.get("/conversations"))["items"]
+    path, photo = f"/conversations/{talk['id']}/messages", pictures.jpeg()
+    form = aiohttp.FormData(quote_fields=False)  # as browsers do
+    form.add_field("note", "first")
+    form.add_field("file", photo, filename="../../cut.jpg", content_type="image/png")
+    sent = [
+        (await scene.api.call("POST", "/media?name=cut.jpg", data=photo, headers={"Content-Type": "image/png"})).json,
+        (await scene.api.call("POST", "/media", data=form)).json,
+    ]
+    assert [(one["content_type"], one["name"], one["status"]) for one in sent] == [
+        ("image/jpeg", "cut.jpg", "ready"),
+        ("image/jpeg", "../../cut.jpg", "ready"),
+    ]
+    assert len(scene.contents()) == 2  # the same content lies there once, and its small picture
+    headers = (await scene.open(sent[1]["url"]))[2]
+    assert "cut.jpg" in headers["Content-Disposition"]
+    assert "/" not in headers["Content-Disposition"]
+    ids = [one["id"] for one in sent]
+    for _ in range(2):  # it can be used again
+        said = await scene.api.post(path, {"text": "Like this?", "media": ids})
+        assert [one["status"] for one in said["media"]] == ["ready", "ready"]
+        assert not {one["id"] for one in said["media"]} & set(ids)
+    later = await scene.api.post(path, {"media": ids[:1], "send_at": "2026-03-02T19:00:00Z"})
+    await scene.desk.pass_time(timedelta(hours=2), step=timedelta(hours=1))
+    await scene.network.settled()
+    assert (await scene.api.get(f"/messages/{later['id']}"))["media"][0]["status"] == "ready"
+    received = [text.media_urls for text in scene.dana.inbox if text.media_urls]
+    assert [len(urls) for urls in received] == [2, 2, 1]
+    assert {(await scene.open(url))[1] for urls in received for url in urls} == {photo}
+    stranger = await clients.stranger(scene.desk)
+    other = (await stranger.call("POST", "/media", data=photo, headers={"Content-Type": "image/png"})).json
+    refused = await scene.api.post(path, {"media": [ids[0], other["id"]]}, status=422)
+    assert refused["detail"][0]["loc"] == ["body", "media", "1"]
+    await scene.api.delete(f"/media/{other['id']}", status=404)
+    assert len(scene.contents()) == 4  # each tenant's own
+    # What nobody needs any more goes, and not before.
+    await scene.api.delete(f"/media/{ids[0]}")
+    await scene.api.get(f"/media/{ids[0]}", status=404)
+    await scene.desk.pass_time(timedelta(days=2), step=timedelta(days=1))
+    assert len(scene.contents()) == 2
+    await scene.api.get(f"/media/{ids[1]}", status=404)  # a day is over, and it stands in messages under ids of its own
+
+
+REFUSED = [
+    (b"", 422, "body"),
+    (bytes(20_001), 413, None),
+    (pictures.PROGRAM, 422, "body"),
+]
+
+
+async def test_a_file_that_is_not_taken_is_refused_with_the_reason(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    caps = {"FRONTDESK_MEDIA__MAX_BYTES": "20000", "FRONTDESK_MEDIA__TENANT_MAX_BYTES": "30000"}
+    async with opened(database_url, tmp_path, clock, **caps) as scene:
+        for content, status, where in REFUSED:
+            for data in (content, chunked(content)):
+                answer = await scene.api.call("POST", "/media", data=data, headers={"Content-Type": "text/plain"})
+                assert answer.status == status, answer.raw
+                assert where is None or answer.json["detail"][0]["loc"][0] == where
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        for form in (
+            b"",
+            b"--x--",
+            b"--x\r\n\r\n",
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--',
+        ):
+            assert (await scene.api.call("POST", "/media", data=form, headers=headers)).status in (400, 422), form
+        key = {"Content-Type": "text/plain", "Idempotency-Key": "once"}
+        made = [(await scene.api.call("POST", "/media", data=b"x" * 20_000, headers=key)).json["id"] for _ in range(2)]
+        assert made[0] == made[1]
+        other = await scene.api.call("POST", "/media", data=b"y" * 20_000, headers={"Content-Type": "text/plain"})
+        assert (other.status, other.json["error_code"]) == (409, "NO_ROOM")
+        await scene.desk.work()
+        assert len(scene.contents()) == 1
+        assert not [*(scene.desk.house.settings.data_dir / "incoming").iterdir()]
+
+
+async def chunked(content: bytes) -> AsyncIterator[bytes]:
+    """Without a length that would tell beforehand."""
+    yield content
+
+
+async def test_a_visitor_of_the_chat_sends_a_file_and_only_they_can_use_it(scene: Scene) -> None:
+    at, mine, other = f"{scene.desk.url}/api/v1/webchat", "visitor-0123456789", "visitor-9876543210"
+
+    async def post(path: str, **sent: Any) -> tuple[int, Any]:
+        async with scene.desk.http.post(at + path, **sent) as answer:
+            return answer.status, await answer.json()
+
+    def say(session: str, number: int, **more: Any) -> Any:
+        return post("/messages", json={"site": juniper.SITE, "session": session, "id": f"m{number}", **more})
+
+    door = f"/media?site={juniper.SITE}&session={mine}&name=chair.jpg"
+    status, file = await post(door, data=pictures.jpeg(), headers={"Content-Type": "image/jpeg"})
+    assert (status, file["kind"], file["name"]) == (201, "image", "chair.jpg")
+    assert (await say(other, 1, media=[file["id"]]))[0] == 200  # known to nobody there
+    assert (await say(mine, 1, text="This one", media=[file["id"]]))[0] == 200
+    assert (await say(mine, 2, media=[file["id"]]))[0] == 200  # used already
+    talks = (await scene.api.get("/conversations"))["items"]
+    seen = {}
+    for talk in talks:
+        said = (await scene.api.get(f"/conversations/{talk['id']}/messages"))["items"]
+        seen[talk["address"]] = [(one["text"], one["media"][0]["status"]) for one in said if one["direction"] == "in"]
+    assert seen == {other: [("", "unavailable")], mine: [("This one", "ready"), ("", "unavailable")]}
+    async with scene.desk.http.get(f"{at}/messages?site={juniper.SITE}&session={mine}&whole=1") as answer:
+        shown = next(one for one in (await answer.json())["messages"] if one["text"] == "This one")
+    assert (await scene.open(shown["media"][0]["url"]))[1] == pictures.jpeg()
+    for bad in ([], "x", ["../x"], [file["id"]] * 11, [None], [file["id"].upper() + "'"]):
+        assert (await say(mine, 3, media=bad))[0] == 400, bad
+    refusals = [
+        (f"/media?site=nobody&session={mine}", b"x", 404),
+        (f"/media?site={juniper.SITE}&session=short", b"x", 400),
+        (door, b"", 422),
+        (door, bytes(10_485_761), 413),
+        (door, pictures.PROGRAM, 422),
+    ]
+    for path, content, expected in refusals:
+        assert (await post(path, data=io.BytesIO(content), headers={"Content-Type": "image/png"}))[0] == expected, path
+
+
+async def test_erasing_a_customer_takes_their_files_and_nobody_elses(scene: Scene) -> None:
+    photo = pictures.jpeg()
+    await scene.sent((photo, "image/jpeg"), (pictures.VOICE, "audio/ogg"))
+    kim = scene.network.phone("+15125550178")
+    await kim.text(OURS, "the same", media=[Media(photo, "image/jpeg")])
+    await scene.desk.work()
+    assert len(scene.contents()) == 3
+    (dana,) = (await scene.api.get("/customers?search=%2B15125550177"))["items"]
+    records = (await scene.api.get(f"/customers/{dana['id']}/export"))["records"]
+    assert [(one["content_type"], (await scene.open(one["url"]))[0]) for one in records["files"]] == [
+        ("image/jpeg", 200),
+        ("audio/ogg", 200),
+    ]
+    await scene.api.post(f"/customers/{dana['id']}/erase", status=204)
+    await scene.desk.work()
+    assert len(scene.contents()) == 2  # Kim's
+    assert [(await scene.open(one["url"]))[0] for one in records["files"]] == [404, 404]
+    assert await scene.desk.one("SELECT count(*) FROM files") == 1
+
+
+async def test_files_are_kept_for_as_long_as_the_settings_say(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with opened(database_url, tmp_path, clock, FRONTDESK_MEDIA__KEEP_DAYS="30") as scene:
+        await scene.sent((pictures.jpeg(), "image/jpeg"))
+        await scene.desk.pass_time(timedelta(days=29), step=timedelta(days=29))
+        assert (await scene.newest())["media"][0]["status"] == "ready"
+        await scene.desk.pass_time(timedelta(days=2), step=timedelta(days=1))
+        message = await scene.newest()
+        assert message["text"] == "look"
+        assert message["media"][0]["reason"] == "The file was deleted: files are kept for a limited time."
+        assert scene.contents() == []

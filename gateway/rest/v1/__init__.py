@@ -27,6 +27,7 @@ _RESOURCES = (
     "transfers",
     "conversations",
     "messages",
+    "media",
     "canned_replies",
     "teams",
     "labels",

@@ -13,7 +13,7 @@ from gateway.pipeline import staff
 from gateway.rest.call import Call
 from gateway.rest.route import Routes
 from gateway.rest.schema import Answer, Body, Moment, Page, Query, SkipQuery, Uid
-from gateway.rest.v1.messages import Message, Show
+from gateway.rest.v1.messages import Message
 
 routes = Routes("Conversations")
 
@@ -422,7 +422,7 @@ async def messages(call: Call, conversation_id: Uid, query: Since) -> Messages:
         limit=window.limit,
     )
     return Messages(
-        items=[Message.of(line, Show.by(call)) for line in piece.lines],
+        items=[Message.of(line, call.show) for line in piece.lines],
         total=piece.total,
         skip=window.offset,
         offset=window.offset,
@@ -440,7 +440,7 @@ async def say(call: Call, conversation_id: Uid, body: NewMessage) -> Message:
     unless `force` says that it shall be taken over. What may not be sent is kept as `refused`, with the reason.
     """
     line = await call.write(staff.send, call.house.adapters, conversation_id, body.wanted(), now=call.now)
-    return Message.of(line, Show.by(call))
+    return Message.of(line, call.show)
 
 
 @routes.put(
@@ -523,7 +523,7 @@ async def transcript(call: Call, conversation_id: Uid, query: Transcript) -> web
     """As plain text, or as a JSON list of messages."""
     lines = await call.read(thread.transcript, conversation_id, private=query.private)
     if query.format == "json":
-        return web.json_response([Message.of(line, Show.by(call)).model_dump(mode="json") for line in lines])
+        return web.json_response([Message.of(line, call.show).model_dump(mode="json") for line in lines])
     return web.Response(text="".join(map(_written, lines)), content_type="text/plain", charset="utf-8")
 
 

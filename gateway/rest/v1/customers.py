@@ -334,7 +334,10 @@ async def appointments(call: Call, customer_id: Uid, query: SkipQuery) -> Page[C
 
 @routes.get("/customers/{customer_id}/export", scope="customers:write", summary="Everything we hold of a customer")
 async def personal_data(call: Call, customer_id: Uid) -> PersonalData:
+    """Under `files` stands each of their files, with a link to what is in it that is good for a day."""
     entry, records = await call.read(privacy.export, customer_id)
+    for file in records.get("files", ()):
+        file["url"] = call.house.links.to(file["uid"], call.now) if file["status"] == "ready" else None
     return PersonalData(customer=Customer.of(entry), made_at=call.now, records=records)
 
 

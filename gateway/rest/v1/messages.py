@@ -1,30 +1,18 @@
 """`/messages`: found by their words, tried again, and those that go out later."""
 
-from datetime import datetime
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
 from desk import files
 from desk.inbox import thread
-from gateway.media.links import Links
+from gateway.media.links import Show
 from gateway.pipeline import staff
 from gateway.rest.call import Call
 from gateway.rest.route import Routes
 from gateway.rest.schema import Answer, Body, Moment, Page, SkipQuery, Uid
 
 routes = Routes("Messages")
-
-
-class Show(NamedTuple):
-    """What it takes to show a message: who makes links to its files, and when."""
-
-    links: Links
-    now: datetime
-
-    @classmethod
-    def by(cls, call: Call) -> "Show":
-        return cls(call.house.links, call.now)
 
 
 class Author(Answer):
@@ -127,12 +115,12 @@ async def index(call: Call, query: Query) -> Page[Message]:
     """Newest first, over all conversations."""
     window = query.window()
     found = await call.read(thread.find, window, words=query.search)
-    return Page[Message].of(found, window, lambda line: Message.of(line, Show.by(call)))
+    return Page[Message].of(found, window, lambda line: Message.of(line, call.show))
 
 
 @routes.get("/messages/{message_id}", scope="conversations:read", summary="A message")
 async def read(call: Call, message_id: Uid) -> Message:
-    return Message.of(await call.read(thread.get, message_id), Show.by(call))
+    return Message.of(await call.read(thread.get, message_id), call.show)
 
 
 @routes.patch(
@@ -140,7 +128,7 @@ async def read(call: Call, message_id: Uid) -> Message:
     errors=(409,),
 )  # fmt: skip
 async def change(call: Call, message_id: Uid, body: MessageChange) -> Message:
-    return Message.of(await call.write(staff.move, message_id, send_at=body.send_at, now=call.now), Show.by(call))
+    return Message.of(await call.write(staff.move, message_id, send_at=body.send_at, now=call.now), call.show)
 
 
 @routes.delete(
@@ -157,7 +145,7 @@ async def remove(call: Call, message_id: Uid) -> None:
 )  # fmt: skip
 async def retry(call: Call, message_id: Uid) -> Message:
     """For messages that are `failed`, `undelivered` or `refused`; refused again while we still may not send it."""
-    return Message.of(await call.write(staff.retry, call.house.adapters, message_id, now=call.now), Show.by(call))
+    return Message.of(await call.write(staff.retry, call.house.adapters, message_id, now=call.now), call.show)
 
 
 def shown(file: files.File, show: Show) -> dict[str, Any]:

@@ -70,6 +70,8 @@ async def make(client: Client) -> World:
     words = {"customer_id": world["customer_id"], "channel_id": world["channel_id"], "text": "Hello, Kim."}
     await add("conversation_id", "/conversations", words)
     await add("message_id", f"/conversations/{world['conversation_id']}/messages", {"text": "A note.", "private": True})
+    sent = await client.call("POST", "/media", data=b"words", headers={"Content-Type": "text/plain"})
+    world["file_id"] = sent.json["id"]
     await add("reply_id", "/canned-replies", {"shortcut": "parking", "text": "Behind the house."})
     await add("team_id", "/teams", {"name": "Front"})
     await add("label_id", "/labels", {"name": "urgent"})
