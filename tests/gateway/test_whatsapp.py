@@ -259,3 +259,22 @@ async def test_who_writes_is_seen_to_write_and_what_was_written_is_read(
         await desk.work()
         await network.settled()
         assert (dana.inbox[-1].body, dana.typing_since) == ("Yes, we do.", None)
+
+
+async def test_somebody_without_a_number_is_known_by_their_id_and_answered_there(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with opened(database_url, tmp_path, clock) as (desk, network, dana):
+        await dana.text(OURS, "hi", extra={"ExternalUserId": "US.77"})
+        hidden = network.phone("whatsapp:US.77")
+        await hidden.text(OURS, "what are your hours?")
+        stranger = network.phone("whatsapp:US.88")
+        await stranger.text(OURS, "hi", extra={"ExternalUserId": "US.88", "WaId": "15125550188"})
+        await network.phone("whatsapp:+15125550188").text(OURS, "hi")
+        await desk.work()
+        await network.settled()
+        assert all(phone.inbox for phone in (dana, hidden, stranger))
+        by_peer = dict(await desk.rows("SELECT peer, customer_id FROM conversations"))
+        assert by_peer["+15125550177"] == by_peer["US.77"]
+        assert by_peer["+15125550188"] == by_peer["US.88"]
+        assert len(set(by_peer.values())) == 2

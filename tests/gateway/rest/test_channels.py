@@ -141,6 +141,40 @@ async def test_what_is_not_served_yet_waits(api: Client) -> None:
     assert (await api.get("/whatsapp"))["total"] == 2
 
 
+async def test_a_name_sends_and_nobody_answers_it(api: Client) -> None:
+    made = await api.post(
+        "/channels", {"kind": "sms", "address": "JUNIPER", "sender_pool": "MG1", "shorten_links": True}
+    )
+    assert (made["address"], made["takes_replies"], made["bot_id"], made["shorten_links"]) == (
+        "JUNIPER",
+        False,
+        None,
+        True,
+    )
+    path, bot = f"/channels/{made['id']}", (await api.get("/bots"))["items"][0]["id"]
+    assert "bot_id" in (await api.patch(path, {"bot_id": bot}, status=422))["detail"][0]["loc"]
+    assert "shorten_links" in (await api.patch(path, {"sender_pool": None}, status=422))["detail"][0]["loc"]
+    await api.patch(path, {"sender_pool": None, "shorten_links": False})
+    customer = await api.post("/customers", {"name": "Noor", "phone": "512-555-0177"})
+    started = {"customer_id": customer["id"], "channel_id": made["id"], "text": "See https://juniper.example"}
+    assert (await api.post("/conversations", started))["last_message"]["text"] == started["text"]
+
+
+async def test_a_whatsapp_number_through_twilio_is_served_and_keeps_its_template(api: Client) -> None:
+    template = {"name": "news", "language": "en", "variable": "1"}
+    body = {"phone_number": "+15125550143", "provider": "twilio", "window_template": {"name": "news", "language": "en"}}
+    made = await api.post("/whatsapp", body)
+    assert (made["status"], made["window_template"]) == ("active", template)
+    fields = form("whatsapp:+15125550179", "what are your hours?", To="whatsapp:+15125550143", WaId="15125550179")
+    assert "9" in (await api.front.post(fields)).text
+    found = (await api.get(f"/conversations?channel_id={made['id']}"))["items"]
+    assert [one["address"] for one in found] == ["+15125550179"]
+    path = f"/channels/{made['id']}"
+    assert (await api.patch(path, {"window_template": None}))["window_template"] is None
+    bad = {"window_template": {"name": "x", "variable": "no such"}}
+    assert "variable" in (await api.patch(path, bad, status=422))["detail"][0]["loc"]
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"kind": "sms"}, "address"),
     ({"kind": "sms", "address": "the corner shop"}, "address"),
@@ -148,6 +182,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"kind": "web", "address": "a b"}, "address"),
     ({"kind": "fax", "address": NUMBER}, "kind"),
     ({"kind": "sms", "address": NUMBER, "provider": "meta"}, "provider"),
+    ({"kind": "sms", "address": NUMBER, "shorten_links": True}, "shorten_links"),
+    ({"kind": "whatsapp", "address": "JUNIPER", "provider": "twilio"}, "address"),
     ({"kind": "sms", "address": NUMBER, "credentials": {"password": "x"}}, "password"),
     ({"kind": "sms", "address": NUMBER, "provider_account": "x" * 81}, "provider_account"),
 ]
