@@ -36,7 +36,7 @@ from gateway.pipeline.order import Order
 from gateway.rest.limits import Limits
 from gateway.settings import Settings, master_keys
 from gateway.workshop import Workshop
-from storage.blobs import Folder
+from storage.blobs import Blobs, Folder
 from storage.bus import Bus, MemoryBus, RedisBus
 from storage.seal import Sealer
 from storage.store import Store, open_store
@@ -104,7 +104,7 @@ async def open_house(
     http = aiohttp.ClientSession(trust_env=True, trace_configs=[wire.tracing()])
     outside = Outside(Rules(settings.webhooks.allow_private, settings.webhooks.allowed_networks), resolver or Names())
     vendors = Outside(Rules(allow_private=settings.has_stand_in), resolver or Names())
-    keeper = Keeper(Folder(settings.data_dir / "files"), settings.data_dir / "incoming")
+    keeper = Keeper(_blobs(settings), settings.data_dir / "incoming")
     relay = Relay(bus, settings.redis.url)
     rolls = Rolls(relay, monotonic_s)
     try:
@@ -164,6 +164,23 @@ def _network(
     """How the channels reach their vendors."""
     twilio = TwilioClient(http, api_base=settings.twilio.api_base)
     return Network(twilio, MetaClient(http, api_base=settings.meta.api_base, now=clock.now), deliver)
+
+
+def _blobs(settings: Settings) -> Blobs:
+    """Where the contents of files lie."""
+    s3 = settings.s3
+    if not s3.bucket:
+        return Folder(settings.data_dir / "files")
+    from storage.bucket import Bucket
+
+    return Bucket(
+        s3.bucket,
+        endpoint=s3.endpoint,
+        region=s3.region,
+        access_key=s3.access_key,
+        secret_key=s3.secret_key.get_secret_value(),
+        prefix=s3.prefix,
+    )
 
 
 def _turns_at_once(store: Store, settings: Settings) -> int:

@@ -219,6 +219,17 @@ class Media(Section):
     keep_days: Annotated[int, Field(ge=0, le=36_500)] = 0
 
 
+class S3(Section):
+    """Where contents lie instead of in `data_dir`, once a bucket is named."""
+
+    bucket: str = ""
+    endpoint: WebAddress = ""
+    region: str = ""
+    access_key: str = ""
+    secret_key: SecretStr = _NO_SECRET
+    prefix: str = ""
+
+
 class Inbox(Section):
     allowed_origins: tuple[WebAddress, ...] = ()
 
@@ -277,6 +288,7 @@ class Settings(Section):
     mail: Mail = Mail()
     webhooks: Webhooks = Webhooks()
     media: Media = Media()
+    s3: S3 = S3()
     inbox: Inbox = Inbox()
     twilio: Twilio = Twilio()
     meta: Meta = Meta()

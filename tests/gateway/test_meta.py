@@ -18,7 +18,7 @@ from simulators.meta import App, Faults, File, MetaSimulator, Number, Phone, Tem
 from tests.channels.posts import recorded
 from tests.clock import FakeClock
 from tests.conftest import ENGINES
-from tests.gateway import front
+from tests.gateway import front, pictures
 from tests.gateway.front import Front
 from tests.gateway.rest.api import Client, person
 from tests.wire import wire
@@ -390,3 +390,22 @@ async def test_while_the_database_is_away_a_batch_goes_to_disk_once_for_each_num
             said = await met.desk.rows("SELECT text FROM messages WHERE direction = 'in' ORDER BY id")
             assert [text for (text,) in said] == ["book", "haircut", "hi", "tomorrow"]
             assert met.dana.inbox[-1].options
+
+
+async def test_a_file_is_fetched_by_its_id_and_one_of_ours_is_fetched_by_them(met: Met, api: Client) -> None:
+    await met.dana.send_file(OURS, "image", File(pictures.jpeg(), "image/jpeg"), caption="like this")
+    await met.settle()
+    met.meta.faults = Faults(media_lost=1)
+    await met.dana.send_file(OURS, "document", File(pictures.PDF, "application/pdf", "offer.pdf"))
+    await met.settle()
+    (talk,) = (await api.get("/conversations"))["items"]
+    path = f"/conversations/{talk['id']}/messages"
+    photo, lost = [one["media"][0] for one in (await api.get(path))["items"] if one["direction"] == "in"]
+    assert (photo["status"], photo["content_type"], photo["caption"]) == ("ready", "image/jpeg", "like this")
+    assert (lost["name"], lost["reason"]) == ("offer.pdf", "The file is not there any more.")
+    sent = await api.call("POST", "/media?name=cut.jpg", data=pictures.jpeg(), headers={"Content-Type": "image/jpeg"})
+    await api.post(path, {"text": "So?", "media": [sent.json["id"]]})
+    await met.settle()
+    link = str(met.dana.inbox[-1].content["link"])
+    async with met.desk.http.get(link) as answer:
+        assert (answer.status, await answer.read()) == (200, pictures.jpeg())
