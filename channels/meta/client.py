@@ -1,7 +1,6 @@
 """Meta's Graph API over an HTTP session of ours.
 
-There is no SDK of Meta's for this; those of others are no bigger than what stands here, and none says whether a message
-may have gone out. Source: reference, whatsapp-sms.md sections B5 to B7.
+Meta has no SDK for it in Python. Source: reference, whatsapp-sms.md sections B5 to B7.
 """
 
 from collections.abc import Callable, Mapping
@@ -103,8 +102,10 @@ class MetaClient:
                 raise SendError(error.code, "The file is not there any more.", kind="content") from None
             raise
         url, size, digest = told.get("url"), told.get("file_size"), told.get("sha256")
-        hosts = (*_FILES, host_of(self._api_base))
-        if not isinstance(url, str) or not is_at(url, hosts):
+        here = host_of(self._api_base)
+        hosts = (*_FILES, here)
+        # The access token travels along: in the open it goes to a stand-in only.
+        if not isinstance(url, str) or not is_at(url, hosts) or not (url.startswith("https:") or host_of(url) == here):
             raise SendError("", "The file is not there any more.", kind="content")
         return Located(
             url,

@@ -482,7 +482,7 @@ def encode(message: OutboundMessage, *, to: Address) -> dict[str, JSON]:
     """
     body: dict[str, JSON] = {"messaging_product": "whatsapp", "recipient_type": "individual"}
     body |= {"recipient": to.value} if to.kind == "bsuid" else {"to": to.value.removeprefix("+")}
-    if message.reply_to:
+    if message.reply_to and not message.reaction:
         body["context"] = {"message_id": message.reply_to}
     if message.reference:
         body["biz_opaque_callback_data"] = message.reference

@@ -216,7 +216,8 @@ def _vendors(settings: Settings) -> Iterator[Finding]:
         "ElevenLabs": settings.elevenlabs.api_key,
     }
     for name, key in others.items():
-        yield Finding("ok", f"{name} has a key" if key.get_secret_value() else f"{name} is not used")
+        without = "is simulated as well" if settings.is_demo and name == "Meta" else "is not used"
+        yield Finding("ok", f"{name} {'has a key' if key.get_secret_value() else without}")
 
 
 def _clock(_settings: Settings) -> Iterator[Finding]:

@@ -215,7 +215,7 @@ def _welcome(settings: Settings, phones: str, whatsapp: str, *, is_new: bool) ->
         ]
     if whatsapp:
         lines += [
-            "  Or play WhatsApp     curl -H 'Content-Type: application/json' "
+            "  WhatsApp by Meta     curl -H 'Content-Type: application/json' "
             f'-d \'{{"to": "{juniper.META_NUMBER}", "text": "hi"}}\' {whatsapp}/_sim/phones/{_PHONE}/messages',
             f"  What it received     curl {whatsapp}/_sim/phones/{_PHONE}",
         ]
