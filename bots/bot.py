@@ -39,6 +39,7 @@ class Heard:
 
     message_id: int
     message: InboundMessage
+    begins: str = ""  # the scenario that it begins when none is open, whatever it says
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def take_turn(db: Db, bot: LoadedBot, context: Context, cause: Heard | Cue, *, n
     turn = Turn(db, bot, context, kept, now)
     turn.drop_expired()
     if isinstance(cause, Heard):
+        turn.begins = cause.begins
         _hear(turn, cause.message)
     else:
         _CUES[cause.kind](turn, cause.data)
@@ -162,6 +164,9 @@ def _understand(turn: Turn, said: Said, quoted: str | None = None) -> None:
 
 def _open(turn: Turn, said: Said) -> None:
     """What the words begin while nothing is open; the menu when they say nothing we know."""
+    if turn.begins in turn.bot.scenarios:
+        turn.begin(turn.begins)
+        return
     reading = choose.at_rest(turn.bot, turn.ear, said, turn.now, settled=turn.flow.memo.settled)
     if not isinstance(reading, Begin) and reminding.late(turn, said):
         return

@@ -36,6 +36,7 @@ class Turn:
     flow: Flow
     now: datetime
     heard: str = ""
+    begins: str = ""  # the scenario that it begins when none is open
     excuse: str = ""  # said before a question that is asked again because the answer made no sense
     is_handed_over: bool = False
     answered_reminder: bool = False

@@ -9,40 +9,87 @@ Only a whole message counts: "please stop by at 3" stops nothing. More languages
 """
 
 import unicodedata
-from typing import Final
+from typing import Final, NamedTuple
 
 from channels.messages import OptOut
 
-# word -> (meaning, whether it also is a natural answer), by language.
-WORDS: Final[dict[str, dict[str, tuple[OptOut, bool]]]] = {
+
+class Word(NamedTuple):
+    """`is_answer`: it also is a natural answer. `is_carriers`: US and Canadian carriers act on it and answer it."""
+
+    meaning: OptOut
+    language: str
+    is_answer: bool
+    is_carriers: bool
+
+
+# language -> meaning -> words that mean only that, and words that also are natural answers.
+WORDS: Final[dict[str, dict[OptOut, tuple[str, str]]]] = {
     "en": {
-        **dict.fromkeys(("stop", "stopall", "stop all", "unsubscribe", "revoke", "optout", "opt out"), ("stop", False)),
-        **dict.fromkeys(("cancel", "end", "quit"), ("stop", True)),
-        **dict.fromkeys(("start", "unstop"), ("start", False)),
-        "yes": ("start", True),
-        "help": ("help", False),
-        "info": ("help", True),
+        "stop": ("stop|stopall|stop all|unsubscribe|revoke|optout|opt out", "cancel|end|quit"),
+        "start": ("start|unstop|resubscribe", "yes"),
+        "help": ("help", "info"),
     },
-    "es": {"parar": ("stop", False), "alto": ("stop", False), "ayuda": ("help", False)},
-    "fr": {"arret": ("stop", False), "arreter": ("stop", False), "aide": ("help", False)},
-    "de": {"stopp": ("stop", False), "abmelden": ("stop", False), "hilfe": ("help", False)},
+    "es": {
+        "stop": ("parar|pare|alto|detener|baja|darme de baja|no mas mensajes", "cancelar"),
+        "start": ("empezar|iniciar|comenzar|reanudar|alta", ""),
+        "help": ("ayuda", ""),
+    },
+    "fr": {
+        "stop": ("arret|arreter|arretez|desabonner|se desabonner|desinscrire|desinscription", "annuler"),
+        "start": ("demarrer|commencer|reabonner|reprendre", ""),
+        "help": ("aide", ""),
+    },
+    "de": {
+        "stop": ("stopp|stoppen|abmelden|abbestellen|austragen|keine nachrichten mehr", "beenden"),
+        "start": ("starten|fortsetzen", "anmelden"),
+        "help": ("hilfe", ""),
+    },
+    "pt": {
+        "stop": ("parar|pare|sair|descadastrar|cancelar inscricao|nao enviar", "cancelar"),
+        "start": ("comecar|iniciar|retomar|voltar a receber", ""),
+        "help": ("ajuda", ""),
+    },
 }
-_ALL: Final = {word: meaning for words in WORDS.values() for word, meaning in words.items()}
+# Twilio's defaults (help.twilio.com, "Twilio support for opt-out keywords").
+_CARRIERS: Final = frozenset(
+    "stop stopall unsubscribe cancel end quit revoke optout start yes unstop help info".split()
+)
+_ALL: Final[dict[str, dict[str, Word]]] = {}  # word -> language -> what it means there
+for _language, _meanings in WORDS.items():
+    for _meaning, _lists in _meanings.items():
+        for _is_answer, _list in enumerate(_lists):
+            for _word in filter(None, _list.split("|")):
+                _found = Word(_meaning, _language, bool(_is_answer), _word in _CARRIERS)
+                _ALL.setdefault(_word, {})[_language] = _found
 _LONGEST: Final = 4 * max(map(len, _ALL))
 _INVISIBLE: Final = ("Mn", "Me", "Cf")  # accents, direction marks, joiners
 
 
+def find(text: str, *, language: str = "") -> Word | None:
+    """The word that the whole message is; case, accents and punctuation do not count.
+
+    A word of several languages (`parar`) is one of `language` if it can be.
+    """
+    if len(text) > _LONGEST:
+        return None
+    found = _ALL.get(_plain(text))
+    return None if found is None else found.get(language) or next(iter(found.values()))
+
+
 def keywords_of(text: str, *, active: bool, carrier: bool = False) -> OptOut | None:
-    """What the message asks for if it is one of the words and nothing else; case, accents and punctuation do not count.
+    """What the message asks for if it is one of the words and nothing else.
 
     `active` is whether a conversation is under way and the person has not opted out, so that "yes", "cancel" and "info"
     are answers to it. `carrier` is the channel's `carrier_opt_out`: its stop words count even then.
     """
-    if len(text) > _LONGEST:
-        return None
-    meaning, is_answer_too = _ALL.get(_plain(text), (None, False))
-    is_answer = active and is_answer_too and not (carrier and meaning == "stop")
-    return None if is_answer else meaning
+    word = find(text)
+    return word.meaning if word is not None and counts(word, active=active, carrier=carrier) else None
+
+
+def counts(word: Word, *, active: bool, carrier: bool) -> bool:
+    """Whether the word is more than an answer here (see `keywords_of`)."""
+    return not (active and word.is_answer) or (carrier and word.meaning == "stop" and word.is_carriers)
 
 
 def _plain(text: str) -> str:

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Row, and_, func, insert, or_, select, update
+from sqlalchemy import Row, Select, String, and_, bindparam, cast, delete, func, insert, literal, or_, select, update
 
-from desk import attributes, audit, consents, records, refs, segments, templates
+from desk import attributes, audit, consents, phone, quiet, records, refs, segments, templates
+from desk.calendar import zones
 from desk.errors import Invalid, WrongState
 from desk.listing import Found, Window, contains, page
 from desk.refs import Ref
@@ -22,15 +23,21 @@ from storage.base import Db, JsonValue
 from storage.models import customers as customer_models
 from storage.models.accounts import accounts
 from storage.models.businesses import businesses
-from storage.models.conversations import messages, outbox
+from storage.models.conversations import conversations, messages, outbox
 from storage.models.customers import customer_identities, customers
+from storage.models.jobs import jobs
 from storage.models.work import broadcast_recipients as recipients
 from storage.models.work import broadcasts as table
+from storage.prepared import Prepared
+from storage.session import announce
 
 KIND: Final = "broadcast"  # the job that writes the messages
 NOUN: Final = "broadcast"
+PAUSED: Final = "broadcast_paused"  # why a message of it is held
 
 _SAMPLES: Final = 5
+_EARLIEST: Final = timedelta(hours=14)  # so far ahead of UTC the first clocks are
+_FARTHEST: Final = timedelta(days=366)
 _AT_ONCE: Final = 1000  # customers looked at in one go
 _TALKING: Final = frozenset({"sms", "whatsapp", "web", "sim"})  # channels that carry text
 _NAMES: Final = frozenset(
@@ -66,7 +73,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """`audience` is a segment as JSON. `status`: draft, sending, sent, cancelled."""
+    """`audience` is a segment as JSON. `status`: draft, scheduled, sending, paused, sent, cancelled.
+
+    `scheduled_at` is when it begins; `local_at` the wall time at which each recipient gets it where they are. `replies` says
+    where an answer goes: {"to": "bot" | "inbox" | "scenario", "scenario": its name}.
+    """
 
     id: int
     uid: str
@@ -74,8 +85,11 @@ class Broadcast:
     channel_uid: str
     text: str
     audience: Mapping[str, Any]
+    replies: Mapping[str, str]
     status: str
     counts: Counts
+    scheduled_at: datetime | None
+    local_at: str | None
     started_at: datetime | None
     finished_at: datetime | None
     created_at: datetime
@@ -102,11 +116,15 @@ class Length(Protocol):
 
 
 Measure = Callable[[str], Length]
+# What a message (by SMS: a part) costs, by channel and country; `*` is any other country.
+Prices = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """`longest` is the text that takes the most parts, `parts` what all of them take; both by SMS only."""
+    """`longest` is the text that takes the most parts, `parts` what all of them take; both by SMS only. `skipped` counts
+    those who get none, by the reason. `cost` is None when a price is missing.
+    """
 
     total: int
     reachable: int
@@ -115,6 +133,8 @@ class Preview:
     samples: Sequence[Sample]
     longest: Length | None
     parts: int | None
+    skipped: Mapping[str, int]
+    cost: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +166,16 @@ class Plan:
     account_id: int
     segment: Segment
     text: "Text"
+    local_at: datetime | None
+    zone: str
+
+    def due(self, one: "Reached") -> datetime | None:
+        """When the message is to reach them, if that is by their own clock."""
+        if self.local_at is None:
+            return None
+        number = one.address if one.kind in ("phone", "whatsapp") else ""
+        zone = quiet.where(number, stored=one.customer.time_zone, business=self.zone)[0]
+        return zones.instant(self.local_at, zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +220,7 @@ def get(db: Db, who: Actor, ref: Ref) -> Broadcast:
 
 
 def add(db: Db, who: Actor, values: Mapping[str, Any], *, now: datetime) -> Broadcast:
-    """A draft. `values`: name, channel_id, text, audience.
+    """A draft. `values`: name, channel_id, text, audience, replies.
 
     Raises: NotFound, Invalid
     """
@@ -210,51 +240,97 @@ def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, now: date
 def remove(db: Db, who: Actor, ref: Ref, *, now: datetime) -> None:
     """Raises: NotFound, WrongState while it is being sent"""
     before = refs.row(db, table, who, ref, NOUN, lock=True)
-    if before.status == "sending":
+    if before.status in ("scheduled", "sending", "paused"):
         raise WrongState(NOUN, before.id, before.status, "It is being sent; cancel it first.")
     records.remove(db, who, table, before.id, noun=NOUN, now=now)
 
 
-def preview(db: Db, who: Actor, ref: Ref, *, measure: Measure, now: datetime) -> Preview:
+def preview(db: Db, who: Actor, ref: Ref, *, measure: Measure, prices: Prices, now: datetime) -> Preview:
     """What sending it would mean now.
 
     Raises: NotFound, Invalid
     """
     row = refs.row(db, table, who, ref, NOUN)
     account = refs.row(db, accounts, who, row.account_id, "channel")
-    return _preview(db, who, account, row.text, segment_of(row.audience), measure=measure, now=now)
+    return _preview(db, who, account, row.text, segment_of(row.audience), measure=measure, prices=prices, now=now)
 
 
-def preview_of(db: Db, who: Actor, values: Mapping[str, Any], *, measure: Measure, now: datetime) -> Preview:
+def preview_of(
+    db: Db, who: Actor, values: Mapping[str, Any], *, measure: Measure, prices: Prices, now: datetime
+) -> Preview:
     """The same for one that is not kept. `values`: channel_id, text, audience.
 
     Raises: NotFound, Invalid
     """
     account = _account(db, who, values["channel_id"])
-    return _preview(db, who, account, values["text"], segment_of(values["audience"]), measure=measure, now=now)
+    segment = segment_of(values["audience"])
+    return _preview(db, who, account, values["text"], segment, measure=measure, prices=prices, now=now)
 
 
-def send(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
-    """From now on its messages are written and sent, bit by bit.
+def send(
+    db: Db,
+    who: Actor,
+    ref: Ref,
+    *,
+    send_at: datetime | None = None,
+    local_at: datetime | None = None,
+    now: datetime,
+) -> Broadcast:
+    """From now on its messages are written and sent, bit by bit; or from `send_at` on; or so that each recipient gets it
+    when the clock where they are shows `local_at` (naive), at once where it is later already.
 
     Raises: NotFound, Invalid, WrongState unless it is a draft
     """
     row = refs.row(db, table, who, ref, NOUN, lock=True)
     if row.status != "draft":
         raise WrongState(NOUN, row.id, row.status, "It was sent before; make another one to send it again.")
+    if send_at is not None and local_at is not None:
+        raise Invalid("local_at", "Choose one of the two: a moment for all, or a time by everybody's own clock.")
     account = _open(db, who, row.account_id)
     _text(db, who, account, row.text)
     segments.where(db, who, segment_of(row.audience), now=now)
-    _turn(db, who, row, "sending", started_at=now, now=now)
-    queue.enqueue(
-        db,
-        KIND,
-        {"broadcast_id": row.id},
-        now=now,
-        tenant_id=who.tenant_id,
-        lane=f"broadcasts:{who.tenant_id}",
-        priority=1,
+    begins = max(now, zones.instant(local_at, UTC) - _EARLIEST) if local_at is not None else send_at or now
+    if not now - timedelta(minutes=1) <= begins <= now + _FARTHEST:
+        raise Invalid("send_at" if local_at is None else "local_at", "Choose a time to come, within a year.")
+    wall = None if local_at is None else local_at.isoformat(timespec="minutes")
+    is_later = begins > now
+    moments = {"scheduled_at": begins if is_later else None, "local_at": wall}
+    _turn(
+        db, who, row, "scheduled" if is_later else "sending", started_at=None if is_later else now, **moments, now=now
     )
+    _work_on(db, row, at=begins, now=now)
+    return _get(db, row.id)
+
+
+def pause(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
+    """Nothing more is written or sent until it is resumed; what is on its way cannot be stopped.
+
+    Raises: NotFound, WrongState unless it is scheduled or being sent, or was and messages still wait
+    """
+    row = refs.row(db, table, who, ref, NOUN, lock=True)
+    if row.status not in ("scheduled", "sending", "sent"):
+        raise WrongState(NOUN, row.id, row.status, "It is not being sent.")
+    queue.cancel(db, _job(row.id))
+    _turn(db, who, row, "paused", now=now)
+    return _get(db, row.id)
+
+
+def resume(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
+    """It goes on where it stood: nobody is left out, nobody gets it twice.
+
+    Raises: NotFound, WrongState unless it is paused
+    """
+    row = refs.row(db, table, who, ref, NOUN, lock=True)
+    if row.status != "paused":
+        raise WrongState(NOUN, row.id, row.status, "It is not paused.")
+    _open(db, who, row.account_id)
+    is_later = row.started_at is None and row.scheduled_at is not None and row.scheduled_at > now
+    _turn(db, who, row, "scheduled" if is_later else "sending", now=now)
+    _work_on(db, row, at=row.scheduled_at if is_later else now, now=now)
+    held = messages.c.status == "held", messages.c.error_code == PAUSED
+    waiting = _mine(row.id).join(messages, messages.c.id == _r.message_id).where(*held)
+    db.execute(update(jobs).where(jobs.c.status == "ready", jobs.c.dedupe.in_(waiting)).values(run_at=now))
+    announce(db, queue.TOPIC)
     return _get(db, row.id)
 
 
@@ -264,14 +340,15 @@ def cancel(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
     Raises: NotFound, WrongState unless it is being sent, or was and messages still wait
     """
     row = refs.row(db, table, who, ref, NOUN, lock=True)
-    if row.status not in ("sending", "sent"):
+    if row.status not in ("scheduled", "sending", "paused", "sent"):
         raise WrongState(NOUN, row.id, row.status, "It is not being sent.")
-    mine = select(_r.message_id).where(_r.broadcast_id == row.id, _r.message_id.is_not(None))
-    waits = outbox.c.message_id.in_(mine), outbox.c.state == "ready"
-    held = db.execute(update(outbox).where(*waits).values(state="refused").returning(outbox.c.message_id)).scalars()
-    for message_id in held.all():
-        db.execute(update(messages).where(messages.c.id == message_id).values(status="canceled"))
-        queue.cancel(db, f"send:{message_id}")
+    queue.cancel(db, _job(row.id))
+    ids = select(_r.message_id).where(_r.broadcast_id == row.id, _r.message_id.is_not(None))
+    held = select(outbox.c.message_id).where(outbox.c.message_id.in_(ids), outbox.c.state == "ready")
+    held_back = {"status": "canceled", "error_code": None, "error_text": None, "scheduled_for": None}
+    db.execute(update(messages).where(messages.c.id.in_(held)).values(**held_back))
+    db.execute(delete(jobs).where(jobs.c.status == "ready", jobs.c.dedupe.in_(_mine(row.id))))
+    db.execute(update(outbox).where(outbox.c.message_id.in_(ids), outbox.c.state == "ready").values(state="refused"))
     _turn(db, who, row, "cancelled", finished_at=now, now=now)
     return _get(db, row.id)
 
@@ -302,17 +379,33 @@ def _recipient(row: Row[Any]) -> Recipient:
 
 
 def plan(db: Db, broadcast_id: int, *, now: datetime) -> Plan | None:
-    """What is to be sent; None when it was cancelled or is over.
+    """What is to be sent, its time having come; None when it was paused or cancelled, or is over.
 
     Raises: Invalid, when what it says cannot be filled in any more
     """
-    row = db.execute(select(table).where(_t.id == broadcast_id, _t.status == "sending")).one_or_none()
+    wanted = select(table).where(_t.id == broadcast_id, _t.status.in_(("scheduled", "sending"))).with_for_update()
+    row = db.execute(wanted).one_or_none()
     if row is None:
         return None
     who = Actor(row.tenant_id, "system")
+    if row.status == "scheduled":
+        _turn(db, who, row, "sending", started_at=now, now=now)
     account = refs.row(db, accounts, who, row.account_id, "channel")
     text = _text(db, who, account, row.text)
-    return Plan(row.id, row.tenant_id, account.id, segment_of(row.audience), text)
+    zone: str = db.execute(select(businesses.c.time_zone).where(businesses.c.id == account.business_id)).scalar_one()
+    local_at = datetime.fromisoformat(row.local_at) if row.local_at else None
+    return Plan(row.id, row.tenant_id, account.id, segment_of(row.audience), text, local_at, zone)
+
+
+def routed(db: Db, conversation_id: int, broadcast_id: int) -> Mapping[str, str]:
+    """Where the first answer to a broadcast goes; from then on it is a conversation like any other."""
+    db.execute(update(conversations).where(conversations.c.id == conversation_id).values(broadcast_id=None))
+    return _REPLIES(db, {"broadcast_id": broadcast_id}).scalar_one_or_none() or {"to": "bot"}
+
+
+def leaves(db: Db, message_id: int) -> None:
+    """A message is being sent: if it is of a broadcast, an answer to it will be routed as that says."""
+    _LEAVES(db, {"message_id": message_id})
 
 
 def next_ones(db: Db, wanted: Plan, *, limit: int, now: datetime) -> list[Reached]:
@@ -393,12 +486,22 @@ def _reached(row: Row[Any], addresses: Sequence[tuple[str, str]], out: set[tuple
         return Reached(row, skipped_for="no_address")
     for kind, value in addresses:
         if (kind, value) not in out:
+            if kind in ("phone", "whatsapp") and phone.is_costly(value):
+                return Reached(row, skipped_for="premium_number")
             return Reached(row, kind, value)
     return Reached(row, skipped_for="opted_out")
 
 
 def _preview(
-    db: Db, who: Actor, account: Row[Any], words: str, segment: Segment, *, measure: Measure, now: datetime
+    db: Db,
+    who: Actor,
+    account: Row[Any],
+    words: str,
+    segment: Segment,
+    *,
+    measure: Measure,
+    prices: Prices,
+    now: datetime,
 ) -> Preview:
     text = _text(db, who, account, words)
     by_sms = account.channel == "sms"
@@ -406,19 +509,25 @@ def _preview(
     skipped: Counter[str] = Counter()
     samples: list[Sample] = []
     longest: Length | None = None
+    cost: float | None = 0.0 if any(channel == account.channel for channel, _ in prices) else None
     for one in _everybody(db, who, account, segment, now=now):
         total += 1
         if one.skipped_for is not None:
             skipped[one.skipped_for] += 1
             continue
-        said = text.of(one.customer)
+        said, units = text.of(one.customer), 1
         if len(samples) < _SAMPLES:
             samples.append(Sample(one.customer.uid, said))
         if by_sms:
             length = measure(said)
-            parts += length.parts
+            units = length.parts
+            parts += units
             if longest is None or (length.parts, length.units) > (longest.parts, longest.units):
                 longest = length
+        if cost is not None:
+            country = phone.region_of(one.address, "*")
+            price = prices.get((account.channel, country), prices.get((account.channel, "*")))
+            cost = None if price is None else cost + units * price
     return Preview(
         total=total,
         reachable=total - skipped.total(),
@@ -427,6 +536,8 @@ def _preview(
         samples=samples,
         longest=longest,
         parts=parts if by_sms else None,
+        skipped=dict(skipped),
+        cost=None if cost is None else round(cost, 4),
     )
 
 
@@ -455,7 +566,9 @@ def _stored(
 
     Raises: NotFound, Invalid
     """
-    stored = {name: values[name] for name in ("name", "audience") if name in values}
+    stored = {name: values[name] for name in ("name", "audience", "replies") if name in values}
+    if (replies := stored.get("replies")) and (replies["to"] == "scenario") != bool(replies.get("scenario")):
+        raise Invalid("replies.scenario", "Name a scenario when answers go to one, and only then.")
     account = _account(db, who, values["channel_id"]) if "channel_id" in values else None
     if account is not None:
         stored["account_id"] = account.id
@@ -482,6 +595,29 @@ def _turn(db: Db, who: Actor, row: Row[Any], status: str, *, now: datetime, **va
     db.execute(update(table).where(_t.id == row.id).values(status=status, updated_at=now, **values))
     before: Mapping[str, JsonValue] = {"status": row.status}
     audit.record(db, who, f"broadcast.{status}", "broadcast", row.id, before, {"status": status}, now, uid=row.uid)
+
+
+def _work_on(db: Db, row: Row[Any], *, at: datetime, now: datetime) -> None:
+    queue.enqueue(
+        db,
+        KIND,
+        {"broadcast_id": row.id},
+        now=now,
+        run_at=at,
+        tenant_id=row.tenant_id,
+        lane=f"broadcasts:{row.tenant_id}",
+        priority=1,
+        dedupe=_job(row.id),
+    )
+
+
+def _job(broadcast_id: int) -> str:
+    return f"{KIND}:{broadcast_id}"
+
+
+def _mine(broadcast_id: int) -> Select[str]:
+    """The names of the jobs that send its messages."""
+    return select(literal("send:") + cast(_r.message_id, String)).where(_r.broadcast_id == broadcast_id)
 
 
 def _counts(db: Db, ids: Sequence[int]) -> Mapping[int, Counts]:
@@ -523,10 +659,30 @@ def _one(found: Row[Any]) -> Broadcast:
         channel_uid=found.channel_uid,
         text=found.text,
         audience=found.audience,
+        replies=found.replies or {"to": "bot"},
         status=found.status,
         counts=Counts(),
+        scheduled_at=found.scheduled_at,
+        local_at=found.local_at,
         started_at=found.started_at,
         finished_at=found.finished_at,
         created_at=found.created_at,
         updated_at=found.updated_at,
     )
+
+
+_m = messages.c
+_REPLIES = Prepared(select(_t.replies).where(_t.id == bindparam("broadcast_id")))
+_LEAVES = Prepared(
+    update(conversations)
+    .where(
+        conversations.c.id.in_(select(_m.conversation_id).where(_m.id == bindparam("message_id"))),
+    )
+    .values(
+        broadcast_id=select(_t.id)
+        .join(recipients, _r.broadcast_id == _t.id)
+        .where(_r.message_id == bindparam("message_id"), _t.replies.is_not(None))
+        .limit(1)
+        .scalar_subquery()
+    )
+)

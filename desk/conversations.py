@@ -31,6 +31,7 @@ class Context:
     """All that a turn needs to know, as of the start of the turn.
 
     `id` to `last_out_at` is the conversation. `is_out`: the peer said STOP to this account.
+    `broadcast_id`: what was sent to them last, when an answer to it is to be routed.
     """
 
     tenant_id: int
@@ -62,6 +63,7 @@ class Context:
     customer_profile_name: str | None
     customer_language: str | None
     is_out: bool
+    broadcast_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,6 +471,7 @@ _CONTEXT: Select[*tuple[Any, ...]] = select(
     _u.profile_name,
     _u.language,
     func.coalesce(_o.state, "in") == "out",
+    _c.broadcast_id,
 ).select_from(
     conversations.join(accounts, accounts.c.id == _c.account_id)
     .join(businesses, businesses.c.id == _c.business_id)

@@ -49,6 +49,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "deal.created": "A deal was added.",
         "deal.updated": "A deal moved or changed.",
         "agent.completed": "An AI agent finished its work.",
+        "sending.capped": "Messages to numbers that never wrote to us became too many, and more are refused.",
         "usage.quota_exceeded": "A limit of the plan was reached.",
         "subscription.expiring": "The subscription to Frontdesk ends soon.",
         "webhook.disabled": "A subscriber's address was switched off after days of failure.",

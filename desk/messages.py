@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from desk import events, files, live
 from desk.text import one_line, storable
+from desk.verdicts import Use
 from desk.who import Actor
 from storage.base import Db, JsonValue, new_uid
 from storage.models.conversations import conversations, early_statuses, messages
@@ -20,6 +21,7 @@ Author = Literal["customer", "bot", "staff", "system"]
 # How far a message has come. A status moves up and never down; proof of delivery outweighs a report of failure.
 _RANKS: Mapping[str, int] = {
     "queued": 0,
+    "held": 0,
     "accepted": 1,
     "scheduled": 1,
     "parked": 1,
@@ -114,14 +116,16 @@ def add_out(
     error_code: str | None = None,
     error_text: str | None = None,
     scheduled_for: datetime | None = None,
+    use: Use | None = None,
     uid: str | None = None,
     now: datetime,
 ) -> int | None:
     """The id of the new message, or None when one with this `dedupe` was said before.
 
-    `status`: accepted (goes out in the webhook's answer), queued (in the outbox), scheduled (at `scheduled_for`), parked
-    (until the customer writes again) or refused (both with the error that says why) or, for a private one, noted.
-    `turn_id` is the message that it answers. `uid` is for a caller who has said it already.
+    `status`: accepted (goes out in the webhook's answer), queued (in the outbox), scheduled (at `scheduled_for`), held
+    (until then, with the error that says why), parked (until the customer writes again) or refused (with it too) or, for a
+    private one, noted. `turn_id` is the message that it answers. `uid` is for a caller who has said it already; `use` is
+    None for what people and bots say.
     """
     added: int | None = _ADD_OUT(
         db,
@@ -141,6 +145,7 @@ def add_out(
             "turn_id": turn_id,
             "dedupe": dedupe,
             "scheduled_for": scheduled_for,
+            "use": use,
             "created_at": now,
         },
     ).scalar_one_or_none()
@@ -276,11 +281,24 @@ def set_off(db: Db, message_id: int, *, is_told: bool = False, now: datetime) ->
 
 def give_up(db: Db, message_id: int, status: str, *, code: str, text: str) -> None:
     """`refused` by us, `failed` at the provider, or `parked` until they write: people see the sentence beside it."""
-    values = {"status": status, "error_code": code or None, "error_text": one_line(text, 500)}
+    _see(db, message_id, status=status, error_code=code or None, error_text=one_line(text, 500))  # unless it was erased
+
+
+def hold(db: Db, message_id: int, *, until: datetime, code: str, text: str) -> None:
+    """It waits until then: people see the sentence beside the message."""
+    _see(db, message_id, status="held", error_code=code, error_text=one_line(text, 500), scheduled_for=until)
+
+
+def let_go(db: Db, message_id: int) -> None:
+    """What was held is on its way."""
+    _see(db, message_id, status="queued", error_code=None, error_text=None, scheduled_for=None)
+
+
+def _see(db: Db, message_id: int, **values: Any) -> None:
     row = db.execute(
         update(messages).where(_m.id == message_id).values(**values).returning(_m.tenant_id, _m.conversation_id)
     ).one_or_none()
-    if row is not None:  # it may have been erased meanwhile
+    if row is not None:
         live.changed(db, row.tenant_id, row.conversation_id, "status", message_id=message_id)
 
 

@@ -5,7 +5,7 @@ import unicodedata
 from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType, ValidationResult
 
 _PREFIXES = re.compile(r"^(?:whatsapp|tel|sms|sip):", re.IGNORECASE)
 
@@ -39,6 +39,30 @@ def zones_of(number: str) -> tuple[str, ...]:
     if parsed is None:
         return ()
     return tuple(zone for zone in timezone.time_zones_for_number(parsed) if zone != timezone.UNKNOWN_TIMEZONE)
+
+
+@lru_cache(maxsize=256)
+def is_costly(number: str) -> bool:
+    """Whether an E.164 number is one that earns money for whoever holds it: premium rate, shared cost, and the ranges of
+    satellite and other global networks, which belong to no country (ITU-T E.164, Annex: 870, 878, 881 to 883, 888, 979).
+    """
+    parsed = _parse(number, None)
+    if parsed is None:
+        return False
+    if parsed.country_code in _NO_COUNTRY:
+        return True
+    return phonenumbers.number_type(parsed) in (PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST)
+
+
+def prefix_of(number: str) -> str:
+    """The range that an E.164 number is in: its country code and three digits more (`+1512`); "" when it is none."""
+    parsed = _parse(number, None)
+    if parsed is None:
+        return ""
+    return f"+{parsed.country_code}{phonenumbers.national_significant_number(parsed)[:3]}"
+
+
+_NO_COUNTRY = frozenset((870, 878, 881, 882, 883, 888, 979))
 
 
 def _tidy(text: str) -> str:

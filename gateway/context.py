@@ -19,6 +19,7 @@ from channels.registry import Network, adapters
 from channels.twilio.client import TwilioClient
 from desk.accounts import TOPIC as ACCOUNTS_TOPIC
 from desk.clock import Clock, SystemClock
+from desk.sending import Policy
 from gateway import visit_links
 from gateway.accounts import Account, Accounts
 from gateway.auth.passwords import Passwords
@@ -65,6 +66,11 @@ class House:
     rolls: Rolls  # who is connected to the live inbox, in all processes
     order: Order
     workshop: Workshop = field(default_factory=Workshop)
+
+    @property
+    def usual(self) -> Policy:
+        """Quiet hours and caps of whoever has said nothing else."""
+        return self.settings.sending.policy
 
     def adapter(self, account: Account) -> Adapter:
         """What speaks the language of the account's provider."""

@@ -11,7 +11,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_origin
@@ -30,6 +30,8 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.fields import FieldInfo
+
+from desk.sending import Cap, Policy
 
 PREFIX = "FRONTDESK_"
 
@@ -119,6 +121,11 @@ def _strong(key: SecretStr) -> SecretStr:
     return key
 
 
+def _minutes(wall: str) -> int:
+    hours, minutes = wall.split(":")
+    return int(hours) * 60 + int(minutes)
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -127,6 +134,7 @@ WebAddress = Annotated[str, AfterValidator(_web_address)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1)]
 Rule = Annotated[str, AfterValidator(_rule)]
+WallTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 
 class Section(BaseModel):
@@ -270,6 +278,36 @@ class Conversations(Section):
     parked_days: Count = 7
 
 
+class Sending(Section):
+    quiet_from: WallTime = "21:00"
+    quiet_until: WallTime = "08:00"
+    quiet_for: tuple[Literal["marketing", "reminder"], ...] = ("marketing",)
+    marketing_per_week: Annotated[int, Field(ge=0, le=1000)] = 5
+    strangers_per_hour: Annotated[int, Field(ge=0)] = 500
+    strangers_per_prefix_and_hour: Annotated[int, Field(ge=0)] = 100
+    blocked_prefixes: tuple[Annotated[str, Field(pattern=r"^\+[1-9]\d{0,14}$")], ...] = ()
+    prices: tuple[Annotated[str, Field(pattern=r"^(sms|whatsapp):([A-Z]{2}|\*)=\d{1,3}(\.\d{1,6})?$")], ...] = ()
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+
+    @cached_property
+    def price_list(self) -> Mapping[tuple[str, str], float]:
+        """By channel and country."""
+        found = (one.partition("=") for one in self.prices)
+        return {(name[: name.index(":")], name[name.index(":") + 1 :]): float(price) for name, _, price in found}
+
+    @cached_property
+    def policy(self) -> Policy:
+        return Policy(
+            quiet_from=_minutes(self.quiet_from),
+            quiet_until=_minutes(self.quiet_until),
+            quiet_for=frozenset(self.quiet_for),
+            caps={"marketing": Cap(self.marketing_per_week, 7)},
+            strangers_of_prefix=self.strangers_per_prefix_and_hour,
+            strangers=self.strangers_per_hour,
+            blocked_prefixes=self.blocked_prefixes,
+        )
+
+
 class Demo(Section):
     enabled: Annotated[Literal["auto"] | bool, BeforeValidator(_lower)] = "auto"
 
@@ -296,6 +334,7 @@ class Settings(Section):
     elevenlabs: ElevenLabs = ElevenLabs()
     jobs: Jobs = Jobs()
     conversations: Conversations = Conversations()
+    sending: Sending = Sending()
     demo: Demo = Demo()
 
     @property

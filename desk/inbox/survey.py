@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, select
 
-from desk import consent
+from desk import sending
 from desk.inbox import rules
 from storage import queue
 from storage.base import Db
@@ -43,11 +43,11 @@ def may_ask(db: Db, conversation_id: int, *, window_h: int | None, now: datetime
     row = _PEER(db, {"conversation_id": conversation_id}).one_or_none()
     if row is None or row.status != "closed":
         return False
-    window = consent.Window(window_h, row.last_in_at)
-    allowed = consent.may_send(
+    window = sending.Window(window_h, row.last_in_at)
+    allowed = sending.may_send(
         db, account_id=row.account_id, kind=row.peer_kind, value=row.peer, use="service", window=window, now=now
     )
-    return allowed == consent.ALLOWED
+    return allowed == sending.ALLOWED
 
 
 def _name(conversation_id: int) -> str:

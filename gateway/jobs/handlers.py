@@ -45,7 +45,7 @@ async def send(house: House, job: Job) -> None:
 
 
 async def _send(house: House, job: Job) -> None:
-    letter = await house.store.write(outbox.begin, job, house.adapters, now=house.clock.now())
+    letter = await house.store.write(outbox.begin, job, house.adapters, now=house.clock.now(), usual=house.usual)
     if letter is None:
         return
     account = await house.accounts.by_id(letter.account_id)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bots.bot import Cue
-from desk import channel_log, conversations, deliveries, messages, sign_in
+from desk import channel_log, conversations, deliveries, messages, sending, sign_in
 from desk.calendar import bookings, waitlist
 from desk.conversations import Due
 from desk.who import Actor
@@ -122,6 +122,7 @@ class Sweeper:
 def _forget_old(db: Db, *, now: datetime) -> None:
     deliveries.forget_old(db, now=now)
     sign_in.forget_old(db, now=now)
+    sending.forget_old(db, now=now)
     idempotency.forget_old(db, now=now)
 
 

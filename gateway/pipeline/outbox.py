@@ -7,13 +7,15 @@ sends again. A message is put here in the transaction that decided on it.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from channels.base import Adapter, Sent
 from channels.errors import SendError
 from channels.messages import Address, AddressKind, OutboundMessage
-from desk import consent, messages
+from desk import broadcasts, messages, sending
+from desk.verdicts import Held, Refusal, Use
 from gateway.accounts import Account
 from gateway.pipeline import parked, status
 from storage import queue
@@ -22,6 +24,7 @@ from storage.models.accounts import accounts
 from storage.models.conversations import conversations as conversation_table
 from storage.models.conversations import messages as message_table
 from storage.models.conversations import outbox
+from storage.models.jobs import jobs
 from storage.prepared import Prepared
 
 KIND = "send"
@@ -31,7 +34,7 @@ RETRY_AFTER = tuple(timedelta(seconds=s) for s in (2, 10, 60, 300, 1800, 7200, 2
 IN_LINE = timedelta(minutes=5)  # how long the next message of a conversation waits for one that is to be tried again
 LOOK_AGAIN = timedelta(seconds=1)  # while another process sends the one before
 ONCE_MORE = 2  # tries for trouble that may be passing or may not
-PAUSED = consent.Refusal("channel_paused", "This channel is paused: only people write here.")
+PAUSED = Refusal("channel_paused", "This channel is paused: only people write here.")
 
 
 Adapters = Mapping[tuple[str, str], Adapter]
@@ -60,6 +63,19 @@ def post(
     """The same by the account's number, at `run_at` if it is to be later. What was tried before is tried afresh."""
     db.execute(delete(outbox).where(outbox.c.message_id == message_id))
     db.execute(insert(outbox).values(message_id=message_id, account_id=account_id, state="ready", created_at=now))
+    _enqueue(db, tenant_id, account_id, message_id, now=now, run_at=run_at, priority=priority)
+
+
+def _enqueue(
+    db: Db,
+    tenant_id: int,
+    account_id: int,
+    message_id: int,
+    *,
+    now: datetime,
+    run_at: datetime | None,
+    priority: int,
+) -> None:
     queue.enqueue(
         db,
         KIND,
@@ -71,6 +87,12 @@ def post(
         priority=priority,
         dedupe=_name(message_id),
     )
+
+
+def is_full(db: Db, account_id: int, *, most: int, now: datetime) -> bool:
+    """Whether so many messages of campaigns are due over the account and wait for their turn."""
+    due = jobs.c.status == "ready", jobs.c.lane == lane(account_id), jobs.c.priority == 1, jobs.c.run_at <= now
+    return len(db.execute(select(jobs.c.id).where(*due).limit(most)).all()) == most
 
 
 def withdraw(db: Db, message_id: int) -> bool:
@@ -116,9 +138,13 @@ class Letter:
     tried_at: datetime | None
 
 
-def begin(db: Db, job: queue.Job, adapters: Adapters, *, now: datetime) -> Letter | None:
-    """Write down that we are about to send; None when there is nothing to send any more (the job is done then), or not
-    now.
+def begin(
+    db: Db, job: queue.Job, adapters: Adapters, *, now: datetime, usual: sending.Policy = sending.USUAL
+) -> Letter | None:
+    """Write down that we are about to send; None when there is nothing to send now or any more (the job is done then).
+
+    Whether we may speak is asked here once more, whoever put the message into the outbox and however long ago: it goes,
+    is refused, or is held until we may. `usual` is what the settings say of that.
     """
     message_id = message_of(job)
     row = db.execute(
@@ -132,6 +158,7 @@ def begin(db: Db, job: queue.Job, adapters: Adapters, *, now: datetime) -> Lette
             message_table.c.tenant_id,
             message_table.c.status,
             message_table.c.author,
+            message_table.c.use,
             accounts.c.is_active,
             accounts.c.provider,
             accounts.c.channel,
@@ -140,6 +167,7 @@ def begin(db: Db, job: queue.Job, adapters: Adapters, *, now: datetime) -> Lette
             conversation_table.c.last_in_at,
             outbox.c.state,
             outbox.c.attempted_at,
+            outbox.c.begun_at,
         )
         .join(outbox, outbox.c.message_id == message_table.c.id)
         .join(conversation_table, conversation_table.c.id == message_table.c.conversation_id)
@@ -156,30 +184,60 @@ def begin(db: Db, job: queue.Job, adapters: Adapters, *, now: datetime) -> Lette
         queue.again(db, job, at=at, error="waits for the one before", now=now, is_try=False)
         return None
     message = OutboundMessage.from_json(row.content) if row.content else OutboundMessage(row.text, reference=row.uid)
-    window = consent.ALWAYS
+    window = sending.ALWAYS
     if message.template is None and (adapter := adapters.get((row.provider, row.channel))) is not None:
-        window = consent.Window(adapter.capabilities.session_window_h, row.last_in_at)
-    allowed = consent.may_send(
-        db, account_id=row.account_id, kind=row.peer_kind, value=row.peer, use="service", window=window, now=now
+        window = sending.Window(adapter.capabilities.session_window_h, row.last_in_at)
+    use: Use = row.use or "service"
+    letter: dict[str, Any] = {"account_id": row.account_id, "kind": row.peer_kind, "value": row.peer}
+    if row.begun_at is None:
+        sending.count(db, **letter, use=use, now=now, usual=usual, by=0)
+    rules = sending.RULES if row.begun_at is None else sending.AGAIN
+    verdict = sending.may_send(
+        db, **letter, use=use, now=now, usual=usual, message_id=message_id, window=window, rules=rules
     )
     if not row.is_active and row.author != "staff" and row.state == "ready":
-        allowed = PAUSED
-    if isinstance(allowed, consent.Refusal):
-        if allowed.code == consent.WINDOW_CLOSED and parked.may_wait(row.author):
-            parked.keep(db, message_id, allowed, is_told=row.status != "scheduled", now=now)
+        verdict = PAUSED
+    if isinstance(verdict, Refusal):
+        sending.alarm(db, **letter, refusal=verdict, now=now)
+        if verdict.code == sending.WINDOW_CLOSED and parked.may_wait(row.author):
+            parked.keep(db, message_id, verdict, is_told=row.status != "scheduled", now=now)
         else:
-            _refuse(db, message_id, allowed.code, allowed.reason)
+            _refuse(db, message_id, verdict.code, verdict.reason)
+        queue.finish(db, job)
+        return None
+    if isinstance(verdict, Held):
+        messages.hold(db, message_id, until=verdict.until, code=verdict.code, text=verdict.reason)
+        _enqueue(
+            db,
+            row.tenant_id,
+            row.account_id,
+            message_id,
+            now=now,
+            run_at=verdict.until,
+            priority=int(use == "marketing"),
+        )
         queue.finish(db, job)
         return None
     if row.status == "scheduled":
         post(db, row.tenant_id, row.account_id, messages.set_off(db, message_id, now=now), now=now)
         queue.finish(db, job)
         return None
+    if row.status == "held":
+        messages.let_go(db, message_id)
+    if row.begun_at is None:
+        sending.count(db, **letter, use=use, now=now, usual=usual)
+    if use == "marketing":
+        broadcasts.leaves(db, message_id)
     db.execute(
         update(outbox)
         .where(outbox.c.message_id == message_id)
         # The first of several unclear tries counts: the look-up has to reach back to it, or it sends a second time.
-        .values(state="sending", attempts=outbox.c.attempts + 1, attempted_at=func.coalesce(outbox.c.attempted_at, now))
+        .values(
+            state="sending",
+            attempts=outbox.c.attempts + 1,
+            attempted_at=func.coalesce(outbox.c.attempted_at, now),
+            begun_at=now,
+        )
     )
     kind: AddressKind = row.peer_kind
     return Letter(

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import bindparam, delete, insert, literal_column, select, update
 
 from channels.errors import SendError
-from desk import consent, messages
+from desk import messages, sending
 from storage.base import Db
 from storage.models.conversations import messages as message_table
 from storage.models.conversations import outbox
@@ -26,7 +26,7 @@ def may_wait(author: str) -> bool:
     return author in _MAY_WAIT
 
 
-def keep(db: Db, message_id: int, refusal: consent.Refusal, *, is_told: bool, now: datetime) -> None:
+def keep(db: Db, message_id: int, refusal: sending.Refusal, *, is_told: bool, now: datetime) -> None:
     """The message waits. `is_told`: subscribers have heard that it was sent."""
     messages.give_up(db, message_id, STATUS, code=refusal.code, text=refusal.reason)
     account = update(_t).where(_m.id == message_id).values(provider_id=None).returning(_m.account_id)
@@ -41,7 +41,7 @@ def keep_late(db: Db, message_id: int, error: SendError, *, now: datetime) -> bo
     row = db.execute(select(_m.author, _m.content).where(_m.id == message_id)).one_or_none()
     if row is None or not may_wait(row.author) or (row.content or {}).get("template"):
         return False
-    keep(db, message_id, consent.Refusal(error.code, error.text), is_told=True, now=now)
+    keep(db, message_id, sending.Refusal(error.code, error.text), is_told=True, now=now)
     return True
 
 
@@ -54,7 +54,7 @@ def drop(db: Db, *, before: datetime) -> int:
     """What was said before that time and still waits is not sent any more; how many messages that were."""
     found = db.execute(select(_m.id).where(_IS_PARKED, _m.created_at < before).limit(_AT_ONCE)).scalars().all()
     for message_id in found:
-        messages.give_up(db, message_id, "refused", code=consent.WINDOW_CLOSED, text=NOT_WRITTEN)
+        messages.give_up(db, message_id, "refused", code=sending.WINDOW_CLOSED, text=NOT_WRITTEN)
         db.execute(update(outbox).where(outbox.c.message_id == message_id).values(state="refused"))
     return len(found)
 

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, select, update
 from channels.base import Capabilities
 from channels.messages import Media, MediaKind, OutboundMessage, Template
 from channels.render import render
-from desk import audit, consent, conversations, customer_book, customers, files, live, messages, refs
+from desk import audit, conversations, customer_book, customers, files, live, messages, refs, sending
 from desk.conversations import Context
 from desk.errors import Collision, Invalid, NotFound, Stale, WrongState
 from desk.inbox import notes, reads, sla, thread
@@ -80,7 +80,7 @@ def send(db: Db, who: Actor, adapters: Adapters, ref: Ref, wanted: Wanted, *, no
     if wanted.send_at is not None:
         return _later(db, who, context, pieces, wanted, dedupe, now=now)
     refusal = ways.refusal(db, ways.of(context), able, is_template=wanted.template is not None, now=now)
-    if refusal is not None and refusal.code == consent.WINDOW_CLOSED:
+    if refusal is not None and refusal.code == sending.WINDOW_CLOSED:
         _claim(db, who, context, wanted, now=now)
         return thread.by_id(db, who, ways.wait(db, who, context, pieces, dedupe, refusal=refusal, now=now)[0])
     if refusal is not None:
@@ -124,7 +124,7 @@ def retry(db: Db, who: Actor, adapters: Adapters, ref: Ref, *, now: datetime) ->
     able = ways.able(adapters, context.provider, context.channel)
     is_template = isinstance(line.content, Mapping) and "template" in line.content
     refusal = ways.refusal(db, ways.of(context), able, is_template=is_template, now=now)
-    if refusal is not None and refusal.code == consent.WINDOW_CLOSED:
+    if refusal is not None and refusal.code == sending.WINDOW_CLOSED:
         parked.keep(db, line.id, refusal, is_told=True, now=now)
         return thread.by_id(db, who, line.id)
     if refusal is not None:
@@ -142,7 +142,7 @@ def cancel(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Line:
 
     Raises: NotFound; WrongState, when it is not waiting any more
     """
-    line = _waiting(db, who, ref, "scheduled", parked.STATUS)
+    line = _waiting(db, who, ref, "scheduled", "held", parked.STATUS)
     gone = {"status": "canceled", "error_code": None, "error_text": None}
     db.execute(update(message_table).where(message_table.c.id == line.id).values(**gone))
     _note_change(db, who, line, "message.canceled", now=now)
@@ -155,7 +155,7 @@ def move(db: Db, who: Actor, ref: Ref, *, send_at: datetime, now: datetime) -> L
     Raises: NotFound; WrongState, when it is not waiting any more; Invalid
     """
     _to_come(send_at, now)
-    line = _waiting(db, who, ref, "scheduled")
+    line = _waiting(db, who, ref, "scheduled", "held")
     db.execute(update(message_table).where(message_table.c.id == line.id).values(scheduled_for=send_at))
     outbox.post(db, line.tenant_id, line.account_id, line.id, now=now, run_at=send_at)
     _note_change(db, who, line, "message.moved", now=now)

@@ -13,11 +13,13 @@ from bots.registry import LoadedBot, Registry
 from channels import optout
 from channels.base import Capabilities
 from channels.messages import InboundMessage, Media, OutboundMessage, System, Text, parts_to_json
+from channels.optout import Word
 from channels.render import in_template, is_text_and_files, render, render_all
-from desk import consent, conversations, customers, files, messages
+from desk import broadcasts, consent, conversations, customers, files, legal, messages, phone, sending
 from desk.conversations import Context
 from desk.errors import NotFound
 from desk.inbox import arriving, assignment
+from desk.verdicts import Use
 from desk.who import Actor
 from gateway.accounts import Account
 from gateway.pipeline import outbox
@@ -64,18 +66,21 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
         conversations.reopen(db, Actor(context.tenant_id, "customer"), context.id, now=now)
     word = _opt_out(channel, message, context)
     if word is not None:
-        return _consent(db, context, message, message_id, word, now=now)
+        return _consent(db, channel, context, message, message_id, word, now=now)
     if channel.capabilities.session_window_h is not None and outbox.release(
         db, context.tenant_id, context.account_id, context.id, now=now
     ):
         channel = replace(channel, inline=False)  # behind what had waited for them
+    scenario = ""
+    if context.broadcast_id is not None:
+        context, scenario = _routed(db, context, context.broadcast_id, now=now)
     is_ours = context.owner == "bot" and not context.is_out and not message.answered_by_provider
     bot = _bot(db, registry, channel, context) if is_ours else None
     if bot is None:
         _keep_flow(db, context, now=now)
         said = () if message.answered_by_provider else _to_people(db, channel, context, message_id, now=now)
         return Taken(context.id, message_id, said, {"owner": context.owner, "opted_out": context.is_out})
-    result = bots.take_turn(db, bot, context, bots.Heard(message_id, message), now=now)
+    result = bots.take_turn(db, bot, context, bots.Heard(message_id, message, begins=scenario), now=now)
     return _answer(db, channel, context, result, message_id=message_id, now=now)
 
 
@@ -104,14 +109,15 @@ def cue(db: Db, registry: Registry, channel: Channel, context: Context, what: bo
     if bot is None:
         return Taken(context.id, 0, (), {})
     channel = replace(channel, inline=False)
-    window = consent.Window(channel.capabilities.session_window_h, context.last_in_at)
+    use: Use | None = "reminder" if what.kind == "reminder" else None
+    window = sending.Window(channel.capabilities.session_window_h, context.last_in_at)
     if window.is_open(now) or channel.account.window_template is not None:
         result = bots.take_turn(db, bot, context, what, now=now)
         if not window.is_open(now) and (template := channel.account.window_template) is not None:
             said = tuple(in_template(one, channel.capabilities, template) for one in result.replies)
             result = replace(result, replies=said)
-        return _answer(db, channel, context, result, message_id=None, now=now)
-    unsaid = Unsaid(consent.closed(window), is_kept=what.kind in _ANSWERS)
+        return _answer(db, channel, context, result, message_id=None, use=use, now=now)
+    unsaid = Unsaid(sending.closed(window), is_kept=what.kind in _ANSWERS)
     try:
         with attempt(db):
             result = bots.take_turn(db, bot, context, what, now=now)
@@ -119,9 +125,9 @@ def cue(db: Db, registry: Registry, channel: Channel, context: Context, what: bo
                 raise _NotAsked(result.replies)
     except _NotAsked as not_asked:
         for piece in render_all(not_asked.replies, channel.capabilities):
-            _say(db, channel, context, piece, message_id=None, unsaid=unsaid, now=now)
+            _say(db, channel, context, piece, message_id=None, unsaid=unsaid, use=use, now=now)
         return Taken(context.id, 0, (), {"refused": unsaid.refusal.code})
-    return _answer(db, channel, context, result, message_id=None, unsaid=unsaid, now=now)
+    return _answer(db, channel, context, result, message_id=None, unsaid=unsaid, use=use, now=now)
 
 
 # What the customer waits for; and what begins something new, and comes by a job that is done then.
@@ -133,7 +139,7 @@ _QUESTIONS = ("reminder", "waitlist_offer", "csat")
 class Unsaid:
     """Why words cannot go out now, and whether they are kept until the customer writes."""
 
-    refusal: consent.Refusal
+    refusal: sending.Refusal
     is_kept: bool
 
 
@@ -163,6 +169,16 @@ def _context(db: Db, account: Account, message: InboundMessage, *, now: datetime
         profile_name=message.profile_name or None,
         now=now,
     )
+
+
+def _routed(db: Db, context: Context, broadcast_id: int, *, now: datetime) -> tuple[Context, str]:
+    """The conversation of whoever answers a broadcast, in the hands that it names; and the scenario that it begins."""
+    replies = broadcasts.routed(db, context.id, broadcast_id)
+    if replies["to"] != "inbox" or context.owner != "bot":
+        return context, replies.get("scenario") or ""
+    conversations.to_queue(db, Actor(context.tenant_id, "system"), context.id, reason="broadcast_reply", now=now)
+    assignment.entered(db, context.tenant_id, context.id, now=now)
+    return replace(context, owner="queue"), ""
 
 
 def _keep(db: Db, context: Context, message: InboundMessage, *, now: datetime) -> int | None:
@@ -272,12 +288,15 @@ def _answer(
     result: bots.TurnResult,
     *,
     message_id: int | None,
+    use: Use | None = None,
     unsaid: Unsaid | None = None,
     now: datetime,
 ) -> Taken:
     pieces = [piece for reply in result.replies for piece in render(reply, channel.capabilities)]
     channel = channel.saying(pieces)
-    said = tuple(_say(db, channel, context, piece, message_id=message_id, unsaid=unsaid, now=now) for piece in pieces)
+    said = tuple(
+        _say(db, channel, context, piece, message_id=message_id, use=use, unsaid=unsaid, now=now) for piece in pieces
+    )
     conversations.save_turn(
         db,
         context.id,
@@ -302,6 +321,7 @@ def _say(
     message_id: int | None,
     author: messages.Author = "bot",
     dedupe: str | None = None,
+    use: Use | None = None,
     unsaid: Unsaid | None = None,
     now: datetime,
 ) -> OutboundMessage:
@@ -331,6 +351,7 @@ def _say(
         error_text=unsaid.refusal.reason if unsaid else None,
         turn_id=message_id,
         dedupe=dedupe,
+        use=use,
         now=now,
     )
     if not channel.inline and row_id is not None and unsaid is None:
@@ -338,19 +359,33 @@ def _say(
     return piece
 
 
-def _opt_out(channel: Channel, message: InboundMessage, context: Context) -> str | None:
+def _opt_out(channel: Channel, message: InboundMessage, context: Context) -> Word | None:
     """STOP, START or HELP, by the provider's word or our own list; in a web chat these are words like any other."""
+    word = optout.find(message.text, language=_language(context))
     if message.opt_out is not None:
-        return message.opt_out
-    if not channel.capabilities.carrier_opt_out and channel.account.channel != "whatsapp":
+        language = word.language if word is not None else "en"
+        return Word(message.opt_out, language, is_answer=False, is_carriers=True)
+    carrier = channel.capabilities.carrier_opt_out
+    if word is None or (not carrier and channel.account.channel != "whatsapp"):
         return None
+    if word.meaning == "start" and word.is_answer and not context.is_out:
+        return None  # "yes" to somebody who never stopped us is just that
     is_active = context.flow is not None and not context.is_out
-    return optout.keywords_of(message.text, active=is_active, carrier=channel.capabilities.carrier_opt_out)
+    return word if optout.counts(word, active=is_active, carrier=carrier) else None
 
 
-def _consent(db: Db, context: Context, message: InboundMessage, message_id: int, word: str, *, now: datetime) -> Taken:
-    """Write it down. The carrier has answered by itself, so we keep silent."""
-    if word in ("stop", "start"):
+def _consent(
+    db: Db,
+    channel: Channel,
+    context: Context,
+    message: InboundMessage,
+    message_id: int,
+    word: Word,
+    *,
+    now: datetime,
+) -> Taken:
+    """Write it down, and say what the law wants, unless the carrier or the provider has said it by itself."""
+    if word.meaning in ("stop", "start"):
         consent.record(
             db,
             tenant_id=context.tenant_id,
@@ -359,10 +394,28 @@ def _consent(db: Db, context: Context, message: InboundMessage, message_id: int,
             value=context.peer,
             customer_id=context.customer_id,
             purpose="all",
-            state="out" if word == "stop" else "in",
+            state="out" if word.meaning == "stop" else "in",
             source="provider" if message.opt_out else "keyword",
             message_id=message_id,
             now=now,
         )
     _keep_flow(db, context, now=now)
-    return Taken(context.id, message_id, (), {"opt_out": word})
+    facts: Mapping[str, JsonValue] = {"opt_out": word.meaning}
+    if message.answered_by_provider or (word.is_carriers and _carrier_answers(channel)):
+        return Taken(context.id, message_id, (), facts)
+    language = _language(context)
+    if not legal.is_spoken(language) or word.language != "en":
+        language = word.language
+    piece = OutboundMessage(legal.answer(db, context.business_id, word.meaning, language=language))
+    channel = channel.saying([piece])
+    said = _say(db, channel, context, piece, message_id=message_id, author="system", use="legal", now=now)
+    return Taken(context.id, message_id, (said,) if channel.inline else (), facts)
+
+
+def _carrier_answers(channel: Channel) -> bool:
+    """Whether the number is one whose carrier answers STOP, START and HELP: US and Canadian ones, and short codes."""
+    return channel.capabilities.carrier_opt_out and phone.region_of(channel.account.address) in ("US", "CA")
+
+
+def _language(context: Context) -> str:
+    return (context.language or context.customer_language or "")[:2].lower()

@@ -10,7 +10,7 @@ from sqlalchemy import and_, bindparam, select, update
 from channels.base import Adapter, Capabilities
 from channels.messages import OutboundMessage
 from channels.render import in_template, render
-from desk import audit, consent, conversations, customers, files, messages, phone
+from desk import audit, consent, conversations, customers, files, messages, phone, sending
 from desk.conversations import Context
 from desk.errors import Invalid
 from desk.who import Actor
@@ -62,13 +62,13 @@ def able(adapters: Adapters, provider: str, channel: str) -> Capabilities:
 
 def refusal(
     db: Db, way: Way, able: Capabilities, *, is_template: bool = False, now: datetime
-) -> consent.Refusal | None:
+) -> sending.Refusal | None:
     """Why a person may not write there just now, or None."""
-    window = consent.ALWAYS if is_template else consent.Window(able.session_window_h, way.last_in_at)
-    allowed = consent.may_send(
+    window = sending.ALWAYS if is_template else sending.Window(able.session_window_h, way.last_in_at)
+    allowed = sending.may_send(
         db, account_id=way.account_id, kind=way.kind, value=way.value, use="service", window=window, now=now
     )
-    return allowed if isinstance(allowed, consent.Refusal) else None
+    return allowed if isinstance(allowed, sending.Refusal) else None
 
 
 def address(db: Db, who: Actor, channel: str, person: customers.Customer, *, now: datetime) -> tuple[str, str]:
@@ -98,7 +98,7 @@ def tell(
     Raises: IdentityTaken
     """
     person = customers.get(db, who, customer_id)
-    best: tuple[Any, Capabilities, consent.Refusal | None] | None = None
+    best: tuple[Any, Capabilities, sending.Refusal | None] | None = None
     for row in _WAYS(db, {"customer_id": person.id, "business_id": business_id}):
         adapter = adapters.get((row.provider, row.channel))
         found = (row.peer_kind, row.peer, False) if row.peer is not None else _known(db, row.channel, person)
@@ -116,9 +116,9 @@ def tell(
     kind, value = (row.peer_kind, row.peer) if row.peer is not None else address(db, who, row.channel, person, now=now)
     context = conversations.begin(db, row.account_id, peer_kind=kind, peer=value, now=now)
     pieces = render(OutboundMessage(text), capabilities)
-    if no is not None and no.code == consent.WINDOW_CLOSED and (template := window_template(row.window_template)):
+    if no is not None and no.code == sending.WINDOW_CLOSED and (template := window_template(row.window_template)):
         pieces, no = (in_template(OutboundMessage(text), capabilities, template),), None
-    if no is not None and no.code == consent.WINDOW_CLOSED:
+    if no is not None and no.code == sending.WINDOW_CLOSED:
         return wait(db, who, context, pieces, None, refusal=no, now=now)[0]
     if no is not None:
         return keep(db, who, context, pieces[0], "refused", None, refusal=no, now=now)
@@ -136,7 +136,7 @@ def wait(
     pieces: Sequence[OutboundMessage],
     dedupe: str | None,
     *,
-    refusal: consent.Refusal,
+    refusal: sending.Refusal,
     now: datetime,
 ) -> list[int]:
     """Messages of the people of the business that are sent when the customer writes again."""
@@ -155,7 +155,7 @@ def keep(
     status: str,
     dedupe: str | None,
     *,
-    refusal: consent.Refusal | None = None,
+    refusal: sending.Refusal | None = None,
     send_at: datetime | None = None,
     now: datetime,
 ) -> int:

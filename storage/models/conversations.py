@@ -28,6 +28,8 @@ conversations = Table(
     Column("flow", type_json),
     Column("silence_due_at", UtcDateTime),
     Column("flow_expires_at", UtcDateTime),
+    # The broadcast whose message was the last to reach them and waits for its reply to be routed; null: none, or done.
+    Column("broadcast_id", BigId),
     Column("unread_count", Integer, nullable=False, server_default="0"),
     Column("team_id", BigId, ForeignKey("teams.id", ondelete="SET NULL")),
     Column("priority", String(10)),  # low, normal, high, urgent; null: nobody said
@@ -123,7 +125,7 @@ messages = Table(
     Column("raw", type_json),  # what the provider sent, when it was more than text
     Column("provider_id", String(200)),
     # In: received. Out: accepted (went out in the webhook's answer) or queued (in the outbox), then as the provider
-    # tells; refused when we may not send it.
+    # tells; held until we may send it, refused when we may not.
     Column("status", String(20), nullable=False),
     Column("error_code", String(40)),
     Column("error_text", String(500)),
@@ -131,6 +133,7 @@ messages = Table(
     Column("dedupe", String(120)),  # out: what must not be said twice, such as a reminder
     Column("sent_at", UtcDateTime),  # in: by the provider's clock, where it tells
     Column("scheduled_for", UtcDateTime),  # out: to be sent then
+    Column("use", String(10)),  # out: reminder, marketing or legal; null is talk (desk/verdicts.py)
     time_column("created_at"),
     Index("ix_messages_conversation_id_id", "conversation_id", "id"),
     Index(
@@ -139,6 +142,13 @@ messages = Table(
         "id",
         sqlite_where=text("status = 'parked'"),
         postgresql_where=text("status = 'parked'"),
+    ),
+    Index(
+        "ix_messages_use",
+        "conversation_id",
+        "use",
+        sqlite_where=text("use IS NOT NULL"),
+        postgresql_where=text("use IS NOT NULL"),
     ),
     Index(
         "uq_messages_account_id_provider_id",
@@ -168,8 +178,20 @@ outbox = Table(
     Column("state", String(10), nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("attempted_at", UtcDateTime),
+    Column("begun_at", UtcDateTime),  # the last time that we began to send it
     Column("part_ids", type_json),  # provider ids of the parts that have gone out
     time_column("created_at"),
+)
+
+# How many messages went to numbers that had never written to us, by the hour and by the range of numbers; "" is all.
+send_counts = Table(
+    "send_counts",
+    metadata,
+    Column("tenant_id", BigId, ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    Column("prefix", String(10), primary_key=True),
+    Column("hour", UtcDateTime, primary_key=True),
+    Column("sent", Integer, nullable=False, server_default="0"),
+    Column("is_told", Boolean, nullable=False, server_default=false()),  # that it was too much
 )
 
 # Statuses of messages that we do not know (yet): the callback can overtake the answer to our own request.

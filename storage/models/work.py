@@ -128,6 +128,10 @@ broadcasts = Table(
     Column("text", Text, nullable=False),  # {{ customer.name | default: "there" }}
     Column("audience", type_json, nullable=False),  # {"tags": [...], "language": ..., ...}; {} is everybody
     Column("status", String(20), nullable=False),  # draft, scheduled, sending, paused, sent, cancelled
+    Column("local_at", String(16)),  # wall time at which each recipient gets it where they are; YYYY-MM-DDTHH:MM
+    Column(
+        "replies", type_json
+    ),  # {"to": "inbox"} or {"to": "scenario", "scenario": "rebook"}; null: the bot's own way
     Column("scheduled_at", UtcDateTime),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),

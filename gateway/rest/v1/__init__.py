@@ -35,6 +35,7 @@ _RESOURCES = (
     "inbox",
     "deals",
     "broadcasts",
+    "sending",
     "webhooks",
     "service_requests",
     "technicians",

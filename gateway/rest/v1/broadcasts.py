@@ -1,11 +1,13 @@
 """`/broadcasts`: one text to many customers."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
 from channels.split import count
 from desk import broadcasts
+from desk.errors import Invalid
 from desk.events import rfc3339
 from gateway.rest.call import Call
 from gateway.rest.route import Routes
@@ -58,6 +60,21 @@ class Audience(Body):
         return given
 
 
+class Replies(Body):
+    """Where the first answer of each recipient goes: to the bot as ever, to people, or into a scenario of the bot."""
+
+    to: Literal["bot", "inbox", "scenario"] = "bot"
+    scenario: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,79}$")] | None = None
+
+    def as_json(self) -> dict[str, str]:
+        return {name: value for name, value in self.values().items() if value is not None}
+
+
+class RepliesTo(Answer):
+    to: str
+    scenario: str | None
+
+
 class Counts(Answer):
     """Where the messages stand now; each is counted once."""
 
@@ -75,8 +92,11 @@ class Broadcast(Answer):
     channel_id: Uid
     text: str
     audience: dict[str, JsonValue]
-    status: str = Field(description="draft, sending, sent or cancelled.")
+    replies: RepliesTo
+    status: str = Field(description="draft, scheduled, sending, paused, sent or cancelled.")
     counts: Counts
+    scheduled_at: Moment | None = Field(description="When it begins.")
+    local_at: str | None = Field(description="The wall time at which everybody gets it where they are.")
     started_at: Moment | None
     finished_at: Moment | None = Field(description="When the last message was written.")
     created_at: Moment
@@ -91,7 +111,10 @@ class Broadcast(Answer):
             channel_id=one.channel_uid,
             text=one.text,
             audience={**one.audience},
+            replies=RepliesTo(to=one.replies["to"], scenario=one.replies.get("scenario")),
             status=one.status,
+            scheduled_at=one.scheduled_at,
+            local_at=one.local_at,
             counts=Counts(
                 queued=c.queued, sent=c.sent, delivered=c.delivered, read=c.read, failed=c.failed, skipped=c.skipped
             ),
@@ -128,6 +151,7 @@ class NewBroadcast(_Fields):
     channel_id: Uid
     text: Words
     audience: Audience = Audience()
+    replies: Replies = Replies()
 
 
 class BroadcastChange(_Fields):
@@ -135,6 +159,27 @@ class BroadcastChange(_Fields):
     channel_id: Uid = ""
     text: Words = ""
     audience: Audience = Audience()
+    replies: Replies = Replies()
+
+
+class Start(Body):
+    """Now, when nothing is said; else one of the two."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{}, {"local_at": "2026-03-04T10:00"}]})
+
+    send_at: Moment | None = None
+    local_at: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d$")] | None = Field(
+        default=None,
+        description="Wall time without a zone: everybody gets it when their own clock shows it, by their number, else by "
+        "the zone that is known of them, else by the business's.",
+    )
+
+    def values(self) -> dict[str, Any]:
+        try:
+            local_at = None if self.local_at is None else datetime.fromisoformat(self.local_at)
+        except ValueError:
+            raise Invalid("local_at", "There is no such day or time.") from None
+        return {"send_at": self.send_at, "local_at": local_at}
 
 
 class NewPreview(_Fields):
@@ -170,13 +215,15 @@ class Preview(Answer):
     reachable: int
     opted_out: int
     no_address: int = Field(description="They have none on this channel.")
+    skipped: dict[str, int] = Field(description="Who gets none, by the reason: those above, premium_number.")
     samples: list[Sample]
     longest: Parts | None = Field(description="Only by SMS.")
     parts: int | None = Field(description="What all the texts take together; only by SMS.")
-    cost: float | None = Field(description="Null while no prices are known.")
+    cost: float | None = Field(description="By the operator's price list; null when a price is missing there.")
+    currency: str | None
 
     @classmethod
-    def of(cls, one: broadcasts.Preview) -> "Preview":
+    def of(cls, one: broadcasts.Preview, currency: str) -> "Preview":
         longest = None
         if (found := one.longest) is not None:
             longest = Parts(encoding=found.encoding, units=found.units, parts=found.parts, guilty=[*found.guilty])
@@ -188,7 +235,9 @@ class Preview(Answer):
             samples=[Sample(customer_id=sample.customer_uid, text=sample.text) for sample in one.samples],
             longest=longest,
             parts=one.parts,
-            cost=None,
+            skipped={**one.skipped},
+            cost=one.cost,
+            currency=None if one.cost is None else currency,
         )
 
 
@@ -210,7 +259,7 @@ class Recipient(Answer):
 
 class BroadcastFilter(SkipQuery):
     search: Search | None = None
-    status: Literal["draft", "sending", "sent", "cancelled"] | None = None
+    status: Literal["draft", "scheduled", "sending", "paused", "sent", "cancelled"] | None = None
     sort: str | None = None
 
 
@@ -233,7 +282,9 @@ async def create(call: Call, body: NewBroadcast) -> Broadcast:
 @routes.post("/broadcasts/preview", scope="broadcasts:read", summary="Preview a broadcast", status=200)
 async def preview_unsaved(call: Call, body: NewPreview) -> Preview:
     """Whom it would reach, and what they would read."""
-    return Preview.of(await call.read(broadcasts.preview_of, body.values(), measure=count, now=call.now))
+    prices = call.house.settings.sending
+    found = await call.read(broadcasts.preview_of, body.values(), measure=count, prices=prices.price_list, now=call.now)
+    return Preview.of(found, prices.currency)
 
 
 @routes.get("/broadcasts/{broadcast_id}", scope="broadcasts:read", summary="A broadcast and how far it is")
@@ -260,13 +311,30 @@ async def remove(call: Call, broadcast_id: Uid) -> None:
 @routes.post("/broadcasts/{broadcast_id}/preview", scope="broadcasts:read", summary="Preview this one", status=200)
 async def preview(call: Call, broadcast_id: Uid) -> Preview:
     """Whom it would reach now, and what they would read."""
-    return Preview.of(await call.read(broadcasts.preview, broadcast_id, measure=count, now=call.now))
+    prices = call.house.settings.sending
+    found = await call.read(broadcasts.preview, broadcast_id, measure=count, prices=prices.price_list, now=call.now)
+    return Preview.of(found, prices.currency)
 
 
 @routes.post("/broadcasts/{broadcast_id}/send", scope="broadcasts:write", summary="Send a broadcast", status=202)
-async def send(call: Call, broadcast_id: Uid) -> Broadcast:
-    """Whoever refused offers or everything, has no address on the channel or is talking with somebody is left out."""
-    return Broadcast.of(await call.write(broadcasts.send, broadcast_id, now=call.now))
+async def send(call: Call, broadcast_id: Uid, body: Start) -> Broadcast:
+    """At once, at a moment, or at one time by everybody's own clock; quiet hours hold for all of them.
+
+    Whoever refused offers or everything, has no address on the channel or is talking with somebody is left out.
+    """
+    return Broadcast.of(await call.write(broadcasts.send, broadcast_id, **body.values(), now=call.now))
+
+
+@routes.post("/broadcasts/{broadcast_id}/pause", scope="broadcasts:write", summary="Pause a broadcast", status=200)
+async def pause(call: Call, broadcast_id: Uid) -> Broadcast:
+    """Nothing more goes out until it is resumed; what is on its way cannot be stopped."""
+    return Broadcast.of(await call.write(broadcasts.pause, broadcast_id, now=call.now))
+
+
+@routes.post("/broadcasts/{broadcast_id}/resume", scope="broadcasts:write", summary="Resume a broadcast", status=200)
+async def resume(call: Call, broadcast_id: Uid) -> Broadcast:
+    """It goes on where it stood."""
+    return Broadcast.of(await call.write(broadcasts.resume, broadcast_id, now=call.now))
 
 
 @routes.post("/broadcasts/{broadcast_id}/cancel", scope="broadcasts:write", summary="Stop sending", status=200)
@@ -283,6 +351,9 @@ async def recipients(call: Call, broadcast_id: Uid, query: RecipientFilter) -> P
 
 
 def _kept(values: dict[str, Any]) -> dict[str, Any]:
-    if "audience" in values:
-        values["audience"] = values["audience"].as_json()
+    for name in ("audience", "replies"):
+        if name in values:
+            values[name] = values[name].as_json()
+    if values.get("replies") == {"to": "bot"}:
+        values["replies"] = None  # as ever: nothing is to be routed
     return values

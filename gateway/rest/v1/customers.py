@@ -206,7 +206,7 @@ class NewConsent(Body):
     )
 
     channel_id: Uid
-    purpose: Literal["all", "marketing"] = "all"
+    purpose: Literal["all", "marketing", "reminder"] = "all"
     state: Literal["in", "out"]
     note: Annotated[str, Field(max_length=500)] = ""
 

@@ -48,9 +48,9 @@ class Failure(Answer):
 
 
 class Message(Answer):
-    """`status` tells how far it has come: received, noted (a private note), scheduled, parked (until the customer writes
-    again, since only templates may be sent), queued, accepted, sending, sent, delivered, read, or refused, failed,
-    undelivered, canceled.
+    """`status` tells how far it has come: received, noted (a private note), scheduled, held (until `scheduled_for`, for the
+    reason in `error`), parked (until the customer writes again, since only templates may be sent), queued, accepted,
+    sending, sent, delivered, read, or refused, failed, undelivered, canceled.
     """
 
     id: Uid

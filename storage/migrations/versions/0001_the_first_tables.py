@@ -909,6 +909,8 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("audience", json_type, nullable=False),
         sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("local_at", sa.String(length=16), nullable=True),
+        sa.Column("replies", json_type, nullable=True),
         sa.Column("scheduled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
@@ -993,6 +995,7 @@ def upgrade() -> None:
         sa.Column("flow", json_type, nullable=True),
         sa.Column("silence_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("flow_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("broadcast_id", big_id, nullable=True),
         sa.Column("unread_count", sa.Integer(), server_default="0", nullable=False),
         sa.Column("team_id", big_id, nullable=True),
         sa.Column("priority", sa.String(length=10), nullable=True),
@@ -1262,6 +1265,7 @@ def upgrade() -> None:
         sa.Column("dedupe", sa.String(length=120), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("scheduled_for", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("use", sa.String(length=10), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_messages_account_id_accounts"), ondelete="CASCADE"
@@ -1285,6 +1289,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("status = 'parked'"),
             postgresql_where=sa.text("status = 'parked'"),
+        )
+        batch_op.create_index(
+            "ix_messages_use",
+            ["conversation_id", "use"],
+            unique=False,
+            sqlite_where=sa.text("use IS NOT NULL"),
+            postgresql_where=sa.text("use IS NOT NULL"),
         )
         batch_op.create_index(
             "uq_messages_account_id_provider_id",
@@ -1576,6 +1587,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("attempted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("part_ids", json_type, nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
@@ -1585,6 +1597,18 @@ def upgrade() -> None:
             ["message_id"], ["messages.id"], name=op.f("fk_outbox_message_id_messages"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_outbox")),
+    )
+    op.create_table(
+        "send_counts",
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("prefix", sa.String(length=10), nullable=False),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sent", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("is_told", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_send_counts_tenant_id_tenants"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "prefix", "hour", name=op.f("pk_send_counts")),
     )
     op.create_table(
         "service_requests",
@@ -1769,6 +1793,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_service_requests_customer_id"))
 
     op.drop_table("service_requests")
+    op.drop_table("send_counts")
     op.drop_table("outbox")
     with op.batch_alter_table("files", schema=None) as batch_op:
         batch_op.drop_index("ix_files_tenant_id_sha256")
@@ -1831,6 +1856,11 @@ def downgrade() -> None:
             "ix_messages_parked",
             sqlite_where=sa.text("status = 'parked'"),
             postgresql_where=sa.text("status = 'parked'"),
+        )
+        batch_op.drop_index(
+            "ix_messages_use",
+            sqlite_where=sa.text("use IS NOT NULL"),
+            postgresql_where=sa.text("use IS NOT NULL"),
         )
         batch_op.drop_index("ix_messages_conversation_id_id")
 

@@ -63,7 +63,9 @@ async def test_a_draft_is_kept_and_tells_whom_it_would_reach(api: Client) -> Non
         ],
         "longest": {"encoding": "gsm7", "units": 42, "parts": 1, "guilty": []},
         "parts": 2,
+        "skipped": {"opted_out": 2, "no_address": 1},
         "cost": None,
+        "currency": None,
     }
     long = {**draft, "text": "ż" * 71 + "{{ customer.attributes.visits }}"}
     found = await api.post("/broadcasts/preview", {k: long[k] for k in ("channel_id", "text", "audience")}, status=200)
@@ -168,6 +170,104 @@ async def _claimed(front: Front) -> Job:
     return job
 
 
+async def standings(api: Client) -> list[tuple[Any, ...]]:
+    """Whom, status and time of the messages, in order."""
+    return await api.front.rows(
+        "SELECT c.peer, m.status, m.error_code FROM messages m JOIN conversations c ON c.id = m.conversation_id "
+        "WHERE m.author = 'system' ORDER BY m.id"
+    )
+
+
+async def arrived(front: Front) -> None:
+    """The provider took whatever is on its way; in these tests nobody answers there."""
+    on_its_way = "FROM messages WHERE status = 'queued'"
+    await front.change(f"DELETE FROM jobs WHERE dedupe IN (SELECT 'send:' || id {on_its_way})")
+    await front.change(f"UPDATE outbox SET state = 'sent' WHERE message_id IN (SELECT id {on_its_way})")
+    await front.change("UPDATE messages SET status = 'sent' WHERE status = 'queued'")
+
+
+async def test_it_begins_at_its_time_pauses_and_goes_on_where_it_stood(api: Client) -> None:
+    front, _ = api.front, await people(api)
+    draft = await drafted(api)
+    path = f"/broadcasts/{draft['id']}"
+    wrong = ({"send_at": "2020-01-01T00:00:00Z"}, {"local_at": "2026-02-30T10:00"}, {"local_at": "tomorrow"})
+    for body in (*wrong, {"send_at": "2026-03-02T20:00:00Z", "local_at": "2026-03-02T20:00"}):
+        await api.post(f"{path}/send", body, status=422)
+    await api.post(f"{path}/pause", status=409)
+    await api.post(f"{path}/resume", status=409)
+    later = await api.post(f"{path}/send", {"send_at": "2026-03-02T20:00:00Z"}, status=202)
+    assert (later["status"], later["scheduled_at"], later["started_at"]) == ("scheduled", "2026-03-02T20:00:00Z", None)
+    await front.work()
+    assert await standings(api) == []
+    assert (await api.post(f"{path}/pause", status=200))["status"] == "paused"
+    front.clock.advance(timedelta(hours=2))
+    await front.work()
+    assert await standings(api) == []
+    assert (await api.post(f"{path}/resume", status=200))["status"] == "sending"
+    job = await _claimed(front)
+    await front.house.store.write(lambda db: queue.release(db, job.lease))
+    await api.post(f"{path}/pause", status=200)
+    await front.work()
+    assert await standings(api) == [
+        ("+15125550181", "held", "broadcast_paused"),
+        ("+15125550182", "held", "broadcast_paused"),
+    ]
+    await api.post(f"{path}/resume", status=200)
+    await front.work()
+    assert [one[2] for one in await standings(api)] == [None, None]
+    assert (await api.get(path))["status"] == "sent"
+    assert (await api.get(f"{path}/recipients"))["total"] == 5
+    assert (await api.post(f"{path}/cancel", status=200))["counts"]["skipped"] == 5
+    assert {one[1] for one in await standings(api)} == {"canceled"}
+
+
+async def test_everybody_gets_it_at_one_time_by_their_own_clock(api: Client) -> None:
+    front = api.front
+    for number in ("+15125550181", "+12125550182", "+4930123456"):
+        await api.post("/customers", {"phone": number, "tags": ["club"]})
+    draft = await drafted(api)
+    path = f"/broadcasts/{draft['id']}"
+    begun = await api.post(f"{path}/send", {"local_at": "2026-03-02T14:00"}, status=202)
+    assert (begun["status"], begun["local_at"]) == ("sending", "2026-03-02T14:00")
+    await front.work()  # it is noon in Austin, 13:00 in New York, 19:00 in Berlin
+    waits = ("held", "local_time")
+    assert [one[1:] == waits for one in await standings(api)] == [True, True, False]
+    front.clock.advance(timedelta(hours=1))
+    await front.work()
+    assert [one[1:] == waits for one in await standings(api)] == [True, False, False]
+    front.clock.advance(timedelta(hours=1))
+    await front.work()
+    assert [one[1:] == waits for one in await standings(api)] == [False, False, False]
+
+
+async def test_answers_go_where_the_broadcast_says_once(api: Client) -> None:
+    front, _ = api.front, await people(api)
+    scenario = {"to": "scenario", "scenario": "book"}
+    await drafted_wrongly(api)
+    for replies, owner in (({"to": "inbox"}, "queue"), (scenario, "bot"), ({"to": "bot"}, "bot")):
+        await front.change("UPDATE conversations SET owner = 'bot', flow = NULL")
+        draft = await drafted(api, replies=replies)
+        assert draft["replies"] == {"scenario": None, **replies}
+        await api.post(f"/broadcasts/{draft['id']}/send", status=202)
+        await front.work()
+        await arrived(front)
+        said = await front.text("+15125550181", "Sounds lovely")
+        assert await front.one("SELECT owner FROM conversations WHERE peer = '+15125550181'") == owner
+        if replies == scenario:
+            assert "haircut" in said.text.lower(), said.text
+        if owner == "queue":
+            why = await front.one("SELECT reason FROM owner_changes ORDER BY id DESC LIMIT 1")
+            assert (said.texts, why) == ((), "broadcast_reply")
+        waiting = "SELECT count(*) FROM conversations WHERE broadcast_id IS NOT NULL AND peer = '+15125550181'"
+        assert await front.one(waiting) == 0
+
+
+async def drafted_wrongly(api: Client) -> None:
+    body = {"name": "x", "channel_id": await channel_of(api), "text": "x"}
+    for replies in ({"to": "scenario"}, {"to": "inbox", "scenario": "book"}, {"to": "nobody"}):
+        await api.post("/broadcasts", {**body, "replies": replies}, status=422)
+
+
 async def test_nothing_goes_out_after_stop_cancel_or_erasure(api: Client) -> None:
     front, made = api.front, await people(api)
     first, second = await drafted(api), await drafted(api)
@@ -227,6 +327,8 @@ async def test_another_tenants_things_are_nobodys(api: Client, desk: Front) -> N
         ("POST", f"{path}/preview", {}),
         ("POST", f"{path}/send", {}),
         ("POST", f"{path}/cancel", {}),
+        ("POST", f"{path}/pause", {}),
+        ("POST", f"{path}/resume", {}),
         ("GET", f"{path}/recipients", None),
     ):
         assert (await other.call(method, where, sent)).status == 404, (method, where)

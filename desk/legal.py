@@ -1,0 +1,64 @@
+"""What the law wants said to STOP, START and HELP, in the language in which it was asked."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+from sqlalchemy import bindparam, select
+
+from storage.base import Db
+from storage.models.businesses import businesses
+from storage.prepared import Prepared
+
+Word = Literal["stop", "start", "help"]
+
+# By SMS people read this on a telephone: short, no word that a carrier takes for another one, GSM letters where possible.
+_TEXTS: Final[Mapping[str, Mapping[Word, str]]] = MappingProxyType(
+    {
+        "en": {
+            "stop": "{name}: you will get no more messages from this number. Reply START to get them again.",
+            "start": "{name}: welcome back, you will get our messages again. Reply STOP to end them, HELP for help.",
+            "help": "{name}: this is how we book visits and write about them.{contact} Reply STOP to get no more messages.",
+        },
+        "es": {
+            "stop": "{name}: no recibirá más mensajes de este número. Responda START para recibirlos de nuevo.",
+            "start": "{name}: volverá a recibir nuestros mensajes. Responda STOP para terminar, AYUDA para ayuda.",
+            "help": "{name}: por aquí reservamos citas y escribimos sobre ellas.{contact} Responda STOP para no recibir más "
+            "mensajes.",
+        },
+        "fr": {
+            "stop": "{name} : vous ne recevrez plus de messages de ce numéro. Répondez START pour en recevoir à nouveau.",
+            "start": "{name} : vous recevrez à nouveau nos messages. Répondez STOP pour arrêter, AIDE pour de l'aide.",
+            "help": "{name} : ici nous prenons vos rendez-vous et vous écrivons à leur sujet.{contact} Répondez STOP pour ne "
+            "plus recevoir de messages.",
+        },
+        "de": {
+            "stop": "{name}: Sie erhalten keine Nachrichten mehr von dieser Nummer. Mit START bekommen Sie sie wieder.",
+            "start": "{name}: Sie erhalten unsere Nachrichten wieder. Mit STOP beenden Sie das, mit HILFE gibt es Hilfe.",
+            "help": "{name}: hier vereinbaren wir Besuche und schreiben Ihnen dazu.{contact} Mit STOP erhalten Sie keine "
+            "Nachrichten mehr.",
+        },
+        "pt": {
+            "stop": "{name}: você não receberá mais mensagens deste número. Responda START para voltar a recebê-las.",
+            "start": "{name}: você voltará a receber as nossas mensagens. Responda STOP para parar, AJUDA para ajuda.",
+            "help": "{name}: por aqui marcamos visitas e escrevemos sobre elas.{contact} Responda STOP para não receber mais "
+            "mensagens.",
+        },
+    }
+)
+
+
+def answer(db: Db, business_id: int, word: Word, *, language: str) -> str:
+    """The sentence, in English where we do not speak `language`; who we are and how to reach us stand in it."""
+    row = _BUSINESS(db, {"business_id": business_id}).one()
+    reach = [one for one in (row.phone, row.website) if one]
+    texts = _TEXTS.get(language, _TEXTS["en"])
+    return texts[word].format(name=row.name, contact=f" {', '.join(reach)}." if reach else "")
+
+
+def is_spoken(language: str) -> bool:
+    return language in _TEXTS
+
+
+_b = businesses.c
+_BUSINESS = Prepared(select(_b.name, _b.phone, _b.website).where(_b.id == bindparam("business_id")))
