@@ -86,6 +86,7 @@ class Door:
             "color": look.color,
             "position": look.position,
             "theme": look.theme,
+            "file_bytes": self._house.settings.media.visitor_max_bytes,
         }
         headers = {**origins.headers(request), "Cache-Control": "public, max-age=60"}
         return web.json_response(shown, headers=headers)

@@ -9,19 +9,19 @@ const api = new URL("api/v1/webchat/", script.src);
 // -- Words -------------------------------------------------------------------------------------------------------------
 
 const WORDS = {
-  en: {open: "Open chat", close: "Close chat", fresh: "new messages", log: "Messages", write: "Write a message", send: "Send",
+  en: {file: "Send a file", large: "This file is too large.", open: "Open chat", close: "Close chat", fresh: "new messages", log: "Messages", write: "Write a message", send: "Send",
     connecting: "Connecting…", offline: "No connection. What you write is sent when it is back.",
     sending: "Sending…", lost: "Not sent", types: "is typing", we: "We", you: "You", slow: "One moment please…", picture: "Picture"},
-  de: {open: "Chat öffnen", close: "Chat schließen", fresh: "neue Nachrichten", log: "Nachrichten", write: "Nachricht schreiben", send: "Senden",
+  de: {file: "Datei senden", large: "Diese Datei ist zu groß.", open: "Chat öffnen", close: "Chat schließen", fresh: "neue Nachrichten", log: "Nachrichten", write: "Nachricht schreiben", send: "Senden",
     connecting: "Verbinde…", offline: "Keine Verbindung. Was Sie schreiben, wird danach gesendet.",
     sending: "Wird gesendet…", lost: "Nicht gesendet", types: "schreibt", we: "Wir", you: "Sie", slow: "Einen Moment bitte…", picture: "Bild"},
-  es: {open: "Abrir chat", close: "Cerrar chat", fresh: "mensajes nuevos", log: "Mensajes", write: "Escribe un mensaje", send: "Enviar",
+  es: {file: "Enviar un archivo", large: "Este archivo es demasiado grande.", open: "Abrir chat", close: "Cerrar chat", fresh: "mensajes nuevos", log: "Mensajes", write: "Escribe un mensaje", send: "Enviar",
     connecting: "Conectando…", offline: "Sin conexión. Lo que escribas se enviará cuando vuelva.",
     sending: "Enviando…", lost: "No enviado", types: "está escribiendo", we: "Nosotros", you: "Tú", slow: "Un momento…", picture: "Imagen"},
-  fr: {open: "Ouvrir le chat", close: "Fermer le chat", fresh: "nouveaux messages", log: "Messages", write: "Écrire un message", send: "Envoyer",
+  fr: {file: "Envoyer un fichier", large: "Ce fichier est trop grand.", open: "Ouvrir le chat", close: "Fermer le chat", fresh: "nouveaux messages", log: "Messages", write: "Écrire un message", send: "Envoyer",
     connecting: "Connexion…", offline: "Pas de connexion. Vos messages partiront dès son retour.",
     sending: "Envoi…", lost: "Non envoyé", types: "écrit", we: "Nous", you: "Vous", slow: "Un instant…", picture: "Image"},
-  pt: {open: "Abrir chat", close: "Fechar chat", fresh: "mensagens novas", log: "Mensagens", write: "Escreva uma mensagem", send: "Enviar",
+  pt: {file: "Enviar um arquivo", large: "Este arquivo é grande demais.", open: "Abrir chat", close: "Fechar chat", fresh: "mensagens novas", log: "Mensagens", write: "Escreva uma mensagem", send: "Enviar",
     connecting: "Conectando…", offline: "Sem conexão. O que você escrever será enviado depois.",
     sending: "Enviando…", lost: "Não enviado", types: "está digitando", we: "Nós", you: "Você", slow: "Um momento…", picture: "Imagem"},
 };
@@ -156,9 +156,9 @@ const line = {
   },
 };
 
-async function ask(url, options) {
+async function ask(url, options, seconds = 15) {
   const stop = new AbortController();
-  const late = setTimeout(() => stop.abort(), 15000);
+  const late = setTimeout(() => stop.abort(), seconds * 1000);
   try {
     const answer = await fetch(url, {...options, signal: stop.signal, credentials: "omit"});
     const body = await answer.json().catch(() => ({}));
@@ -204,12 +204,24 @@ window.addEventListener("offline", () => line.drop());
 const known = new Map(); // by id, and one's own also by the id this page gave them: {message, node}
 
 /** Kept until the server has it: a reload or a lost line loses nothing, and its id makes a second delivery harmless. */
-function say(content) {
+function say(content, label) {
   const item = {id: random(), ...content};
-  keep({queue: [...kept().queue, item]});
-  view.add({client_id: item.id, from: "visitor", text: item.text ?? item.choice.title, state: "sending"});
+  keep({queue: [...kept().queue, {...item, label}]});
+  view.pending({...item, label});
   line.start();
   flush();
+}
+
+/** A file goes out at once, so that nothing large is kept in the page's storage; its message waits like any other. */
+async function sendFile(file) {
+  if (file.size > view.fileBytes) return view.note(words.large);
+  view.note(words.sending);
+  const answer = await ask(`${api}media?${new URLSearchParams({site, name: file.name.slice(-200)})}`, {
+    method: "POST", headers: {"Content-Type": file.type || "application/octet-stream", "X-Webchat-Session": session()}, body: file,
+  }, 120);
+  view.state();
+  if (answer?.ok) return say({media: [answer.id]}, file.name);
+  return view.note(answer?.status === 413 ? words.large : `${words.lost}: ${file.name}`);
 }
 
 let flushing = false;
@@ -219,7 +231,8 @@ async function flush() {
   let item;
   while ((item = kept().queue[0]) && isConnected()) {
     const slow = setTimeout(() => view.typing("", true), 400);
-    const answer = line.isUp ? await line.emit("send", item) : await post(item);
+    const {label, ...sent} = item;
+    const answer = line.isUp ? await line.emit("send", sent) : await post(sent);
     clearTimeout(slow);
     view.typing("", false);
     if (answer?.ok) {
@@ -260,6 +273,7 @@ function show(message) {
   if (mine && !known.has(message.id)) {
     known.set(message.id, mine);
     mine.message.id = message.id;
+    if (message.media) mine.node.querySelector(".b")?.replaceWith(...message.media.map((one) => view.file(one)));
     view.mark(message.client_id, "");
   }
   if (!known.has(message.id)) view.add(message);
@@ -320,6 +334,7 @@ textarea{flex:1;resize:none;max-height:120px;padding:9px 12px;border:1px solid v
 const ICONS = {
   chat: "M21 12a8 8 0 0 1-8 8H4l1.5-3A8 8 0 1 1 21 12Z",
   close: "M6 6l12 12M18 6L6 18",
+  file: "M20 11l-8.5 8.5a5 5 0 0 1-7-7L13 4a3.4 3.4 0 0 1 5 5l-8.5 8.5a1.7 1.7 0 0 1-2.5-2.5L15 7",
   send: "M4 12l16-8-6 16-3-7-7-1Z",
 };
 
@@ -372,7 +387,11 @@ const view = {
     this.dots = h("div", {class: "typing", hidden: true}, h("i"), h("i"), h("i"), h("span"));
     this.bar = h("div", {class: "state", role: "status"});
     this.input = h("textarea", {rows: 1, maxlength: 4000, "aria-label": words.write, placeholder: words.write, enterkeyhint: "send"});
-    this.form = h("form", {}, this.input, this.send);
+    this.fileBytes = config.file_bytes;
+    this.picker = h("input", {type: "file", hidden: true});
+    this.attach = look("file");
+    this.attach.hidden = !config.file_bytes;
+    this.form = h("form", {}, this.attach, this.picker, this.input, this.send);
     this.panel = h("section", {class: `panel ${config.position}`, role: "dialog", "aria-labelledby": "t", hidden: true},
       h("header", {}, h("h2", {id: "t"}, config.title), this.close), this.log, this.dots, this.bar, this.form);
     this.said = h("div", {class: "sr", role: "status"});
@@ -396,6 +415,13 @@ const view = {
       if (event.key === "Escape") this.hide();
       if (event.key === "Tab" && this.isWhole()) this.wrap(event, root);
       event.stopPropagation(); // the page's shortcuts are not meant
+    });
+    this.attach.addEventListener("click", () => this.picker.click());
+    this.picker.addEventListener("change", () => {
+      const [file] = this.picker.files;
+      this.picker.value = "";
+      if (file) sendFile(file);
+      this.input.focus();
     });
     this.form.addEventListener("submit", (event) => { event.preventDefault(); this.submit(); });
     this.input.addEventListener("keydown", (event) => {
@@ -469,6 +495,10 @@ const view = {
     if (this.greeting && !this.log.firstChild) this.log.append(h("div", {class: "m bot"}, h("div", {class: "b"}, this.greeting)));
   },
 
+  pending({id, text, choice, label}) {
+    this.add({client_id: id, from: "visitor", text: text ?? choice?.title ?? label, state: "sending"});
+  },
+
   add(message) {
     const {id, client_id, from = "bot", name, text, media = [], choices = [], link: more, state, at} = message;
     this.greet();
@@ -507,10 +537,10 @@ const view = {
     for (const one of this.log.querySelectorAll(".choices[role]")) one.remove();
   },
 
-  file({kind, url, name, content_type: type}) {
-    const label = name || (kind === "image" ? words.picture : type || kind);
+  file({kind, url, thumbnail_url: small, name, content_type: type, reason}) {
+    const label = [name || (kind === "image" ? words.picture : type || kind), reason].filter(Boolean).join(": ");
     if (kind === "image" && url) {
-      const shown = link(url, h("img", {src: new URL(url, api), alt: label, loading: "lazy"}));
+      const shown = link(url, h("img", {src: new URL(small || url, api), alt: label, loading: "lazy"}));
       if (shown) return shown;
     }
     return h("div", {class: "b"}, (url && link(url, label)) || label);
@@ -600,7 +630,7 @@ async function begin() {
   view.build(config);
   window.frontdeskChat = {open: () => view.show(), close: () => view.hide()};
   for (const item of kept().queue) {
-    view.add({client_id: item.id, from: "visitor", text: item.text ?? item.choice.title, state: "sending"});
+    view.pending(item);
   }
   if (kept().session) line.start();
   if (kept().open && !view.isWhole()) view.show(false);

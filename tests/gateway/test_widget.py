@@ -11,7 +11,7 @@ from aiohttp import web
 
 from tests import browser
 from tests.clock import FakeClock
-from tests.gateway import front
+from tests.gateway import front, pictures
 from tests.gateway.inbox import live
 from tests.gateway.inbox.live import Desk, connected
 from tests.gateway.inbox.test_visitors import site_of
@@ -55,7 +55,7 @@ async def street(demo_sqlite_url: str, tmp_path: Path, clock: FakeClock) -> Asyn
 
         async def page(_request: web.Request) -> web.Response:
             # The strictest page that can have the chat: nothing inline, nothing but the one script.
-            policy = f"default-src 'none'; script-src http://{ours}; connect-src http://{ours} ws://{ours}"
+            policy = f"default-src 'none'; script-src http://{ours}; connect-src http://{ours} ws://{ours}; img-src {desk.url}"
             text = f"""<!doctype html><html lang=en><title>Juniper</title><link rel=icon href=data:,>
                 <main><h1>Juniper</h1><p><a href=#>A link</a></p></main>
                 <script src="http://{ours}/widget.js" data-channel=demo async></script></html>"""
@@ -184,6 +184,13 @@ async def test_a_visitor_books_reloads_loses_the_network_and_comes_back(street: 
     await expect(page.get_by_role("log")).to_contain_text("It is a small one.")
     await expect(page.locator(".sending")).to_have_count(0)
     assert await street.count("It is a small one.") == 1
+
+    # A picture.
+    await page.locator("input[type=file]").set_input_files(
+        {"name": "dog.png", "mimeType": "image/png", "buffer": pictures.png(60, 40)}
+    )
+    await expect(page.get_by_role("img", name="dog.png")).to_be_visible()
+    await expect(page.locator(".sending")).to_have_count(0)
     assert surprises == []
 
 
