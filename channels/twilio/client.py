@@ -17,6 +17,8 @@ import orjson
 
 from channels.base import AccountKeys, Sent
 from channels.errors import SendError
+from channels.messages import ListedTemplate
+from channels.twilio import content
 from channels.twilio.codec import Parameters, status_of
 from channels.twilio.content import Shape
 from channels.twilio.errors import explain
@@ -103,6 +105,19 @@ class TwilioClient:
                 if (sid := _in_language(found, language)) is None:
                     raise explain("63027") if found else SendError("", "Twilio has no such template.", kind="config")
         return sid
+
+    async def templates(self, keys: AccountKeys) -> list[ListedTemplate]:
+        """What the account has, whatever WhatsApp has said to it; without what is made here.
+
+        Raises: SendError
+        """
+        client = await self._client(keys)
+        with _before_sending():
+            found = await client.content.v1.content_and_approvals.stream_async(limit=_MOST_CONTENTS, page_size=500)
+            each = [
+                content.listed(one.friendly_name, one.language, one.types, one.approval_requests) async for one in found
+            ]
+        return [one for one in each if one is not None]
 
     def forget_contents(self, keys: AccountKeys) -> None:
         """Look at what contents there are again, at the next need of one."""

@@ -14,10 +14,12 @@ from typing import Final
 import orjson
 
 from channels.clean import clean
-from channels.messages import JSON, OutboundMessage
+from channels.messages import JSON, ListedTemplate, OutboundMessage
 
 _LANGUAGE: Final = "en"  # counts for approved templates only; what is said within the window has none
 _SPACES: Final = re.compile(r"[ \t]*\t[ \t]*| {4,}")
+_BLANK: Final = re.compile(r"\{\{\s*([A-Za-z0-9_]{1,60})\s*\}\}")
+_OURS: Final = "frontdesk-"
 _WORDLESS: Final = "…"  # a body is required
 _MENU: Final = "☰"
 
@@ -34,7 +36,7 @@ class Shape:
         """The same for the same shape, so that any process finds what another has made."""
         kind = next(iter(self.types)).rpartition("/")[2]
         canonical = orjson.dumps(self.types, option=orjson.OPT_SORT_KEYS)
-        return f"frontdesk-{kind}-{hashlib.sha256(canonical).hexdigest()[:16]}"
+        return f"{_OURS}{kind}-{hashlib.sha256(canonical).hexdigest()[:16]}"
 
     def to_json(self) -> dict[str, JSON]:
         return {
@@ -78,6 +80,25 @@ def as_json(words: Mapping[str, str]) -> str:
 def plain(text: str) -> str:
     """Words that a variable may hold: one line, without tabs and long runs of blanks."""
     return _SPACES.sub(" ", clean(" ".join(text.splitlines()))).strip()
+
+
+def listed(name: object, language: object, types: object, approval: object) -> ListedTemplate | None:
+    """A content of the account as a template for people to choose; None for our own shapes, and for what is none."""
+    if not isinstance(name, str) or not isinstance(language, str) or name.startswith(_OURS) or not name:
+        return None
+    kinds = types if isinstance(types, Mapping) else {}
+    body = next((one.get("body") for one in kinds.values() if isinstance(one, Mapping)), None)
+    request = approval if isinstance(approval, Mapping) else {}
+    blanks = dict.fromkeys(_BLANK.findall(orjson.dumps(kinds).decode()))
+    return ListedTemplate(
+        name=clean(name),
+        language=clean(language),
+        status=str(request.get("status") or "unsubmitted").upper(),
+        category=str(request.get("category") or ""),
+        text=clean(body) if isinstance(body, str) else "",
+        variables=tuple(blanks),
+        header="file" if "twilio/media" in kinds else "",
+    )
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
 from channels.errors import SendError
 from channels.files import Located
-from channels.messages import Address, Event, Media, OutboundMessage, Template
+from channels.messages import Address, Event, ListedTemplate, Media, OutboundMessage, Template
 from channels.render import render, render_all
 from channels.twilio import codec, content, errors, files
 from channels.twilio.client import TwilioClient
@@ -94,6 +94,9 @@ class WhatsAppAdapter:
 
     async def locate(self, media: Media, *, keys: AccountKeys) -> Located:
         return files.locate(media, keys, api_base=self._client.api_base)
+
+    async def templates(self, keys: AccountKeys) -> list[ListedTemplate]:
+        return await self._client.templates(keys)
 
     def explain(self, code: str) -> SendError:
         return errors.explain(code)

@@ -17,6 +17,7 @@ def routes() -> list[web.RouteDef]:
     return [
         web.post("/v1/Content", _create),
         web.get("/v1/Content", _list),
+        web.get("/v1/ContentAndApprovals", _list),
         web.get(one, _fetch),
         web.delete(one, _delete),
         web.post(f"{one}/ApprovalRequests/whatsapp", _approve),
@@ -51,7 +52,7 @@ async def _list(request: web.Request) -> web.Response:
     size = min(int(request.query.get("PageSize", "50")), _PAGE)
     page = int(request.query.get("Page", "0"))
     shown = mine[page * size : (page + 1) * size]
-    here = f"{network.url}/v1/Content?PageSize={size}&Page="
+    here = f"{network.url}{request.path}?PageSize={size}&Page="
     meta = {
         "page": page,
         "page_size": size,
@@ -61,7 +62,8 @@ async def _list(request: web.Request) -> web.Response:
         "next_page_url": f"{here}{page + 1}" if (page + 1) * size < len(mine) else None,
         "key": "contents",
     }
-    return web.json_response({"contents": [_json(network, one) for one in shown], "meta": meta})
+    told = [{**_json(network, one), "approval_requests": _approval_of(one)} for one in shown]
+    return web.json_response({"contents": told, "meta": meta})
 
 
 async def _fetch(request: web.Request) -> web.Response:
@@ -84,8 +86,7 @@ async def _approve(request: web.Request) -> web.Response:
 
 async def _approval(request: web.Request) -> web.Response:
     content = _find(request)
-    status = "approved" if content.is_approved else "unsubmitted"
-    return web.json_response({"sid": content.sid, "whatsapp": {"name": content.friendly_name, "status": status}})
+    return web.json_response({"sid": content.sid, "whatsapp": _approval_of(content)})
 
 
 async def _typing(request: web.Request) -> web.Response:
@@ -99,6 +100,11 @@ async def _typing(request: web.Request) -> web.Response:
     phone.typing_since = network.clock()
     phone.ticked += [message.sid] if message.sid not in phone.ticked else []
     return web.json_response({"success": True}, status=200)
+
+
+def _approval_of(content: Content) -> Json:
+    status = "approved" if content.is_approved else "unsubmitted"
+    return {"name": content.friendly_name, "category": "UTILITY", "status": status}
 
 
 def _find(request: web.Request) -> Content:

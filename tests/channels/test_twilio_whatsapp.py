@@ -140,6 +140,13 @@ async def test_templates_are_found_by_name_and_language(
     await _send(whatsapp, OutboundMessage("x", template=Template(next(iter(sim.contents)), variables={"1": "Jo"})))
     await sim.settled()
     assert [text.body for text in dana.inbox] == ["pt_BR: hello Ana", "en: hello you", "en: hello you", "en: hello Jo"]
+    await _send(whatsapp, OutboundMessage("Shall I?", choices=YES_NO))
+    listed = await whatsapp.templates(KEYS)
+    assert [(one.name, one.language, one.status, one.variables) for one in listed] == [
+        ("hello", "en", "APPROVED", ("1",)),
+        ("hello", "pt_BR", "APPROVED", ("1",)),
+    ]
+    assert listed[0].text == "en: hello {{1}}"
     for name, language, code in (("hello", "fr", "63027"), ("nothing", "en", ""), (f"HX{9:032x}", "", "21655")):
         with pytest.raises(SendError) as trouble:
             await _send(whatsapp, OutboundMessage("x", template=Template(name, language)))
