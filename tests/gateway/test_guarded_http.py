@@ -237,6 +237,7 @@ _CLIENTS = {
     "gateway/outside/http.py": "the guarded one, for every address that somebody typed",
     "gateway/context.py": "Twilio's API, whose address is a setting",
     "gateway/cli/doctor.py": "whether our own server answers on this machine",
+    "gateway/cli/channels.py": "the adapters want one to be asked for their cards; nothing is sent",
     "gateway/cli/chat.py": "our own server, whose address the person at the keyboard gives",
 }
 

@@ -363,7 +363,8 @@ async def test_templates_are_asked_for_and_failures_told(met: Met, api: Client) 
     refused = await api.call("GET", f"/whatsapp/{ours['id']}/templates")
     assert (refused.status, refused.json["error_code"]) == (502, "PROVIDER_REFUSED")
     (other,) = [one for one in numbers if one["provider"] == "twilio"]
-    await api.get(f"/whatsapp/{other['id']}/templates", status=409)
+    away = await api.call("GET", f"/whatsapp/{other['id']}/templates")
+    assert (away.status, away.json["detail"]) == (502, "Twilio cannot be reached.")
 
 
 async def test_while_the_database_is_away_a_batch_goes_to_disk_once_for_each_number(

@@ -163,12 +163,14 @@ async def test_what_waited_too_long_is_not_said_any_more(
         api = await person(desk)
         found = await api.get(f"/messages/{said['id']}")
         assert (found["status"], "in time" in found["error"]["reason"]) == ("refused", True)
-        before = len(dana.inbox)
+        assert dana.inbox == []
         await api.post(path, {"text": "Are you there?", "force": True})
         await dana.text(OURS, "STOP")
         await dana.text(OURS, "hello?")
         await desk.work()
-        assert len(dana.inbox) == before
+        assert [(text.body[:41], len(text.body) > 41) for text in dana.inbox] == [
+            ("Juniper Barber & Repair: you will get no ", True)
+        ]
 
 
 async def test_a_reminder_comes_as_a_template_or_people_see_that_it_did_not(
