@@ -96,11 +96,11 @@ async def test_garbage_ends_the_connection_and_binary_is_answered(desk: Desk) ->
         async with desk.http.ws_connect(address) as line:
             assert (await line.receive_str()).startswith("0")
             await line.send_str(hello)
-            while not (told := await line.receive_str()).startswith("40"):
-                assert told.startswith("42")  # who is here may be told before
+            while not (said := await line.receive_str()).startswith("40"):
+                assert said.startswith("42")  # who is here may be told before
             await line.send_str(garbage)
-            async for answer in line:
-                if answer.data.startswith(("43", "44")):  # an answer is as good as the end
+            async for told in line:
+                if told.data.startswith(("43", "44")):  # an answer is as good as the end
                     break
     async with desk.http.ws_connect(address) as line:
         await line.receive_str()
