@@ -42,8 +42,11 @@ class SendMessage(Said):
 
 
 class SaidTyping(Said):
+    """`private`: what is being written is a note, so that colleagues see it and the customer does not."""
+
     room: ConversationRoom
     typing: bool
+    private: bool = False
 
 
 class SaidPresence(Said):
@@ -84,6 +87,7 @@ class TypingNow(Answer):
     room: str
     user: Somebody
     typing: bool
+    private: bool
 
 
 class CustomerTyping(Answer):

@@ -23,6 +23,7 @@ from gateway.inbox.events import (
     Somebody,
     refusal,
 )
+from gateway.inbox.presence import Typist
 from gateway.media.links import Show
 from gateway.pipeline import staff
 from gateway.rest.problem import of_desk, of_validation
@@ -108,7 +109,7 @@ async def _join_room(inbox: "Inbox", connection: "Connection", said: JoinRoom) -
     return {
         "room": room,
         "viewers": [one.model_dump() for one in found],
-        "typing": [one.model_dump() for one in _others_typing(inbox, connection, conversation_id)],
+        "typing": [_shown(one) for one in _others_typing(inbox, connection, conversation_id)],
     }
 
 
@@ -141,9 +142,9 @@ async def _send_message(inbox: "Inbox", connection: "Connection", said: SendMess
     }
     if said.client_id is not None:
         answered["client_id"] = said.client_id
-    if others := _others_typing(inbox, connection, line.conversation_id):
-        # Not refused: they may be writing a note. But whoever sent this should know.
-        answered["collision"] = {"typing": [one.model_dump() for one in others]}
+    if others := [one for one in _others_typing(inbox, connection, line.conversation_id) if not one.is_private]:
+        # Not refused: they may be about to throw it away. But whoever sent this should know.
+        answered["collision"] = {"typing": [_shown(one) for one in others]}
     return answered
 
 
@@ -152,7 +153,7 @@ async def _typing(inbox: "Inbox", connection: "Connection", said: SaidTyping) ->
     conversation_id = connection.conversations.get(uid)
     if conversation_id is None:
         raise Refusal("not_joined", "Join the conversation's room first.")
-    inbox.type_in(connection, conversation_id, is_typing=said.typing)
+    inbox.type_in(connection, conversation_id, is_typing=said.typing, is_private=said.private)
     return {"room": rooms.told(uid), "typing": said.typing}
 
 
@@ -173,9 +174,12 @@ def _make_sure_there_is_space(connection: "Connection") -> None:
         raise Refusal("too_many_rooms", f"{_ROOMS} rooms at most; leave some first.")
 
 
-def _others_typing(inbox: "Inbox", connection: "Connection", conversation_id: int) -> list[Somebody]:
-    mine = connection.principal.user_id
-    return [Somebody(id=one.uid, name=one.name) for one in inbox.typing.of(conversation_id) if one.user_id != mine]
+def _others_typing(inbox: "Inbox", connection: "Connection", conversation_id: int) -> list[Typist]:
+    return [one for one in inbox.typing.of(conversation_id) if one.user_id != connection.principal.user_id]
+
+
+def _shown(who: Typist) -> Answered:
+    return Somebody(id=who.uid, name=who.name).model_dump()
 
 
 def _conversation(db: Db, who: Actor, uid: str) -> int:

@@ -151,18 +151,19 @@ class Rolls:
 
 @dataclass(frozen=True, slots=True)
 class Typist:
-    """Somebody who types; `uid` is what the outside knows them by."""
+    """Somebody who types; `uid` is what the outside knows them by, `is_private` says that it is a note."""
 
     user_id: int
     uid: str
     name: str
+    is_private: bool = False
 
 
 class Typing:
     """Who types in which conversation. It ends by itself when nobody says so again."""
 
     def __init__(self, lasts_s: float, changed: Callable[[int, Typist, bool], None]) -> None:
-        """`changed(conversation_id, who, is_typing)` is called when somebody begins and ends."""
+        """`changed(conversation_id, who, is_typing)` is called when somebody begins, ends, or turns to a note or from it."""
         self._lasts_s = lasts_s
         self._changed = changed
         self._timers: dict[tuple[int, int], tuple[Typist, asyncio.TimerHandle]] = {}
@@ -175,8 +176,10 @@ class Typing:
         if is_typing:
             timer = asyncio.get_running_loop().call_later(self._lasts_s, self._end, key)
             self._timers[key] = who, timer
-        if is_typing != (before is not None):
-            self._changed(conversation_id, who, is_typing)
+            if before is None or before[0] != who:
+                self._changed(conversation_id, who, True)
+        elif before is not None:
+            self._changed(conversation_id, before[0], False)
 
     def of(self, conversation_id: int) -> list[Typist]:
         return [who for (where, _), (who, _) in self._timers.items() if where == conversation_id]

@@ -108,7 +108,8 @@ class Roster:
         if conversation_id not in self._conversations:
             return
         tenant_id, uid = self._conversations[conversation_id]
-        payload = TypingNow(room=rooms.told(uid), user=Somebody(id=who.uid, name=who.name), typing=is_typing)
+        person = Somebody(id=who.uid, name=who.name)
+        payload = TypingNow(room=rooms.told(uid), user=person, typing=is_typing, private=who.is_private)
         room = rooms.conversation(tenant_id, conversation_id)
         self._inbox.emit("typing", payload, room, skip=self._inbox.sids_of(who.user_id))
 

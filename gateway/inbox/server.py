@@ -314,24 +314,29 @@ class Inbox:
             uid in self.connections[sid].conversations for sid in self.sids_of(user_id) if sid in self.connections
         )
 
-    def type_in(self, connection: Connection, conversation_id: int, *, is_typing: bool) -> None:
-        """Others are told, in every process; and the customer, where their channel shows it, when somebody begins."""
+    def type_in(
+        self, connection: Connection, conversation_id: int, *, is_typing: bool, is_private: bool = False
+    ) -> None:
+        """Others are told, in every process; and the customer, where their channel shows it, when somebody begins what is
+        no private note.
+        """
         who = connection.typist
         if who is None:
             return
-        if is_typing and not self.typing.of(conversation_id):
+        is_seen = any(not one.is_private for one in self.typing.of(conversation_id))
+        if is_typing and not is_private and not is_seen:
             task = asyncio.create_task(courtesy.show_typing(self.house, conversation_id))
             self._courtesies.add(task)
             task.add_done_callback(self._courtesies.discard)
         self.house.relay.tell(
-            "typing", connection.tenant_id, conversation_id, who.user_id, who.uid, who.name, is_typing
+            "typing", connection.tenant_id, conversation_id, who.user_id, who.uid, who.name, is_typing, is_private
         )
 
     def _typing_said(
-        self, tenant_id: int, conversation_id: int, user_id: int, uid: str, name: str, is_typing: bool
+        self, tenant_id: int, conversation_id: int, user_id: int, uid: str, name: str, is_typing: bool, is_private: bool
     ) -> None:
         if self.watches(tenant_id):
-            self.typing.note(conversation_id, Typist(user_id, uid, name), is_typing=is_typing)
+            self.typing.note(conversation_id, Typist(user_id, uid, name, is_private), is_typing=is_typing)
 
     def _typing_changed(self, conversation_id: int, who: Typist, is_typing: bool) -> None:
         self.roster.say_typing(conversation_id, who, is_typing=is_typing)

@@ -298,10 +298,11 @@ class Lounge:
                         self.sockets.broadcast("resync", {}, sid)
 
     def _staff_types(
-        self, _tenant: int, conversation_id: int, user_id: int, uid: str, name: str, is_typing: bool
+        self, _tenant: int, conversation_id: int, user_id: int, uid: str, name: str, is_typing: bool, is_private: bool
     ) -> None:
+        """A note between colleagues is not there for visitors, and whoever turns to one has stopped."""
         if conversation_id in self._places:
-            self._typing.note(conversation_id, Typist(user_id, uid, name), is_typing=is_typing)
+            self._typing.note(conversation_id, Typist(user_id, uid, name), is_typing=is_typing and not is_private)
 
     def _typing_changed(self, conversation_id: int, who: Typist, is_typing: bool) -> None:
         self.sockets.broadcast("typing", {"name": who.name, "typing": is_typing}, _room(conversation_id))

@@ -251,12 +251,19 @@ async def test_who_writes_is_seen_to_write_and_what_was_written_is_read(
         assert (dana.typing_since, dana.ticked) == (None, [])
         api = await person(desk, "agent")
         room = f"conversation_{(await _conversation(api))['id']}"
-        async with connected(api) as live:
-            await live.say("join_room", {"room": room})
+        async with connected(api) as live, connected(await person(desk, "agent")) as colleague:
+            for one in (live, colleague):
+                await one.say("join_room", {"room": room})
+            # What is a note is seen by colleagues alone.
+            await live.say("typing", {"room": room, "typing": True, "private": True})
+            await colleague.hear("typing", lambda t: t["typing"] and t["private"])
+            await network.settled()
+            assert (dana.typing_since, dana.ticked) == (None, [])
             for _ in range(3):
                 await live.say("typing", {"room": room, "typing": True})
             await until(lambda: dana.typing_since is not None)
             assert dana.ticked == [asked.message.sid]
+            await colleague.hear("typing", lambda t: t["typing"] and not t["private"])
             await live.say("send_message", {"room": room, "message": "Yes, we do."})
         await desk.work()
         await network.settled()

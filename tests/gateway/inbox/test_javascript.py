@@ -67,7 +67,7 @@ async def test_the_client_of_browsers_joins_sends_types_and_catches_up(desk: Des
         )
         assert told["transport"] == "websocket"
         assert [len(joined["viewers"]) for joined in told["joined"]] == [2, 3]
-        assert told["typing"] == {"room": room, "user": her, "typing": True}
+        assert told["typing"] == {"room": room, "user": her, "typing": True, "private": False}
         assert told["typed"] == {"ok": True, "room": room, "typing": True}
         assert told["sent"]["ok"] is True
         assert told["heard"] == told["sent"]["message"]

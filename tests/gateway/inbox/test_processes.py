@@ -76,7 +76,7 @@ async def _is_one_inbox(desk: front.Front, there: str, other: "subprocess.Popen[
         await until(lambda: len(house.rolls.on(everybody(robin.tenant_id))) == 2)
 
         await two.say("typing", {"room": room, "typing": True})
-        assert await one.hear("typing") == {"room": room, "user": her, "typing": True}
+        assert await one.hear("typing") == {"room": room, "user": her, "typing": True, "private": False}
         sent = await one.say("send_message", {"room": room, "message": "From here"})
         assert sent["collision"] == {"typing": [her]}
         assert await two.hear("new_message", lambda m: m["text"] == "From here") == sent["message"]

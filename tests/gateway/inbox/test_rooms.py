@@ -29,7 +29,7 @@ async def test_colleagues_see_each_other_come_type_and_go(desk: Desk) -> None:
             await one.hear("presence", lambda p: p.get("viewers") == [her, me])
 
             assert await two.say("typing", {"room": room, "typing": True}) == {"ok": True, "room": room, "typing": True}
-            assert await one.hear("typing") == {"room": room, "user": her, "typing": True}
+            assert await one.hear("typing") == {"room": room, "user": her, "typing": True, "private": False}
             await one.hear("typing", lambda t: not t["typing"])  # nobody said so: it ends by itself
             assert two.of("typing") == []
 
@@ -43,7 +43,7 @@ async def test_colleagues_see_each_other_come_type_and_go(desk: Desk) -> None:
             assert joined["typing"] == [her]
         await one.hear("presence", lambda p: p.get("user") == her and p["status"] == "offline")
         await until(lambda: [one["viewers"] for one in one.of("presence") if "viewers" in one][-1] == [me])
-        assert one.of("typing")[-1] == {"room": room, "user": her, "typing": False}
+        assert one.of("typing")[-1] == {"room": room, "user": her, "typing": False, "private": False}
         await tab.say("leave_room", {"room": room})
         people = (await one.say("presence"))["people"]
         assert [person["name"] for person in people] == ["Robin Reyes"]

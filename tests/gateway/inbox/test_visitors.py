@@ -46,9 +46,14 @@ async def test_a_visitor_talks_to_the_bot_and_to_people_and_finds_it_all_again(d
         room = {"room": f"conversation_{uid}"}
         async with connected(robin) as staff:
             await staff.say("join_room", room)
+            await staff.say("typing", {**room, "typing": True, "private": True})
+            assert (await page.say("history", {}))["typing"] == []  # a note is between colleagues
             await staff.say("typing", {**room, "typing": True})
             assert await page.hear("typing") == {"name": "Robin Reyes", "typing": True}
             assert (await page.say("history", {}))["typing"] == ["Robin Reyes"]
+            await staff.say("typing", {**room, "typing": True, "private": True})
+            await page.hear("typing", lambda t: not t["typing"])
+            assert (await page.say("history", {}))["typing"] == []
             assert await page.say("typing", {"typing": True}) == {"ok": True}
             assert await staff.hear("customer_typing") == {**room, "typing": True}
             await staff.hear("customer_typing", lambda t: not t["typing"])  # it ends by itself
