@@ -191,6 +191,11 @@ class _Question:
         return self.level.scenario.compiled.scenario.slots
 
     @property
+    def shows_numbers(self) -> bool:
+        """Whether what is on offer has been shown in numbered lines, because the channel has no buttons."""
+        return self.run.facts.get("channel") == "sms"
+
+    @property
     def slot(self) -> Slot:
         """The slot that is asked for."""
         task = self.node.task
@@ -309,9 +314,18 @@ def _surely(ask: _Question, picked: Picked, text: str) -> events.Answer | None:
     """The place or the very name of something on offer. Beside times and days, "3pm" and "the 5th" are no places."""
     if (lettered := option_of_letter(ask.run.offered, text)) is not None:
         return _picked(ask, lettered.id)
+    bare = text.strip(" #.)(")
+    is_bare = bare.isdecimal() and len(bare) <= 2
+    # Times and days are full of numbers; where ours stand before them, a number is one of ours: "1." is no one o'clock.
+    if (
+        is_bare
+        and ask.shows_numbers
+        and ask.slot.type in ("slot_time", "date")
+        and 0 < int(bare) <= len(ask.run.offered)
+    ):
+        return _picked(ask, ask.run.offered[int(bare) - 1].id)
     if picked.id is None or picked.how not in ("number", "exact"):
         return None
-    is_bare = text.strip(" #.)(").isdigit()
     may_be_when = picked.how == "number" and ask.slot.type in ("slot_time", "date") and not is_bare
     if may_be_when and dates.parse(text, now=ask.ear.voice.local(ask.now)) is not None:
         return None
