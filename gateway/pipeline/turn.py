@@ -67,7 +67,9 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
     word = _opt_out(channel, message, context)
     if word is not None:
         return _consent(db, channel, context, message, message_id, word, now=now)
-    if channel.capabilities.session_window_h is not None and outbox.release(
+    heard_at = _heard_at(context, message, now)
+    hours = channel.capabilities.session_window_h
+    if (hours is not None and sending.Window(hours, heard_at).is_open(now)) and outbox.release(
         db, context.tenant_id, context.account_id, context.id, now=now
     ):
         channel = replace(channel, inline=False)  # behind what had waited for them
@@ -77,11 +79,11 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
     is_ours = context.owner == "bot" and not context.is_out and not message.answered_by_provider
     bot = _bot(db, registry, channel, context) if is_ours else None
     if bot is None:
-        _keep_flow(db, context, now=now)
+        _keep_flow(db, context, heard_at=heard_at)
         said = () if message.answered_by_provider else _to_people(db, channel, context, message_id, now=now)
         return Taken(context.id, message_id, said, {"owner": context.owner, "opted_out": context.is_out})
     result = bots.take_turn(db, bot, context, bots.Heard(message_id, message, begins=scenario), now=now)
-    return _answer(db, channel, context, result, message_id=message_id, now=now)
+    return _answer(db, channel, context, result, message_id=message_id, heard_at=heard_at, now=now)
 
 
 def take_broken(db: Db, registry: Registry, channel: Channel, message: InboundMessage, *, now: datetime) -> Taken:
@@ -90,13 +92,14 @@ def take_broken(db: Db, registry: Registry, channel: Channel, message: InboundMe
     message_id = _keep(db, context, message, now=now)
     if message_id is None:
         return _again(db, context, message)
+    heard_at = _heard_at(context, message, now)
     bot = _bot(db, registry, channel, context) if context.owner == "bot" and not context.is_out else None
     if bot is None:
-        _keep_flow(db, context, now=now)
+        _keep_flow(db, context, heard_at=heard_at)
         said = _to_people(db, channel, context, message_id, now=now)
         return Taken(context.id, message_id, said, {"owner": context.owner})
     result = bots.internal_error(db, bot, context, now=now)
-    return _answer(db, channel, context, result, message_id=message_id, now=now)
+    return _answer(db, channel, context, result, message_id=message_id, heard_at=heard_at, now=now)
 
 
 def cue(db: Db, registry: Registry, channel: Channel, context: Context, what: bots.Cue, *, now: datetime) -> Taken:
@@ -224,7 +227,15 @@ def expected(parts: Sequence[object]) -> list[files.Expected]:
     ]
 
 
-def _keep_flow(db: Db, context: Context, *, now: datetime) -> None:
+def _heard_at(context: Context, message: InboundMessage, now: datetime) -> datetime:
+    """When they last wrote, from which the provider counts its 24 hours: what it repeats for days was not written today.
+    Clocks differ, so never later than now, and what came late does not take back what came before.
+    """
+    written_at = now if message.sent_at is None else min(message.sent_at, now)
+    return written_at if context.last_in_at is None else max(written_at, context.last_in_at)
+
+
+def _keep_flow(db: Db, context: Context, *, heard_at: datetime) -> None:
     """Nobody of ours answers: the message waits for a person."""
     conversations.save_turn(
         db,
@@ -232,7 +243,7 @@ def _keep_flow(db: Db, context: Context, *, now: datetime) -> None:
         flow=context.flow,
         silence_due_at=context.silence_due_at,
         flow_expires_at=context.flow_expires_at,
-        last_in_at=now,
+        last_in_at=heard_at,
         unread=1,
     )
 
@@ -288,6 +299,7 @@ def _answer(
     result: bots.TurnResult,
     *,
     message_id: int | None,
+    heard_at: datetime | None = None,
     use: Use | None = None,
     unsaid: Unsaid | None = None,
     now: datetime,
@@ -304,7 +316,7 @@ def _answer(
         silence_due_at=result.silence_due_at,
         flow_expires_at=result.flow_expires_at,
         language=result.language,
-        last_in_at=now if message_id is not None else None,
+        last_in_at=heard_at,
         last_out_at=now if said and unsaid is None else None,
     )
     if result.is_handed_over:
@@ -399,7 +411,7 @@ def _consent(
             message_id=message_id,
             now=now,
         )
-    _keep_flow(db, context, now=now)
+    _keep_flow(db, context, heard_at=_heard_at(context, message, now))
     facts: Mapping[str, JsonValue] = {"opt_out": word.meaning}
     if message.answered_by_provider or (word.is_carriers and _carrier_answers(channel)):
         return Taken(context.id, message_id, (), facts)
