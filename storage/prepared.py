@@ -152,7 +152,8 @@ class _Compiled:
             for place, bind in enumerate(binds)
             if bind.source is not None
         ]
-        self._make = _row_maker(dialect, statement)
+        self._statement = statement
+        self._make: Callable[[Sequence[Any]], Any] | None = None
 
     def run(self, db: Db, values: Values) -> Rows:
         parameters: Any = self._pattern.copy()
@@ -165,7 +166,7 @@ class _Compiled:
             parameters = dict(zip(self._names, parameters, strict=True))
         driver: Any = db.connection.dbapi_connection  # for both drivers the driver's own
         try:
-            return Rows(driver.execute(self._sql, parameters), self._make)
+            cursor = driver.execute(self._sql, parameters)
         except Exception as error:
             dbapi: Any = self._dialect.dbapi
             if not isinstance(error, dbapi.Error):
@@ -182,6 +183,9 @@ class _Compiled:
                 connection_invalidated=lost,
                 dialect=self._dialect,
             ) from error
+        if self._make is None:
+            self._make = _row_maker(self._dialect, self._statement, cursor.description)
+        return Rows(cursor, self._make)
 
 
 class _Bind(NamedTuple):
@@ -207,7 +211,12 @@ class _Bind(NamedTuple):
         return cls(None, None, None, process(value) if process else value)
 
 
-def _row_maker(dialect: Dialect, statement: Statement) -> Callable[[Sequence[Any]], Any]:
+def _row_maker(
+    dialect: Dialect, statement: Statement, description: Sequence[Sequence[Any]] | None
+) -> Callable[[Sequence[Any]], Any]:
+    """What makes a row of what the cursor gives. `description` is the cursor's own: PostgreSQL has several types for a
+    number, and how one is read depends on which came.
+    """
     columns = [*statement.exported_columns] if not isinstance(statement, Select) else [*statement.selected_columns]
     if not columns:
         return tuple
@@ -215,7 +224,8 @@ def _row_maker(dialect: Dialect, statement: Statement) -> Callable[[Sequence[Any
     kind = namedtuple("Row", names, rename=True)  # type: ignore[misc]
     make: Callable[[Sequence[Any]], Any] = kind._make
     processes: list[_Process] = [
-        column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns
+        column.type.dialect_impl(dialect).result_processor(dialect, came[1])
+        for column, came in zip(columns, description or (), strict=True)
     ]
     todo = [(place, process) for place, process in enumerate(processes) if process is not None]
     if not todo:

@@ -201,15 +201,17 @@ class SqliteStore:
 
     def _read(self, call: Callable[[Db], T]) -> T:
         connection: Connection | None = getattr(self._reader_local, "connection", None)
-        if connection is None:
-            connection = sqlite_engine(str(self._path), read_only=True).connect()
-            self._reader_local.connection = connection
-            self._reader_connections.append(connection)
         try:
+            if connection is None:
+                connection = sqlite_engine(str(self._path), read_only=True).connect()
+                self._reader_local.connection = connection
+                self._reader_connections.append(connection)
             with connection.begin():
                 return call(connection)
-        except OperationalError as away:
-            raise StoreUnavailable(_reason(away)) from away
+        except OperationalError as error:
+            if not _breaks_file(error):
+                raise
+            raise StoreUnavailable(_reason(error)) from error
 
     def _run(self) -> None:
         engine = sqlite_engine(str(self._path))

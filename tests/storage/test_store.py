@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Float, cast, column, false, func, insert, literal, null, select, table, text
 
 from storage import filelock
 from storage.base import Db
 from storage.bus import MemoryBus, RedisBus, ended
 from storage.models.tenants import tenants
+from storage.prepared import Prepared
 from storage.session import Conflict, announce, attempt
 from storage.store import PostgresStore, Store, StoreUnavailable, open_store, ping
 
@@ -54,17 +55,28 @@ async def test_a_function_that_fails_leaves_nothing_and_the_others_go_on(store: 
 
 async def test_a_statement_that_makes_no_sense_fails_alone(store: Store) -> None:
     def nonsense(db: Db) -> None:
-        db.execute(text("SELECT * FROM no_such_table"))
+        db.execute(wanted)
 
+    wanted = select(table("no_such_table", column("id")))
     results = await asyncio.gather(
         store.write(add_tenant, "before"),
         store.write(nonsense),
+        store.write(Prepared(wanted)),
+        store.read(nonsense),
+        store.read(Prepared(wanted)),
         store.write(add_tenant, "after"),
         return_exceptions=True,
     )
-    assert [isinstance(result, Exception) for result in results] == [False, True, False]
-    assert not isinstance(results[1], StoreUnavailable)
+    assert [isinstance(result, Exception) for result in results] == [False, *[True] * 4, False]
+    # A mistake of ours, and no outage: trying again would not help, whether it reads or writes.
+    assert not any(isinstance(result, StoreUnavailable) for result in results)
     assert sorted(await store.read(names)) == ["after", "before"]
+
+
+async def test_a_prepared_statement_reads_what_an_ordinary_one_does(store: Store) -> None:
+    part = select(cast(literal(1.5), Float).label("float"), cast(null(), Float).label("none"), literal(2).label("int"))
+    assert tuple((await store.read(Prepared(part))).one()) == (1.5, None, 2)
+    assert (await store.read(Prepared(part.where(false())))).all() == []
 
 
 async def test_what_the_database_refuses_does_not_end_the_transaction(store: Store) -> None:
