@@ -194,6 +194,7 @@ def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: d
         "window_template": values.get("window_template"),
         "credentials": _sealed(who, values.get("credentials"), line),
         "is_active": bool(values.get("is_active", True)) and is_served,
+        "is_waiting": bool(values.get("is_active", True)) and not is_served,
     }
     if "log_keeps" in values:
         columns["log_keeps"] = values["log_keeps"]
@@ -243,10 +244,27 @@ def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], line: Line, 
         if values.get("is_active") and not row.is_active:
             why = _UNNUMBERED if row.provider == "meta" else _UNSERVED
             raise WrongState(NOUN, row.id, "waiting", why)
-        values["is_active"] = False
+        # Of one that waits it reads `is_active: false`, so who sends that back has not switched it off.
+        waits = row.is_waiting or (row.is_active and values.get("is_active", True))
+        values |= {"is_active": False, "is_waiting": waits}
+    elif row.is_waiting:
+        values = {"is_active": True, **values, "is_waiting": False}
     records.change(db, who, table, row.id, values, noun=NOUN, unique="address", now=now)
     announce(db, TOPIC)
     return get(db, who, row.id, line)
+
+
+def switch_on(db: Db, line: Line, *, now: datetime) -> int:
+    """What had waited until we serve it is on; how many that were. For after a start: what is served comes with the code."""
+    waiting = select(_t.id, _t.tenant_id, _t.provider, _t.channel, _t.provider_number)
+    found = db.execute(waiting.where(_t.is_waiting.is_(True), _t.disconnected_at.is_(None)).order_by(_t.id)).all()
+    served = [row for row in found if line.serves(row.provider, row.channel, row.provider_number)]
+    for row in served:
+        who, on = Actor(row.tenant_id, "system"), {"is_active": True, "is_waiting": False}
+        records.change(db, who, table, row.id, on, noun=NOUN, now=now)
+    if served:
+        announce(db, TOPIC)
+    return len(served)
 
 
 def disconnect(db: Db, who: Actor, ref: Ref, *, kind: str | None = None, now: datetime) -> None:
@@ -369,7 +387,7 @@ def _wanted(who: Actor) -> Select[Any]:
 
 def _one(row: Row[Any], line: Line) -> Channel:
     is_served = line.serves(row.provider, row.channel, row.provider_number)
-    status = "active" if row.is_active else "paused" if is_served else "waiting"
+    status = "active" if row.is_active else "waiting" if row.is_waiting or not is_served else "paused"
     return Channel(
         id=row.id,
         uid=row.uid,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bots.bot import Cue
-from desk import channel_log, conversations, deliveries, messages, sending, sign_in
+from desk import accounts, channel_log, conversations, deliveries, messages, sending, sign_in
 from desk.calendar import bookings, waitlist
 from desk.conversations import Due
 from desk.who import Actor
@@ -37,6 +37,7 @@ class Sweeper:
     def __init__(self, house: House, spool: Spool) -> None:
         self._house = house
         self._spool = spool
+        self._is_switched_on = False
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Sweep until `stopping` is set."""
@@ -48,6 +49,7 @@ class Sweeper:
     async def sweep(self) -> None:
         """Everything that is due now, once. One kind's trouble does not keep the others from being done."""
         sweeps: list[Callable[[], Awaitable[None]]] = [
+            self._switch_on,
             self._drain_spool,
             self._holds_and_offers,
             self._silence,
@@ -64,6 +66,15 @@ class Sweeper:
                 return  # the next sweep tries again; the worker has already said so
             except Exception:
                 log.exception("sweep failed", sweep=sweep.__name__)
+
+    async def _switch_on(self) -> None:
+        """Once: what is served does not change while we run."""
+        if not self._is_switched_on:
+            line = accounts.Line(self._house.sealer, self._house.adapters.keys())
+            count = await self._house.store.write(accounts.switch_on, line, now=self._house.clock.now())
+            self._is_switched_on = True
+            if count:
+                log.info("channels switched on that had waited", count=count)
 
     async def _holds_and_offers(self) -> None:
         await self._house.store.write(_expire_claims, now=self._house.clock.now())

@@ -135,6 +135,18 @@ async def test_what_is_not_served_yet_waits(api: Client) -> None:
     assert "phone_number_id" in refused["detail"]
     await api.post("/whatsapp", {"address": "+15125550143", "provider": "meta"}, status=409)
     sms = (await api.get("/channels?kind=sms"))["items"][0]
+    # Nobody has paused it: with its id it is on, and off again without; and what is served since a start goes on by itself.
+    path = f"/channels/{made['id']}"
+    for number, status in (("1065", "active"), (None, "waiting"), ("1065", "active")):
+        shown = await api.patch(path, {"phone_number_id": number})
+        assert (shown["status"], shown["is_active"]) == (status, status == "active")
+    await api.front.change("UPDATE accounts SET is_active = false, is_waiting = true WHERE provider_number = '1065'")
+    assert (await api.get(path))["status"] == "waiting"
+    await api.front.work()
+    assert (await api.get(path))["status"] == "active"
+    # Whoever has paused it finds it so.
+    assert (await api.patch(path, {"is_active": False, "phone_number_id": None}))["status"] == "waiting"
+    assert (await api.patch(path, {"phone_number_id": "1065"}))["status"] == "paused"
     await api.get(f"/whatsapp/{sms['id']}", status=404)
     await api.delete(f"/whatsapp/{sms['id']}", status=404)
     await api.delete(f"/whatsapp/{made['id']}")
