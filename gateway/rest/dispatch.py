@@ -379,6 +379,8 @@ def _finish(response: web.StreamResponse, call: Call, standing: Standing | None,
             response.headers.setdefault(name, value)
     if route is not None and route.deprecated is not None:
         gone = route.deprecated
-        response.headers["Deprecation"] = "true"
+        response.headers["Deprecation"] = (
+            "true"  # as the partner API documents it; RFC 9745 has a date there since 2025
+        )
         response.headers["Sunset"] = f"{gone.sunset:%a, %d %b %Y} 00:00:00 GMT"
         response.headers["Link"] = f'<{gone.successor.format(**call.request.match_info)}>; rel="successor-version"'
