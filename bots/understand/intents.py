@@ -62,7 +62,7 @@ def match(text: str, intents: Sequence[Intent], *, threshold: float = THRESHOLD)
 
 def _strength(phrase: tuple[str, ...]) -> float:
     """Words of deed (cancel, move) outrank the thing they are done to (booking): they decide what happens."""
-    return 0.15 if _OUTRANKING.intersection(phrase) else 0.05 * (len(phrase) - 1)
+    return 0.25 if _OUTRANKING.intersection(phrase) else 0.05 * (len(phrase) - 1)
 
 
 _OUTRANKING = frozenset(stems("cancel reschedule move change postpone call off speak talk human agent stop"))
