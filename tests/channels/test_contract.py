@@ -18,7 +18,7 @@ from channels.messages import Echo, InboundMessage, OutboundMessage, StatusUpdat
 from channels.meta.client import MetaClient
 from channels.registry import Network, adapters
 from channels.twilio.client import TwilioClient
-from tests.channels.posts import KEYS, form_post, hub_post, json_post, recorded
+from tests.channels.posts import KEYS, PAYLOADS, form_post, hub_post, json_post, recorded
 
 # Nothing here sends, so the session is never used.
 NOBODY = cast("aiohttp.ClientSession", None)
@@ -45,6 +45,19 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
 )
+# Whatever Meta says that customers can send, and what becomes of our messages (Cloud API, webhooks reference).
+META_KINDS = {
+    *("text", "image", "video", "audio", "document", "sticker", "location", "contacts", "button", "reaction", "order"),
+    *("interactive button_reply", "interactive list_reply", "interactive nfm_reply", "edit", "revoke", "unsupported"),
+    *("system user_changed_number", "request_welcome"),
+    *("status sent", "status delivered", "status read", "status played", "status failed"),
+}
+# The same of Twilio; what it has no type for comes as fields beside the text.
+TWILIO_KINDS = {
+    *("text", "image", "video", "audio", "document", "sticker", "location", "contacts", "button", "interactive"),
+    *("ButtonPayload", "ListId", "FlowData", "InteractiveData", "Latitude", "Forwarded", "FrequentlyForwarded"),
+    *("OriginalRepliedMessageSid", "ReferralSourceId", "ReferralCtwaClid", "ExternalUserId", "WaId", "ProfileName"),
+}
 page_fields = st.sampled_from(["session", "id", "text", "choice", "name", "site"])
 
 
@@ -57,6 +70,22 @@ def test_an_adapter_is_registered_under_its_own_name(adapter: Adapter) -> None:
 def test_the_page_of_channels_is_up_to_date_and_gives_a_reason_for_each_gap() -> None:
     written = (Path(__file__).parents[2] / "docs" / "channels.md").read_text("utf-8")
     assert written == cards.page(ADAPTERS.values()), "run: frontdesk channels > docs/channels.md"
+
+
+def test_every_kind_of_message_that_whatsapp_has_is_recorded() -> None:
+    """What comes of each stands in the tables of `test_meta_codec` and `test_twilio_codec`, which take every file."""
+    seen = set()
+    for path in (PAYLOADS / "meta").glob("*.json"):
+        for entry in json.loads(path.read_text("utf-8"))["entry"]:
+            for value in (change["value"] for change in entry["changes"]):
+                seen |= {f"status {one['status']}" for one in value.get("statuses", ())}
+                for one in value.get("messages", ()):
+                    content = one.get(one["type"])
+                    inner = content.get("type") if one["type"] in ("interactive", "system") else ""
+                    seen.add(f"{one['type']} {inner}".strip())
+    assert not META_KINDS - seen
+    forms = [recorded("twilio_whatsapp", path.stem) for path in (PAYLOADS / "twilio_whatsapp").glob("*.json")]
+    assert not TWILIO_KINDS - {form.get("MessageType") for form in forms} - {name for form in forms for name in form}
 
 
 @each_adapter

@@ -107,6 +107,11 @@ WHATSAPP_EXPECTED: dict[str, InboundMessage | StatusUpdate | None] = {
         provider_id=MM,
         parts=(Text("The leak"), Media("image", url=f"{MEDIA_URL}/ME1", content_type="image/jpeg")),
     ),
+    "video": replace(
+        WHATSAPP,
+        provider_id=MM,
+        parts=(Text("How it drips"), Media("video", url=f"{MEDIA_URL}/ME1", content_type="video/mp4")),
+    ),
     "document": replace(
         WHATSAPP, provider_id=MM, parts=(Media("document", url=f"{MEDIA_URL}/ME1", content_type="image/png"),)
     ),
