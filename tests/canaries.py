@@ -6,9 +6,11 @@ TWILIO_TOKEN: Final = "the-token-of-the-tests-0123456789"  # in the settings, an
 PASSWORD_HASH: Final = "$argon2"  # how every stored password begins
 MASTER_KEY: Final = "the-master-key-of-the-tests-0123456789"  # with which everything else is sealed and signed
 
+VISITOR: Final = "the-key-of-a-visitor-0123456789"  # their session, which opens their conversation
+
 
 def absent(said: bytes | str) -> None:
     """Raises: AssertionError, when one of them is in what was said"""
     text = said if isinstance(said, str) else said.decode(errors="replace")
-    for secret in (TWILIO_TOKEN, PASSWORD_HASH, MASTER_KEY):
+    for secret in (TWILIO_TOKEN, PASSWORD_HASH, MASTER_KEY, VISITOR):
         assert secret not in text, "a secret came out"

@@ -5,6 +5,7 @@ and `name` may be added, and `"media": ["…"]` with the ids of files that were 
 Out: `{"messages": [{"id": "…", "text": "…", "choices": [{"id": "…", "title": "…"}]}]}`.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,7 +28,9 @@ _ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 def decode(request: Request, kind: Literal["web", "sim"] = "web") -> InboundMessage:
-    """The message that the page posted. Its provider id holds the session, since pages count for themselves.
+    """The message that the page posted. Its provider id holds whose page it is, since pages count for themselves.
+
+    Of a visitor of the web chat (`web`) the session goes no further than this; the simulator's is just a name.
 
     Raises:
         BadRequest: naming the field that is missing or wrong.
@@ -35,25 +38,26 @@ def decode(request: Request, kind: Literal["web", "sim"] = "web") -> InboundMess
     data = _object(request.body)
     session, message_id = _matching(data, "session", _SESSION), _matching(data, "id", _ID)
     site = _string(data, "site", 64)
+    peer = visitor(session) if kind == "web" else session
     return InboundMessage(
-        f"{session}.{message_id}",
-        Address(kind, session),
+        f"{peer}.{message_id}",
+        Address(kind, peer),
         Address(kind, site),
         _parts(data),
         profile_name=_string(data, "name", 200),
         provider_account=site,
-        raw={name: _clean(data[name]) for name in ("session", "id", "site", "name", "text", "choice") if name in data},
+        raw={name: _clean(data[name]) for name in ("id", "site", "name", "text", "choice") if name in data},
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whose messages a page wants, and after which one; `after` is empty for all of them. `is_whole`: the visitor's own
-    as well, and without `after` the last ones instead of the first.
+    """Which visitor's messages a page wants, and after which one; `after` is empty for all of them. `is_whole`: the
+    visitor's own as well, and without `after` the last ones instead of the first.
     """
 
     site: str
-    session: str
+    visitor: str
     after: str
     is_whole: bool = False
 
@@ -70,7 +74,7 @@ def asked(request: Request) -> Asked:
         data["session"] = session
     after = message_id(data.get("after", ""), "after")
     is_whole = _string(data, "whole", 1) == "1"
-    return Asked(_string(data, "site", 64), _matching(data, "session", _SESSION), after, is_whole)
+    return Asked(_string(data, "site", 64), visitor(_matching(data, "session", _SESSION)), after, is_whole)
 
 
 def message_id(given: JSON, field: str) -> str:
@@ -115,10 +119,10 @@ def claimed_site(request: Request) -> str:
         return ""
 
 
-def claimed_session(request: Request) -> str:
-    """The same for the session; empty also when it is none."""
+def claimed_visitor(request: Request) -> str:
+    """The same for the visitor; empty also when the session is none."""
     try:
-        return _matching(_object(request.body), "session", _SESSION)
+        return visitor(_matching(_object(request.body), "session", _SESSION))
     except BadRequest:
         return ""
 
@@ -126,6 +130,13 @@ def claimed_session(request: Request) -> str:
 def is_session(given: object) -> bool:
     """Whether it can be the session of a visitor."""
     return isinstance(given, str) and _SESSION.fullmatch(given) is not None
+
+
+def visitor(session: str) -> str:
+    """What a visitor is called everywhere but on their own page. Whoever has the session reads the conversation, so it is
+    neither kept nor shown, and nothing leads back to it.
+    """
+    return f"visitor-{hashlib.sha256(session.encode()).hexdigest()[:24]}"
 
 
 def counted_as(provider_id: str) -> str:

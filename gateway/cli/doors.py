@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.engine import make_url
 
 from channels.messages import Address, Choice, InboundMessage, Option, OutboundMessage, Part, Text
+from channels.webchat import codec
 from desk import messages
 from desk.who import Actor
 from gateway import demo_business as juniper
@@ -125,7 +126,7 @@ class WebChat:
         self._database_url = database_url
         self._session = secrets.token_urlsafe(24)
         self._last = ""
-        self._place = Place("webchat", "web", juniper.SITE, Address("web", self._session))
+        self._place = Place("webchat", "web", juniper.SITE, Address("web", codec.visitor(self._session)))
         self.greeting = f"You are a visitor of the web chat at {url}."
 
     async def say(self, text: str) -> list[OutboundMessage]:

@@ -58,8 +58,8 @@ async def say(request: web.Request) -> web.Response:
         return _away(request)
     if not origins.is_allowed(request, account, house.settings):
         return guard.foreign(request)
-    session, address = codec.claimed_session(incoming), caller_address(request, house)
-    wait = await guard.wait_s(house, account, session, address, speaks=True)
+    visitor, address = codec.claimed_visitor(incoming), caller_address(request, house)
+    wait = await guard.wait_s(house, account, visitor, address, speaks=True)
     answer = guard.too_much(request, wait) if wait else await webhook(request, "webchat", "web")
     answer.headers.update(origins.headers(request))
     return answer
@@ -83,7 +83,7 @@ async def since(request: web.Request) -> web.Response:
         return problem(request, 404, "NOT_FOUND", "There is no such web chat.")
     if not origins.is_allowed(request, account, house.settings):
         return guard.foreign(request)
-    if wait := await guard.wait_s(house, account, asked.session, caller_address(request, house), speaks=False):
+    if wait := await guard.wait_s(house, account, asked.visitor, caller_address(request, house), speaks=False):
         answer = guard.too_much(request, wait)
         answer.headers.update(origins.headers(request))
         return answer
@@ -109,8 +109,8 @@ async def send_file(request: web.Request) -> web.Response:
         if not origins.is_allowed(request, account, house.settings):
             return guard.foreign(request)
         address = caller_address(request, house)
-        wait = await guard.wait_s(house, account, asked.session, address, speaks=True, sends_file=True)
-        answer = guard.too_much(request, wait) if wait else await _take(request, house, account, asked.session)
+        wait = await guard.wait_s(house, account, asked.visitor, address, speaks=True, sends_file=True)
+        answer = guard.too_much(request, wait) if wait else await _take(request, house, account, asked.visitor)
     except BadRequest as bad:
         return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
     except StoreUnavailable:
@@ -119,7 +119,7 @@ async def send_file(request: web.Request) -> web.Response:
     return answer
 
 
-async def _take(request: web.Request, house: House, account: Account, session: str) -> web.Response:
+async def _take(request: web.Request, house: House, account: Account, visitor: str) -> web.Response:
     """Raises: StoreUnavailable"""
     media, now = house.settings.media, house.clock.now()
     try:
@@ -128,7 +128,7 @@ async def _take(request: web.Request, house: House, account: Account, session: s
                 files.add_of_visitor,
                 account.tenant_id,
                 account.id,
-                session,
+                visitor,
                 file.contents,
                 name=file.name or request.query.get("name", ""),
                 claimed_type=file.claimed_type,
@@ -146,8 +146,8 @@ async def _take(request: web.Request, house: House, account: Account, session: s
 async def _read(house: House, account_id: int, asked: codec.Asked) -> bytes:
     show = Show(house.links, house.clock.now())
     if not asked.is_whole:
-        return codec.encode(await house.store.read(thread.replies, account_id, asked.session, asked.after, show))
-    said, more = await house.store.read(thread.whole, account_id, asked.session, asked.after, show)
+        return codec.encode(await house.store.read(thread.replies, account_id, asked.visitor, asked.after, show))
+    said, more = await house.store.read(thread.whole, account_id, asked.visitor, asked.after, show)
     return orjson.dumps({"messages": said, "more": more})
 
 

@@ -20,14 +20,14 @@ async def account_of(house: House, site: str) -> Account | None:
 
 
 async def wait_s(
-    house: House, account: Account | None, session: str, address: str, *, speaks: bool, sends_file: bool = False
+    house: House, account: Account | None, visitor: str, address: str, *, speaks: bool, sends_file: bool = False
 ) -> int:
     """Seconds that this visitor has to wait; 0 when all is well. What they say counts for them, everything for their
     address.
     """
     wanted = [("webchat_address", address)]
-    if speaks and account is not None and session:
-        wanted.insert(0, ("webchat_session", f"{account.id}.{session}"))
+    if speaks and account is not None and visitor:
+        wanted.insert(0, ("webchat_session", f"{account.id}.{visitor}"))
     if sends_file:
         wanted.append(("visitor_files", address))
     standing = await house.limits.hit(wanted)

@@ -6,7 +6,6 @@ here, so these sockets are apart from the inbox's, and nothing that people sign 
 
 import asyncio
 import contextlib
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,7 +38,7 @@ from storage.store import StoreUnavailable
 log = structlog.get_logger()
 
 _ACCOUNT: Final = web.RequestKey("account", Account)  # there once the page's origin was found to be allowed
-_PER_SESSION: Final = 10  # tabs of one visitor
+_PER_VISITOR: Final = 10  # tabs of one visitor
 _EVENTS: Final = (10.0, 40.0)  # a second, at once
 _PATIENCE: Final = 100  # events over that limit, after which the connection ends
 _MOST: Final = 5_000  # news that wait to be shown; with more, visitors are told to look again
@@ -48,11 +47,14 @@ _AWAY: Final = "This is not possible for a moment; please try again."
 
 @dataclass(slots=True)
 class Visitor:
-    """Somebody's open connection. `place` is None until they have said something."""
+    """Somebody's open connection. `name` is what they are called wherever others may see it; `place` is None until they have
+    said something.
+    """
 
     sid: str
     account: Account
     session: str
+    name: str
     address: str
     bucket: Bucket
     place: Place | None = None
@@ -81,7 +83,7 @@ class Lounge:
         self._receiver = receiver
         self._timings = timings
         self._monotonic_s = monotonic_s
-        self._of_session: dict[tuple[int, str], set[str]] = {}  # sids
+        self._of_visitor: dict[tuple[int, str], set[str]] = {}  # sids
         self._places: dict[int, Place] = {}  # conversations that somebody has open here
         self._waiting: list[Changed] = []
         self._ready = asyncio.Event()
@@ -143,19 +145,19 @@ class Lounge:
         session = auth.get("session") if isinstance(auth, dict) else None
         if not isinstance(session, str) or not codec.is_session(session):
             raise Refused("Connect with auth: {session}, 16 to 64 random characters.", {"code": "invalid"})
-        account = request[_ACCOUNT]
-        if len(self._of_session.get((account.id, session), ())) >= _PER_SESSION:
+        account, name = request[_ACCOUNT], codec.visitor(session)
+        if len(self._of_visitor.get((account.id, name), ())) >= _PER_VISITOR:
             raise Refused("You have this chat open too many times.", {"code": "too_many_connections"})
         try:
-            place = await self.house.store.read(thread.find, account.id, session)
+            place = await self.house.store.read(thread.find, account.id, name)
         except StoreUnavailable:
             raise Refused(_AWAY, {"code": "unavailable"}) from None
         if not self.sockets.is_open(sid):
             raise Refused("Gone.", {"code": "gone"})
         address = caller_address(request, self.house)
-        visitor = Visitor(sid, account, session, address, Bucket(*_EVENTS, self._monotonic_s()))
+        visitor = Visitor(sid, account, session, name, address, Bucket(*_EVENTS, self._monotonic_s()))
         self.visitors[sid] = visitor
-        self._of_session.setdefault((account.id, session), set()).add(sid)
+        self._of_visitor.setdefault((account.id, name), set()).add(sid)
         if place is not None:
             self._enter(visitor, place)
 
@@ -169,12 +171,12 @@ class Lounge:
         visitor = self.visitors.pop(sid, None)
         if visitor is None:
             return
-        key = visitor.account.id, visitor.session
-        sids = self._of_session.get(key, set())
+        key = visitor.account.id, visitor.name
+        sids = self._of_visitor.get(key, set())
         sids.discard(sid)
         if sids:
             return
-        self._of_session.pop(key, None)
+        self._of_visitor.pop(key, None)
         if visitor.place is not None:  # a conversation has one visitor, and this was their last tab
             self._places.pop(visitor.place.id, None)
             self.house.relay.tell("visitor_typing", visitor.place.tenant_id, visitor.place.id, False)
@@ -216,7 +218,7 @@ class Lounge:
 
     async def _send(self, visitor: Visitor, said: dict[str, Any]) -> dict[str, Any]:
         """What a POST to the web chat's messages does, down to what is kept on disk while the database is away."""
-        wait = await guard.wait_s(self.house, visitor.account, visitor.session, visitor.address, speaks=True)
+        wait = await guard.wait_s(self.house, visitor.account, visitor.name, visitor.address, speaks=True)
         if wait:
             text = f"That was too much at once; please try again in {wait} seconds."
             return refusal("rate_limited", text, retry_after_s=wait)
@@ -224,11 +226,11 @@ class Lounge:
         request = Request("POST", "", {"content-type": "application/json"}, body)
         answer = await self._receiver.webhook("webchat", "web", request, (self.house.settings.server.public_url,))
         if visitor.place is None:
-            place = await self.house.store.read(thread.find, visitor.account.id, visitor.session)
+            place = await self.house.store.read(thread.find, visitor.account.id, visitor.name)
             if place is not None:
                 self._enter(visitor, place)
                 # The visitor's other tabs, wherever they are connected.
-                self.house.relay.tell("begun", visitor.account.id, _digest(visitor.session), place.id, place.tenant_id)
+                self.house.relay.tell("begun", visitor.account.id, visitor.name, place.id, place.tenant_id)
         if visitor.place is not None:
             self.house.relay.tell("visitor_typing", visitor.place.tenant_id, visitor.place.id, False)
         return {"ok": True, **orjson.loads(answer.body)}
@@ -243,9 +245,9 @@ class Lounge:
     async def _history(self, visitor: Visitor, said: dict[str, Any]) -> dict[str, Any]:
         after = codec.message_id(said.get("after", ""), "after")
         read = self.house.store.read
-        messages, more = await read(thread.whole, visitor.account.id, visitor.session, after, self._with_links())
+        messages, more = await read(thread.whole, visitor.account.id, visitor.name, after, self._with_links())
         if visitor.place is None and messages:  # begun elsewhere
-            place = await read(thread.find, visitor.account.id, visitor.session)
+            place = await read(thread.find, visitor.account.id, visitor.name)
             if place is not None:
                 self._enter(visitor, place)
         typing = [] if visitor.place is None else [one.name for one in self._typing.of(visitor.place.id)]
@@ -287,15 +289,13 @@ class Lounge:
         for place in tuple(self._places):
             self.sockets.broadcast("resync", {}, _room(place))
 
-    def _begun(self, account_id: int, session: str, conversation_id: int, tenant_id: int) -> None:
+    def _begun(self, account_id: int, name: str, conversation_id: int, tenant_id: int) -> None:
         """A visitor's first message was said in another tab, maybe of another process."""
         place = Place(conversation_id, tenant_id)
-        for (account, known), sids in self._of_session.items():
-            if account == account_id and _digest(known) == session:
-                for sid in sids:
-                    if self.visitors[sid].place is None:
-                        self._enter(self.visitors[sid], place)
-                        self.sockets.broadcast("resync", {}, sid)
+        for sid in tuple(self._of_visitor.get((account_id, name), ())):
+            if self.visitors[sid].place is None:
+                self._enter(self.visitors[sid], place)
+                self.sockets.broadcast("resync", {}, sid)
 
     def _staff_types(
         self, _tenant: int, conversation_id: int, user_id: int, uid: str, name: str, is_typing: bool, is_private: bool
@@ -341,8 +341,3 @@ def _news(db: Db, some: Sequence[Changed], places: dict[int, Place], show: Show)
 
 def _room(conversation_id: int) -> str:
     return f"c{conversation_id}"
-
-
-def _digest(session: str) -> str:
-    """How other processes know a session, which itself opens the conversation."""
-    return hashlib.sha256(session.encode()).hexdigest()[:32]

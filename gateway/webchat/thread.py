@@ -32,22 +32,22 @@ class Place:
     tenant_id: int
 
 
-def find(db: Db, account_id: int, session: str) -> Place | None:
+def find(db: Db, account_id: int, visitor: str) -> Place | None:
     """The visitor's conversation; None while nothing was said in it."""
-    row = _PLACE(db, {"account_id": account_id, "peer": session}).one_or_none()
+    row = _PLACE(db, {"account_id": account_id, "peer": visitor}).one_or_none()
     return None if row is None else Place(*row)
 
 
-def replies(db: Db, account_id: int, session: str, after: str, show: Show) -> list[OutboundMessage]:
+def replies(db: Db, account_id: int, visitor: str, after: str, show: Show) -> list[OutboundMessage]:
     """What was said to a visitor after the message `after`, or all of it; at most `MOST`."""
-    place = find(db, account_id, session)
+    place = find(db, account_id, visitor)
     rows = [] if place is None else [row for row in _rows(db, place, after) if row.direction == "out"]
     return [show.links.filled(outbound(row), show.now) for row in rows]
 
 
-def whole(db: Db, account_id: int, session: str, after: str, show: Show) -> tuple[list[Shown], bool]:
+def whole(db: Db, account_id: int, visitor: str, after: str, show: Show) -> tuple[list[Shown], bool]:
     """What both sides said after the message `after`, else the last of it; and whether there may be more."""
-    place = find(db, account_id, session)
+    place = find(db, account_id, visitor)
     if place is None:
         return [], False
     known = messages.id_of_uid(db, place.id, after) if after else None

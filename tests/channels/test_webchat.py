@@ -14,18 +14,19 @@ from channels.webchat.codec import Asked, asked
 from tests.channels.posts import json_post, recorded
 
 SESSION = "s-0123456789abcdef"
-VISITOR, PAGE = Address("web", SESSION), Address("web", "")
+NAME = "visitor-8d6894e873d12c5a743bbc11"
+VISITOR, PAGE = Address("web", NAME), Address("web", "")
 EXPECTED = {
-    "text": InboundMessage(f"{SESSION}.1", VISITOR, PAGE, (Text("I need a repair"),)),
+    "text": InboundMessage(f"{NAME}.1", VISITOR, PAGE, (Text("I need a repair"),)),
     "choice": InboundMessage(
-        f"{SESSION}.2",
+        f"{NAME}.2",
         VISITOR,
         Address("web", "main"),
         (Choice("svc_1", "Haircut"),),
         profile_name="Dana",
         provider_account="main",
     ),
-    "text_with_extras": InboundMessage(f"{SESSION}.3", VISITOR, PAGE, (Text("a\ufffdb"),)),
+    "text_with_extras": InboundMessage(f"{NAME}.3", VISITOR, PAGE, (Text("a\ufffdb"),)),
 }
 
 
@@ -34,6 +35,7 @@ def test_a_post_becomes_its_message(name: str) -> None:
     (event,) = WebChatAdapter().parse(json_post(recorded("webchat", name)))
     assert replace(event, raw={}) == EXPECTED[name]
     assert "tracking" not in event.raw
+    assert SESSION not in repr(event)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +116,8 @@ def _poll(query: str) -> Request:
 
 def test_a_page_asks_for_what_it_has_missed() -> None:
     uid = "019f0000-0000-7000-8000-000000000001"
-    assert asked(_poll(f"session={SESSION}")) == Asked("", SESSION, "")
-    assert asked(_poll(f"session={SESSION}&site=main&after={uid}")) == Asked("main", SESSION, uid)
+    assert asked(_poll(f"session={SESSION}")) == Asked("", NAME, "")
+    assert asked(_poll(f"session={SESSION}&site=main&after={uid}")) == Asked("main", NAME, uid)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from channels.webchat import codec
 from gateway import demo_business as juniper
 from simulators.receiver import Receiver
 from simulators.twilio import Account, Faults, Media, Number, Phone, TwilioSimulator
@@ -348,7 +349,11 @@ async def test_a_visitor_of_the_chat_sends_a_file_and_only_they_can_use_it(scene
     for talk in talks:
         said = (await scene.api.get(f"/conversations/{talk['id']}/messages"))["items"]
         seen[talk["address"]] = [(one["text"], one["media"][0]["status"]) for one in said if one["direction"] == "in"]
-    assert seen == {other: [("", "unavailable")], mine: [("This one", "ready"), ("", "unavailable")]}
+    theirs = {
+        codec.visitor(other): [("", "unavailable")],
+        codec.visitor(mine): [("This one", "ready"), ("", "unavailable")],
+    }
+    assert seen == theirs
     async with scene.desk.http.get(f"{at}/messages?site={juniper.SITE}&session={mine}&whole=1") as answer:
         shown = next(one for one in (await answer.json())["messages"] if one["text"] == "This one")
     assert (await scene.open(shown["media"][0]["url"]))[1] == pictures.jpeg()

@@ -76,7 +76,9 @@ class Conversation(Answer):
     channel_id: Uid
     business_id: Uid
     customer: Customer
-    address: str = Field(description="Where they write from: a number, or the name of a web chat's visitor.")
+    address: str = Field(
+        description="Where they write from: a number, or what a web chat's visitor is called, as in `visitor-3f9a…`."
+    )
     status: Status
     owner: Owner
     owner_version: int

@@ -11,6 +11,7 @@ import socketio
 from aiohttp import web
 from sqlalchemy import select
 
+from channels.webchat import codec
 from gateway.app import make_app
 from gateway.context import House, open_house
 from gateway.inbox.door import DOOR, Timings
@@ -25,7 +26,7 @@ from tests.gateway.rest.api import Client
 QUICK = Timings(grace_s=0.15, typing_s=0.3, sweep_s=0.1, seen_s=0.1, nameless_s=1.0)
 PATIENCE_S = 5.0
 ANNA = "+15125550147"
-SESSION = "visitor-0123456789abcdef"
+SESSION = canaries.VISITOR
 _NO_ENV: Mapping[str, str] = {}
 
 
@@ -107,7 +108,7 @@ async def visitor(
 
 
 async def conversation_of(desk: front.Front, session: str = SESSION) -> str:
-    wanted = select(conversations.c.uid).where(conversations.c.peer == session)
+    wanted = select(conversations.c.uid).where(conversations.c.peer == codec.visitor(session))
     return await desk.house.store.read(lambda db: str(db.execute(wanted).scalar_one()))
 
 

@@ -2,14 +2,16 @@
 
 import asyncio
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from socketio.exceptions import ConnectionError as CannotConnect
 
+from storage.base import Db, metadata
 from tests.clock import FakeClock
-from tests.gateway import front
+from tests.gateway import front, pictures
 from tests.gateway.inbox import live
 from tests.gateway.inbox.live import SESSION, Desk, connected, conversation_of, visitor
 from tests.gateway.rest import api as clients
@@ -77,6 +79,41 @@ async def test_a_visitor_talks_to_the_bot_and_to_people_and_finds_it_all_again(d
     asked, headers = {"site": "demo", "whole": "1"}, {"X-Webchat-Session": SESSION}
     async with desk.http.get(desk.url + MESSAGES, params=asked, headers=headers) as answer:
         assert (await answer.json())["messages"] == [*history, *since["messages"]]
+
+
+async def test_the_key_of_a_visitor_is_kept_nowhere_and_opens_nothing_by_its_other_name(desk: Desk) -> None:
+    """Whatever is answered, told live or logged is looked through by every test (tests/canaries.py)."""
+    robin = await clients.person(desk, "admin", name="Robin Reyes")
+    media = desk.url + "/api/v1/webchat/media?site=demo"
+    async with visitor(desk.url) as page, connected(robin) as staff:
+        said = await page.say("send", {"id": "1", "text": "I would like a haircut"})
+        await page.say("send", {"id": "2", "choice": {"id": said["messages"][0]["choices"][0]["id"], "title": "This"}})
+        headers = {"X-Webchat-Session": SESSION, "Content-Type": "image/png"}
+        files = []
+        for _ in range(2):
+            async with desk.http.post(media, data=pictures.png(8, 8), headers=headers) as sent:
+                files.append((await sent.json())["id"])
+        await page.say("send", {"id": "3", "media": files[:1]})  # the other stays unused
+        await page.say("send", {"id": "5", "text": "STOP"})
+        await staff.hear("conversation_updated")
+    (talk,) = (await robin.get("/conversations"))["items"]
+    assert re.fullmatch(r"visitor-[0-9a-f]{24}", talk["address"])
+    assert (await robin.get(f"/conversations?search={SESSION}"))["total"] == 0
+    for path in (f"/conversations/{talk['id']}", f"/customers/{talk['customer']['id']}/export", "/audit"):
+        await robin.call("GET", path)
+    site = await site_of(robin)
+    assert (await robin.get(f"/channels/{site['id']}/log"))["total"] == 4
+
+    def kept(db: Db) -> dict[str, list[Any]]:
+        return {table.name: [*map(tuple, db.execute(table.select()))] for table in metadata.sorted_tables}
+
+    everything = await desk.house.store.read(kept)
+    assert talk["address"] in str(everything["conversations"])
+    assert [name for name, rows in everything.items() if SESSION in str(rows)] == []
+    assert [path for path in desk.house.settings.data_dir.rglob("*") if SESSION in path.name] == []
+    # What people see of a visitor is no key.
+    async with visitor(desk.url, talk["address"]) as nobody:
+        assert (await nobody.say("history", {}))["messages"] == []
 
 
 REFUSED: list[tuple[str, object, str]] = [
