@@ -12,7 +12,7 @@ from typing import Final, Literal, Protocol, runtime_checkable
 from urllib.parse import unquote_to_bytes
 
 from channels.errors import BadRequest, SendError
-from channels.messages import Address, Event, ListedTemplate, MediaKind, OutboundMessage, Status
+from channels.messages import Address, Event, ListedTemplate, MediaKind, OutboundMessage, Status, StatusUpdate
 
 Pairs = tuple[tuple[str, str], ...]
 MAX_FIELDS: Final = 1000
@@ -102,6 +102,7 @@ class Capabilities:
     inline_plain: bool = False  # but only texts and files; with anything else all of a turn goes by `send`
     read_receipts: bool = False
     typing: bool = False
+    tells_status: bool = False  # can be asked what became of a message
     markdown: Literal["none", "whatsapp", "commonmark"] = "none"
     session_window_h: int | None = None  # free text only so long after the customer's last message
     carrier_opt_out: bool = False  # the carrier itself acts on STOP, CANCEL, END, ...
@@ -209,6 +210,19 @@ class MarksRead(Protocol):
 
     async def mark_read(self, provider_id: str, *, keys: AccountKeys) -> None:
         """Show the customer that we have read this message and those before it.
+
+        Raises:
+            SendError: and nothing else.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsStatus(Protocol):
+    """An adapter with `capabilities.tells_status`."""
+
+    async def status(self, provider_id: str, *, keys: AccountKeys) -> StatusUpdate | None:
+        """How far a message of ours has come, as if the vendor had told it; None where it says nothing we know.
 
         Raises:
             SendError: and nothing else.

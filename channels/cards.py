@@ -56,6 +56,7 @@ FEATURES: Final = (
     Feature("Reply in the webhook's answer", _inline, "a request of ours, by the outbox"),
     Feature("Read marks", lambda able: _yes(able.read_receipts), "nothing"),
     Feature("Typing", lambda able: _yes(able.typing), "nothing"),
+    Feature("Asking what became of a message", lambda able: _yes(able.tells_status), "people see that nobody said"),
 )
 
 _NONE_IN_SMS: Final = ("exempt", "SMS has none")
@@ -82,6 +83,7 @@ _LACKS: Final[Mapping[tuple[str, str], Card]] = {
     },
     ("meta", "whatsapp"): {
         "Reply in the webhook's answer": ("exempt", "Meta reads nothing from an answer"),
+        "Asking what became of a message": ("exempt", "Meta has no such call, and repeats its news for days"),
     },
     ("webchat", "web"): {
         "Places": ("exempt", "a link to a map is as good on a page"),
@@ -92,6 +94,7 @@ _LACKS: Final[Mapping[tuple[str, str], Card]] = {
         "Quoting a message": ("todo", "with the widget"),
         "Read marks": ("todo", "with the widget and its socket"),
         "Typing": ("todo", "with the widget and its socket"),
+        "Asking what became of a message": ("exempt", "the page fetches it from us"),
     },
 }
 

@@ -284,6 +284,24 @@ def give_up(db: Db, message_id: int, status: str, *, code: str, text: str) -> No
     _see(db, message_id, status=status, error_code=code or None, error_text=one_line(text, 500))  # unless it was erased
 
 
+def is_final(status: str) -> bool:
+    """Whether there is nothing more to be said of a message, except that it was read after all."""
+    return _RANKS.get(status, 0) >= _RANKS["failed"]
+
+
+def never_told(db: Db, message_id: int) -> bool:
+    """People see beside a message that nobody has said what became of it; False when somebody has."""
+    row = db.execute(
+        update(messages)
+        .where(_m.id == message_id, _m.status.in_(("accepted", "queued", "sending")))
+        .values(error_code="no_news", error_text="The provider has not said what became of it.")
+        .returning(_m.tenant_id, _m.conversation_id)
+    ).one_or_none()
+    if row is not None:
+        live.changed(db, row.tenant_id, row.conversation_id, "status", message_id=message_id)
+    return row is not None
+
+
 def hold(db: Db, message_id: int, *, until: datetime, code: str, text: str) -> None:
     """It waits until then: people see the sentence beside the message."""
     _see(db, message_id, status="held", error_code=code, error_text=one_line(text, 500), scheduled_for=until)

@@ -17,7 +17,7 @@ import orjson
 
 from channels.base import AccountKeys, Sent
 from channels.errors import SendError
-from channels.messages import ListedTemplate
+from channels.messages import ListedTemplate, StatusUpdate
 from channels.twilio import content
 from channels.twilio.codec import Parameters, status_of
 from channels.twilio.content import Shape
@@ -80,6 +80,18 @@ class TwilioClient:
                 if message.date_created >= since - _CLOCKS_DIFFER and _has_text(message.body or "", parameters):
                     return _sent(message.sid, message.status)
         return None
+
+    async def status(self, keys: AccountKeys, provider_id: str) -> StatusUpdate | None:
+        """How far that message has come; None when Twilio has a word for it that we have none for.
+
+        Raises: SendError
+        """
+        client = await self._client(keys)
+        with _sdk_trouble():
+            message = await client.messages(provider_id).fetch_async()
+            status = status_of(str(message.status))
+            code = str(message.error_code or "")
+        return StatusUpdate(provider_id, status, error_code=code) if status else None
 
     async def content_sid(self, keys: AccountKeys, shape: Shape) -> str:
         """The id of the content of that shape, which is made if the account has none yet.

@@ -9,7 +9,7 @@ from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
 from channels.clean import clean
 from channels.errors import SendError
 from channels.files import Located
-from channels.messages import Address, Event, Media, OutboundMessage
+from channels.messages import Address, Event, Media, OutboundMessage, StatusUpdate
 from channels.render import render, render_all
 from channels.twilio import codec, errors, files
 from channels.twilio.client import TwilioClient
@@ -19,6 +19,7 @@ CAPABILITIES: Final = Capabilities(
     media_max=10,
     media_takes_text=True,
     inline_reply=True,
+    tells_status=True,
     carrier_opt_out=True,
     priced_per_part=True,
 )
@@ -59,6 +60,9 @@ class SmsAdapter:
         piece = one_piece(render(message, CAPABILITIES))
         parameters = codec.rest_parameters(piece, to=to, sender=sender, keys=keys, status_url=status_url)
         return await send(self._client, keys, parameters, tried_at=tried_at)
+
+    async def status(self, provider_id: str, *, keys: AccountKeys) -> StatusUpdate | None:
+        return await self._client.status(keys, provider_id)
 
     async def locate(self, media: Media, *, keys: AccountKeys) -> Located:
         return files.locate(media, keys, api_base=self._client.api_base)

@@ -9,7 +9,7 @@ from typing import Final
 from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
 from channels.errors import SendError
 from channels.files import Located
-from channels.messages import Address, Event, ListedTemplate, Media, OutboundMessage, Template
+from channels.messages import Address, Event, ListedTemplate, Media, OutboundMessage, StatusUpdate, Template
 from channels.render import render, render_all
 from channels.twilio import codec, content, errors, files
 from channels.twilio.client import TwilioClient
@@ -33,6 +33,7 @@ CAPABILITIES: Final = Capabilities(
     inline_plain=True,
     read_receipts=True,
     typing=True,
+    tells_status=True,
     markdown="whatsapp",
     session_window_h=24,
 )
@@ -91,6 +92,9 @@ class WhatsAppAdapter:
 
     async def show_typing(self, provider_id: str, *, sender: Address, keys: AccountKeys) -> None:
         await self._client.show_typing(keys, provider_id)
+
+    async def status(self, provider_id: str, *, keys: AccountKeys) -> StatusUpdate | None:
+        return await self._client.status(keys, provider_id)
 
     async def locate(self, media: Media, *, keys: AccountKeys) -> Located:
         return files.locate(media, keys, api_base=self._client.api_base)

@@ -21,7 +21,7 @@ from desk.inbox import handling, survey
 from desk.who import Actor
 from gateway.accounts import Account
 from gateway.context import House
-from gateway.jobs import asking, broadcasts, files, inbox, mail, transfers, webhooks
+from gateway.jobs import asking, broadcasts, files, inbox, mail, news, transfers, webhooks
 from gateway.jobs.cues import play_job
 from gateway.jobs.worker import Handler
 from gateway.pipeline import courtesy, outbox, wire
@@ -98,6 +98,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         bookings.FREED: waitlist_freed,
         waiting.OFFER: waitlist_offer,
         bots_ask.KIND: asking.ask,
+        news.KIND: news.ask,
         survey.KIND: inbox.csat,
         handling.RESUME: inbox.resume,
         broadcasts.KIND: broadcasts.write,
@@ -114,13 +115,13 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
 )
 
 # Work that waits on somebody else's server, done apart: it can be slow without making anybody else wait.
-APART = frozenset({events.KIND, bots_ask.KIND})
+APART = frozenset({events.KIND, bots_ask.KIND, news.KIND})
 FILES = frozenset({desk_files.FETCH, desk_files.FORGET})
 
 
 def _sent(db: Db, job: Job, result: Sent, account: Account, lines: Sequence[Line], *, now: datetime) -> None:
     wire.said(db, account, outbox.message_of(job), lines, now=now)
-    outbox.sent(db, job, result)
+    outbox.sent(db, job, result, now=now)
 
 
 def _failed(db: Db, job: Job, error: SendError, account: Account, lines: Sequence[Line], *, now: datetime) -> None:

@@ -17,7 +17,7 @@ from desk.calendar import bookings, waitlist
 from desk.conversations import Due
 from desk.who import Actor
 from gateway.context import House
-from gateway.jobs import cues, files, inbox
+from gateway.jobs import cues, files, inbox, news
 from gateway.pipeline import parked
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
@@ -57,6 +57,7 @@ class Sweeper:
             self._unclaimed,
             self._inactive,
             self._inbox,
+            self._news,
             self._tidy,
         ]
         for sweep in sweeps:
@@ -99,6 +100,9 @@ class Sweeper:
 
     async def _inbox(self) -> None:
         await inbox.sweep(self._house)
+
+    async def _news(self) -> None:
+        await news.sweep(self._house)
 
     async def _tidy(self) -> None:
         before = self._house.clock.now() - _EARLY_STATUS_KEPT

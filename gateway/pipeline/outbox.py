@@ -33,6 +33,8 @@ KIND = "send"
 RETRY_AFTER = tuple(timedelta(seconds=s) for s in (2, 10, 60, 300, 1800, 7200, 21600))
 IN_LINE = timedelta(minutes=5)  # how long the next message of a conversation waits for one that is to be tried again
 LOOK_AGAIN = timedelta(seconds=1)  # while another process sends the one before
+# When the provider is asked what became of a message of which it has not said so, counted from when it was sent.
+ASK_AFTER = (timedelta(minutes=30), timedelta(hours=3), timedelta(hours=24))
 ONCE_MORE = 2  # tries for trouble that may be passing or may not
 PAUSED = Refusal("channel_paused", "This channel is paused: only people write here.")
 
@@ -249,11 +251,17 @@ def begin(
     )
 
 
-def sent(db: Db, job: queue.Job, result: Sent) -> None:
+def sent(db: Db, job: queue.Job, result: Sent, *, now: datetime) -> None:
     """The provider took it: keep its id, and any status that overtook us."""
     message_id = message_of(job)
-    messages.attach_provider_id(db, message_id, result.provider_id, result.status)
-    _known(db, job, message_id, result.provider_id)
+    come = messages.attach_provider_id(db, message_id, result.provider_id, result.status)
+    is_told = result.status == "sent" or messages.is_final(come)  # the web chat and the simulator say no more than that
+    _known(db, job, message_id, result.provider_id, ask_at=None if is_told else ask_next(now, now=now))
+
+
+def ask_next(sent_at: datetime, *, now: datetime) -> datetime | None:
+    """When to ask next about a message that was sent then; None when it was asked about often enough."""
+    return next((at for after in ASK_AFTER if (at := sent_at + after) > now), None)
 
 
 def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
@@ -301,9 +309,9 @@ def _its_turn(db: Db, job: queue.Job, conversation_id: int, message_id: int, *, 
     return max(run_at, now) if run_at - now <= IN_LINE else None
 
 
-def _known(db: Db, job: queue.Job, message_id: int, provider_id: str) -> None:
+def _known(db: Db, job: queue.Job, message_id: int, provider_id: str, *, ask_at: datetime | None = None) -> None:
     """It went out under that id, as we were answered or told."""
-    values = {"state": "sent", "part_ids": [provider_id], "attempted_at": None}
+    values = {"state": "sent", "part_ids": [provider_id], "attempted_at": None, "ask_at": ask_at}
     db.execute(update(outbox).where(outbox.c.message_id == message_id).values(**values))
     queue.finish(db, job)
 

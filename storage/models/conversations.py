@@ -180,7 +180,14 @@ outbox = Table(
     Column("attempted_at", UtcDateTime),
     Column("begun_at", UtcDateTime),  # the last time that we began to send it
     Column("part_ids", type_json),  # provider ids of the parts that have gone out
+    Column("ask_at", UtcDateTime),  # when to ask the provider what became of it; null: it said so, or never will
     time_column("created_at"),
+    Index(
+        "ix_outbox_ask_at",
+        "ask_at",
+        sqlite_where=text("ask_at IS NOT NULL"),
+        postgresql_where=text("ask_at IS NOT NULL"),
+    ),
 )
 
 # How many messages went to numbers that had never written to us, by the hour and by the range of numbers; "" is all.

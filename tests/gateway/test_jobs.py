@@ -14,6 +14,7 @@ from simulators.twilio import Account, Faults, Number, TwilioSimulator
 from tests.clock import FakeClock
 from tests.gateway import front
 from tests.gateway.front import MESSAGES, OURS, SID, STATUS, TOKEN, Front
+from tests.gateway.rest.api import person
 
 PHONE = "+15125550177"
 
@@ -114,6 +115,58 @@ async def test_a_reminder_arrives_once_whatever_goes_wrong_on_the_way(
         await desk.pass_time(timedelta(hours=2), step=timedelta(minutes=5))
         await network.settled()
         assert len(phone.inbox) == times
+
+
+async def test_a_provider_that_says_nothing_is_asked_a_few_times_and_then_people_are_told(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with networked(database_url, tmp_path, clock) as (desk, network):
+        api = await person(desk)
+        phones = {name: network.phone(f"+1512555017{number}") for number, name in enumerate(("told", "lost", "gone"))}
+        phones["lost"].fails_with = 30005
+        talks: dict[str, str] = {}
+        for name, phone in phones.items():
+            await phone.text(OURS, f"hi, it is {name}")
+            (found,) = (await api.get(f"/conversations?search={name}"))["items"]
+            talks[name] = found["id"]
+        await network.settled()
+        network.faults = Faults(never_status=True)
+        said = {
+            name: await api.post(f"/conversations/{talk}/messages", {"text": f"Now, {name}?"})
+            for name, talk in talks.items()
+        }
+        await desk.work()
+        await network.settled()
+
+        async def seen() -> dict[str, tuple[str, str]]:
+            found = {name: await api.get(f"/messages/{one['id']}") for name, one in said.items()}
+            return {name: (one["status"], (one["error"] or {}).get("code", "")) for name, one in found.items()}
+
+        del network.messages[await _sid(desk, "Now, gone?")]  # somebody deleted it in Twilio's console
+        await desk.pass_time(timedelta(minutes=29), step=timedelta(minutes=29))
+        assert {status for status, _ in (await seen()).values()} == {"queued"}
+        await desk.pass_time(timedelta(minutes=1))
+        assert await seen() == {"told": ("delivered", ""), "lost": ("undelivered", "30005"), "gone": ("queued", "")}
+        await desk.pass_time(timedelta(hours=24), step=timedelta(hours=1))
+        api = await person(desk)
+        assert (await seen())["gone"] == ("queued", "no_news")
+        asked = "SELECT count(*) FROM channel_log c JOIN messages m ON m.id = c.message_id WHERE c.status = 'failed'"
+        assert await desk.one(f"{asked} AND m.text = 'Now, gone?'") == 3
+        assert await desk.one("SELECT count(*) FROM outbox WHERE ask_at IS NOT NULL") == 0
+        await desk.post(
+            {
+                "MessageSid": await _sid(desk, "Now, gone?"),
+                "MessageStatus": "delivered",
+                "From": OURS,
+                "AccountSid": SID,
+            },
+            path=STATUS,
+        )
+        assert (await seen())["gone"] == ("delivered", "")  # late, and true all the same
+
+
+async def _sid(desk: Front, text: str) -> str:
+    return str(await desk.one("SELECT provider_id FROM messages WHERE text = :text", text=text))
 
 
 async def test_who_opted_out_at_the_provider_is_known_here_afterwards(

@@ -1590,6 +1590,7 @@ def upgrade() -> None:
         sa.Column("attempted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("begun_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("part_ids", json_type, nullable=True),
+        sa.Column("ask_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_outbox_account_id_accounts"), ondelete="CASCADE"
@@ -1599,6 +1600,15 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_outbox")),
     )
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_outbox_ask_at",
+            ["ask_at"],
+            unique=False,
+            sqlite_where=sa.text("ask_at IS NOT NULL"),
+            postgresql_where=sa.text("ask_at IS NOT NULL"),
+        )
+
     op.create_table(
         "send_counts",
         sa.Column("tenant_id", big_id, nullable=False),
@@ -1795,6 +1805,13 @@ def downgrade() -> None:
 
     op.drop_table("service_requests")
     op.drop_table("send_counts")
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_outbox_ask_at",
+            sqlite_where=sa.text("ask_at IS NOT NULL"),
+            postgresql_where=sa.text("ask_at IS NOT NULL"),
+        )
+
     op.drop_table("outbox")
     with op.batch_alter_table("files", schema=None) as batch_op:
         batch_op.drop_index("ix_files_tenant_id_sha256")
