@@ -36,6 +36,8 @@ _RANKS: Mapping[str, int] = {
 }
 
 _SAID = ("accepted", "queued")
+# Under way or there, as far as anybody knows.
+_SENT = (*_SAID, "sending", "sent", "delivered")
 # Known not to have got through, so that saying it again doubles nothing.
 LOST = ("failed", "undelivered", "refused")
 
@@ -340,6 +342,17 @@ def _advance(db: Db, values: Mapping[str, object]) -> bool:
     return True
 
 
+def seen(db: Db, who: Actor, conversation_id: int, up_to: int) -> int:
+    """How many of our messages, up to that one, have come to be read: where the channel is our own, no provider says so.
+
+    What was never sent stays as it is.
+    """
+    rows = _SEEN(db, {"tenant": who.tenant_id, "conversation": conversation_id, "up_to": up_to}).all()
+    for row in rows:
+        live.changed(db, who.tenant_id, conversation_id, "status", message_id=row.id, detail="read")
+    return len(rows)
+
+
 def forget_early(db: Db, before: datetime) -> int:
     """How many statuses of messages that never turned up were thrown away."""
     return _FORGET_EARLY(db, {"before": before}).rowcount
@@ -410,6 +423,19 @@ _OURS = (
     _m.account_id == bindparam("account"),
     _m.provider_id == bindparam("provider"),
     _m.direction == "out",
+)
+_SEEN = Prepared(
+    update(messages)
+    .where(
+        _m.conversation_id == bindparam("conversation"),
+        _m.tenant_id == bindparam("tenant"),
+        _m.direction == "out",
+        _m.is_private.is_(False),
+        _m.id <= bindparam("up_to"),
+        _m.status.in_(_SENT),
+    )
+    .values(status="read")
+    .returning(_m.id)
 )
 _SET_STATUS = Prepared(
     update(messages)

@@ -77,6 +77,18 @@ def asked(request: Request) -> Asked:
     return Asked(_string(data, "site", 64), visitor(_matching(data, "session", _SESSION)), after, is_whole)
 
 
+def seen(request: Request) -> Asked:
+    """What the visitor has seen, out of `{site, session, seen}` in the body: everything up to the message `after`.
+
+    Raises:
+        BadRequest: naming the field that is missing or wrong.
+    """
+    data = _object(request.body)
+    if not (last := message_id(data.get("seen", ""), "seen")):
+        raise BadRequest("seen", "missing")
+    return Asked(_string(data, "site", 64), visitor(_matching(data, "session", _SESSION)), last)
+
+
 def message_id(given: JSON, field: str) -> str:
     """The id of a message of ours, or empty.
 

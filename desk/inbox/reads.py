@@ -32,6 +32,12 @@ def mark_all(db: Db, who: Actor, conversation_id: int, *, now: datetime) -> None
         db.execute(update(conversations).where(_c.id == conversation_id, *is_theirs).values(unread_count=0))
 
 
+def seen_of_theirs(db: Db, conversation_id: int) -> str | None:
+    """The customer's last message that a person has seen, by its UUID."""
+    found: str | None = _SEEN(db, {"conversation_id": conversation_id}).scalar_one_or_none()
+    return found
+
+
 def counts(db: Db, who: Actor, conversation_ids: Sequence[int]) -> dict[int, int]:
     """How many messages of customers each of them holds that whoever asks has not read; those with none are left out.
 
@@ -71,6 +77,16 @@ def _is_read_by(who: Actor) -> ColumnElement[bool]:
 
 _c, _m, _r = conversations.c, messages.c, reads.c
 _UNREAD: tuple[ColumnElement[bool], ...] = (_m.direction == "in", _m.id > func.coalesce(_r.message_id, 0))
+_SEEN = Prepared(
+    select(_m.uid)
+    .where(
+        _m.conversation_id == bindparam("conversation_id"),
+        _m.direction == "in",
+        _m.id <= select(func.max(_r.message_id)).where(_r.conversation_id == _m.conversation_id).scalar_subquery(),
+    )
+    .order_by(_m.id.desc())
+    .limit(1)
+)
 _LAST = Prepared(select(func.max(_m.id)).where(_m.conversation_id == bindparam("conversation_id")))
 
 

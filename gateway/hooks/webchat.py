@@ -29,6 +29,9 @@ def add_routes(app: web.Application) -> None:
         app.router.add_post(path, say)
         app.router.add_get(path, since)
         app.router.add_route("OPTIONS", path, preflight)
+    for path in ("/api/v1/webchat/seen", "/api/v1/webchat/seen/"):
+        app.router.add_post(path, seen)
+        app.router.add_route("OPTIONS", path, preflight)
     for path in ("/api/v1/webchat/media", "/api/v1/webchat/media/"):
         app.router.add_post(path, send_file)
         app.router.add_route("OPTIONS", path, preflight)
@@ -95,6 +98,29 @@ async def since(request: web.Request) -> web.Response:
     return web.Response(body=body, content_type="application/json", headers=headers)
 
 
+async def seen(request: web.Request) -> web.Response:
+    """`{site, session, seen}` in: the visitor has seen what was said up to the message `seen`. 204, also when they had."""
+    house = _house(request)
+    try:
+        asked = codec.seen(Request.read(request.method, request.raw_path, request.headers, await request.read()))
+        account = await guard.account_of(house, asked.site)
+        if account is None:
+            return problem(request, 404, "NOT_FOUND", "There is no such web chat.")
+        if not origins.is_allowed(request, account, house.settings):
+            return guard.foreign(request)
+        if wait := await guard.wait_s(house, account, asked.visitor, caller_address(request, house), speaks=False):
+            answer = guard.too_much(request, wait)
+        else:
+            await house.store.write(thread.seen, account.id, asked.visitor, asked.after)
+            answer = web.Response(status=204)
+    except BadRequest as bad:
+        return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
+    except StoreUnavailable:
+        return _away(request)
+    answer.headers.update(origins.headers(request))
+    return answer
+
+
 async def send_file(request: web.Request) -> web.Response:
     """A file in the body or in a form, with `site`, `session` and maybe `name` in the query; `{id, kind, …}` out.
 
@@ -147,8 +173,7 @@ async def _read(house: House, account_id: int, asked: codec.Asked) -> bytes:
     show = Show(house.links, house.clock.now())
     if not asked.is_whole:
         return codec.encode(await house.store.read(thread.replies, account_id, asked.visitor, asked.after, show))
-    said, more = await house.store.read(thread.whole, account_id, asked.visitor, asked.after, show)
-    return orjson.dumps({"messages": said, "more": more})
+    return orjson.dumps(await house.store.read(thread.whole, account_id, asked.visitor, asked.after, show))
 
 
 def _house(request: web.Request) -> House:

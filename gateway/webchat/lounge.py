@@ -205,9 +205,11 @@ class Lounge:
                     return await self._send(visitor, said)
                 case "typing":
                     return self._types(visitor, said)
+                case "seen":
+                    return await self._seen(visitor, said)
                 case "history":
                     return await self._history(visitor, said)
-            return refusal("unknown_event", "There is no such event; there are send, typing, history.")
+            return refusal("unknown_event", "There is no such event; there are send, typing, seen, history.")
         except BadRequest as bad:
             return refusal("invalid", f"{bad.field}: {bad.problem}", field=bad.field)
         except (StoreUnavailable, OSError):
@@ -242,23 +244,29 @@ class Lounge:
             self.house.relay.tell("visitor_typing", visitor.place.tenant_id, visitor.place.id, is_typing)
         return {"ok": True}
 
+    async def _seen(self, visitor: Visitor, said: dict[str, Any]) -> dict[str, Any]:
+        if not (last := codec.message_id(said.get("seen", ""), "seen")):
+            raise BadRequest("seen", "missing")
+        await self.house.store.write(thread.seen, visitor.account.id, visitor.name, last)
+        return {"ok": True}
+
     async def _history(self, visitor: Visitor, said: dict[str, Any]) -> dict[str, Any]:
         after = codec.message_id(said.get("after", ""), "after")
         read = self.house.store.read
-        messages, more = await read(thread.whole, visitor.account.id, visitor.name, after, self._with_links())
-        if visitor.place is None and messages:  # begun elsewhere
+        whole = await read(thread.whole, visitor.account.id, visitor.name, after, self._with_links())
+        if visitor.place is None and whole["messages"]:  # begun elsewhere
             place = await read(thread.find, visitor.account.id, visitor.name)
             if place is not None:
                 self._enter(visitor, place)
         typing = [] if visitor.place is None else [one.name for one in self._typing.of(visitor.place.id)]
-        return {"ok": True, "messages": messages, "more": more, "typing": typing}
+        return {"ok": True, **whole, "typing": typing}
 
     # What reaches them.
 
     def _hear(self, news: Sequence[object]) -> None:
         """What was committed, here or elsewhere. Costs next to nothing for conversations that nobody has open here."""
         for one in news:
-            if isinstance(one, Changed) and one.conversation_id in self._places and one.what in ("message", "status"):
+            if isinstance(one, Changed) and one.conversation_id in self._places and _concerns_visitors(one):
                 self._waiting.append(one)
                 self._ready.set()
 
@@ -271,8 +279,9 @@ class Lounge:
                 if len(some) > _MOST:
                     self._resync()
                     continue
-                for place, message in await self.house.store.read(_news, some, dict(self._places), self._with_links()):
-                    self.sockets.broadcast("message", message, _room(place))
+                told = await self.house.store.read(_news, some, dict(self._places), self._with_links())
+                for place, event, payload in told:
+                    self.sockets.broadcast(event, payload, _room(place))
             except StoreUnavailable:
                 log.warning("the web chat cannot read what is new just now")
                 await asyncio.sleep(1)
@@ -330,13 +339,26 @@ class Lounge:
             await self.sockets.disconnect(sid)
 
 
-def _news(db: Db, some: Sequence[Changed], places: dict[int, Place], show: Show) -> list[tuple[int, thread.Shown]]:
-    """What visitors are to see of these, in order: a new message, or one that was put off and goes out now."""
+def _concerns_visitors(one: Changed) -> bool:
+    """A message, another status than that they have seen it themselves, or a person who has seen theirs."""
+    return one.what == "message" or (one.what, one.detail == "read") in (("status", False), ("conversation", True))
+
+
+def _news(db: Db, some: Sequence[Changed], places: dict[int, Place], show: Show) -> list[tuple[int, str, thread.Shown]]:
+    """What visitors are to be told of these, in order: a new message, or one that was put off and goes out now; and how
+    far people have read.
+    """
     wanted: dict[int, set[int]] = {}
+    found: list[tuple[int, str, thread.Shown]] = []
     for one in some:
         if one.message_id is not None and one.conversation_id in places:
             wanted.setdefault(one.conversation_id, set()).add(one.message_id)
-    return [(place, shown) for place, ids in wanted.items() for shown in thread.news(db, places[place], ids, show)]
+    for place, ids in wanted.items():
+        found += [(place, "message", shown) for shown in thread.news(db, places[place], ids, show)]
+    for place in dict.fromkeys(one.conversation_id for one in some if one.what == "conversation"):
+        if place in places and (last := thread.read(db, places[place])):
+            found.append((place, "read", {"read": last}))
+    return found
 
 
 def _room(conversation_id: int) -> str:

@@ -10,6 +10,7 @@ from channels.webchat import codec
 from desk import files, messages
 from desk.events import rfc3339
 from desk.files import File
+from desk.inbox import reads
 from desk.messages import Message
 from desk.who import Actor
 from gateway.media.links import Show
@@ -20,7 +21,7 @@ from storage.prepared import Prepared
 
 MOST = 100  # messages in one answer; the page asks again for more
 
-_UNSAID = ("refused", "scheduled", "parked", "canceled")
+_UNSAID = ("refused", "scheduled", "held", "parked", "canceled")
 Shown = dict[str, JSON]
 
 
@@ -45,15 +46,31 @@ def replies(db: Db, account_id: int, visitor: str, after: str, show: Show) -> li
     return [show.links.filled(outbound(row), show.now) for row in rows]
 
 
-def whole(db: Db, account_id: int, visitor: str, after: str, show: Show) -> tuple[list[Shown], bool]:
-    """What both sides said after the message `after`, else the last of it; and whether there may be more."""
+def whole(db: Db, account_id: int, visitor: str, after: str, show: Show) -> dict[str, JSON]:
+    """`messages` of both sides after the message `after`, else the last of them; `more`, whether there may be more; and
+    `read`, the visitor's last message that a person has seen, or empty.
+    """
     place = find(db, account_id, visitor)
     if place is None:
-        return [], False
+        return {"messages": [], "more": False, "read": ""}
     known = messages.id_of_uid(db, place.id, after) if after else None
     who = Actor(place.tenant_id, "customer")
     rows = messages.history(db, who, place.id, after=known, limit=MOST)
-    return shown(db, place.tenant_id, [*filter(is_said, rows)], show), known is not None and len(rows) == MOST
+    said: list[JSON] = [*shown(db, place.tenant_id, [*filter(is_said, rows)], show)]
+    return {"messages": said, "more": known is not None and len(rows) == MOST, "read": read(db, place)}
+
+
+def read(db: Db, place: Place) -> str:
+    """The visitor's last message that a person has seen; empty when nobody has seen one."""
+    return reads.seen_of_theirs(db, place.id) or ""
+
+
+def seen(db: Db, account_id: int, visitor: str, up_to: str) -> None:
+    """The visitor has seen everything up to the message `up_to`."""
+    place = find(db, account_id, visitor)
+    last = None if place is None else messages.id_of_uid(db, place.id, up_to)
+    if place is not None and last is not None:
+        messages.seen(db, Actor(place.tenant_id, "customer"), place.id, last)
 
 
 def news(db: Db, place: Place, message_ids: Collection[int], show: Show) -> list[Shown]:

@@ -33,7 +33,7 @@ async def test_a_visitor_talks_to_the_bot_and_to_people_and_finds_it_all_again(d
         visitor(desk.url) as tab,
         visitor(desk.url, "somebody-else-0123456789") as other,
     ):
-        assert await page.say("history", {}) == {"ok": True, "messages": [], "more": False, "typing": []}
+        assert await page.say("history", {}) == {"ok": True, "messages": [], "more": False, "read": "", "typing": []}
         said = await page.say("send", {"id": "1", "text": "I would like a haircut"})
         assert said["messages"][0]["choices"]
         assert await page.say("send", {"id": "1", "text": "I would like a haircut"}) == said
@@ -64,8 +64,10 @@ async def test_a_visitor_talks_to_the_bot_and_to_people_and_finds_it_all_again(d
         theirs = await page.hear("message", lambda m: m["from"] == "staff")
         assert theirs == await tab.hear("message", lambda m: m["from"] == "staff")
         assert theirs.items() >= {"name": "Robin Reyes", "text": "Tuesday at ten it is."}.items()
-        history = (await page.say("history", {}))["messages"]
+        whole = await page.say("history", {})
+        history = whole["messages"]
         assert [m["from"] for m in history] == ["visitor", "bot", "visitor", "bot", "staff"]
+        assert whole["read"] == history[2]["id"]  # whoever answers has read it
         assert history[-1] == theirs
         assert "between us" not in str([page.heard, tab.heard, history])
         assert other.heard == []
@@ -114,6 +116,55 @@ async def test_the_key_of_a_visitor_is_kept_nowhere_and_opens_nothing_by_its_oth
     # What people see of a visitor is no key.
     async with visitor(desk.url, talk["address"]) as nobody:
         assert (await nobody.say("history", {}))["messages"] == []
+
+
+async def test_each_side_sees_how_far_the_other_has_read(desk: Desk) -> None:
+    robin = await clients.person(desk, "agent", name="Robin Reyes")
+    async with visitor(desk.url) as page, visitor(desk.url) as tab, connected(robin) as staff:
+        await page.say("send", {"id": "1", "text": "What are your hours?"})
+        path = f"/conversations/{await conversation_of(desk)}"
+        await staff.say("join_room", {"room": path[1:].replace("s/", "_")})
+
+        async def statuses() -> list[str]:
+            said = (await robin.get(f"{path}/messages"))["items"]
+            return [one["status"] for one in said if one["direction"] == "out"]
+
+        await robin.post(f"{path}/messages", {"text": "for us", "private": True})
+        for text in ("We open at nine.", "And close at six."):
+            await robin.post(f"{path}/messages", {"text": text})
+        await desk.work()
+        first = (await page.hear("message", lambda m: m["text"] == "We open at nine."))["id"]
+        last = (await page.say("history", {}))["messages"][-1]["id"]
+        before = await statuses()
+        assert "read" not in before
+        assert await page.say("seen", {"seen": first}) == {"ok": True}
+        assert await statuses() == ["read", "noted", "read", before[-1]]
+        told = await staff.hear("message_status", lambda s: s["message_id"] == first and s["status"] == "read")
+        assert told["conversation_id"] == path.rpartition("/")[2]
+        # Over plain HTTP the same; again it changes nothing, and no earlier one takes anything back.
+        door, body = f"{desk.url}/api/v1/webchat/seen", {"site": "demo", "session": SESSION}
+        for seen in (last, last, first):
+            async with desk.http.post(door, json={**body, "seen": seen}) as answer:
+                assert answer.status == 204
+        assert await statuses() == ["read", "noted", "read", "read"]
+        bads: tuple[dict[str, Any], ...] = ({"seen": "1"}, {"seen": 7}, {})
+        for bad in bads:
+            assert (await page.say("seen", bad))["error"]["field"] == "seen"
+            async with desk.http.post(door, json={**body, **bad}) as answer:
+                assert (answer.status, "seen" in await answer.text()) == (400, True)
+
+        # And theirs, by a person: the bot does not count.
+        await page.say("send", {"id": "2", "text": "Thank you"})
+        mine = (await tab.hear("message", lambda m: m.get("client_id") == "2"))["id"]
+        assert (await page.say("history", {}))["read"] != mine
+        await robin.post(f"{path}/read", {}, status=200)
+        for one in (page, tab):
+            assert await one.hear("read") == {"read": mine}
+        assert (await page.say("history", {"after": mine}))["read"] == mine
+        # A later status of a message is no second message, and another's id is nowhere.
+        assert sum(m["text"] == "We open at nine." for m in page.of("message")) <= 2
+        async with visitor(desk.url, "somebody-else-0123456789") as other:
+            assert await other.say("seen", {"seen": last}) == {"ok": True}
 
 
 REFUSED: list[tuple[str, object, str]] = [
