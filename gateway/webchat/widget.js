@@ -11,19 +11,19 @@ const api = new URL("api/v1/webchat/", script.src);
 const WORDS = {
   en: {file: "Send a file", large: "This file is too large.", open: "Open chat", close: "Close chat", fresh: "new messages", log: "Messages", write: "Write a message", send: "Send",
     connecting: "Connecting…", offline: "No connection. What you write is sent when it is back.",
-    sending: "Sending…", lost: "Not sent", types: "is typing", we: "We", you: "You", slow: "One moment please…", picture: "Picture"},
+    there: "Delivered", read: "Read", sending: "Sending…", lost: "Not sent", types: "is typing", we: "We", you: "You", slow: "One moment please…", picture: "Picture"},
   de: {file: "Datei senden", large: "Diese Datei ist zu groß.", open: "Chat öffnen", close: "Chat schließen", fresh: "neue Nachrichten", log: "Nachrichten", write: "Nachricht schreiben", send: "Senden",
     connecting: "Verbinde…", offline: "Keine Verbindung. Was Sie schreiben, wird danach gesendet.",
-    sending: "Wird gesendet…", lost: "Nicht gesendet", types: "schreibt", we: "Wir", you: "Sie", slow: "Einen Moment bitte…", picture: "Bild"},
+    there: "Zugestellt", read: "Gelesen", sending: "Wird gesendet…", lost: "Nicht gesendet", types: "schreibt", we: "Wir", you: "Sie", slow: "Einen Moment bitte…", picture: "Bild"},
   es: {file: "Enviar un archivo", large: "Este archivo es demasiado grande.", open: "Abrir chat", close: "Cerrar chat", fresh: "mensajes nuevos", log: "Mensajes", write: "Escribe un mensaje", send: "Enviar",
     connecting: "Conectando…", offline: "Sin conexión. Lo que escribas se enviará cuando vuelva.",
-    sending: "Enviando…", lost: "No enviado", types: "está escribiendo", we: "Nosotros", you: "Tú", slow: "Un momento…", picture: "Imagen"},
+    there: "Entregado", read: "Leído", sending: "Enviando…", lost: "No enviado", types: "está escribiendo", we: "Nosotros", you: "Tú", slow: "Un momento…", picture: "Imagen"},
   fr: {file: "Envoyer un fichier", large: "Ce fichier est trop grand.", open: "Ouvrir le chat", close: "Fermer le chat", fresh: "nouveaux messages", log: "Messages", write: "Écrire un message", send: "Envoyer",
     connecting: "Connexion…", offline: "Pas de connexion. Vos messages partiront dès son retour.",
-    sending: "Envoi…", lost: "Non envoyé", types: "écrit", we: "Nous", you: "Vous", slow: "Un instant…", picture: "Image"},
+    there: "Distribué", read: "Lu", sending: "Envoi…", lost: "Non envoyé", types: "écrit", we: "Nous", you: "Vous", slow: "Un instant…", picture: "Image"},
   pt: {file: "Enviar um arquivo", large: "Este arquivo é grande demais.", open: "Abrir chat", close: "Fechar chat", fresh: "mensagens novas", log: "Mensagens", write: "Escreva uma mensagem", send: "Enviar",
     connecting: "Conectando…", offline: "Sem conexão. O que você escrever será enviado depois.",
-    sending: "Enviando…", lost: "Não enviado", types: "está digitando", we: "Nós", you: "Você", slow: "Um momento…", picture: "Imagem"},
+    there: "Entregue", read: "Lida", sending: "Enviando…", lost: "Não enviado", types: "está digitando", we: "Nós", you: "Você", slow: "Um momento…", picture: "Imagem"},
 };
 const language = [script.dataset.lang, document.documentElement.lang, navigator.language, "en"]
   .map((one) => (one || "").slice(0, 2).toLowerCase()).find((one) => WORDS[one]);
@@ -121,7 +121,7 @@ const line = {
     this.socket = null;
     this.isUp = false;
     for (const answer of this.acks.values()) answer(null);
-    view.typing("", false);
+    view.nobodyTypes();
     view.state();
     const wait = Math.min(30, 2 ** this.tries++) * (0.5 + Math.random() / 2);
     this.timer = setTimeout(() => this.connect(), wait * 1000);
@@ -148,9 +148,12 @@ const line = {
       if (!answer?.ok) return false;
       answer.messages.forEach(show);
       this.cursor = answer.messages.at(-1)?.id || this.cursor;
+      view.nobodyTypes();
       for (const name of answer.typing || []) view.typing(name, true);
     } while (answer.more);
     view.loaded();
+    view.read(answer.read);
+    view.tellSeen();
     flush();
     return true;
   },
@@ -173,7 +176,7 @@ async function ask(url, options, seconds = 15) {
 const get = (more) => ask(`${api}messages?${new URLSearchParams({site, whole: 1, ...more})}`, {
   headers: {"X-Webchat-Session": session()}, // addresses end up in the logs of proxies
 });
-const post = (item) => ask(`${api}messages?${new URLSearchParams({site})}`, {
+const post = (item, where = "messages") => ask(`${api}${where}?${new URLSearchParams({site})}`, {
   method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({site, session: session(), ...item}),
 });
 
@@ -195,8 +198,15 @@ const isConnected = () => line.isUp || isReached;
 for (const event of ["online", "visibilitychange", "focus"]) {
   (event === "visibilitychange" ? document : window).addEventListener(event, () => {
     if (line.isStarted && !line.socket && !document.hidden) { line.tries = 0; line.connect(); }
+    if (view.isOpen && !document.hidden) view.seen();
   });
 }
+// Another tab of the same visitor has begun, or has shown what is new here.
+window.addEventListener("storage", ({key}) => {
+  if (key !== KEY || !view.host) return;
+  if (kept().session) line.start();
+  if (view.isLoaded && !view.isOpen) view.recount();
+});
 window.addEventListener("offline", () => line.drop());
 
 // -- What is said ------------------------------------------------------------------------------------------------------
@@ -262,6 +272,7 @@ const unqueue = (id) => keep({queue: kept().queue.filter((one) => one.id !== id)
 
 function hear(event, data) {
   if (event === "message") show(data);
+  if (event === "read") view.read(data.read);
   if (event === "typing") view.typing(data.name, data.typing);
   if (event === "resync") line.sync();
 }
@@ -293,15 +304,18 @@ button{cursor:pointer;color:inherit}
 .launch,.panel{position:fixed;z-index:var(--frontdesk-z,2147483000);inset-block-end:calc(20px + env(safe-area-inset-bottom))}
 .right{right:20px}.left{left:20px}
 .launch{width:58px;height:58px;border:1px solid transparent;border-radius:50%;background:var(--c);color:var(--on);box-shadow:0 4px 16px #0005;display:grid;place-items:center}
-.launch svg,.icon svg{width:26px;height:26px;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}
+.launch svg{width:30px;height:30px}
+.icon svg{width:26px;height:26px}
+svg{fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}
 .badge{position:absolute;top:-4px;inset-inline-end:-4px;min-width:22px;padding:0 6px;border-radius:11px;background:#b3122b;color:#fff;font-size:13px;font-weight:600;line-height:22px;text-align:center}
 .panel{width:min(380px,100vw - 40px);height:min(620px,100dvh - 40px);display:flex;flex-direction:column;overflow:hidden;border-radius:var(--r);background:var(--bg);border:1px solid light-dark(#d3d9e1,#3a4555);box-shadow:0 10px 40px #0006;animation:in .18s ease-out}
 @keyframes in{from{opacity:0;transform:translateY(12px)}}
-header{display:flex;align-items:center;gap:8px;padding:10px 8px 10px 16px;background:var(--c);color:var(--on)}
+header{border-bottom:1px solid transparent;display:flex;align-items:center;gap:8px;padding:10px 8px 10px 16px;background:var(--c);color:var(--on)}
+.launch:focus-visible{outline:3px solid #111;box-shadow:0 0 0 2px #fff,0 0 0 8px #fff}
 h2{flex:1;margin:0;font-size:17px;font-weight:600;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .icon{width:40px;height:40px;padding:0;border:0;border-radius:10px;background:none;display:grid;place-items:center;flex:none}
 header :focus-visible{outline-color:currentColor;outline-offset:-3px}
-.log{flex:1;overflow-y:auto;overscroll-behavior:contain;padding:16px;display:flex;flex-direction:column;gap:8px}
+.log{flex:1;overflow-y:auto;overscroll-behavior:contain;overflow-anchor:none;padding:16px;display:flex;flex-direction:column;gap:8px}
 .log>:first-child{margin-top:auto}
 .m{max-width:86%;align-self:flex-start}
 .m.visitor{align-self:flex-end}
@@ -313,7 +327,7 @@ header :focus-visible{outline-color:currentColor;outline-offset:-3px}
 .lost .how{color:light-dark(#a3142b,#ff9aa8)}
 .choices{display:flex;flex-wrap:wrap;gap:6px;margin-top:6px}
 .list{flex-direction:column}
-.choices button,.more{padding:8px 12px;min-height:40px;border:1px solid var(--line);border-radius:var(--r);background:var(--bg);text-align:start;color:inherit;text-decoration:none;display:inline-block}
+.choices button,.more{padding:8px 12px;min-height:40px;border:1px solid var(--line);border-radius:var(--r);background:var(--bg);text-align:start;color:inherit;text-decoration:none;display:inline-block;max-width:100%;overflow-wrap:anywhere}
 .choices button:hover,.more:hover{background:var(--soft)}
 .choices small{display:block;font-size:13px;color:var(--faint)}
 .m img{display:block;max-width:100%;max-height:240px;border-radius:var(--r);margin-top:4px}
@@ -328,7 +342,7 @@ textarea{flex:1;resize:none;max-height:120px;padding:9px 12px;border:1px solid v
 ::placeholder{color:var(--faint);opacity:1}
 @media(max-width:480px){.panel{inset:0;width:100%;height:100dvh;border:0;border-radius:0}}
 @media(prefers-reduced-motion:reduce){*{animation:none!important}}
-@media(forced-colors:active){.launch,.b{border:1px solid}}
+@media(forced-colors:active){.launch,.b,.typing i{border:1px solid}}
 @media print{:host{display:none}}`;
 
 const ICONS = {
@@ -384,18 +398,20 @@ const view = {
     this.launch = h("button", {class: `launch ${config.position}`, type: "button", "aria-expanded": "false", "aria-haspopup": "dialog",
       "aria-label": words.open}, icon("chat"), this.badge);
     this.log = h("div", {class: "log", role: "log", "aria-live": "polite", "aria-label": words.log, tabindex: "0"});
+    this.receipt = h("div", {class: "how receipt", "aria-live": "off"});
     this.dots = h("div", {class: "typing", hidden: true}, h("i"), h("i"), h("i"), h("span"));
     this.bar = h("div", {class: "state", role: "status"});
-    this.input = h("textarea", {rows: 1, maxlength: 4000, "aria-label": words.write, placeholder: words.write, enterkeyhint: "send"});
+    this.input = h("textarea", {rows: 1, maxlength: 4000, dir: "auto", "aria-label": words.write, placeholder: words.write, enterkeyhint: "send"});
     this.fileBytes = config.file_bytes;
     this.picker = h("input", {type: "file", hidden: true});
     this.attach = look("file");
     this.attach.hidden = !config.file_bytes;
     this.form = h("form", {}, this.attach, this.picker, this.input, this.send);
     this.panel = h("section", {class: `panel ${config.position}`, role: "dialog", "aria-labelledby": "t", hidden: true},
-      h("header", {}, h("h2", {id: "t"}, config.title), this.close), this.log, this.dots, this.bar, this.form);
+      h("header", {}, h("h2", {id: "t", dir: "auto"}, config.title), this.close), this.log, this.dots, this.bar, this.form);
     this.said = h("div", {class: "sr", role: "status"});
-    this.host = h("frontdesk-chat", {lang: language});
+    // Our words read from left to right, also on a page that does not; what people write reads as it is written (dir=auto).
+    this.host = h("frontdesk-chat", {lang: language, dir: "ltr"});
     this.host.style.colorScheme = config.theme === "auto" ? "light dark" : config.theme;
     const root = this.host.attachShadow({mode: "open"});
     // A style sheet made by script needs no permission of the page's Content-Security-Policy.
@@ -428,7 +444,9 @@ const view = {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); this.submit(); }
     });
     this.log.addEventListener("scroll", () => {
+      if (this.size !== this.measure()) return this.toEnd(); // it was not the visitor who scrolled
       this.isAtEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 80;
+      return undefined;
     });
     new ResizeObserver(() => this.toEnd()).observe(this.log);
     let told = 0;
@@ -446,6 +464,11 @@ const view = {
   /** Whoever reads further up is left there. */
   toEnd() {
     if (this.isAtEnd) this.log.scrollTop = this.log.scrollHeight;
+    this.size = this.measure();
+  },
+
+  measure() {
+    return [this.log.clientWidth, this.log.clientHeight, this.log.scrollHeight].join();
   },
 
   submit() {
@@ -492,7 +515,7 @@ const view = {
   },
 
   greet() {
-    if (this.greeting && !this.log.firstChild) this.log.append(h("div", {class: "m bot"}, h("div", {class: "b"}, this.greeting)));
+    if (this.greeting && !this.log.firstChild) this.log.append(h("div", {class: "m bot"}, h("div", {class: "b", dir: "auto"}, this.greeting)));
   },
 
   pending({id, text, choice, label}) {
@@ -505,8 +528,8 @@ const view = {
     const isMine = from === "visitor";
     if (isMine) this.settle();
     const node = h("div", {class: `m ${from}`, title: at && new Date(at).toLocaleString(language)},
-      name ? h("div", {class: "who"}, name) : h("span", {class: "sr"}, `${isMine ? words.you : words.we}: `),
-      text ? h("div", {class: "b"}, ...linked(text)) : null,
+      name ? h("div", {class: "who", dir: "auto"}, name) : h("span", {class: "sr"}, `${isMine ? words.you : words.we}: `),
+      text ? h("div", {class: "b", dir: "auto"}, ...linked(text)) : null,
       ...media.map((one) => this.file(one)));
     const button = more && link(more.url, more.title);
     if (button) { button.className = "more"; node.append(h("div", {class: "choices"}, button)); }
@@ -518,14 +541,18 @@ const view = {
     const entry = {message, node};
     if (id) known.set(id, entry);
     if (client_id) known.set(client_id, entry);
+    if (isMine) this.mine = entry;
+    else if (from === "staff") this.mine = null; // answered
     if (state) this.mark(client_id, state);
+    this.receive();
     if (isMine || !id) return;
+    this.newest = id;
     if (this.isOpen && !document.hidden) this.seen();
-    else if (this.isLoaded) this.count(this.unread + 1);
+    else if (this.isLoaded) this.recount();
   },
 
   choices({choices, style}) {
-    return h("div", {class: `choices ${style || ""}`, role: "group"}, ...choices.map((one) => h("button", {type: "button",
+    return h("div", {class: `choices ${style || ""}`, role: "group"}, ...choices.map((one) => h("button", {type: "button", dir: "auto",
       onclick: (event) => {
         say({choice: {id: one.id, title: one.title}});
         if (event.detail === 0) this.input.focus(); // pressed by key: the button is gone now
@@ -543,14 +570,14 @@ const view = {
       const shown = link(url, h("img", {src: new URL(small || url, api), alt: label, loading: "lazy"}));
       if (shown) return shown;
     }
-    return h("div", {class: "b"}, (url && link(url, label)) || label);
+    return h("div", {class: "b", dir: "auto"}, (url && link(url, label)) || label);
   },
 
   /** `sending`, `lost`, or nothing: it is there. */
   mark(id, state) {
     const entry = known.get(id);
     if (!entry) return;
-    entry.node.querySelector(".how")?.remove();
+    entry.node.querySelector(".how:not(.receipt)")?.remove();
     for (const one of ["sending", "lost"]) entry.node.classList.toggle(one, state === one);
     if (state === "sending") {
       const how = h("div", {class: "how"});
@@ -558,6 +585,24 @@ const view = {
       setTimeout(() => { how.textContent = words.sending; this.toEnd(); }, 1000);
     }
     if (state === "lost") entry.node.append(h("div", {class: "how", role: "alert"}, words.lost));
+    this.receive();
+  },
+
+  /** A person has seen what the visitor wrote, up to that message. */
+  read(id) {
+    this.readId = id || this.readId;
+    this.receive();
+  },
+
+  /** Under the visitor's last message, until a person answers: that it is there (nothing more, once the bot has answered), or read. */
+  receive() {
+    const {mine} = this;
+    const isRead = mine?.message.id && mine.message.id === this.readId;
+    const isThere = mine?.message.id && mine.node === this.log.lastElementChild;
+    this.receipt.textContent = isRead ? words.read : isThere ? words.there : "";
+    if (!this.receipt.textContent) this.receipt.remove();
+    else if (this.receipt.parentNode !== mine.node) mine.node.append(this.receipt);
+    this.toEnd();
   },
 
   /** Who types; without a name it is the bot. */
@@ -567,6 +612,10 @@ const view = {
     this.dots.hidden = !this.people.size;
     const names = [...this.people.keys()].filter(Boolean);
     this.dots.lastChild.textContent = names.length ? `${names.join(", ")} ${words.types}` : "";
+  },
+
+  nobodyTypes() {
+    for (const name of [...this.people.keys()]) this.typing(name, false);
   },
 
   state() {
@@ -586,6 +635,25 @@ const view = {
     const last = [...known.values()].filter((one) => one.message.id).at(-1);
     if (last) keep({seen: last.message.id});
     this.count(0);
+    this.tellSeen();
+  },
+
+  /** Whoever has written it sees that it was read. */
+  async tellSeen() {
+    const id = this.newest;
+    if (!id || id === this.told || !this.isOpen || document.hidden || !isConnected()) return;
+    this.told = id;
+    const answer = line.isUp ? await line.emit("seen", {seen: id}) : await post({seen: id}, "seen");
+    if (!answer?.ok && this.told === id) this.told = "";
+  },
+
+  /** What is new since the visitor looked last, in this tab or another. */
+  recount() {
+    const all = [...new Set(known.values())].map((one) => one.message).filter((one) => one.id);
+    const {seen} = kept();
+    const at = all.findIndex((one) => one.id === seen);
+    const fresh = at < 0 ? all.filter((one) => one.id > seen) : all.slice(at + 1); // ids begin with the time
+    this.count(fresh.filter((one) => one.from !== "visitor").length);
   },
 
   count(unread) {
@@ -601,11 +669,8 @@ const view = {
   loaded() {
     if (this.isLoaded) return;
     this.isLoaded = true;
-    if (this.isOpen) return this.seen();
-    const ids = [...new Set(known.values())].map((one) => one.message).filter((one) => one.id);
-    const from = ids.findIndex((one) => one.id === kept().seen) + 1;
-    this.count(ids.slice(from).filter((one) => one.from !== "visitor").length);
-    return undefined;
+    if (this.isOpen) this.seen();
+    else this.recount();
   },
 };
 

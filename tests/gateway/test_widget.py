@@ -53,10 +53,12 @@ async def street(demo_sqlite_url: str, tmp_path: Path, clock: FakeClock) -> Asyn
         way = await stack.enter_async_context(wire("127.0.0.1", int(desk.url.rpartition(":")[2])))
         ours = f"localhost:{way.port}"
 
-        async def page(_request: web.Request) -> web.Response:
+        async def page(request: web.Request) -> web.Response:
             # The strictest page that can have the chat: nothing inline, nothing but the one script.
-            policy = f"default-src 'none'; script-src http://{ours}; connect-src http://{ours} ws://{ours}; img-src {desk.url}"
-            text = f"""<!doctype html><html lang=en><title>Juniper</title><link rel=icon href=data:,>
+            direction = request.query.get("dir", "ltr")
+            policy = f"default-src 'none'; script-src http://{ours}; connect-src http://{ours} ws://{ours}; img-src {desk.url}; "
+            policy += "require-trusted-types-for 'script'"
+            text = f"""<!doctype html><html lang=en dir={direction}><title>Juniper</title><link rel=icon href=data:,>
                 <main><h1>Juniper</h1><p><a href=#>A link</a></p></main>
                 <script src="http://{ours}/widget.js" data-channel=demo async></script></html>"""
             return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})
@@ -126,8 +128,10 @@ async def test_a_visitor_books_reloads_loses_the_network_and_comes_back(street: 
     await page.keyboard.press("Enter")
     await expect(box).to_be_focused()  # the button is gone; whoever uses keys is not lost
     await expect(log).to_contain_text("Which time")
-    await choices.first.click()
-    await page.get_by_role("button", name="Yes").click()
+    for choice in (choices.first, page.get_by_role("button", name="Yes")):
+        await choice.focus()
+        await page.keyboard.press("Enter")
+        await expect(box).to_be_focused()
     await expect(log).to_contain_text("Booked")
     assert await street.desk.one("SELECT count(*) FROM appointments") == before + 1
 
@@ -147,8 +151,14 @@ async def test_a_visitor_books_reloads_loses_the_network_and_comes_back(street: 
         assert (await staff.hear("customer_typing"))["typing"] is True
         await staff.say("typing", {**room, "typing": True})
         await expect(page.get_by_text("Robin Reyes is typing")).to_be_visible()
+        receipt = page.locator(".receipt")
+        await expect(receipt).to_have_count(0)  # the bot has answered, and nobody has looked
+        await street.robin.post(f"/conversations/{await street.conversation()}/read", {}, status=200)
+        await expect(receipt).to_have_text("Read")
         await staff.say("send_message", {**room, "message": "Robin here."})
         await expect(log).to_contain_text("Robin here.")
+        await expect(receipt).to_have_count(0)
+        await staff.hear("message_status", lambda one: one["status"] == "read")
         await expect(page.locator(".typing")).to_be_hidden()
         await box.press("Escape")
         await expect(dialog).to_be_hidden()
@@ -156,9 +166,21 @@ async def test_a_visitor_books_reloads_loses_the_network_and_comes_back(street: 
         await staff.say("send_message", {**room, "message": "Anything else?"})
     await expect(page.get_by_role("button", name="Open chat, new messages: 1")).to_be_visible()
     await expect(page.locator(".badge")).to_have_text("1")
+    # Another tab counts the same, shows the same, and what was seen there is not new here.
+    tab = await context.new_page()
+    await tab.goto(street.shop)
+    await tab.get_by_role("button", name="Open chat, new messages: 1").click()
+    await expect(tab.get_by_role("log")).to_contain_text("Anything else?")
+    await expect(page.locator(".badge")).to_be_hidden()
+    await tab.get_by_role("textbox").fill("In another tab")
+    await tab.keyboard.press("Enter")
+    await expect(tab.locator(".receipt")).to_have_text("Delivered")
+    await tab.close()
+    await page.bring_to_front()
+    await launch.focus()
     await page.keyboard.press("Enter")
     await expect(box).to_have_value("May I bring")
-    await expect(page.locator(".badge")).to_be_hidden()
+    await expect(log).to_contain_text("In another tab")
 
     # The network goes; what is written waits; it comes back, and everything is there once.
     await street.way.cut()
@@ -218,10 +240,10 @@ async def test_everybody_can_use_it(street: Street, chromium: "Browser", scheme:
 
     await allow(street)
     context = await chromium.new_context(
-        color_scheme=scheme, reduced_motion="reduce", viewport={"width": 400, "height": 700}
+        color_scheme=scheme, reduced_motion="reduce", viewport={"width": 320, "height": 568}
     )
     page = await context.new_page()
-    await page.goto(street.shop)
+    await page.goto(f"{street.shop}?dir=rtl")
     launch = page.get_by_role("button", name="Open chat")
     await expect(launch).to_be_visible()
     await page.evaluate(browser.axe())
@@ -237,6 +259,32 @@ async def test_everybody_can_use_it(street: Street, chromium: "Browser", scheme:
     for _ in range(12):
         await page.keyboard.press("Tab")
         assert await page.evaluate("document.activeElement.localName") == "frontdesk-chat"
+    # Whatever is written fits, and reads in its own direction on a page of any.
+    for text in ("Donaudampfschifffahrtsgesellschaft" * 4, "מה שלומך?"):
+        await street.staff_say(text)
+    last = page.locator(".m.staff .b").last
+    await expect(last).to_have_text("מה שלומך?")
+    widths = "(log) => [log.scrollWidth - log.clientWidth, document.documentElement.scrollWidth]"
+    assert await page.get_by_role("log").evaluate(widths) == [0, 320]
+    directions = [await one.evaluate("(one) => getComputedStyle(one).direction") for one in (last, box)]
+    assert directions == ["rtl", "ltr"]
+    # It stays at its end when a telephone is turned.
+    await page.set_viewport_size({"width": 568, "height": 320})
+    await page.set_viewport_size({"width": 320, "height": 568})
+    await expect(last).to_be_in_viewport(ratio=1)
+    # A screen reader hears what comes, and not each tick beside it.
+    assert await page.get_by_role("log").get_attribute("aria-live") == "polite"
+    await box.fill("תודה")
+    await box.press("Enter")
+    receipt = page.locator(".receipt")
+    await expect(receipt).to_have_text("Delivered")
+    assert await receipt.get_attribute("aria-live") == "off"
+    await street.way.cut()
+    await expect(page.locator(".state")).to_contain_text("No connection")
+    await box.fill("Hello?")
+    await box.press("Enter")
+    await expect(page.locator(".sending")).to_contain_text("Sending")
+    assert await flaws(page) == []
     link = page.get_by_role("link", name="https://juniper.example/hair")
     assert await link.get_attribute("rel") == "noopener noreferrer nofollow"
     running = "document.querySelector('frontdesk-chat').shadowRoot.getAnimations().length"
