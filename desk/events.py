@@ -32,6 +32,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "conversation.sla_breached": "A promised time for an answer has passed.",
         "message.received": "A customer wrote.",
         "message.sent": "Something was said to a customer.",
+        "message.failed": "Something that was said did not get through to a customer.",
         "appointment.booked": "A visit was booked.",
         "appointment.moved": "A visit was moved.",
         "appointment.cancelled": "A visit was cancelled.",

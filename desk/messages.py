@@ -286,6 +286,17 @@ def give_up(db: Db, message_id: int, status: str, *, code: str, text: str) -> No
     _see(db, message_id, status=status, error_code=code or None, error_text=one_line(text, 500))  # unless it was erased
 
 
+def tell_lost(db: Db, message_id: int, *, now: datetime) -> None:
+    """Subscribers hear that a message did not get through, and by which code of the provider's."""
+    row = db.execute(select(_m.tenant_id, _m.error_code).where(_m.id == message_id)).one_or_none()
+    if row is not None:  # unless it was erased
+
+        def told() -> dict[str, JsonValue]:
+            return {**_told(db, message_id), "error_code": row.error_code}
+
+        events.emit(db, row.tenant_id, "message.failed", told, now=now)
+
+
 def is_final(status: str) -> bool:
     """Whether there is nothing more to be said of a message, except that it was read after all."""
     return _RANKS.get(status, 0) >= _RANKS["failed"]

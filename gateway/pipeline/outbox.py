@@ -283,6 +283,7 @@ def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
     status.learn(db, message_id, error, now=now)
     if error.kind != "window" or not parked.keep_late(db, message_id, error, now=now):
         _refuse(db, message_id, error.code, error.text, state="failed")
+        messages.tell_lost(db, message_id, now=now)
     queue.finish(db, job)
 
 

@@ -36,12 +36,17 @@ def apply(db: Db, adapter: Adapter, account: Account, event: StatusUpdate, *, no
         error_text=explained.text if explained else event.error_text or None,
         now=now,
     )
-    if outcome == "changed" and explained is not None:
-        message_id = messages.id_of(db, account.id, event.provider_id)
-        if message_id is not None:
-            learn(db, message_id, explained, now=now)
-            if explained.kind == "window":
-                parked.keep_late(db, message_id, explained, now=now)
+    if outcome != "changed" or (explained is None and event.status not in _LOST):
+        return outcome
+    message_id = messages.id_of(db, account.id, event.provider_id)
+    if message_id is None:
+        return outcome
+    if explained is not None:
+        learn(db, message_id, explained, now=now)
+        if explained.kind == "window" and parked.keep_late(db, message_id, explained, now=now):
+            return outcome
+    if event.status in _LOST:
+        messages.tell_lost(db, message_id, now=now)
     return outcome
 
 
@@ -66,6 +71,7 @@ def learn(db: Db, message_id: int, error: SendError, *, now: datetime) -> None:
     )
 
 
+_LOST: Final = ("failed", "undelivered")
 _REFUSED: Final[Mapping[FailureKind, consent.Purpose]] = {"opted_out": "all", "no_marketing": "marketing"}
 _RECIPIENT = (
     select(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.pipeline.outbox import RETRY_AFTER
+from simulators.receiver import Receiver
 from simulators.twilio import Account, Faults, Number, TwilioSimulator
 from tests.clock import FakeClock
 from tests.gateway import front
@@ -21,12 +23,12 @@ PHONE = "+15125550177"
 
 @asynccontextmanager
 async def networked(
-    database_url: str, tmp_path: Path, clock: FakeClock
+    database_url: str, tmp_path: Path, clock: FakeClock, **more: str
 ) -> AsyncIterator[tuple[Front, TwilioSimulator]]:
     """A front desk whose messages reach phones."""
     clock.set(front.NOON)
     async with TwilioSimulator(accounts=[Account(sid=SID, auth_token=TOKEN)], clock=clock.now) as network:
-        env = {"FRONTDESK_TWILIO__API_BASE": network.url}
+        env = {"FRONTDESK_TWILIO__API_BASE": network.url, **more}
         async with front.opened(database_url, tmp_path, clock, env) as desk:
             network.add_number(
                 Number(
@@ -115,6 +117,47 @@ async def test_a_reminder_arrives_once_whatever_goes_wrong_on_the_way(
         await desk.pass_time(timedelta(hours=2), step=timedelta(minutes=5))
         await network.settled()
         assert len(phone.inbox) == times
+
+
+@pytest.mark.parametrize("trouble", ["rest_500", "rest_429"])
+async def test_an_outage_is_waited_out_by_the_schedule_and_then_people_and_programs_are_told(
+    database_url: str, tmp_path: Path, clock: FakeClock, trouble: str
+) -> None:
+    allowed = {"FRONTDESK_WEBHOOKS__ALLOW_PRIVATE": "true"}
+    async with Receiver(clock=clock.now) as receiver, networked(database_url, tmp_path, clock, **allowed) as both:
+        desk, network = both
+        api = await person(desk, "admin")
+        made = await api.post("/webhooks", {"url": f"{receiver.url}/hooks", "event_types": ["message.failed"]})
+        receiver.secrets["/hooks"] = made["secret"]
+        await network.phone(PHONE).text(OURS, "hi")
+        (talk,) = (await api.get("/conversations"))["items"]
+        network.faults = Faults(**{trouble: True})
+        said = await api.post(f"/conversations/{talk['id']}/messages", {"text": "Are you there?"})
+        tries = "SELECT attempts FROM outbox o JOIN messages m ON m.id = o.message_id WHERE m.text = 'Are you there?'"
+        await desk.work()
+        waits = RETRY_AFTER if trouble != "rest_429" else [timedelta(seconds=1)] * len(RETRY_AFTER)  # as we are told
+        for number, wait in enumerate(waits, 1):
+            clock.advance(wait - timedelta(milliseconds=10))
+            await desk.work()
+            assert await desk.one(tries) == number
+            clock.advance(timedelta(milliseconds=10))
+            await desk.work()
+            assert await desk.one(tries) == number + 1
+        api = await person(desk, "admin")
+        given_up = await api.get(f"/messages/{said['id']}")
+        assert (given_up["status"], bool(given_up["error"]["reason"])) == ("failed", True)
+        (told,) = receiver.received
+        assert told.told["data"].items() >= {"message_id": said["id"], "status": "failed"}.items()
+        await desk.pass_time(timedelta(days=2), step=timedelta(hours=12))
+        assert await desk.one(tries) == len(RETRY_AFTER) + 1
+        network.faults = Faults()
+        api = await person(desk, "admin")
+        assert len(network.phone(PHONE).inbox) == 1
+        await api.call("POST", f"/messages/{said['id']}/retry")
+        await desk.work()
+        await network.settled()
+        assert [text.body for text in network.phone(PHONE).inbox[1:]] == ["Are you there?"]
+        assert (await api.get(f"/messages/{said['id']}"))["status"] == "delivered"
 
 
 async def test_a_provider_that_says_nothing_is_asked_a_few_times_and_then_people_are_told(
