@@ -229,8 +229,15 @@ async def test_where_no_websocket_gets_through_it_works_all_the_same(street: Str
     await box.fill("What are your hours?")
     await box.press("Enter")
     await expect(log).to_contain_text("9 to 6", timeout=10_000)
-    await street.staff_say("And on Sunday for you.")
-    await expect(log).to_contain_text("And on Sunday for you.", timeout=10_000)
+    async with page.expect_response(re.compile("webchat/seen")) as told:
+        await street.staff_say("And on Sunday for you.")
+        await expect(log).to_contain_text("And on Sunday for you.", timeout=10_000)
+    assert (await told.value).status == 204
+    await box.fill("Thank you")
+    await box.press("Enter")
+    await expect(page.locator(".receipt")).to_have_text("Delivered", timeout=10_000)
+    await street.robin.post(f"/conversations/{await street.conversation()}/read", {}, status=200)
+    await expect(page.locator(".receipt")).to_have_text("Read", timeout=10_000)
     assert await street.count("What are your hours?") == 1
 
 

@@ -16,7 +16,8 @@ from tests.gateway.inbox import live
 from tests.gateway.inbox.live import SESSION, Desk, connected, conversation_of, visitor
 from tests.gateway.rest import api as clients
 
-MESSAGES = "/api/v1/webchat/messages"
+MESSAGES, SEEN = "/api/v1/webchat/messages", "/api/v1/webchat/seen"
+NOBODYS = "019f0000-0000-7000-8000-000000000001"
 SHOP = "https://www.juniper.example"
 
 
@@ -142,7 +143,7 @@ async def test_each_side_sees_how_far_the_other_has_read(desk: Desk) -> None:
         told = await staff.hear("message_status", lambda s: s["message_id"] == first and s["status"] == "read")
         assert told["conversation_id"] == path.rpartition("/")[2]
         # Over plain HTTP the same; again it changes nothing, and no earlier one takes anything back.
-        door, body = f"{desk.url}/api/v1/webchat/seen", {"site": "demo", "session": SESSION}
+        door, body = desk.url + SEEN, {"site": "demo", "session": SESSION}
         for seen in (last, last, first):
             async with desk.http.post(door, json={**body, "seen": seen}) as answer:
                 assert answer.status == 204
@@ -218,10 +219,15 @@ async def test_only_pages_of_allowed_origins_may_show_a_chat(desk: Desk) -> None
             await asked("OPTIONS", MESSAGES, origin, params=site),
             await asked("POST", MESSAGES, origin, json=post),
             await asked("GET", MESSAGES, origin, params={**site, "session": SESSION}),
+            await asked("OPTIONS", SEEN, origin, params=site),
+            await asked("POST", SEEN, origin, json={**site, "session": SESSION, "seen": NOBODYS}),
+            await asked("OPTIONS", "/api/v1/webchat/media", origin, params=site),
+            await asked("POST", "/api/v1/webchat/media", origin, params={**site, "session": SESSION}),
         ]
 
-    # The page may read why, and no more.
-    refused = [(403, "*"), *[(403, None)] * 3]
+    # The page may read why, and no more. What is empty is no file.
+    refused = [(403, "*"), *[(403, None)] * 7]
+    opened = [200, 204, 200, 200, 204, 204, 204, 422]
     assert await doors(SHOP) == refused
     with pytest.raises(CannotConnect):
         async with visitor(desk.url, origin=SHOP):
@@ -237,15 +243,15 @@ async def test_only_pages_of_allowed_origins_may_show_a_chat(desk: Desk) -> None
         "theme": "auto",
         "allowed_origins": ["https://*.juniper.example"],
     }
-    assert await doors(SHOP) == [(200, SHOP), (204, SHOP), (200, SHOP), (200, SHOP)]
+    assert await doors(SHOP) == [(status, SHOP) for status in opened]
     async with visitor(desk.url, origin=SHOP) as page:
         assert len((await page.say("history", {}))["messages"]) == 2
     for foreign in ("https://juniper.example", "http://www.juniper.example", "https://juniper.example.evil", "null"):
         assert await doors(foreign) == refused, foreign
     for ours in (desk.url, desk.house.settings.server.public_url):
-        assert [status for status, _ in await doors(ours)] == [200, 204, 200, 200]
+        assert [status for status, _ in await doors(ours)] == opened
     await api.patch(path, {"widget": {"allowed_origins": ["*"]}})
-    assert [status for status, _ in await doors("https://anywhere.example")] == [200, 204, 200, 200]
+    assert [status for status, _ in await doors("https://anywhere.example")] == opened
     async with desk.http.get(f"{desk.url}/api/v1/webchat/config?site=demo") as answer:
         assert (await answer.json())["title"] == "Juniper Barber & Repair"
     for wrong in (
