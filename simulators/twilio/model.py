@@ -43,6 +43,11 @@ class Number:
     zip_code: str = ""
     country: str = "US"
     is_sandbox: bool = False  # WhatsApp's: only phones in `Network.joined` hear from it
+    voice_url: str = ""  # empty: nobody answers
+    voice_method: str = "POST"
+    voice_fallback_url: str | None = None
+    voice_status_callback_url: str | None = None
+    voice_status_events: tuple[str, ...] = ("completed",)
 
     @property
     def opt_out_scope(self) -> str:
@@ -156,6 +161,7 @@ class Alert:
     text: str
     url: str = ""
     message_sid: str = ""
+    call_sid: str = ""
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import aiohttp
@@ -14,7 +15,12 @@ from simulators.twilio import checks
 from simulators.twilio.faults import Dice, Faults
 from simulators.twilio.model import Account, Alert, Content, Exchange, Media, Message, Number, StoredMedia
 from simulators.twilio.phone import Phone
+from simulators.twilio.voice_model import Callee, Queue, Recording
+from simulators.twilio.voice_time import Timeline
 from simulators.twilio.webhooks import Form, Post, Poster, Spoil
+
+if TYPE_CHECKING:
+    from simulators.twilio.voice_call import Call
 
 
 def _utc_now() -> datetime:
@@ -30,7 +36,8 @@ class Network(ABC):
 
     `clock` and `sleep` are the network's time (pauses, schedules, dates); only the time-outs of HTTP are real.
     `pace_s` is the pause before each delivery state. Read `messages`, `posts` (every request to the application)
-    and `alerts` (what Twilio's error log would show) to see what went on.
+    and `alerts` (what Twilio's error log would show) to see what went on. With `advance` (a `HandClock`'s) whoever
+    plays a caller moves the time on by waiting; see `voice_time`.
     """
 
     def __init__(
@@ -45,6 +52,7 @@ class Network(ABC):
         rng: Random | None = None,
         new_id: Callable[[], str] = _fresh_id,
         pace_s: float = 0.0,
+        advance: Callable[[float], Awaitable[object]] | None = None,
     ) -> None:
         self.clock = clock
         self.sleep = sleep
@@ -65,6 +73,13 @@ class Network(ABC):
             tuple[str, str], datetime
         ] = {}  # (number, phone): when they last wrote, for WhatsApp's window
         self.joined: set[str] = set()  # phones that have joined the sandbox
+        self.time = Timeline(clock=clock, sleep=sleep, advance=advance)
+        self.calls: dict[str, Call] = {}
+        self.callees: dict[str, Callee] = {}  # how a phone behaves when it rings
+        self.recordings: dict[str, Recording] = {}
+        self.queues: dict[str, Queue] = {}
+        self.refused_whisper_is = "completed"  # DialCallStatus when the callee hangs up in the whisper (unconfirmed)
+        self.relay_takes_config = False  # whether `config` and `hints` are understood (their layout is unconfirmed)
         self.held: dict[str, asyncio.Event] = {}  # phones with a text that waits to be overtaken
         self.closing = asyncio.Event()
         self._rng = rng or Random()
@@ -125,9 +140,9 @@ class Network(ABC):
             self._phones[number] = Phone(number, self.carry, self.look)
         return self._phones[number]
 
-    def alert(self, code: int, text: str, *, url: str = "", message_sid: str = "") -> None:
+    def alert(self, code: int, text: str, *, url: str = "", message_sid: str = "", call_sid: str = "") -> None:
         """Write a line into the error log."""
-        self.alerts.append(Alert(code, text, url, message_sid))
+        self.alerts.append(Alert(code, text, url, message_sid, call_sid))
 
     async def post(self, account_sid: str, url: str, form: Form, method: str = "POST") -> Post:
         """Call the application with a signed form; the last attempt's outcome."""
@@ -143,11 +158,23 @@ class Network(ABC):
         self.posts += posts
         return posts[-1]
 
-    def _poster(self) -> Poster:
+    def session(self) -> aiohttp.ClientSession:
+        """What the application is called with."""
         if self._session is None:
             # No limit: a copy of a webhook must be able to arrive at the same moment as the webhook.
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        return Poster(self._session, reach=self._reach, new_id=self.new_id)
+        return self._session
+
+    def reached(self, url: str) -> str:
+        """Where a public address (also one of a WebSocket) really is."""
+        web_url = url.replace("ws", "http", 1) if url.startswith("ws") else url
+        for public, real in self._reach.items():
+            if web_url.startswith(public):
+                return real + web_url[len(public) :]
+        return web_url
+
+    def _poster(self) -> Poster:
+        return Poster(self.session(), reach=self._reach, new_id=self.new_id)
 
     def _spoil(self) -> Spoil:
         return Spoil(

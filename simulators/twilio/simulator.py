@@ -6,10 +6,11 @@ from typing import Self
 
 from aiohttp import web
 
-from simulators.twilio import contents_rest, control, inbound, outbound, rest
+from simulators.twilio import contents_rest, control, inbound, outbound, rest, voice
 from simulators.twilio.model import Exchange, Media
 from simulators.twilio.network import Network
 from simulators.twilio.phone import Phone
+from simulators.twilio.voice_call import Call
 
 
 class TwilioSimulator(Network):
@@ -26,6 +27,14 @@ class TwilioSimulator(Network):
     async def look(self, phone: Phone) -> None:
         """Report what was on the phone as read. See `Phone.read`."""
         await outbound.read(self, phone)
+
+    async def call(self, sender: str, to: str, **extra: str) -> Call:
+        """Somebody calls a number. See `voice.call`."""
+        return await voice.call(self, sender, to, extra)
+
+    async def rings(self, number: str) -> Call:
+        """The phone that the application rings. See `voice.rings`."""
+        return await voice.rings(self, number)
 
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen on `port` (0: any free one). Media lies behind a second port, that is on another origin."""

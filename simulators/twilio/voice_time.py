@@ -1,0 +1,100 @@
+"""The time of calls: passes by itself, or is moved on by whoever listens, so that an hour on hold takes no time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import count
+
+
+class Timeline:
+    """Sleep in calls with `sleep`, tell of every change with `touch`, and wait with `until`.
+
+    With `advance` (of a `HandClock`) time stands still until somebody waits: then it jumps from one thing that is due
+    in a call to the next. It never jumps while the application owes an answer to a request (`owing`).
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[object]],
+        advance: Callable[[float], Awaitable[object]] | None,
+    ) -> None:
+        self._clock, self._sleep, self._advance = clock, sleep, advance
+        self._order = count()
+        self._due: set[tuple[datetime, int]] = set()
+        self._owed = 0
+        self._changed = asyncio.Event()
+        self._turning = asyncio.Lock()  # two hands on the clock could turn it back
+
+    async def sleep(self, seconds: float) -> None:
+        """Back when that much time has passed in the calls."""
+        mine = (self._clock() + timedelta(seconds=seconds), next(self._order))
+        self._due.add(mine)
+        self.touch()
+        try:
+            await self._sleep(seconds)
+        finally:
+            self._due.discard(mine)
+
+    def touch(self) -> None:
+        """Something happened: whoever waits looks again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    @contextmanager
+    def owing(self) -> Iterator[None]:
+        """The application is being asked: no time passes until it has answered."""
+        self._owed += 1
+        try:
+            yield
+        finally:
+            self._owed -= 1
+            self.touch()
+
+    async def pass_by(self, seconds: float) -> None:
+        """Let that much time pass."""
+        if self._advance is None:
+            await self._sleep(seconds)
+            return
+        while self._owed:
+            await self._changed.wait()
+        async with self._turning:
+            await _let_others_run()
+            await self._advance(seconds)
+
+    async def until(self, is_so: Callable[[], bool], *, timeout_s: float, within_s: float) -> bool:
+        """Wait until `is_so`, moving the time on where it can be; False after `timeout_s` real or `within_s` seconds in
+        the call.
+        """
+        loop = asyncio.get_running_loop()
+        ends, latest = loop.time() + timeout_s, self._clock() + timedelta(seconds=within_s)
+        while not is_so():
+            if loop.time() > ends or self._clock() > latest:
+                return False
+            changed = self._changed
+            if self._advance is not None and self._next() is not None:
+                async with self._turning:
+                    await _let_others_run()  # What was due may just have been called off.
+                    step = self._next()
+                    if step is not None and not is_so():
+                        await self._advance(step)
+                continue
+            try:
+                async with asyncio.timeout_at(ends):
+                    await changed.wait()
+            except TimeoutError:
+                return is_so()
+        return True
+
+    def _next(self) -> float | None:
+        """In how many seconds something is due, or None if the application is to move first."""
+        if self._owed or not self._due:
+            return None
+        return max((min(self._due)[0] - self._clock()).total_seconds(), 0)
+
+
+async def _let_others_run() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
