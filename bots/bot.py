@@ -17,6 +17,7 @@ from desk.calendar import appointments, waitlist
 from desk.conversations import Context
 from desk.errors import NotFound
 from desk.who import Actor
+from desk.work import requests
 from flows import events
 from flows.definition import Json
 from flows.events import Answer
@@ -47,7 +48,8 @@ class Cue:
     """Another cause of a turn.
 
     `silent`, `expired`, `reminder` {appointment_id, rule, sequence}, `waitlist_offer` {waitlist_id}, `outcome` {call,
-    name, slots} (slow work is done), `csat`, `handoff_expired`, `resume` (a person gave back), `inactive`.
+    name, slots} (slow work is done), `csat`, `handoff_expired`, `resume` (a person gave back), `inactive`. Of a call:
+    `called`, `again` (the open question in short), `hung_up`.
     """
 
     kind: str
@@ -69,6 +71,7 @@ class TurnResult:
     language: str | None
     is_handed_over: bool
     log: Mapping[str, str | int | None]
+    asks: str = ""  # the type of the slot that is asked for
 
 
 def take_turn(db: Db, bot: LoadedBot, context: Context, cause: Heard | Cue, *, now: datetime) -> TurnResult:
@@ -109,6 +112,7 @@ def _result(turn: Turn) -> TurnResult:
         language=turn.learnt_language,
         is_handed_over=turn.is_handed_over,
         log=turn.log(),
+        asks=turn.asks if turn.question else "",
     )
 
 
@@ -306,6 +310,15 @@ def _handoff_expired(turn: Turn, _data: Mapping[str, Json]) -> None:
         now=turn.now,
         expected_version=turn.context.owner_version,
     )
+    if turn.context.channel == "voice" and turn.context.peer_kind == "phone":
+        requests.add(
+            turn.db,
+            system,
+            {"title": turn.bot.voice(turn.bot.business.languages[0]).phrase("call_back", number=turn.context.peer)},
+            customer=turn.context.customer_id,
+            business=turn.context.business_id,
+            now=turn.now,
+        )
     turn.replace("unclaimed")
 
 
@@ -323,6 +336,21 @@ def _inactive(turn: Turn, _data: Mapping[str, Json]) -> None:
     turn.leave_all("abandoned")
 
 
+def _called(turn: Turn, _data: Mapping[str, Json]) -> None:
+    """Somebody calls: the first words, or the question that is open since they last spoke with us."""
+    if not conversations.may_talk(turn.context, turn.bot.actor):
+        return
+    if turn.flow.top is None:
+        turn.begin(choose.MENU)
+    else:
+        turn.ask_again()
+
+
+def _again(turn: Turn, _data: Mapping[str, Json]) -> None:
+    if conversations.may_talk(turn.context, turn.bot.actor):
+        turn.ask_again()
+
+
 _CUES = {
     "silent": _silent,
     "expired": _expired,
@@ -333,6 +361,9 @@ _CUES = {
     "handoff_expired": _handoff_expired,
     "resume": _resume,
     "inactive": _inactive,
+    "called": _called,
+    "again": _again,
+    "hung_up": _inactive,
 }
 
 

@@ -46,6 +46,7 @@ class Turn:
     begun: int = 0
     lines: list[str] = field(default_factory=list)
     question: str = ""
+    asks: str = ""  # the type of the slot that the question is about
     choices: tuple[Option, ...] = ()
     last: tuple[str, str, str] = ("", "", "")  # scenario, state and outcome, for the log
 
@@ -256,7 +257,7 @@ class Turn:
         slot = level.scenario.compiled.scenario.slots[ask.slot]
         if slot.remember is not None and slot.name not in self.flow.memo.asked:
             self.flow.memo.asked += (slot.name,)
-        self.question = text
+        self.question, self.asks = text, slot.type
         if slot.type == "yes_no" and not ask.options and self.context.channel not in ("sms", "voice"):
             self.choices = self.bot.choices(self.lang).yes_no(slot.name)
         else:

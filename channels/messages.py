@@ -14,7 +14,7 @@ from pydantic import JsonValue, TypeAdapter
 
 JSON = JsonValue
 
-AddressKind = Literal["phone", "whatsapp", "bsuid", "web", "sim"]
+AddressKind = Literal["phone", "whatsapp", "bsuid", "web", "sim", "call"]
 MediaKind = Literal["image", "video", "audio", "document", "sticker"]
 OptOut = Literal["stop", "start", "help"]
 # In the order in which they win, see `advance`.
@@ -28,7 +28,8 @@ class Address:
 
     `phone` is E.164 with its plus, a short code (digits) or an alphanumeric sender; `whatsapp` is E.164 with its plus;
     `bsuid` is WhatsApp's business-scoped id for people without a shared number (`US.1234`); `web` and `sim` are the
-    session ids of the web chat and the simulator. Our own may be the vendor's id of the number (Meta's phone_number_id).
+    session ids of the web chat and the simulator, `call` the id of a call whose number is withheld. Our own may be the
+    vendor's id of the number (Meta's phone_number_id).
     """
 
     kind: AddressKind

@@ -11,6 +11,7 @@ from channels.simulator.adapter import SimulatorAdapter
 from channels.twilio.client import TwilioClient
 from channels.twilio.sms import SmsAdapter
 from channels.twilio.whatsapp import WhatsAppAdapter
+from channels.voice.adapter import VoiceAdapter
 from channels.webchat.adapter import WebChatAdapter
 
 
@@ -25,8 +26,10 @@ class Network:
 
 def adapters(network: Network) -> dict[tuple[str, str], Adapter]:
     """The adapter for each provider and channel that an account can have."""
+    texts = SmsAdapter(network.twilio)
     every: tuple[Adapter, ...] = (
-        SmsAdapter(network.twilio),
+        texts,
+        VoiceAdapter(texts),
         WhatsAppAdapter(network.twilio),
         MetaWhatsAppAdapter(network.meta),
         WebChatAdapter(),

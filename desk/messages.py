@@ -281,6 +281,15 @@ def set_off(db: Db, message_id: int, *, is_told: bool = False, now: datetime) ->
     return moved
 
 
+def reword(db: Db, message_id: int, text: str) -> None:
+    """It was said in other words than we meant to: more of them, or cut off in the middle."""
+    content = db.execute(select(_m.content).where(_m.id == message_id)).scalar_one_or_none()
+    changed: dict[str, Any] = {"text": storable(text)}
+    if isinstance(content, dict):
+        changed["content"] = {**content, "text": storable(text)}
+    _see(db, message_id, **changed)
+
+
 def give_up(db: Db, message_id: int, status: str, *, code: str, text: str) -> None:
     """`refused` by us, `failed` at the provider, or `parked` until they write: people see the sentence beside it."""
     _see(db, message_id, status=status, error_code=code or None, error_text=one_line(text, 500))  # unless it was erased

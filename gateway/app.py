@@ -29,6 +29,8 @@ from gateway.rest.surface import Surface
 from gateway.rest.v1 import aliases
 from gateway.rest.v1 import surface as v1
 from gateway.slow import Patience
+from gateway.voice import door as voice_door
+from gateway.voice.exchange import Exchange
 from gateway.webchat import door as webchat_door
 
 log = structlog.get_logger()
@@ -55,6 +57,7 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     app[routes.RECEIVER] = receiver = Receiver(house, spool if server.spool else None)
     routes.add_routes(app)
     webchat.add_routes(app)
+    voice_door.add_routes(app, Exchange(house))
     webchat_door.mount(app, house, receiver, timings)
     app[errors.SURFACES] = surfaces = (v1.make(), dashboard.make())
     app.router.register_resource(Mount("/api", partial(_fill, house, surfaces), patience.heard))

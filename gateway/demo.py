@@ -199,6 +199,7 @@ def _accounts(db: Db, tenant_id: int, business_id: int, bot_id: int, now: dateti
     """Without keys of their own: those of the settings hold, made-up or real."""
     for channel, provider, address, is_served in (
         ("sms", "twilio", juniper.SMS_NUMBER, True),
+        ("voice", "twilio", juniper.SMS_NUMBER, True),
         ("whatsapp", "twilio", juniper.WHATSAPP_NUMBER, True),
         ("whatsapp", "meta", juniper.META_NUMBER, True),
         ("web", "webchat", juniper.SITE, True),

@@ -264,6 +264,15 @@ class ElevenLabs(Section):
     api_key: SecretStr = _NO_SECRET
 
 
+class VoiceCalls(Section):
+    mode: Literal["relay", "gather"] = "gather"
+    silence_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    silence: tuple[Literal["again", "keys", "person", "end"], ...] = ("again", "keys", "person", "end")
+    moment_s: Annotated[float, Field(gt=0, le=10)] = 0.8
+    still_s: Annotated[float, Field(gt=0, le=10)] = 4.0
+    slow_s: Annotated[float, Field(gt=0, le=30)] = 10.0
+
+
 class Jobs(Section):
     workers: Annotated[int, Field(ge=1, le=1000)] = 4
     poll_s: Seconds = 1.0
@@ -332,6 +341,7 @@ class Settings(Section):
     meta: Meta = Meta()
     stripe: Stripe = Stripe()
     elevenlabs: ElevenLabs = ElevenLabs()
+    voice: VoiceCalls = VoiceCalls()
     jobs: Jobs = Jobs()
     conversations: Conversations = Conversations()
     sending: Sending = Sending()

@@ -50,7 +50,7 @@ async def meta_challenge(request: web.Request) -> web.Response:
     except BadRequest as bad:
         return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
     except StoreUnavailable:
-        return _away(request)
+        return away(request)
     word = challenge(asked, tokens)
     if word is None:
         return problem(request, 403, "BAD_VERIFY_TOKEN", "The verify token is missing or is not ours.")
@@ -70,13 +70,14 @@ async def webhook(request: web.Request, provider: str, channel: str | Callable[[
     except BadRequest as bad:
         return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
     except (StoreUnavailable, OSError):
-        return _away(request)
+        return away(request)
     return web.Response(
         status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type} if answer.body else None
     )
 
 
-def _away(request: web.Request) -> web.Response:
+def away(request: web.Request) -> web.Response:
+    """Nothing was kept; the provider should try again."""
     answer = problem(request, 503, "UNAVAILABLE", "Nothing can be stored just now; please try again.")
     answer.headers["Retry-After"] = _RETRY_AFTER_S
     return answer

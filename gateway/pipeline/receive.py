@@ -45,7 +45,7 @@ class Receiver:
         """
         adapter = self.house.adapters[provider, channel]
         claimed = adapter.claimed_account(request)
-        secret = await self._signed_by(adapter, claimed, request, urls)
+        secret = await self.signed_by(adapter, claimed, request, urls)
         mine: list[tuple[Account, Event]] = []
         is_refused = False
         for event in adapter.parse(request):
@@ -118,7 +118,7 @@ class Receiver:
         )
         return taken
 
-    async def _signed_by(self, adapter: Adapter, claimed: str, request: Request, urls: tuple[str, ...]) -> str:
+    async def signed_by(self, adapter: Adapter, claimed: str, request: Request, urls: tuple[str, ...]) -> str:
         """The secret that has signed the request, empty where the vendor signs nothing. It alone opens accounts: anybody
         can say that an account is theirs and bring a secret along.
 

@@ -23,6 +23,7 @@ from desk.verdicts import Use
 from desk.who import Actor
 from gateway.accounts import Account
 from gateway.pipeline import outbox
+from gateway.voice.speech import aloud
 from storage.base import Db, JsonValue, new_uid
 from storage.session import attempt
 
@@ -36,15 +37,21 @@ class Taken:
     replies: tuple[OutboundMessage, ...]
     facts: Mapping[str, JsonValue]
     is_duplicate: bool = False
+    asks: str = ""  # the type of the slot that the bot asks for
+    written: str = ""  # the replies as they would stand in a text message, where they are spoken
+    is_handed_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """How a turn speaks: over which account, with which limits, and whether the webhook's answer carries it."""
+    """How a turn speaks: over which account, with which limits, whether the webhook's answer carries it, and whether it
+    is said aloud.
+    """
 
     account: Account
     capabilities: Capabilities
     inline: bool
+    is_aloud: bool = False
 
     def saying(self, pieces: Sequence[OutboundMessage]) -> "Channel":
         """The same for these pieces: what the answer cannot carry goes by the outbox, and all else with it, in order."""
@@ -131,6 +138,15 @@ def cue(db: Db, registry: Registry, channel: Channel, context: Context, what: bo
             _say(db, channel, context, piece, message_id=None, unsaid=unsaid, use=use, now=now)
         return Taken(context.id, 0, (), {"refused": unsaid.refusal.code})
     return _answer(db, channel, context, result, message_id=None, unsaid=unsaid, use=use, now=now)
+
+
+def on_line(db: Db, registry: Registry, channel: Channel, context: Context, what: bots.Cue, *, now: datetime) -> Taken:
+    """The same within a call: they are listening, so what comes of it is said at once."""
+    bot = _bot(db, registry, channel, context)
+    if bot is None:
+        return Taken(context.id, 0, (), {})
+    result = bots.take_turn(db, bot, context, what, now=now)
+    return _answer(db, channel, context, result, message_id=None, now=now)
 
 
 # What the customer waits for; and what begins something new, and comes by a job that is done then.
@@ -304,7 +320,11 @@ def _answer(
     unsaid: Unsaid | None = None,
     now: datetime,
 ) -> Taken:
-    pieces = [piece for reply in result.replies for piece in render(reply, channel.capabilities)]
+    replies = result.replies
+    if channel.is_aloud:
+        language = result.language or _language(context) or ""
+        replies = tuple(aloud(reply, language) for reply in replies)
+    pieces = [piece for reply in replies for piece in render(reply, channel.capabilities)]
     channel = channel.saying(pieces)
     said = tuple(
         _say(db, channel, context, piece, message_id=message_id, use=use, unsaid=unsaid, now=now) for piece in pieces
@@ -321,7 +341,15 @@ def _answer(
     )
     if result.is_handed_over:
         assignment.entered(db, context.tenant_id, context.id, now=now)
-    return Taken(context.id, message_id or 0, said if channel.inline else (), result.log)
+    return Taken(
+        context.id,
+        message_id or 0,
+        said if channel.inline else (),
+        result.log,
+        asks=result.asks,
+        written="\n".join(reply.text for reply in result.replies) if channel.is_aloud else "",
+        is_handed_over=result.is_handed_over,
+    )
 
 
 def _say(

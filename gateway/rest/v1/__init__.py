@@ -27,6 +27,7 @@ _RESOURCES = (
     "transfers",
     "conversations",
     "messages",
+    "calls",
     "media",
     "canned_replies",
     "teams",

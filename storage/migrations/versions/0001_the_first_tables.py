@@ -1775,6 +1775,81 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_broadcast_recipients_customer_id"), ["customer_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_broadcast_recipients_message_id"), ["message_id"], unique=False)
 
+    op.create_table(
+        "calls",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("account_id", big_id, nullable=False),
+        sa.Column("customer_id", big_id, nullable=False),
+        sa.Column("conversation_id", big_id, nullable=False),
+        sa.Column("sid", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=10), server_default="inbound", nullable=False),
+        sa.Column("phone", sa.String(length=320), nullable=True),
+        sa.Column("mode", sa.String(length=10), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("outcome", sa.String(length=20), nullable=True),
+        sa.Column("turn", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("silences", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("quiet", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("interruptions", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("sequence", sa.Integer(), server_default="-1", nullable=False),
+        sa.Column("duration_s", sa.Integer(), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_calls_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["business_id"], ["businesses.id"], name=op.f("fk_calls_business_id_businesses"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_calls_conversation_id_conversations"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_calls_customer_id_customers")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_calls_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_calls")),
+        sa.UniqueConstraint("account_id", "sid", name=op.f("uq_calls_account_id_sid")),
+        sa.UniqueConstraint("uid", name=op.f("uq_calls_uid")),
+    )
+    with op.batch_alter_table("calls", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_calls_conversation_id"), ["conversation_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_calls_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index("ix_calls_tenant_id", ["tenant_id", "id"], unique=False)
+
+    op.create_table(
+        "call_turns",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("call_id", big_id, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("input", sa.String(length=10), nullable=False),
+        sa.Column("message_id", big_id, nullable=True),
+        sa.Column("reply_id", big_id, nullable=True),
+        sa.Column("answer", json_type, nullable=False),
+        sa.Column("heard", sa.String(length=10), server_default="unknown", nullable=False),
+        sa.Column("took_ms", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["call_id"], ["calls.id"], name=op.f("fk_call_turns_call_id_calls"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["messages.id"], name=op.f("fk_call_turns_message_id_messages"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["reply_id"], ["messages.id"], name=op.f("fk_call_turns_reply_id_messages"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_call_turns")),
+        sa.UniqueConstraint("call_id", "number", name=op.f("uq_call_turns_call_id_number")),
+    )
+    with op.batch_alter_table("call_turns", schema=None) as batch_op:
+        batch_op.create_index("ix_call_turns_message_id", ["message_id"], unique=False)
+        batch_op.create_index("ix_call_turns_reply_id", ["reply_id"], unique=False)
+
     if op.get_bind().dialect.name == "postgresql":
         op.execute(NO_OVERLAP_POSTGRESQL)
         for statement in SEARCH_POSTGRESQL:
@@ -1789,6 +1864,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE message_search")
+    op.drop_table("call_turns")
+    op.drop_table("calls")
     op.drop_table("broadcast_recipients")
     with op.batch_alter_table("invoice_lines", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_invoice_lines_invoice_id"))

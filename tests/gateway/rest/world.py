@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from gateway.rest.route import Route
 from gateway.rest.v1 import surface
+from tests.gateway.front import SID
 from tests.gateway.rest.api import Client
 
 V1: Final = surface.make()
@@ -64,6 +65,11 @@ async def make(client: Client) -> World:
     await add("channel_id", "/channels", site)
     phone = f"+1512555{1000 + client.tenant_id}"
     await add("number_id", "/whatsapp", {"phone_number": phone, "business_id": world["business_id"]})
+    line = f"+1512558{1000 + client.tenant_id}"
+    await client.post("/channels", {**site, "kind": "voice", "address": line})
+    ring = {"CallSid": f"CA{client.tenant_id:032x}", "AccountSid": SID, "From": "+15125550178", "To": line}
+    await client.front.post(ring, path="/api/v1/webhooks/twilio/voice")
+    world["call_id"] = (await client.get("/calls"))["items"][0]["id"]
     await add("customer_id", "/customers", {"name": "Kim Lee", "phone": f"+1512556{1000 + client.tenant_id}"})
     await add("attribute_id", "/attributes", {"key": "pet", "label": "Pet", "kind": "text"})
     await add("transfer_id", "/customers/export", {"format": "csv"}, status=202)

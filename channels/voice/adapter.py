@@ -1,0 +1,58 @@
+"""The number that is called. Calls have doors of their own (`gateway.voice`); what is written to a caller goes by SMS."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
+from channels.errors import SendError
+from channels.messages import Address, Event, OutboundMessage
+from channels.twilio.sms import SmsAdapter, claimed_account, is_from_twilio
+
+# Choices are kept apart from the words, for the keys of the telephone.
+CAPABILITIES: Final = Capabilities(
+    text_max=4000, list_max=99, list_title_max=200, list_description_max=200, choice_text_max=4000, inline_reply=True
+)
+
+
+class VoiceAdapter:
+    """Answers calls with TwiML, and sends text messages from the same number."""
+
+    provider: Final = "twilio"
+    channel: Final = "voice"
+    capabilities: Final = CAPABILITIES
+
+    def __init__(self, texts: SmsAdapter) -> None:
+        self._texts = texts
+
+    def claimed_account(self, request: Request) -> str:
+        return claimed_account(request)
+
+    def verify(self, request: Request, keys: AccountKeys) -> bool:
+        return is_from_twilio(request, keys)
+
+    def parse(self, request: Request) -> tuple[Event, ...]:
+        """Nothing: a call is no message, and what is texted to the number comes as SMS."""
+        return ()
+
+    def reply(self, messages: Sequence[OutboundMessage], *, status_url: str = "") -> Answer:
+        return self._texts.reply((), status_url=status_url)
+
+    async def send(
+        self,
+        message: OutboundMessage,
+        *,
+        to: Address,
+        sender: Address,
+        keys: AccountKeys,
+        status_url: str = "",
+        tried_at: datetime | None = None,
+    ) -> Sent:
+        if to.kind == "call":
+            raise SendError("", "Their number is withheld, so nothing can be written to them.", kind="permanent")
+        return await self._texts.send(
+            message, to=to, sender=sender, keys=keys, status_url=status_url, tried_at=tried_at
+        )
+
+    def explain(self, code: str) -> SendError:
+        return self._texts.explain(code)

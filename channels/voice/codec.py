@@ -1,0 +1,179 @@
+"""Twilio's voice webhooks to what happened, and what we say to TwiML. No I/O.
+
+Source: reference, twilio-voice.md sections 3 to 6.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+from xml.sax.saxutils import escape, quoteattr
+
+from channels.base import Answer, Request
+from channels.clean import clean
+from channels.errors import BadRequest
+from channels.messages import Address
+from channels.voice.listen import Listen
+
+Input = Literal["speech", "digits", "silence"]
+
+ENDED: Final[Mapping[str, str]] = {  # what a call's record says of Twilio's last words
+    "completed": "completed",
+    "busy": "missed",
+    "failed": "missed",
+    "no-answer": "missed",
+    "canceled": "missed",
+}
+_SID: Final = re.compile(r"CA[0-9a-zA-Z]{8,62}")
+_E164: Final = re.compile(r"\+[1-9]\d{6,14}")
+# What carriers put in for a number that is not to be seen: it spells ANONYMOUS on the keys, and is nobody's.
+_WITHHELD: Final = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
+_LONGEST: Final = 2000  # characters of one answer
+_MOST_SPEECH_S: Final = 3  # the longest pause that we wait for
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Which call a webhook is about. `caller` is empty when the number is withheld."""
+
+    sid: str
+    called: str
+    caller: str
+    status: str = ""
+
+    @property
+    def peer(self) -> Address:
+        """Who calls; somebody without a number is known by this call alone."""
+        return Address("phone", self.caller) if self.caller else Address("call", self.sid)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a caller gave to the question number `turn`."""
+
+    turn: int
+    kind: Input
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A status callback. `sequence` is None where the vendor does not count."""
+
+    status: str
+    sequence: int | None
+    duration_s: int | None
+
+
+def ring(request: Request) -> Ring:
+    """Raises: BadRequest"""
+    fields = dict(request.form)
+    return ring_of(
+        clean(fields.get("CallSid", "")),
+        called=clean(fields.get("To", "")),
+        caller=clean(fields.get("From", "")),
+        status=clean(fields.get("CallStatus", "")),
+    )
+
+
+def ring_of(sid: str, *, called: str, caller: str, status: str = "") -> Ring:
+    """Raises: BadRequest"""
+    if not _SID.fullmatch(sid):
+        raise BadRequest("CallSid", "is not the id of a call")
+    is_known = _E164.fullmatch(caller) is not None and caller not in _WITHHELD
+    return Ring(sid, called[:80], caller if is_known else "", status)
+
+
+def given(request: Request) -> Given:
+    """What `<Gather>` brought: keys before words, and silence when there is neither.
+
+    Raises: BadRequest
+    """
+    fields = dict(request.form)
+    turn = turn_of(request)
+    if digits := clean(fields.get("Digits", "")):
+        return Given(turn, "digits", digits[:_LONGEST])
+    if speech := clean(fields.get("SpeechResult", "")).strip():
+        return Given(turn, "speech", speech[:_LONGEST])
+    return Given(turn, "silence")
+
+
+def turn_of(request: Request) -> int:
+    """Raises: BadRequest"""
+    turn = request.query.get("turn", "")
+    if not (turn.isascii() and turn.isdecimal() and len(turn) < 7):
+        raise BadRequest("turn", "is not the number of a question")
+    return int(turn)
+
+
+def news(request: Request) -> News:
+    fields = dict(request.form)
+    return News(fields.get("CallStatus", ""), _whole(fields.get("SequenceNumber")), _whole(fields.get("CallDuration")))
+
+
+def gather(text: str, listen: Listen, *, action: str, language: str, silence_s: float) -> Answer:
+    """Say it and listen. What asks for consent is said to its end before anything is heard (promise V6)."""
+    say = _say(text, language)
+    attributes = {
+        "input": "dtmf speech",
+        "action": action,
+        "method": "POST",
+        "timeout": str(math.ceil(silence_s)),
+        # Whole seconds, and never "auto": with some models that is an error (13335).
+        "speechTimeout": str(min(_MOST_SPEECH_S, math.ceil(listen.pause_ms / 1000))),
+        "actionOnEmptyResult": "true",
+        "language": language,
+    }
+    if listen.digits:
+        attributes["numDigits"] = str(listen.digits)
+    if listen.hints:
+        attributes["hints"] = ",".join(listen.hints)
+    inside, before = ("", say) if listen.is_consent else (say, "")
+    return twiml(f"{before}<Gather{_attributes(attributes)}>{inside}</Gather>")
+
+
+def goodbye(text: str, *, language: str) -> Answer:
+    """Say it and hang up."""
+    return twiml(f"{_say(text, language)}<Hangup/>")
+
+
+def wait(text: str, *, again: str, language: str) -> Answer:
+    """Say it while we are at work, and ask us again."""
+    return twiml(f'{_say(text, language)}<Redirect method="POST">{escape(again)}</Redirect>')
+
+
+def reject() -> Answer:
+    """Nobody has this number."""
+    return twiml("<Reject/>")
+
+
+def nothing() -> Answer:
+    return twiml("")
+
+
+def twiml(verbs: str) -> Answer:
+    """The verbs as a document."""
+    root = f"<Response>{verbs}</Response>" if verbs else "<Response/>"
+    return Answer("text/xml; charset=utf-8", f'<?xml version="1.0" encoding="UTF-8"?>{root}'.encode())
+
+
+def locale(language: str) -> str:
+    """The tag that Twilio's voices and recognisers know a language by."""
+    short = language.partition("-")[0].lower() or "en"
+    return language if "-" in language else _LOCALES.get(short, f"{short}-{short.upper()}")
+
+
+_LOCALES: Final[Mapping[str, str]] = {"en": "en-US", "es": "es-US", "pt": "pt-BR", "zh": "cmn-CN"}
+
+
+def _say(text: str, language: str) -> str:
+    return f"<Say language={quoteattr(language)}>{escape(text)}</Say>" if text else ""
+
+
+def _attributes(values: Mapping[str, str]) -> str:
+    return "".join(f" {name}={quoteattr(value)}" for name, value in values.items())
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 9 else None

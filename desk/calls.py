@@ -1,0 +1,306 @@
+"""Telephone calls: who called, how far they came, and every turn of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from sqlalchemy import Row, Select, and_, exists, insert, select, update
+
+from desk import customer_book, refs
+from desk.listing import Found, Window, page
+from desk.refs import Ref
+from desk.who import Actor
+from storage.base import Db, JsonValue, new_uid
+from storage.models.businesses import businesses
+from storage.models.calendar import appointments
+from storage.models.calls import call_turns as turn_table
+from storage.models.calls import calls as table
+from storage.models.conversations import conversations, messages
+from storage.models.customers import customers
+from storage.session import Conflict, attempt
+
+NOUN: Final = "call"
+Mode = Literal["relay", "gather", "terminal"]
+Heard = Literal["unknown", "whole", "cut"]
+# A call's status goes forwards only.
+_RANKS: Final = {"in-progress": 0, "transferred": 1, "completed": 2, "missed": 2}
+_t, _k = table.c, turn_table.c
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A call as its turns need it."""
+
+    id: int
+    tenant_id: int
+    account_id: int
+    conversation_id: int
+    sid: str
+    phone: str | None
+    mode: str
+    status: str
+    turn: int
+    quiet: int
+    failures: int
+    started_at: datetime
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in ("completed", "missed")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`outcome`: booked, handed_off or none; null while it goes on."""
+
+    id: int
+    uid: str
+    business_uid: str
+    customer_uid: str
+    conversation_uid: str
+    caller: str | None
+    phone: str | None
+    kind: str
+    mode: str
+    status: str
+    outcome: str | None
+    silences: int
+    interruptions: int
+    duration_s: int | None
+    started_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """`said` is what the caller did, `answer` what we answered, `heard` how much of that reached them."""
+
+    number: int
+    input: str
+    said: str | None
+    answer: str | None
+    heard: str
+    took_ms: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    status: str | None = None
+    customer: str | None = None
+    business: str | None = None
+
+
+def find(db: Db, who: Actor, window: Window, wanted: Filter) -> Found[Call]:
+    """The tenant's, the latest first.
+
+    Raises: NotFound, for a customer or business that does not exist
+    """
+    rows = _CALL.where(_t.tenant_id == who.tenant_id)
+    if wanted.status is not None:
+        rows = rows.where(_t.status == wanted.status)
+    if wanted.customer is not None:
+        rows = rows.where(_t.customer_id == customer_book.row_of(db, who, wanted.customer).id)
+    if wanted.business is not None:
+        rows = rows.where(_t.business_id == refs.id_of(db, businesses, who, wanted.business, "business"))
+    sorts = {"start_time": _t.started_at, "duration": _t.duration_s}
+    return page(db, rows, window, _one, sorts=sorts, by="-start_time", tie=_t.id)
+
+
+def get(db: Db, who: Actor, ref: Ref) -> tuple[Call, list[Turn]]:
+    """The call, and its turns in order.
+
+    Raises: NotFound
+    """
+    call_id = refs.id_of(db, table, who, ref, NOUN)
+    return _one(db.execute(_CALL.where(_t.id == call_id)).one()), turns(db, call_id)
+
+
+def turns(db: Db, call_id: int) -> list[Turn]:
+    said, reply = messages.alias("said"), messages.alias("reply")
+    rows = (
+        select(_k.number, _k.input, said.c.text, reply.c.text, _k.heard, _k.took_ms, _k.created_at)
+        .outerjoin(said, said.c.id == _k.message_id)
+        .outerjoin(reply, reply.c.id == _k.reply_id)
+        .where(_k.call_id == call_id)
+        .order_by(_k.number)
+    )
+    return [Turn(*row) for row in db.execute(rows)]
+
+
+def live(db: Db, account_id: int, sid: str) -> Live | None:
+    """The call, locked until the commit; None when it never began."""
+    wanted = select(*_LIVE).where(_t.account_id == account_id, _t.sid == sid).with_for_update()
+    row = db.execute(wanted).one_or_none()
+    return None if row is None else Live(**row._mapping)
+
+
+def begin(
+    db: Db,
+    *,
+    tenant_id: int,
+    business_id: int,
+    account_id: int,
+    customer_id: int,
+    conversation_id: int,
+    sid: str,
+    phone: str | None,
+    mode: Mode,
+    now: datetime,
+) -> Live | None:
+    """A call that has just come in; None when it is known already."""
+    values = {
+        "uid": new_uid(),
+        "tenant_id": tenant_id,
+        "business_id": business_id,
+        "account_id": account_id,
+        "customer_id": customer_id,
+        "conversation_id": conversation_id,
+        "sid": sid,
+        "phone": phone,
+        "mode": mode,
+        "status": "in-progress",
+        "started_at": now,
+    }
+    try:
+        with attempt(db):
+            db.execute(insert(table).values(values))
+    except Conflict:
+        return None
+    return live(db, account_id, sid)
+
+
+def answer_to(db: Db, call_id: int, number: int) -> Mapping[str, JsonValue] | None:
+    """What we said in that turn, as it was kept."""
+    found: Mapping[str, JsonValue] | None = db.execute(
+        select(_k.answer).where(_k.call_id == call_id, _k.number == number)
+    ).scalar_one_or_none()
+    return found
+
+
+def add_turn(
+    db: Db,
+    call: Live,
+    *,
+    number: int,
+    input: str,  # noqa: A002  the column's name
+    message_id: int | None,
+    reply_id: int | None,
+    answer: Mapping[str, JsonValue],
+    took_ms: int,
+    now: datetime,
+) -> None:
+    """Another turn; from now on its question is the open one. Silence counts, anything else ends a row of it."""
+    db.execute(
+        insert(turn_table).values(
+            call_id=call.id,
+            number=number,
+            input=input,
+            message_id=message_id,
+            reply_id=reply_id,
+            answer=answer,
+            took_ms=took_ms,
+            created_at=now,
+        )
+    )
+    is_silence = input == "silence"
+    quiet = call.quiet + 1 if is_silence else call.quiet if input == "lost" else 0
+    silences = _t.silences + 1 if is_silence else _t.silences
+    db.execute(update(table).where(_t.id == call.id).values(turn=number, quiet=quiet, silences=silences))
+
+
+def reached(db: Db, call: Live, number: int, heard: Heard) -> int | None:
+    """Note how much of what we said in that turn was heard; the message that said it, when that is news."""
+    changed = (
+        update(turn_table)
+        .where(_k.call_id == call.id, _k.number == number, _k.heard == "unknown")
+        .values(heard=heard)
+        .returning(_k.reply_id)
+    )
+    row = db.execute(changed).one_or_none()
+    if row is None:
+        return None
+    if heard == "cut":
+        db.execute(update(table).where(_t.id == call.id).values(interruptions=_t.interruptions + 1))
+    reply_id: int | None = row.reply_id
+    return reply_id
+
+
+def heard(db: Db, call_id: int, number: int) -> Heard:
+    found: Heard | None = db.execute(
+        select(_k.heard).where(_k.call_id == call_id, _k.number == number)
+    ).scalar_one_or_none()
+    return found or "unknown"
+
+
+def failed(db: Db, call: Live, mode: Mode) -> None:
+    """The line broke; it goes on in that mode."""
+    db.execute(update(table).where(_t.id == call.id).values(failures=_t.failures + 1, mode=mode))
+
+
+def end(
+    db: Db, call: Live, status: str, *, sequence: int | None = None, duration_s: int | None = None, now: datetime
+) -> bool:
+    """Note how the call ended; True when it had not ended before. News that comes late or twice changes nothing, but
+    that the vendor's count of seconds is better than ours.
+    """
+    if duration_s is not None:
+        db.execute(update(table).where(_t.id == call.id).values(duration_s=duration_s))
+    if sequence is not None:
+        db.execute(update(table).where(_t.id == call.id, _t.sequence < sequence).values(sequence=sequence))
+    if _RANKS[status] <= _RANKS[call.status]:
+        return False
+    booked = exists().where(
+        and_(appointments.c.conversation_id == call.conversation_id, appointments.c.created_at >= call.started_at)
+    )
+    row = db.execute(select(booked, conversations.c.owner).where(conversations.c.id == call.conversation_id)).one()
+    outcome = "booked" if row[0] else "handed_off" if row.owner != "bot" else "none"
+    seconds = max(0, int((now - call.started_at).total_seconds())) if duration_s is None else duration_s
+    values = {"status": status, "outcome": outcome, "ended_at": now, "duration_s": seconds}
+    db.execute(update(table).where(_t.id == call.id).values(values))
+    return True
+
+
+_LIVE: Final = (
+    _t.id,
+    _t.tenant_id,
+    _t.account_id,
+    _t.conversation_id,
+    _t.sid,
+    _t.phone,
+    _t.mode,
+    _t.status,
+    _t.turn,
+    _t.quiet,
+    _t.failures,
+    _t.started_at,
+)
+
+_CALL: Select[Any] = (
+    select(
+        _t.id,
+        _t.uid,
+        businesses.c.uid.label("business_uid"),
+        customers.c.uid.label("customer_uid"),
+        conversations.c.uid.label("conversation_uid"),
+        customers.c.name.label("caller"),
+        _t.phone,
+        _t.kind,
+        _t.mode,
+        _t.status,
+        _t.outcome,
+        _t.silences,
+        _t.interruptions,
+        _t.duration_s,
+        _t.started_at,
+        _t.ended_at,
+    )
+    .join(businesses, businesses.c.id == _t.business_id)
+    .join(customers, customers.c.id == _t.customer_id)
+    .join(conversations, conversations.c.id == _t.conversation_id)
+)
+
+
+def _one(found: Row[Any]) -> Call:
+    return Call(**found._mapping)

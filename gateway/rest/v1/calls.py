@@ -1,0 +1,118 @@
+"""`/calls`: the telephone calls that came in, and what was said in them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from desk import calls
+from gateway.rest.call import Call as Request
+from gateway.rest.route import Routes
+from gateway.rest.schema import Answer, Moment, Page, SkipQuery, Uid
+
+routes = Routes("Calls")
+
+Status = Literal["in-progress", "transferred", "completed", "missed"]
+
+
+class Call(Answer):
+    id: Uid
+    business_id: Uid
+    customer_id: Uid
+    conversation_id: Uid = Field(description="Where its words stand as messages, live.")
+    caller: str | None = Field(description="Their name, when it is known.")
+    phone: str | None = Field(description="Null when the number was withheld.")
+    type: str
+    mode: str = Field(description="How the caller was listened to.")
+    status: Status
+    outcome: str | None = Field(description="booked, handed_off or none; null while it goes on.")
+    start_time: Moment
+    end_time: Moment | None
+    duration: Annotated[str | None, Field(description="Minutes and seconds.", examples=["1:05"])]
+    duration_seconds: int | None
+    silences: int = Field(description="How often the caller said nothing.")
+    interruptions: int = Field(description="How often they broke into what we said.")
+
+    @classmethod
+    def of(cls, one: calls.Call) -> "Call":
+        return cls(**_fields(one))
+
+
+class Turn(Answer):
+    """`heard` is how much of `answer` reached the caller: unknown, whole or cut; cut words are left out of it."""
+
+    number: int
+    input: str = Field(description="start, speech, digits, silence or lost.")
+    said: str | None
+    answer: str | None
+    heard: str
+    took_ms: int = Field(description="Our own share of the time until the answer.")
+    at: Moment
+
+
+class CallWithTurns(Call):
+    transcript: str
+    turns: list[Turn]
+
+    @classmethod
+    def told(cls, found: tuple[calls.Call, list[calls.Turn]]) -> "CallWithTurns":
+        one, turns = found
+        said = [(who, words) for turn in turns for who, words in (("Caller", turn.said), ("Bot", turn.answer)) if words]
+        return cls(
+            **_fields(one),
+            transcript="\n".join(f"{who}: {words}" for who, words in said),
+            turns=[
+                Turn(
+                    number=turn.number,
+                    input=turn.input,
+                    said=turn.said,
+                    answer=turn.answer,
+                    heard=turn.heard,
+                    took_ms=turn.took_ms,
+                    at=turn.at,
+                )
+                for turn in turns
+            ],
+        )
+
+
+class CallFilter(SkipQuery):
+    status: Status | None = None
+    customer_id: Uid | None = None
+    business_id: Uid | None = None
+    sort: str | None = None
+
+    def filter(self) -> calls.Filter:
+        return calls.Filter(self.status, self.customer_id, self.business_id)
+
+
+@routes.get("/calls", scope="conversations:read", summary="Calls")
+async def find(call: Request, query: CallFilter) -> Page[Call]:
+    window = query.window(query.sort)
+    return Page[Call].of(await call.read(calls.find, window, query.filter()), window, Call.of)
+
+
+@routes.get("/calls/{call_id}", scope="conversations:read", summary="A call and its turns")
+async def read(call: Request, call_id: Uid) -> CallWithTurns:
+    return CallWithTurns.told(await call.read(calls.get, call_id))
+
+
+def _fields(one: calls.Call) -> dict[str, Any]:
+    seconds = one.duration_s
+    return {
+        "id": one.uid,
+        "business_id": one.business_uid,
+        "customer_id": one.customer_uid,
+        "conversation_id": one.conversation_uid,
+        "caller": one.caller,
+        "phone": one.phone,
+        "type": one.kind,
+        "mode": one.mode,
+        "status": one.status,
+        "outcome": one.outcome,
+        "start_time": one.started_at,
+        "end_time": one.ended_at,
+        "duration": None if seconds is None else f"{seconds // 60}:{seconds % 60:02}",
+        "duration_seconds": seconds,
+        "silences": one.silences,
+        "interruptions": one.interruptions,
+    }

@@ -1,0 +1,131 @@
+"""Calls in their order: every turn waits for its place in the conversation, and callers hear something meanwhile."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from channels.voice.codec import ENDED, Given, News, Ring
+from desk import calls
+from gateway.accounts import Account
+from gateway.context import House
+from gateway.pipeline import turn
+from gateway.voice import turns
+from gateway.voice.speech import Speech
+from gateway.voice.turns import Line
+from storage.store import StoreUnavailable
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Every call of this process goes through here, whatever carries its sound."""
+
+    house: House
+    monotonic_s: Callable[[], float] = time.monotonic
+    _at_work: dict[tuple[int, str, int], asyncio.Task[Speech]] = field(default_factory=dict)
+
+    def line(self, account: Account, mode: calls.Mode) -> Line:
+        adapter = self.house.adapter(account)
+        channel = turn.Channel(account, adapter.capabilities, inline=True, is_aloud=True)
+        return Line(channel, self.house.bots, mode, self.house.settings.voice.silence)
+
+    async def begin(self, account: Account, ring: Ring, mode: calls.Mode) -> Speech:
+        """The first words to a caller; for a call that goes on already, what was said last.
+
+        Raises: StoreUnavailable
+        """
+        line = self.line(account, mode)
+        return await self._in_order(account, ring, "start", partial(turns.begin, line=line, ring=ring))
+
+    def hear(self, account: Account, ring: Ring, given: Given, mode: calls.Mode) -> "asyncio.Task[Speech]":
+        """What comes of an answer. It is worked on to its end, whoever waits for it; asked for twice it is one piece of
+        work. Raises StoreUnavailable when awaited.
+        """
+        key = (account.id, ring.sid, given.turn)
+        task = self._at_work.get(key)
+        if task is None:
+            task = asyncio.create_task(self._hear(account, ring, given, mode), name="call turn")
+            self._at_work[key] = task
+            task.add_done_callback(lambda _done: self._at_work.pop(key, None))
+        return task
+
+    def at_work(self, account: Account, ring: Ring, number: int) -> "asyncio.Task[Speech] | None":
+        """The answer to that question, if it is being worked on here."""
+        return self._at_work.get((account.id, ring.sid, number))
+
+    async def again(self, account: Account, ring: Ring, number: int, mode: calls.Mode = "gather") -> Speech:
+        """What was answered to that question, or else the question that is open.
+
+        Raises: StoreUnavailable
+        """
+        run = partial(turns.again, line=self.line(account, mode), ring=ring, number=number)
+        return await self._write(account, ring, run)
+
+    async def go_on(self, account: Account, ring: Ring, mode: calls.Mode, *, why: str = "") -> Speech:
+        """The open question, said again because the line broke.
+
+        Raises: StoreUnavailable
+        """
+        line = self.line(account, mode)
+        return await self._write(account, ring, partial(turns.go_on, line=line, ring=ring, why=why))
+
+    async def reached(self, account: Account, ring: Ring, number: int, words: str | None) -> None:
+        """Note how much of what was said in a turn was heard: all (None), or these words.
+
+        Raises: StoreUnavailable
+        """
+        async with self._order(account, ring):
+            await self.house.store.write(turns.reached, account.id, ring.sid, number, words=words)
+
+    async def news(self, account: Account, ring: Ring, news: News) -> str:
+        """A status callback.
+
+        Raises: StoreUnavailable
+        """
+        status = ENDED.get(news.status)
+        if status is None:
+            return "ignored"
+        line = self.line(account, "gather")
+        run = partial(
+            turns.ended, line=line, ring=ring, status=status, sequence=news.sequence, duration_s=news.duration_s
+        )
+        outcome = await self._write(account, ring, run)
+        log.info("call over", account=account.id, call=ring.sid, status=status, outcome=outcome)
+        return outcome
+
+    async def _hear(self, account: Account, ring: Ring, given: Given, mode: calls.Mode) -> Speech:
+        line = self.line(account, mode)
+        run = partial(turns.hear, line=line, ring=ring, given=given)
+        try:
+            return await self._in_order(account, ring, given.kind, run)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("turn failed", account=account.id, call=ring.sid, turn=given.turn)
+            return await self._in_order(account, ring, given.kind, partial(run, is_broken=True))
+
+    async def _in_order(self, account: Account, ring: Ring, what: str, run: Callable[..., Speech]) -> Speech:
+        begun_s = self.monotonic_s()
+
+        def took_ms() -> int:
+            return int((self.monotonic_s() - begun_s) * 1000)
+
+        speech = await self._write(account, ring, partial(run, took_ms=took_ms))
+        log.info("call turn done", call=ring.sid, input=what, turn=speech.turn, ends=speech.ends, ms=took_ms())
+        return speech
+
+    async def _write(self, account: Account, ring: Ring, run: Callable[..., T]) -> T:
+        async with self._order(account, ring):
+            return await self.house.store.write(run, now=self.house.clock.now())
+
+    def _order(self, account: Account, ring: Ring) -> AbstractAsyncContextManager[None]:
+        return self.house.order.turn(account.tenant_id, (account.id, ring.peer))

@@ -1,0 +1,80 @@
+"""What is said on the line and listened for after it; and a written reply turned into one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bots import language as languages
+from channels.messages import OutboundMessage
+from channels.voice.listen import Listen
+from channels.voice.words import spoken
+from flows.words import fill
+from storage.base import JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """`turn` is the number of the question that this asks. Without `listen` the call ends after it. `written` is how it
+    would stand in a text message; `is_more` that we asked whether there is anything else.
+    """
+
+    turn: int
+    text: str
+    listen: Listen | None
+    language: str = "en"
+    written: str = ""
+    is_more: bool = False
+
+    @property
+    def ends(self) -> bool:
+        return self.listen is None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        return {
+            "text": self.text,
+            "listen": self.listen.to_json() if self.listen is not None else None,
+            "language": self.language,
+            "written": self.written,
+            "is_more": self.is_more,
+        }
+
+    @classmethod
+    def from_json(cls, turn: int, data: Mapping[str, JsonValue]) -> "Speech":
+        listen = data.get("listen")
+        return cls(
+            turn,
+            str(data.get("text", "")),
+            Listen.from_json(listen) if isinstance(listen, Mapping) else None,
+            str(data.get("language", "en")),
+            str(data.get("written", "")),
+            bool(data.get("is_more")),
+        )
+
+
+def phrase(language: str, key: str, **args: str) -> str:
+    """One of our own phrases, as it is said."""
+    return spoken(fill(languages.load(language or "en").phrases[key], args), language or "en")
+
+
+def aloud(message: OutboundMessage, language: str) -> OutboundMessage:
+    """The same in words for the ear, with its choices told and their keys beside them."""
+    language = language or "en"
+    told = f" {choices(language, 'voice_choices', Listen('menu', message.choices))}" if message.choices else ""
+    return replace(message, text=spoken(message.text, language) + told, link=None, media=())
+
+
+def choices(language: str, key: str, listen: Listen) -> str:
+    """The phrase `key` with everything that can be said or pressed; empty when that is nothing in particular."""
+    if listen.is_consent and not listen.options:
+        return phrase(language, key, options=languages.load(language).phrases["voice_yes_no"])
+    lines = [
+        fill(languages.load(language).phrases["voice_choice"], {"key": digit, "option": option.title})
+        for digit, option in listen.keys.items()
+    ]
+    return phrase(language, key, options=_either(language, lines)) if lines else ""
+
+
+def _either(language: str, lines: Sequence[str]) -> str:
+    if len(lines) < 2:
+        return "".join(lines)
+    joined = languages.load(language).phrases["or"]
+    return fill(joined, {"first": ", ".join(lines[:-1]), "last": lines[-1]})

@@ -1,0 +1,377 @@
+"""The turns of a call, each in one transaction: what the caller said or did not say, and all that comes of it.
+
+Plain functions of the database, like those of `gateway.pipeline.turn`, which does the bot's part. The key of everything
+is the question that was open: whatever comes twice, or late, for one that was answered is answered the same again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from bots.bot import Cue
+from bots.registry import Registry
+from bots.understand.answers import yes_no
+from channels.messages import InboundMessage, OutboundMessage, Part, Text
+from channels.voice import hearing
+from channels.voice.codec import Given, Ring
+from channels.voice.listen import Listen
+from desk import businesses, calls, conversations, messages
+from desk.calls import Live
+from desk.conversations import Context
+from desk.who import Actor
+from gateway.pipeline import outbox, turn
+from gateway.voice.speech import Speech, choices, phrase
+from storage.base import Db, JsonValue, new_uid
+
+Step = Literal["again", "keys", "person", "end"]
+
+PERSON: Final = "human"  # what the key for a person stands for, as the bot hears it
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How a call speaks: over which account, in which mode, and what is done about silence."""
+
+    channel: turn.Channel
+    bots: Registry
+    mode: calls.Mode
+    ladder: Sequence[Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one turn has to say, and the rows that it made."""
+
+    speech: Speech
+    input: str
+    message_id: int | None
+    reply_id: int | None
+
+
+def begin(db: Db, line: Line, ring: Ring, *, took_ms: Callable[[], int], now: datetime) -> Speech:
+    """The first words to a caller. For a call that is known already: what was said last, whatever that was."""
+    account = line.channel.account
+    known = calls.live(db, account.id, ring.sid)
+    if known is not None:
+        return _last(db, known)
+    peer = ring.peer
+    context = conversations.find(db, account.id, peer.kind, peer.value) or conversations.begin(
+        db, account.id, peer_kind=peer.kind, peer=peer.value, now=now
+    )
+    call = calls.begin(
+        db,
+        tenant_id=account.tenant_id,
+        business_id=context.business_id,
+        account_id=account.id,
+        customer_id=context.customer_id,
+        conversation_id=context.id,
+        sid=ring.sid,
+        phone=ring.caller or None,
+        mode=line.mode,
+        now=now,
+    )
+    if call is None:  # begun by another process in this very moment
+        known = calls.live(db, account.id, ring.sid)
+        assert known is not None  # noqa: S101  it is there
+        return _last(db, known)
+    if context.status != "open":
+        conversations.reopen(db, Actor(context.tenant_id, "customer"), context.id, now=now)
+    turn_ = _Turn(db, line, call, context, None, Given(-1, "speech"), now)
+    return turn_.keep(turn_.greet(), input="start", number=0, took_ms=took_ms)
+
+
+def hear(
+    db: Db, line: Line, ring: Ring, given: Given, *, took_ms: Callable[[], int], is_broken: bool = False, now: datetime
+) -> Speech:
+    """What comes of an answer to the question number `given.turn`.
+
+    With `is_broken` the bot's turn has failed before: the caller hears an apology, and a person gets the word.
+    """
+    account = line.channel.account
+    call = calls.live(db, account.id, ring.sid)
+    if call is None:  # its first request never reached us
+        return begin(db, line, ring, took_ms=took_ms, now=now)
+    if given.turn < call.turn:
+        found = calls.answer_to(db, call.id, given.turn + 1)
+        return Speech.from_json(given.turn + 1, found) if found is not None else _last(db, call)
+    last = _last(db, call)
+    if call.is_over:
+        return Speech(last.turn, last.text, None, last.language)
+    if line.mode == "gather" and (given.kind == "silence" or (last.listen is not None and last.listen.is_consent)):
+        calls.reached(db, call, call.turn, "whole")  # `codec.gather` listens behind it
+    peer = ring.peer
+    context = conversations.find(db, account.id, peer.kind, peer.value)
+    assert context is not None  # noqa: S101  it began with the call
+    turn_ = _Turn(db, line, call, context, last, given, now)
+    return turn_.keep(turn_.answer(is_broken=is_broken), input=given.kind, number=call.turn + 1, took_ms=took_ms)
+
+
+def again(db: Db, line: Line, ring: Ring, number: int, *, now: datetime) -> Speech:
+    """What was answered to the question with that number, or else the question that is open."""
+    call = calls.live(db, line.channel.account.id, ring.sid)
+    if call is None:
+        return begin(db, line, ring, took_ms=lambda: 0, now=now)
+    found = calls.answer_to(db, call.id, number + 1)
+    return _last(db, call) if found is None else Speech.from_json(number + 1, found)
+
+
+def go_on(db: Db, line: Line, ring: Ring, *, why: str = "", now: datetime) -> Speech:
+    """The question that is open, said again because the line broke; `why` is a phrase that says so before it."""
+    call = calls.live(db, line.channel.account.id, ring.sid)
+    if call is None:
+        return begin(db, line, ring, took_ms=lambda: 0, now=now)
+    calls.failed(db, call, line.mode)
+    last = _last(db, call)
+    if call.is_over or last.ends:
+        return Speech(last.turn, "", None, last.language)
+    if not why:
+        return last
+    return Speech(last.turn, f"{phrase(last.language, why)} {last.text}", last.listen, last.language, last.written)
+
+
+def reached(db: Db, account_id: int, sid: str, number: int, *, words: str | None) -> None:
+    """Note that what we said in that turn was heard: all of it, or no more than `words`, which then is what was said."""
+    call = calls.live(db, account_id, sid)
+    if call is None:
+        return
+    reply_id = calls.reached(db, call, number, "whole" if words is None else "cut")
+    if reply_id is not None and words is not None:
+        messages.reword(db, reply_id, words)
+
+
+def ended(
+    db: Db,
+    line: Line,
+    ring: Ring,
+    status: str,
+    *,
+    sequence: int | None = None,
+    duration_s: int | None = None,
+    now: datetime,
+) -> str:
+    """What became of the news that a call is over: noted, ignored (it was known) or unknown (the call is)."""
+    call = calls.live(db, line.channel.account.id, ring.sid)
+    if call is None:
+        return "unknown"
+    if not calls.end(db, call, status, sequence=sequence, duration_s=duration_s, now=now):
+        return "ignored"
+    context = conversations.by_id(db, Actor(call.tenant_id, "system"), call.conversation_id)
+    if context.owner == "bot":
+        turn.on_line(db, line.bots, line.channel, context, Cue("hung_up", {}), now=now)
+    return "noted"
+
+
+def _last(db: Db, call: Live) -> Speech:
+    answer = calls.answer_to(db, call.id, call.turn)
+    return Speech.from_json(call.turn, answer if answer is not None else {})
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One turn of a call at work. `last` is what we said before, which `given` answers."""
+
+    db: Db
+    line: Line
+    call: Live
+    context: Context
+    last: Speech | None
+    given: Given
+    now: datetime
+    message_id: int | None = None
+    reply_id: int | None = None
+
+    @property
+    def language(self) -> str:
+        if self.last is not None:
+            return self.last.language
+        known = self.context.language or self.context.customer_language
+        return known or businesses.load(self.db, self.context.business_id).languages[0]
+
+    def keep(self, speech: Speech, *, input: str, number: int, took_ms: Callable[[], int]) -> Speech:  # noqa: A002  the column's name
+        """The answer, kept as this turn's; a call that ends with it is over."""
+        kept = Speech(number, speech.text, speech.listen, speech.language, speech.written, speech.is_more)
+        calls.add_turn(
+            self.db,
+            self.call,
+            number=number,
+            input=input,
+            message_id=self.message_id,
+            reply_id=self.reply_id,
+            answer=kept.to_json(),
+            took_ms=took_ms(),
+            now=self.now,
+        )
+        if kept.ends:
+            ended(self.db, self.line, _ring(self.call), "completed", now=self.now)
+        return kept
+
+    def greet(self) -> Speech:
+        taken = self._cue("called")
+        if taken.replies:
+            return self._of(taken)
+        if self.context.owner != "bot":
+            return self._own("voice_waiting", None)
+        name = businesses.load(self.db, self.context.business_id).name
+        return self._own("voice_nobody", None, business=name)
+
+    def answer(self, *, is_broken: bool) -> Speech:
+        assert self.last is not None  # noqa: S101  there is an answer to something only
+        listen, given = self.last.listen or Listen(), self.given
+        if given.kind == "silence":
+            return self._silence(self.last, listen)
+        part: Part | None
+        if given.kind == "digits":
+            part = hearing.pressed(given.text, listen, person=PERSON)
+        else:
+            part = Text(hearing.said(given.text, listen))
+        words = part.text if isinstance(part, Text) else part.title if part is not None else given.text  # type: ignore[union-attr]
+        was_cut = calls.heard(self.db, self.call.id, self.call.turn) == "cut"
+        if part is None or (given.kind == "speech" and hearing.is_backchannel(words, listen)):
+            return self._repeat(self.last, words)
+        if listen.is_consent and was_cut and yes_no(words) is True:
+            return self._repeat(self.last, words, "voice_reread")
+        if given.kind == "speech" and hearing.wants_text(words):
+            return self._text(self.last, words)
+        if self.last.is_more and yes_no(words) is False:
+            self._heard(words)
+            return self._own("voice_bye", None)
+        return self._ask_the_bot(part, is_broken=is_broken)
+
+    def _ask_the_bot(self, part: Part, *, is_broken: bool) -> Speech:
+        message = InboundMessage(
+            provider_id=self._name,
+            sender=_ring(self.call).peer,
+            recipient=self.line.channel.account.sender,
+            parts=(part,),
+            sent_at=self.now,
+        )
+        take = turn.take_broken if is_broken else turn.take
+        taken = take(self.db, self.line.bots, self.line.channel, message, now=self.now)
+        self.message_id = taken.message_id or None
+        if taken.replies:
+            return self._of(taken)
+        if "owner" in taken.facts and taken.facts["owner"] != "bot":
+            return self._own("voice_waiting", None)
+        assert self.last is not None  # noqa: S101  see `answer`
+        return Speech(0, self.last.text, self.last.listen, self.language, self.last.written)
+
+    def _silence(self, last: Speech, listen: Listen) -> Speech:
+        ladder = self.line.ladder
+        step = ladder[min(self.call.quiet, len(ladder) - 1)] if ladder else "end"
+        if step == "again":
+            taken = self._cue("again")
+            return self._of(taken) if taken.replies else self._own("voice_speak_up", listen)
+        if step == "keys":
+            keys = choices(self.language, "voice_keys", listen)
+            return self._said(keys or phrase(self.language, "voice_speak_up"), listen, last.written)
+        if step == "person":
+            return self._own("voice_person", listen, written=last.written)
+        return self._own("voice_silent", None)
+
+    def _repeat(self, last: Speech, words: str, why: str = "") -> Speech:
+        """The same question once more; the bot hears nothing of it."""
+        self._heard(words)
+        text = f"{phrase(self.language, why)} {last.text}" if why else last.text
+        return self._said(text, last.listen, last.written)
+
+    def _text(self, last: Speech, words: str) -> Speech:
+        """What we have just said as a text message of the same conversation."""
+        self._heard(words)
+        if self.call.phone is None:
+            return self._then(last, "voice_no_number")
+        options = last.listen.options if last.listen is not None else ()
+        letter = OutboundMessage(last.written, choices=options, reference=(uid := new_uid()))
+        if not last.written:
+            return self._then(last, "voice_nothing")
+        content: Mapping[str, JsonValue] | None = letter.to_json() if options else None
+        row_id = messages.add_out(
+            self.db,
+            tenant_id=self.context.tenant_id,
+            account_id=self.context.account_id,
+            conversation_id=self.context.id,
+            uid=uid,
+            author="bot",
+            text=last.written,
+            content=content,
+            status="queued",
+            turn_id=self.message_id,
+            now=self.now,
+        )
+        if row_id is not None:
+            outbox.put(self.db, self.line.channel.account, row_id, now=self.now)
+        return self._then(last, "voice_texted")
+
+    def _then(self, last: Speech, key: str) -> Speech:
+        """The phrase, and the open question in short behind it."""
+        taken = self._cue("again")
+        if not taken.replies:
+            return self._said(f"{phrase(self.language, key)} {last.text}", last.listen, last.written, last.is_more)
+        asked = self._of(taken)
+        text = f"{phrase(self.language, key)} {asked.text}"
+        if self.reply_id is not None:
+            messages.reword(self.db, self.reply_id, text)
+        return Speech(0, text, asked.listen, asked.language, asked.written, asked.is_more)
+
+    def _of(self, taken: turn.Taken) -> Speech:
+        """What the bot says, with a question behind it as long as the call goes on."""
+        reply = taken.replies[-1]
+        self.reply_id = messages.id_of_uid(self.db, self.context.id, reply.reference)
+        text = " ".join(one.text for one in taken.replies)
+        if taken.is_handed_over and self.call.phone is None:
+            text = phrase(self.language, "voice_call_again")
+            if self.reply_id is not None:
+                messages.reword(self.db, self.reply_id, text)
+        if taken.is_handed_over or taken.facts.get("scenario") == "bye":
+            return Speech(0, text, None, self.language, taken.written)
+        if taken.asks or reply.choices:
+            return Speech(0, text, Listen.to(taken.asks or "choice", reply.choices), self.language, taken.written)
+        if text.rstrip().endswith("?"):
+            return Speech(0, text, Listen(), self.language, taken.written)
+        text = f"{text} {phrase(self.language, 'voice_more')}"
+        if self.reply_id is not None:
+            messages.reword(self.db, self.reply_id, text)
+        return Speech(0, text, Listen(), self.language, taken.written, is_more=True)
+
+    def _own(self, key: str, listen: Listen | None, *, written: str = "", **args: str) -> Speech:
+        return self._said(phrase(self.language, key, **args), listen, written)
+
+    def _said(self, text: str, listen: Listen | None, written: str = "", is_more: bool = False) -> Speech:
+        """Words of our own, kept as the bot's."""
+        self.reply_id = messages.add_out(
+            self.db,
+            tenant_id=self.context.tenant_id,
+            account_id=self.context.account_id,
+            conversation_id=self.context.id,
+            author="bot",
+            text=text,
+            status="accepted",
+            turn_id=self.message_id,
+            now=self.now,
+        )
+        return Speech(0, text, listen, self.language, written, is_more)
+
+    def _heard(self, words: str) -> None:
+        """The caller's words, kept though the bot does not hear them."""
+        self.message_id = messages.add_in(
+            self.db,
+            tenant_id=self.context.tenant_id,
+            account_id=self.context.account_id,
+            conversation_id=self.context.id,
+            text=words,
+            provider_id=self._name,
+            sent_at=self.now,
+            now=self.now,
+        )
+
+    def _cue(self, kind: str) -> turn.Taken:
+        return turn.on_line(self.db, self.line.bots, self.line.channel, self.context, Cue(kind, {}), now=self.now)
+
+    @property
+    def _name(self) -> str:
+        """The id of what the caller says in this turn: the call, and which turn of it."""
+        return f"{self.call.sid}:{self.call.turn + 1}"
+
+
+def _ring(call: Live) -> Ring:
+    return Ring(call.sid, "", call.phone or "")

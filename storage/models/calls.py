@@ -1,0 +1,56 @@
+"""Telephone calls, and what was said in each of them turn by turn."""
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, UniqueConstraint
+
+from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, type_json, uid_column
+
+calls = Table(
+    "calls",
+    metadata,
+    id_column(),
+    uid_column(),
+    Column("tenant_id", BigId, ForeignKey("tenants.id"), nullable=False),
+    Column("business_id", BigId, ForeignKey("businesses.id", ondelete="CASCADE"), nullable=False),
+    Column("account_id", BigId, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("customer_id", BigId, ForeignKey("customers.id"), nullable=False, index=True),
+    Column("conversation_id", BigId, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("sid", String(64), nullable=False),  # the provider's id of the call; numbers call more than once
+    Column("kind", String(10), nullable=False, server_default="inbound"),
+    Column("phone", String(320)),  # null: withheld
+    Column("mode", String(10), nullable=False),  # relay or gather: how the caller is listened to
+    Column("status", String(12), nullable=False),  # in-progress, then transferred, completed or missed
+    Column("outcome", String(20)),  # booked, handed_off, none; null while it goes on
+    Column("turn", Integer, nullable=False, server_default="0"),  # the question that is open
+    Column("silences", Integer, nullable=False, server_default="0"),  # in all
+    Column("quiet", Integer, nullable=False, server_default="0"),  # in a row: the step of the ladder
+    Column("interruptions", Integer, nullable=False, server_default="0"),
+    Column(
+        "failures", Integer, nullable=False, server_default="0"
+    ),  # of the mode; too many and a simpler one takes over
+    Column("sequence", Integer, nullable=False, server_default="-1"),  # the last status callback that was taken
+    Column("duration_s", Integer),
+    time_column("started_at"),
+    Column("ended_at", UtcDateTime),
+    UniqueConstraint("account_id", "sid"),
+    Index("ix_calls_tenant_id", "tenant_id", "id"),
+)
+
+# `answer` is what we said and what we listened for; the same input once more is answered by the same row. `heard` is how
+# much of it reached the caller: unknown, whole or cut.
+call_turns = Table(
+    "call_turns",
+    metadata,
+    id_column(),
+    Column("call_id", BigId, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("input", String(10), nullable=False),  # start, speech, digits, silence, lost
+    Column("message_id", BigId, ForeignKey("messages.id", ondelete="SET NULL")),  # what the caller said
+    Column("reply_id", BigId, ForeignKey("messages.id", ondelete="SET NULL")),  # what we said
+    Column("answer", type_json, nullable=False),
+    Column("heard", String(10), nullable=False, server_default="unknown"),
+    Column("took_ms", Integer, nullable=False, server_default="0"),  # from the input to its answer, without the commit
+    time_column("created_at"),
+    UniqueConstraint("call_id", "number"),
+    Index("ix_call_turns_message_id", "message_id"),
+    Index("ix_call_turns_reply_id", "reply_id"),
+)
