@@ -6,8 +6,9 @@ from typing import Final
 
 from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
 from channels.errors import SendError
-from channels.messages import Address, Event, OutboundMessage
+from channels.messages import Address, Event, OutboundMessage, StatusUpdate
 from channels.twilio.sms import SmsAdapter, claimed_account, is_from_twilio
+from channels.voice import codec
 
 # Choices are kept apart from the words, for the keys of the telephone.
 CAPABILITIES: Final = Capabilities(
@@ -36,7 +37,8 @@ class VoiceAdapter:
         return ()
 
     def reply(self, messages: Sequence[OutboundMessage], *, status_url: str = "") -> Answer:
-        return self._texts.reply((), status_url=status_url)
+        said = " ".join(message.text for message in messages)
+        return codec.goodbye(said, language=codec.locale("en")) if said else codec.nothing()
 
     async def send(
         self,
@@ -53,6 +55,9 @@ class VoiceAdapter:
         return await self._texts.send(
             message, to=to, sender=sender, keys=keys, status_url=status_url, tried_at=tried_at
         )
+
+    async def status(self, provider_id: str, *, keys: AccountKeys) -> StatusUpdate | None:
+        return await self._texts.status(provider_id, keys=keys)
 
     def explain(self, code: str) -> SendError:
         return self._texts.explain(code)

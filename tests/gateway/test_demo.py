@@ -102,6 +102,7 @@ async def test_its_numbers_are_the_promised_ones(store: Store) -> None:
     assert addresses == {
         ("sms", "twilio"): ("+15125550100", True),
         ("whatsapp", "twilio"): ("+15125550101", True),
+        ("voice", "twilio"): ("+15125550100", True),
         ("whatsapp", "meta"): ("+15125550102", True),
         ("web", "webchat"): ("demo", True),
         ("sim", "simulator"): ("demo", True),
