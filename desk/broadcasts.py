@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, Protocol
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, Select, String, and_, bindparam, cast, delete, func, insert, literal, or_, select, update
 
 from desk import attributes, audit, consents, phone, quiet, records, refs, segments, templates
-from desk.calendar import zones
+from desk.calendar import campaigns, zones
+from desk.calendar.campaigns import Relative
 from desk.errors import Invalid, WrongState
 from desk.listing import Found, Window, contains, page
 from desk.refs import Ref
@@ -22,7 +24,8 @@ from storage import queue
 from storage.base import Db, JsonValue
 from storage.models import customers as customer_models
 from storage.models.accounts import accounts
-from storage.models.businesses import businesses
+from storage.models.businesses import businesses, services
+from storage.models.calendar import appointments
 from storage.models.conversations import conversations, messages, outbox
 from storage.models.customers import customer_identities, customers
 from storage.models.jobs import jobs
@@ -38,6 +41,7 @@ PAUSED: Final = "broadcast_paused"  # why a message of it is held
 _SAMPLES: Final = 5
 _EARLIEST: Final = timedelta(hours=14)  # so far ahead of UTC the first clocks are
 _FARTHEST: Final = timedelta(days=366)
+_LATE: Final = timedelta(hours=12)  # what is to be said about a visit is stale after that
 _AT_ONCE: Final = 1000  # customers looked at in one go
 _TALKING: Final = frozenset({"sms", "whatsapp", "web", "sim"})  # channels that carry text
 _NAMES: Final = frozenset(
@@ -75,8 +79,9 @@ class Counts:
 class Broadcast:
     """`audience` is a segment as JSON. `status`: draft, scheduled, sending, paused, sent, cancelled.
 
-    `scheduled_at` is when it begins; `local_at` the wall time at which each recipient gets it where they are. `replies` says
-    where an answer goes: {"to": "bot" | "inbox" | "scenario", "scenario": its name}.
+    `relative` says when each visit has its message (`Relative.of`); None: it goes out once. `scheduled_at` is when it begins;
+    `local_at` the wall time at which each recipient gets it where they are. `replies` says where an answer goes:
+    {"to": "bot" | "inbox" | "scenario", "scenario": its name}.
     """
 
     id: int
@@ -90,6 +95,7 @@ class Broadcast:
     counts: Counts
     scheduled_at: datetime | None
     local_at: str | None
+    relative: Mapping[str, Any] | None
     started_at: datetime | None
     finished_at: datetime | None
     created_at: datetime
@@ -139,10 +145,11 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """`status` of the message, or why there is none."""
+    """`status` of the message, or why there is none; and the visit that it is about, if it is about one."""
 
     customer_uid: str
     message_uid: str | None
+    appointment_uid: str | None
     status: str | None
     skipped_for: str | None
 
@@ -168,6 +175,7 @@ class Plan:
     text: "Text"
     local_at: datetime | None
     zone: str
+    relative: Relative | None = None
 
     def due(self, one: "Reached") -> datetime | None:
         """When the message is to reach them, if that is by their own clock."""
@@ -220,7 +228,7 @@ def get(db: Db, who: Actor, ref: Ref) -> Broadcast:
 
 
 def add(db: Db, who: Actor, values: Mapping[str, Any], *, now: datetime) -> Broadcast:
-    """A draft. `values`: name, channel_id, text, audience, replies.
+    """A draft. `values`: name, channel_id, text, audience, replies, relative.
 
     Raises: NotFound, Invalid
     """
@@ -286,6 +294,8 @@ def send(
         raise WrongState(NOUN, row.id, row.status, "It was sent before; make another one to send it again.")
     if send_at is not None and local_at is not None:
         raise Invalid("local_at", "Choose one of the two: a moment for all, or a time by everybody's own clock.")
+    if local_at is not None and row.relative is not None:
+        raise Invalid("local_at", "It goes out by the time of each visit; say at most from when on.")
     account = _open(db, who, row.account_id)
     _text(db, who, account, row.text)
     segments.where(db, who, segment_of(row.audience), now=now)
@@ -325,7 +335,8 @@ def resume(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
         raise WrongState(NOUN, row.id, row.status, "It is not paused.")
     _open(db, who, row.account_id)
     is_later = row.started_at is None and row.scheduled_at is not None and row.scheduled_at > now
-    _turn(db, who, row, "scheduled" if is_later else "sending", now=now)
+    goes_on: dict[str, Any] = {"reached_id": 0} if row.relative is not None else {}  # visits may have come and moved
+    _turn(db, who, row, "scheduled" if is_later else "sending", **goes_on, now=now)
     _work_on(db, row, at=row.scheduled_at if is_later else now, now=now)
     held = messages.c.status == "held", messages.c.error_code == PAUSED
     waiting = _mine(row.id).join(messages, messages.c.id == _r.message_id).where(*held)
@@ -360,10 +371,17 @@ def recipients_of(db: Db, who: Actor, ref: Ref, window: Window, *, skipped: bool
     """
     broadcast_id = refs.id_of(db, table, who, ref, NOUN)
     wanted = (
-        select(customers.c.uid, messages.c.uid.label("message_uid"), messages.c.status, _r.skipped_for)
+        select(
+            customers.c.uid,
+            messages.c.uid.label("message_uid"),
+            appointments.c.uid.label("appointment_uid"),
+            messages.c.status,
+            _r.skipped_for,
+        )
         .select_from(recipients)
         .join(customers, customers.c.id == _r.customer_id)
         .outerjoin(messages, messages.c.id == _r.message_id)
+        .outerjoin(appointments, appointments.c.id == _r.appointment_id)
         .where(_r.broadcast_id == broadcast_id)
     )
     if skipped is not None:
@@ -372,7 +390,7 @@ def recipients_of(db: Db, who: Actor, ref: Ref, window: Window, *, skipped: bool
 
 
 def _recipient(row: Row[Any]) -> Recipient:
-    return Recipient(row.uid, row.message_uid, row.status, row.skipped_for)
+    return Recipient(row.uid, row.message_uid, row.appointment_uid, row.status, row.skipped_for)
 
 
 # -- For the job that sends it -----------------------------------------------------------------------------------------
@@ -390,11 +408,60 @@ def plan(db: Db, broadcast_id: int, *, now: datetime) -> Plan | None:
     who = Actor(row.tenant_id, "system")
     if row.status == "scheduled":
         _turn(db, who, row, "sending", started_at=now, now=now)
+    return _plan(db, row)
+
+
+def plan_visits(db: Db, wanted: Plan, *, limit: int, now: datetime) -> bool:
+    """Plan the messages about the next visits there are; False when that was all, or it was paused or cancelled."""
+    row = db.execute(select(table).where(_t.id == wanted.id, _t.status == "sending").with_for_update()).one_or_none()
+    if row is None or wanted.relative is None:
+        return False
+    since: datetime = row.started_at or now
+    last = campaigns.plan_existing(db, row.id, wanted.relative, since=since, after=row.reached_id, limit=limit, now=now)
+    db.execute(update(table).where(_t.id == row.id).values(reached_id=last or 0))
+    return last is not None
+
+
+def due(db: Db, broadcast_id: int, appointment_id: int, *, now: datetime) -> tuple[Plan, Reached] | None:
+    """Whom to write about a visit now; None when nothing is to be written: it was written, or is not wanted (any more), or
+    its moment has not come.
+
+    Raises: Invalid, when what it says cannot be filled in any more
+    """
+    visit = campaigns.visit(db, appointment_id)  # locked: from here on nobody else writes about it
+    row = db.execute(select(table).where(_t.id == broadcast_id, _t.status == "sending")).one_or_none()
+    if visit is None or row is None or row.relative is None:
+        return None
+    wanted = _plan(db, row)
+    relative = Relative.of(row.relative)
+    theirs = _r.broadcast_id == broadcast_id, _r.appointment_id == appointment_id, _r.skipped_for.is_(None)
+    if visit.status not in relative.statuses or db.execute(select(_r.id).where(*theirs)).first() is not None:
+        return None
+    if relative.services and visit.service_uid not in relative.services:
+        return None
+    at = relative.moment(visit.starts_at, visit.ends_at, ZoneInfo(visit.time_zone))
+    if at is None:
+        return None
+    if at > now:  # the zone of the business is another one now
+        campaigns.plan(db, row.id, row.tenant_id, appointment_id, at, now=now)
+        return None
+    who = Actor(row.tenant_id, "system")
+    account = refs.row(db, accounts, who, row.account_id, "channel")
+    found = _reach(db, who, account, wanted.segment, after=visit.customer_id - 1, limit=1, now=now)
+    if not found or found[0].customer.id != visit.customer_id:
+        return None
+    is_late = now - at > _LATE or (not relative.is_after and visit.starts_at <= now)
+    return wanted, Reached(found[0].customer, skipped_for="too_late") if is_late else found[0]
+
+
+def _plan(db: Db, row: Row[Any]) -> Plan:
+    who = Actor(row.tenant_id, "system")
     account = refs.row(db, accounts, who, row.account_id, "channel")
     text = _text(db, who, account, row.text)
     zone: str = db.execute(select(businesses.c.time_zone).where(businesses.c.id == account.business_id)).scalar_one()
     local_at = datetime.fromisoformat(row.local_at) if row.local_at else None
-    return Plan(row.id, row.tenant_id, account.id, segment_of(row.audience), text, local_at, zone)
+    relative = Relative.of(row.relative) if row.relative else None
+    return Plan(row.id, row.tenant_id, account.id, segment_of(row.audience), text, local_at, zone, relative)
 
 
 def routed(db: Db, conversation_id: int, broadcast_id: int) -> Mapping[str, str]:
@@ -425,10 +492,20 @@ def next_ones(db: Db, wanted: Plan, *, limit: int, now: datetime) -> list[Reache
 
 
 def note(
-    db: Db, wanted: Plan, customer_id: int, *, message_id: int | None, skipped_for: str | None, now: datetime
+    db: Db,
+    wanted: Plan,
+    customer_id: int,
+    *,
+    message_id: int | None,
+    skipped_for: str | None,
+    appointment_id: int | None = None,
+    now: datetime,
 ) -> None:
-    """Write down what became of one customer."""
+    """Write down what became of one customer, or of one visit of theirs."""
+    if appointment_id is not None:  # it had been left out, and has been moved since
+        db.execute(delete(recipients).where(_r.broadcast_id == wanted.id, _r.appointment_id == appointment_id))
     values = {"tenant_id": wanted.tenant_id, "broadcast_id": wanted.id, "customer_id": customer_id, "created_at": now}
+    values["appointment_id"] = appointment_id
     db.execute(insert(recipients).values(**values, message_id=message_id, skipped_for=skipped_for))
 
 
@@ -569,6 +646,8 @@ def _stored(
     stored = {name: values[name] for name in ("name", "audience", "replies") if name in values}
     if (replies := stored.get("replies")) and (replies["to"] == "scenario") != bool(replies.get("scenario")):
         raise Invalid("replies.scenario", "Name a scenario when answers go to one, and only then.")
+    if "relative" in values:
+        stored["relative"] = _relative(db, who, values["relative"])
     account = _account(db, who, values["channel_id"]) if "channel_id" in values else None
     if account is not None:
         stored["account_id"] = account.id
@@ -581,6 +660,16 @@ def _stored(
             account = refs.row(db, accounts, who, before.account_id, "channel")
         _text(db, who, account, stored["text"])
     return stored
+
+
+def _relative(db: Db, who: Actor, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Raises: NotFound, Invalid"""
+    if given is None:
+        return None
+    if (given.get("days_after") is None) == (given.get("days_before") is None):
+        raise Invalid("relative.days_after", "Say how many days after the visit or how many before it, one of the two.")
+    wanted = [refs.row(db, services, who, one, "service").uid for one in given.get("service_ids", ())]
+    return {**given, "service_ids": wanted} if wanted else {**given}
 
 
 def _account(db: Db, who: Actor, ref: Ref) -> Row[Any]:
@@ -664,6 +753,7 @@ def _one(found: Row[Any]) -> Broadcast:
         counts=Counts(),
         scheduled_at=found.scheduled_at,
         local_at=found.local_at,
+        relative=found.relative,
         started_at=found.started_at,
         finished_at=found.finished_at,
         created_at=found.created_at,

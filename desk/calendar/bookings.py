@@ -14,8 +14,8 @@ from sqlalchemy import bindparam, insert, select, update
 from desk import audit, events
 from desk.businesses import Business, Staff
 from desk.calendar import appointments as reading
+from desk.calendar import campaigns, reminders, slots, taking, zones
 from desk.calendar import claims as pieces
-from desk.calendar import reminders, slots, taking, zones
 from desk.calendar.appointments import Appointment, get, upcoming
 from desk.calendar.claims import Freed
 from desk.calendar.holds import Hold, expire_holds, hold, release
@@ -152,6 +152,7 @@ def record(
     else:
         _BECOME(db, {"this_id": appointment_id, "new_status": status, "now": now})
     made = get(db, who, appointment_id)
+    campaigns.schedule(db, made, business.zone, now=now)
     _note(db, who, status, made, None, _facts(made), now=now)
     return made
 
@@ -208,6 +209,7 @@ def move(
     _MOVE(db, {**values, "this_id": appointment_id})
     after = get(db, who, appointment_id)
     reminders.schedule(db, after, business, now=now)
+    campaigns.schedule(db, after, business.zone, now=now)
     _note(db, who, "moved", after, _facts(before), _facts(after), now=now)
     _free(db, business, Freed(business.id, before.staff_id, old), now=now)
     return after
@@ -230,6 +232,7 @@ def cancel(db: Db, who: Actor, business: Business, appointment_id: int, *, reaso
     pieces.give_back(db, appointment_id=appointment_id)
     _CANCEL(db, {"this_id": appointment_id, "reason": one_line(reason, 200), "now": now})
     reminders.cancel(db, appointment_id)
+    campaigns.cancel(db, appointment_id)
     after = get(db, who, appointment_id)
     _note(db, who, "cancelled", after, _facts(before), _facts(after), now=now)
     _free(db, business, Freed(business.id, before.staff_id, old), now=now)
@@ -311,6 +314,7 @@ def _insert(
 def _booked(db: Db, who: Actor, business: Business, appointment_id: int, *, now: datetime) -> Appointment:
     made = get(db, who, appointment_id)
     reminders.schedule(db, made, business, now=now)
+    campaigns.schedule(db, made, business.zone, now=now)
     _note(db, who, "booked", made, None, _facts(made), now=now)
     return made
 
@@ -327,6 +331,8 @@ def _become(db: Db, who: Actor, appointment_id: int, status: str, *, now: dateti
     _BECOME(db, {"this_id": appointment_id, "new_status": status, "now": now})
     if happened:
         reminders.cancel(db, appointment_id)
+    if status == "no_show":
+        campaigns.cancel(db, appointment_id)
     after = replace(before, status=status, updated_at=now)
     _note(db, who, status, after, _facts(before), _facts(after), now=now)
     return after

@@ -4,7 +4,9 @@ A piece is committed with how far it has come: a process that dies writes nobody
 what the channel carries away, so that a long campaign is quickly paused and no queue is long for anybody.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -15,16 +17,18 @@ from desk.errors import DeskError
 from gateway.context import House
 from gateway.pipeline import outbox
 from storage import queue
-from storage.base import Db
+from storage.base import Db, JsonValue
 from storage.queue import Job, LeaseLost
 
-__all__ = ["KIND", "piece", "write"]
+__all__ = ["KIND", "about_visit", "piece", "write"]
 
 log = structlog.get_logger()
 
 _PIECE: Final = 50  # messages in one transaction: others wait for it, so it is short
 _AHEAD: Final = 500  # messages that wait for their turn on a channel, at most about so many
 _LOOK_AGAIN: Final = timedelta(milliseconds=500)
+_PLANNED: Final = 200  # visits for which messages are planned in one transaction
+_SECOND_LOOK: Final = timedelta(minutes=1)  # longer than any transaction lasts
 _CAMPAIGN: Final = 1  # the priority behind replies
 
 
@@ -34,6 +38,11 @@ async def write(house: House, job: Job) -> None:
     written, is_whole = 0, True
     try:
         plan = await house.store.write(broadcasts.plan, broadcast_id, now=house.clock.now())
+        if plan is not None and plan.relative is not None:
+            while await house.store.write(_visits, house, job, plan):
+                pass
+            await house.store.write(_planned, house, job)
+            return
         while plan is not None:
             if await house.store.read(outbox.is_full, plan.account_id, most=_AHEAD, now=house.clock.now()):
                 await house.store.write(_go_on_later, house, job)
@@ -49,30 +58,69 @@ async def write(house: House, job: Job) -> None:
     log.info("broadcast written", broadcast=broadcast_id, messages=written)
 
 
+async def about_visit(house: House, job: Job) -> None:
+    """Write the message of a campaign about one visit."""
+    try:
+        await house.store.write(_about_visit, house, job)
+    except DeskError as bad:
+        log.warning("broadcast stopped", broadcast=job.payload["broadcast_id"], why=bad.code)
+        await house.store.write(_finish, house, job, int(str(job.payload["broadcast_id"])), False)
+
+
+def _about_visit(db: Db, house: House, job: Job) -> None:
+    broadcast_id, visit_id = int(str(job.payload["broadcast_id"])), int(str(job.payload["appointment_id"]))
+    queue.finish(db, job)
+    found = broadcasts.due(db, broadcast_id, visit_id, now=house.clock.now())
+    if found is not None:
+        _say(db, house, *found, visit_id=visit_id)
+
+
+def _visits(db: Db, house: House, job: Job, plan: Plan) -> bool:
+    """Whether there were visits to plan for in the next piece.
+
+    Raises: LeaseLost
+    """
+    _keep_lease(db, house, job)
+    return broadcasts.plan_visits(db, plan, limit=_PLANNED, now=house.clock.now())
+
+
+def _planned(db: Db, house: House, job: Job) -> None:
+    """Done, but for a second look: somebody may just have been booking a visit, unaware of the campaign."""
+    if job.payload.get("is_second"):
+        queue.finish(db, job)
+    else:
+        _go_on_later(db, house, job, {**job.payload, "is_second": True}, after=_SECOND_LOOK)
+
+
 def piece(db: Db, house: House, job: Job, plan: Plan) -> int:
     """How many customers were reached by the next piece; 0 at the end.
 
     Raises: LeaseLost
     """
     now = house.clock.now()
-    if not queue.extend(db, job, until=now + timedelta(seconds=house.settings.jobs.lease_s)):
-        raise LeaseLost(f"job {job.id} is no longer leased to {job.lease!r}")
+    _keep_lease(db, house, job)
     found = broadcasts.next_ones(db, plan, limit=_PIECE, now=now)
     for one in found:
         _say(db, house, plan, one)
     return len(found)
 
 
-def _say(db: Db, house: House, plan: Plan, one: Reached) -> None:
+def _keep_lease(db: Db, house: House, job: Job) -> None:
+    if not queue.extend(db, job, until=house.clock.now() + timedelta(seconds=house.settings.jobs.lease_s)):
+        raise LeaseLost(f"job {job.id} is no longer leased to {job.lease!r}")
+
+
+def _say(db: Db, house: House, plan: Plan, one: Reached, *, visit_id: int | None = None) -> None:
     """Write one message, unless something speaks against it."""
     now = house.clock.now()
     customer_id = one.customer.id
+    note = partial(broadcasts.note, db, plan, customer_id, appointment_id=visit_id, now=now)
     if one.skipped_for is not None:
-        broadcasts.note(db, plan, customer_id, message_id=None, skipped_for=one.skipped_for, now=now)
+        note(message_id=None, skipped_for=one.skipped_for)
         return
     context = conversations.begin(db, plan.account_id, peer_kind=one.kind, peer=one.address, now=now)
     if context.owner != "bot":  # a person has the word, or is wanted: nobody talks into that
-        broadcasts.note(db, plan, customer_id, message_id=None, skipped_for="person_talking", now=now)
+        note(message_id=None, skipped_for="person_talking")
         return
     wanted = plan.due(one)
     due = wanted if wanted is not None and wanted > now else None
@@ -87,13 +135,13 @@ def _say(db: Db, house: House, plan: Plan, one: Reached) -> None:
         error_code="local_time" if due else None,
         error_text="It goes out at one time by everybody's own clock." if due else None,
         scheduled_for=due,
-        dedupe=f"broadcast:{plan.id}:{customer_id}",
+        dedupe=f"broadcast:{plan.id}:{customer_id if visit_id is None else f'visit:{visit_id}'}",
         use="marketing",
         now=now,
     )
     if message_id is None:
         return
-    broadcasts.note(db, plan, customer_id, message_id=message_id, skipped_for=None, now=now)
+    note(message_id=message_id, skipped_for=None)
     outbox.post(db, plan.tenant_id, plan.account_id, message_id, now=now, run_at=due, priority=_CAMPAIGN)
     conversations.save_turn(
         db,
@@ -105,16 +153,18 @@ def _say(db: Db, house: House, plan: Plan, one: Reached) -> None:
     )
 
 
-def _go_on_later(db: Db, house: House, job: Job) -> None:
+def _go_on_later(
+    db: Db, house: House, job: Job, payload: Mapping[str, JsonValue] | None = None, *, after: timedelta = _LOOK_AGAIN
+) -> None:
     """The same job afresh, so that waiting is no failed try."""
     now = house.clock.now()
     queue.finish(db, job)
     queue.enqueue(
         db,
         KIND,
-        job.payload,
+        payload or job.payload,
         now=now,
-        run_at=now + _LOOK_AGAIN,
+        run_at=now + after,
         tenant_id=job.tenant_id,
         lane=job.lane,
         priority=_CAMPAIGN,

@@ -13,7 +13,7 @@ from channels.base import Sent
 from channels.errors import SendError
 from desk import businesses, events
 from desk import files as desk_files
-from desk.calendar import bookings, reminders
+from desk.calendar import bookings, campaigns, reminders
 from desk.calendar import waitlist as waiting
 from desk.calendar.claims import Freed
 from desk.channel_log import Line
@@ -102,6 +102,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         survey.KIND: inbox.csat,
         handling.RESUME: inbox.resume,
         broadcasts.KIND: broadcasts.write,
+        campaigns.KIND: broadcasts.about_visit,
         transfers.IMPORT: transfers.take_in,
         transfers.EXPORT: transfers.give_out,
         transfers.FORGET: transfers.forget,

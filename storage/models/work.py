@@ -1,6 +1,18 @@
 """Field service and selling: what somebody asked for, what it cost, and what may come of a contact."""
 
-from sqlalchemy import CheckConstraint, Column, Date, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, type_json, uid_column
 
@@ -132,17 +144,20 @@ broadcasts = Table(
     Column(
         "replies", type_json
     ),  # {"to": "inbox"} or {"to": "scenario", "scenario": "rebook"}; null: the bot's own way
+    # {"event": "visit", "days_after": 3, "at": "10:00", "service_ids": [uids]} or days_before; null: it goes out once
+    Column("relative", type_json),
     Column("scheduled_at", UtcDateTime),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
-    Column("reached_id", BigId, nullable=False, server_default="0"),  # of the customer up to whom messages were written
+    # Of the customer up to whom messages were written, or of the visit up to which they are planned.
+    Column("reached_id", BigId, nullable=False, server_default="0"),
     Column("created_by", BigId, ForeignKey("users.id")),
     time_column("created_at"),
     time_column("updated_at"),
 )
 
 # Whom a broadcast was meant for: with a message, or with the reason why there is none. Not unique by customer, since
-# two of them can turn out to be one later.
+# two of them can turn out to be one later; but by the visit that it is about, where it is about one.
 broadcast_recipients = Table(
     "broadcast_recipients",
     metadata,
@@ -151,8 +166,17 @@ broadcast_recipients = Table(
     Column("broadcast_id", BigId, ForeignKey("broadcasts.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("customer_id", BigId, ForeignKey("customers.id"), nullable=False, index=True),
     Column("message_id", BigId, ForeignKey("messages.id", ondelete="SET NULL"), index=True),
+    Column("appointment_id", BigId, ForeignKey("appointments.id", ondelete="SET NULL")),
     Column("skipped_for", String(40)),
     time_column("created_at"),
+    Index(
+        "uq_broadcast_recipients_visit",
+        "appointment_id",
+        "broadcast_id",
+        unique=True,
+        sqlite_where=text("appointment_id IS NOT NULL"),
+        postgresql_where=text("appointment_id IS NOT NULL"),
+    ),
 )
 
 integrations = Table(

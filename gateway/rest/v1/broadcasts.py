@@ -12,6 +12,7 @@ from desk.events import rfc3339
 from gateway.rest.call import Call
 from gateway.rest.route import Routes
 from gateway.rest.schema import Answer, Body, Moment, Name, Page, Search, SkipQuery, Uid
+from gateway.rest.v1.weeks import Opens, minute_of, time_of
 
 routes = Routes("Broadcasts")
 
@@ -75,6 +76,28 @@ class RepliesTo(Answer):
     scenario: str | None
 
 
+class Relative(Body):
+    """For every visit of the channel's business, so many days after it or before it by the business's calendar and clock."""
+
+    event: Literal["visit"] = "visit"
+    days_after: Annotated[int, Field(ge=0, le=365)] | None = None
+    days_before: Annotated[int, Field(ge=0, le=365)] | None = None
+    at: Opens
+    service_ids: list[Uid] = Field(default=[], max_length=50, description="Visits for one of these; none: for any.")
+
+    def as_json(self) -> dict[str, Any]:
+        given = {name: value for name, value in self.values().items() if value not in (None, [])}
+        return {**given, "at": time_of(minute_of(self.at))}
+
+
+class RelativeTo(Answer):
+    event: str
+    days_after: int | None
+    days_before: int | None
+    at: str
+    service_ids: list[Uid]
+
+
 class Counts(Answer):
     """Where the messages stand now; each is counted once."""
 
@@ -97,6 +120,7 @@ class Broadcast(Answer):
     counts: Counts
     scheduled_at: Moment | None = Field(description="When it begins.")
     local_at: str | None = Field(description="The wall time at which everybody gets it where they are.")
+    relative: RelativeTo | None = Field(description="When each visit has its message; null: it goes out once.")
     started_at: Moment | None
     finished_at: Moment | None = Field(description="When the last message was written.")
     created_at: Moment
@@ -115,6 +139,15 @@ class Broadcast(Answer):
             status=one.status,
             scheduled_at=one.scheduled_at,
             local_at=one.local_at,
+            relative=None
+            if (relative := one.relative) is None
+            else RelativeTo(
+                event=relative["event"],
+                days_after=relative.get("days_after"),
+                days_before=relative.get("days_before"),
+                at=relative["at"],
+                service_ids=[*relative.get("service_ids", ())],
+            ),
             counts=Counts(
                 queued=c.queued, sent=c.sent, delivered=c.delivered, read=c.read, failed=c.failed, skipped=c.skipped
             ),
@@ -142,7 +175,13 @@ class NewBroadcast(_Fields):
                     "channel_id": "01936f5e-5a2c-7e9a-8f4e-0d5a9b1c2d3e",
                     "text": 'Hi {{ customer.first_name | default: "there" }}, 20 % off all week.',
                     "audience": {"tags_any": ["regular"], "has_upcoming_appointment": False},
-                }
+                },
+                {
+                    "name": "How was it?",
+                    "channel_id": "01936f5e-5a2c-7e9a-8f4e-0d5a9b1c2d3e",
+                    "text": "Thank you for your visit. Would you tell us how it was?",
+                    "relative": {"event": "visit", "days_after": 3, "at": "10:00"},
+                },
             ]
         }
     )
@@ -152,6 +191,7 @@ class NewBroadcast(_Fields):
     text: Words
     audience: Audience = Audience()
     replies: Replies = Replies()
+    relative: Relative | None = None
 
 
 class BroadcastChange(_Fields):
@@ -160,6 +200,7 @@ class BroadcastChange(_Fields):
     text: Words = ""
     audience: Audience = Audience()
     replies: Replies = Replies()
+    relative: Relative | None = None
 
 
 class Start(Body):
@@ -244,14 +285,19 @@ class Preview(Answer):
 class Recipient(Answer):
     customer_id: Uid
     message_id: Uid | None
+    appointment_id: Uid | None = Field(description="The visit that it is about, if `relative` says so.")
     status: str | None = Field(description="Of the message.")
-    skipped_for: str | None = Field(description="opted_out, no_address, or person_talking: somebody is answering them.")
+    skipped_for: str | None = Field(
+        description="opted_out, no_address, premium_number, person_talking: somebody is answering them; or too_late: the "
+        "moment after or before the visit had gone by when it could be written."
+    )
 
     @classmethod
     def of(cls, one: broadcasts.Recipient) -> "Recipient":
         return cls(
             customer_id=one.customer_uid,
             message_id=one.message_uid,
+            appointment_id=one.appointment_uid,
             status=one.status,
             skipped_for=one.skipped_for,
         )
@@ -351,8 +397,8 @@ async def recipients(call: Call, broadcast_id: Uid, query: RecipientFilter) -> P
 
 
 def _kept(values: dict[str, Any]) -> dict[str, Any]:
-    for name in ("audience", "replies"):
-        if name in values:
+    for name in ("audience", "replies", "relative"):
+        if values.get(name) is not None:
             values[name] = values[name].as_json()
     if values.get("replies") == {"to": "bot"}:
         values["replies"] = None  # as ever: nothing is to be routed

@@ -912,6 +912,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=20), nullable=False),
         sa.Column("local_at", sa.String(length=16), nullable=True),
         sa.Column("replies", json_type, nullable=True),
+        sa.Column("relative", json_type, nullable=True),
         sa.Column("scheduled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
@@ -1750,8 +1751,15 @@ def upgrade() -> None:
         sa.Column("broadcast_id", big_id, nullable=False),
         sa.Column("customer_id", big_id, nullable=False),
         sa.Column("message_id", big_id, nullable=True),
+        sa.Column("appointment_id", big_id, nullable=True),
         sa.Column("skipped_for", sa.String(length=40), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["appointment_id"],
+            ["appointments.id"],
+            name=op.f("fk_broadcast_recipients_appointment_id_appointments"),
+            ondelete="SET NULL",
+        ),
         sa.ForeignKeyConstraint(
             ["broadcast_id"],
             ["broadcasts.id"],
@@ -1774,6 +1782,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_broadcast_recipients_broadcast_id"), ["broadcast_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_broadcast_recipients_customer_id"), ["customer_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_broadcast_recipients_message_id"), ["message_id"], unique=False)
+        batch_op.create_index(
+            "uq_broadcast_recipients_visit",
+            ["appointment_id", "broadcast_id"],
+            unique=True,
+            sqlite_where=sa.text("appointment_id IS NOT NULL"),
+            postgresql_where=sa.text("appointment_id IS NOT NULL"),
+        )
 
     op.create_table(
         "calls",
