@@ -169,7 +169,7 @@ async def _list(request: web.Request) -> web.StreamResponse:
         # A message that has not left yet is dated by its arrival here, or nobody could look up a doubtful request.
         and first <= (message.sent_at or message.created_at) <= last
     ]
-    return web.json_response(_page(request, "messages", found, _message, lambda message: message.sid))
+    return web.json_response(page(request, "messages", found, _message, lambda message: message.sid))
 
 
 async def _fetch(request: web.Request) -> web.StreamResponse:
@@ -203,7 +203,7 @@ async def _delete(request: web.Request) -> web.StreamResponse:
 
 async def _list_media(request: web.Request) -> web.StreamResponse:
     found = _media_of(request.app[NETWORK], _find(request))
-    return web.json_response(_page(request, "media_list", found, _media, lambda media: media.sid))
+    return web.json_response(page(request, "media_list", found, _media, lambda media: media.sid))
 
 
 async def _fetch_media(request: web.Request) -> web.StreamResponse:
@@ -278,7 +278,7 @@ def _period(request: web.Request) -> tuple[datetime, datetime]:
     return first, last
 
 
-def _page(
+def page(
     request: web.Request, key: str, found: Sequence[Item], render: Callable[[Item], Json], sid_of: Callable[[Item], str]
 ) -> Json:
     """Twilio's envelope around one page. The next page starts after a message, so that new ones shift nothing."""

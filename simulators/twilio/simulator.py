@@ -6,7 +6,7 @@ from typing import Self
 
 from aiohttp import web
 
-from simulators.twilio import contents_rest, control, inbound, outbound, rest, voice
+from simulators.twilio import contents_rest, control, inbound, outbound, rest, voice, voice_rest
 from simulators.twilio.model import Exchange, Media
 from simulators.twilio.network import Network
 from simulators.twilio.phone import Phone
@@ -65,6 +65,7 @@ def create_app(network: Network) -> web.Application:
     app[rest.NETWORK] = network
     app.add_routes(rest.routes())
     app.add_routes(contents_rest.routes())
+    app.add_routes(voice_rest.routes())
     app.add_routes(control.routes())
     return app
 

@@ -1,10 +1,13 @@
 """Calls into the network and out of it: where each begins."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+from simulators.twilio import voice_dial, voice_record
 from simulators.twilio.inbound import UnknownNumber
 from simulators.twilio.network import Network
-from simulators.twilio.voice_call import Call, Watch
+from simulators.twilio.voice_call import Call, Stopped, Watch
+from simulators.twilio.voice_model import Callee
 from simulators.twilio.voice_twiml import Document
 from simulators.twilio.voice_verbs import live
 
@@ -63,3 +66,62 @@ async def rings(network: Network, number: str) -> Call:
     if not await network.time.until(lambda: bool(found()), timeout_s=5, within_s=600):
         raise TimeoutError(f"{number} does not ring")
     return found()[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A call that the application wants made."""
+
+    account_sid: str
+    to: str
+    sender: str
+    url: str = ""
+    method: str = "POST"
+    twiml: str = ""
+    fallback: tuple[str, str] | None = None
+    watch: Watch | None = None
+    timeout_s: float = 60.0
+    detection: str = ""
+    detection_timeout_s: float = 30.0
+    amd_callback: tuple[str, str] | None = None  # asynchronous
+    records: bool = False
+    recording_report: tuple[str, str, tuple[str, ...]] | None = None
+
+
+def place(network: Network, order: Order) -> Call:
+    """Make the call; it goes on by itself."""
+    one = Call(
+        network,
+        account_sid=order.account_sid,
+        sender=order.sender,
+        to=order.to,
+        direction="outbound-api",
+        fallback=order.fallback,
+        watch=order.watch,
+    )
+    network.start(_outbound(one, order), sid=one.sid, is_scheduled=True)
+    return one
+
+
+async def _outbound(one: Call, order: Order) -> None:
+    network = one.network
+    try:
+        status = await voice_dial.ring(one, network.callees.get(one.to, Callee()), order.timeout_s)
+    except Stopped:
+        status = one.status
+    if status != "in-progress":
+        voice_dial.over(one, status)
+        return
+    if order.records:
+        voice_record.begin(one, "OutboundAPI", order.recording_report)
+    if order.detection and order.amd_callback:
+        work = voice_dial.detect(one, order.detection, *order.amd_callback)
+        network.start(work, sid=one.sid, is_scheduled=True)
+
+    async def first() -> Document:
+        extra: dict[str, str] = {}
+        if order.detection and not order.amd_callback:
+            extra = await voice_dial.greeted(one, order.detection, order.detection_timeout_s)
+        return one.given(order.twiml) if order.twiml else await one.ask(order.url, order.method, **extra)
+
+    await live(one, first)

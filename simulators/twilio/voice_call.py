@@ -21,6 +21,7 @@ from simulators.twilio.voice_model import (
     Line,
     Listener,
     Presses,
+    Recording,
     Says,
     Starts,
 )
@@ -95,6 +96,9 @@ class Call:
         self.over = asyncio.Event()
         self.listener: Listener | None = None
         self.relay: Relay | None = None
+        self.recorded: list[
+            tuple[Recording, int, tuple[str, str, tuple[str, ...]] | None]
+        ] = []  # and from which line on
         self.taken, self.let_go = asyncio.Event(), asyncio.Event()  # out of a queue, and by who took it
         self.sound: Callable[[bytes], None] | None = None  # takes mu-law from the phone: a media stream is on
         self.played = b""  # what a media stream played into the phone, silence included

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from urllib.parse import urljoin
 
 from simulators.twilio.voice_call import Broken, Call, Stopped, Watch
-from simulators.twilio.voice_model import Callee, Input, Presses, Queue, Says
-from simulators.twilio.voice_record import keep, tell
+from simulators.twilio.voice_model import LETTERS_A_SECOND, Callee, Input, Line, Presses, Queue, Says, Starts
+from simulators.twilio.voice_record import keep, report_of
 from simulators.twilio.voice_twiml import Document, Verb
 
 Play = Callable[[Call, Document], Awaitable[bool]]  # False: the document ended it
@@ -54,7 +55,20 @@ async def ring(leg: Call, callee: Callee, timeout_s: float) -> str:
         return "busy"
     leg.answered_by = callee.how
     leg.answer()
+    if callee.how == "machine":
+        leg.network.start(_greet(leg, callee), sid=leg.sid, is_scheduled=True)
     return "in-progress"
+
+
+async def _greet(leg: Call, callee: Callee) -> None:
+    """A machine talks as soon as it has picked up, whether somebody listens or not."""
+    leg.transcript.append(Line("caller", callee.greeting, leg.network.clock()))
+    leg.give(Starts(callee.greeting))
+    try:
+        await leg.lasts(len(callee.greeting) / LETTERS_A_SECOND)
+    except Stopped:
+        return
+    leg.give(Says(callee.greeting))
 
 
 def over(leg: Call, status: str) -> None:
@@ -74,13 +88,18 @@ def detected(leg: Call, detection: str) -> dict[str, str]:
     return {"AnsweredBy": found, "MachineDetectionDuration": str(int(_DETECTION_S * 1000))}
 
 
+async def greeted(leg: Call, detection: str, timeout_s: float) -> dict[str, str]:
+    """What was detected before the document runs: at once, or after a machine's greeting."""
+    callee = leg.network.callees.get(leg.to, Callee())
+    waits_for_beep = detection == "DetectMessageEnd" and callee.how == "machine"
+    await leg.lasts(min(len(callee.greeting) / LETTERS_A_SECOND if waits_for_beep else _DETECTION_S, timeout_s))
+    return detected(leg, detection)
+
+
 async def detect(leg: Call, detection: str, url: str, method: str) -> None:
     """Tell what was detected, a while after the answer."""
-    try:
-        await leg.lasts(_DETECTION_S)
-        await leg.tell(url, method, **detected(leg, detection))
-    except Stopped:
-        pass  # gone before anything was known: nothing is told
+    with suppress(Stopped):  # gone before anything was known: nothing is told
+        await leg.tell(url, method, **await greeted(leg, detection, 30))
 
 
 class _Attempt:
@@ -163,7 +182,7 @@ class _Attempt:
             if noun.get("machineDetection") and noun.get("amdStatusCallback"):
                 url = urljoin(self._document.url, noun.get("amdStatusCallback"))
                 work = detect(leg, noun.get("machineDetection"), url, noun.get("amdStatusCallbackMethod", "POST"))
-                network.start(work, sid=leg.sid)
+                network.start(work, sid=leg.sid, is_scheduled=True)
             if noun.get("url"):
                 document = await leg.ask(urljoin(self._document.url, noun.get("url")), noun.get("method", "POST"))
                 if not await self._whisper(leg, document):
@@ -233,7 +252,7 @@ async def bridge(call: Call, other: Call, verb: Verb, document: Document) -> Non
     finally:
         call.listener = other.listener = None
         if verb.get("record", "do-not-record") != "do-not-record" and said:
-            tell(call, verb, document, keep(call, " ".join(said), "DialVerb"))
+            keep(call, " ".join(said), "DialVerb", report_of(verb, document))
 
 
 def queue_of(call: Call, name: str) -> Queue:

@@ -9,6 +9,8 @@ from simulators.twilio.voice_call import Call, Stopped
 from simulators.twilio.voice_model import LETTERS_A_SECOND, Input, Presses, Recording, Says, Starts
 from simulators.twilio.voice_twiml import Document, Verb
 
+Report = tuple[str, str, tuple[str, ...]]  # address, method, events
+
 
 async def record(call: Call, verb: Verb, document: Document) -> Document | None:
     """The action's answer, or None if nothing was said and the next verb is to run."""
@@ -53,8 +55,7 @@ async def record(call: Call, verb: Verb, document: Document) -> Document | None:
     if not text:
         call.check()
         return None
-    recording = keep(call, text, "RecordVerb")
-    tell(call, verb, document, recording)
+    recording = keep(call, text, "RecordVerb", report_of(verb, document))
     if verb.is_on("transcribe") or verb.get("transcribeCallback"):
         _tell_transcript(call, verb, document, recording)
     answer = await call.ask_next(
@@ -70,50 +71,98 @@ async def record(call: Call, verb: Verb, document: Document) -> Document | None:
     return answer
 
 
-def keep(call: Call, text: str, source: str) -> Recording:
-    """A recording in which that was said; it can be fetched once it is reported as completed."""
-    network = call.network
+def begin(call: Call, source: str, report: Report | None) -> Recording:
+    """Record the call from here on, until `stop` or its end."""
     recording = Recording(
-        sid="RE" + network.new_id(),
+        sid="RE" + call.network.new_id(),
         account_sid=call.account_sid,
         call_sid=call.sid,
         source=source,
-        created_at=network.clock(),
-        audio=tones.encode(text),
-        text=text,
+        created_at=call.network.clock(),
+        status="in-progress",
     )
-    network.recordings[recording.sid] = recording
+    call.network.recordings[recording.sid] = recording
+    call.recorded.append((recording, len(call.transcript), report))
+    _tell(call, recording, report)
     return recording
 
 
+def stop(call: Call, recording: Recording) -> None:
+    """The end of a recording of what was said in the call."""
+    for place, (one, since, report) in enumerate(call.recorded):
+        if one is recording:
+            del call.recorded[place]
+            if recording.status != "paused":
+                recording.text += _said(call, since)
+            _complete(call, recording, report)
+            return
+
+
+def pause(call: Call, recording: Recording, *, is_on: bool) -> None:
+    """Leave out what is said while the pause is on."""
+    for place, (one, since, report) in enumerate(call.recorded):
+        if one is recording and is_on != (recording.status == "paused"):
+            if is_on:
+                recording.text += _said(call, since)
+            recording.status = "paused" if is_on else "in-progress"
+            call.recorded[place] = (one, len(call.transcript), report)
+
+
+def _said(call: Call, since: int) -> str:
+    return "".join(f"{line.text.strip()} " for line in call.transcript[since:] if line.kind == "speech")
+
+
+def finish(call: Call) -> None:
+    """The call is over: so are its recordings."""
+    for recording, _, _ in list(call.recorded):
+        stop(call, recording)
+
+
+def keep(call: Call, text: str, source: str, report: Report | None) -> Recording:
+    """A recording in which that was said."""
+    recording = begin(call, source, report)
+    del call.recorded[-1]
+    recording.text = text
+    _complete(call, recording, report)
+    return recording
+
+
+def report_of(verb: Verb, document: Document) -> Report | None:
+    """Where a verb wants its recording to be reported."""
+    if not verb.get("recordingStatusCallback"):
+        return None
+    return (
+        urljoin(document.url, verb.get("recordingStatusCallback")),
+        verb.get("recordingStatusCallbackMethod", "POST"),
+        tuple(verb.get("recordingStatusCallbackEvent", "completed").split()),
+    )
+
+
 def url_of(call: Call, recording: Recording) -> str:
-    """Where it is fetched; `.wav` or `.mp3` comes after it."""
+    """Where it is fetched; `.wav` comes after it."""
     return f"{call.network.url}/2010-04-01/Accounts/{call.account_sid}/Recordings/{recording.sid}"
 
 
-def tell(call: Call, verb: Verb, document: Document, recording: Recording) -> None:
-    """Report it, as `recordingStatusCallback` of the verb says; it can be fetched from then on."""
+def _complete(call: Call, recording: Recording, report: Report | None) -> None:
+    recording.audio, recording.status = tones.encode(recording.text), "completed" if recording.text else "absent"
+    _tell(call, recording, report)
 
-    async def work() -> None:
-        events = verb.get("recordingStatusCallbackEvent", "completed").split()
-        url = verb.get("recordingStatusCallback")
-        for status in ("in-progress", "completed"):
-            recording.status = status
-            if url and status in events:
-                await call.tell(
-                    urljoin(document.url, url),
-                    verb.get("recordingStatusCallbackMethod", "POST"),
-                    RecordingSid=recording.sid,
-                    RecordingUrl=url_of(call, recording),
-                    RecordingStatus=status,
-                    RecordingDuration=str(recording.duration_s),
-                    RecordingChannels="1",
-                    RecordingSource=recording.source,
-                    RecordingTrack="both",
-                    RecordingStartTime=format_datetime(recording.created_at),
-                )
 
-    call.network.start(work(), sid=call.sid)
+def _tell(call: Call, recording: Recording, report: Report | None) -> None:
+    if report is None or recording.status not in report[2]:
+        return
+    url, method, _ = report
+    extra = {
+        "RecordingSid": recording.sid,
+        "RecordingUrl": url_of(call, recording),
+        "RecordingStatus": recording.status,
+        "RecordingDuration": str(recording.duration_s),
+        "RecordingChannels": "1",
+        "RecordingSource": recording.source,
+        "RecordingTrack": "both",
+        "RecordingStartTime": format_datetime(recording.created_at),
+    }
+    call.tell_later(url, method, **extra)
 
 
 def _tell_transcript(call: Call, verb: Verb, document: Document, recording: Recording) -> None:

@@ -199,6 +199,14 @@ _RULES: Mapping[str, _Rule] = {
     "Reject": _Rule({"reason": _words("rejected", "busy")}),
     "Hangup": _Rule({}),
     "Connect": _Rule(_ACTION, inside=("ConversationRelay", "Stream")),
+    "Start": _Rule({}, inside=("Recording",)),
+    "Recording": _Rule(
+        {
+            **_RECORDING,
+            "track": _words("inbound", "outbound", "both"),
+            "channels": _words("mono", "dual"),
+        }
+    ),
     "ConversationRelay": _Rule(
         {
             **_VOICE,
@@ -253,7 +261,7 @@ _RULES: Mapping[str, _Rule] = {
         required=("url",),
     ),
 }
-_AT_TOP = tuple("Say Play Pause Gather Record Dial Enqueue Leave Redirect Reject Hangup Connect".split())
+_AT_TOP = tuple("Say Play Pause Gather Record Dial Enqueue Leave Redirect Reject Hangup Connect Start".split())
 _FATAL = (64101, 31923, 13214, 13327, 13335)  # the call cannot go on as it was meant
 
 

@@ -43,6 +43,7 @@ async def live(call: Call, start: Start) -> None:
         call.listener = None
         call.status = ending
         if not call.network.closing.is_set():
+            voice_record.finish(call)
             call.become(ending)
         call.over.set()
         call.network.time.touch()
@@ -51,17 +52,15 @@ async def live(call: Call, start: Start) -> None:
 async def _run(call: Call, start: Start) -> str:
     """The state in which it ended."""
     try:
-        document = await start()
         while True:
             try:
-                await play(call, document)
+                await play(call, await start())
                 return "completed"
             except Stopped:
                 if call.moved is None:
                     return call.status
                 start, call.moved = call.moved, None
                 call.stopped.clear()
-                document = await start()
     except Hung:
         return "completed"
     except Rejected as rejected:
@@ -231,6 +230,12 @@ async def _connect(call: Call, verb: Verb, document: Document) -> Document | Non
     return None
 
 
+async def _start(call: Call, verb: Verb, document: Document) -> Document | None:
+    for one in verb.inside:
+        voice_record.begin(call, "StartCallRecordingAPI", voice_record.report_of(one, document))
+    return None
+
+
 _DO: Mapping[str, Do] = {
     "Say": _prompt,
     "Play": _prompt,
@@ -244,4 +249,5 @@ _DO: Mapping[str, Do] = {
     "Reject": _reject,
     "Hangup": _hang_up,
     "Connect": _connect,
+    "Start": _start,
 }
