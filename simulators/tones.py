@@ -11,6 +11,7 @@ RATE = 8000
 SILENCE = b"\xff"
 LETTER = 528  # samples: 66 ms, some 15 letters a second
 LETTER_S = LETTER / RATE
+_START = 24  # samples that are enough to tell whether a letter may begin here
 _FIRST, _LAST = 0x20, 0x24F  # letters beyond Latin sound like a question mark
 
 
@@ -21,16 +22,21 @@ def encode(text: str) -> bytes:
 
 def decode(audio: bytes) -> str:
     """What can be understood of mu-law sound; anything that is no whole letter is passed over."""
+    return decode_part(audio)[0]
+
+
+def decode_part(audio: bytes) -> tuple[str, bytes]:
+    """The same while the sound still comes: the text, and the rest that may be the beginning of a letter."""
     letters, starts = _letters()
     found: list[str] = []
     at = 0
     while at + LETTER <= len(audio):
-        if audio[at : at + 24] in starts and (letter := letters.get(audio[at : at + LETTER])) is not None:
+        if audio[at : at + _START] in starts and (letter := letters.get(audio[at : at + LETTER])) is not None:
             found.append(letter)
             at += LETTER
         else:
             at += 1
-    return "".join(found)
+    return "".join(found), audio[at:]
 
 
 def to_wav(audio: bytes) -> bytes:
@@ -81,7 +87,7 @@ def _tone(letter: str) -> bytes:
 @cache
 def _letters() -> tuple[dict[bytes, str], set[bytes]]:
     letters = {_tone(chr(code)): chr(code) for code in range(_FIRST, _LAST + 1) if not 0x7F <= code <= 0xA0}
-    return letters, {tone[:24] for tone in letters}
+    return letters, {tone[:_START] for tone in letters}
 
 
 def _mu_law(sample: int) -> int:

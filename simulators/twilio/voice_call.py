@@ -30,6 +30,7 @@ from simulators.twilio.webhooks import Form, Post
 
 if TYPE_CHECKING:
     from simulators.twilio.voice_relay import Relay
+    from simulators.twilio.voice_stream import Stream
 
 _TERMINAL = ("completed", "busy", "failed", "no-answer", "canceled")
 _EVENTS = {"queued": "", "initiated": "initiated", "ringing": "ringing", "in-progress": "answered"}
@@ -96,12 +97,11 @@ class Call:
         self.over = asyncio.Event()
         self.listener: Listener | None = None
         self.relay: Relay | None = None
+        self.stream: Stream | None = None
         self.recorded: list[
             tuple[Recording, int, tuple[str, str, tuple[str, ...]] | None]
         ] = []  # and from which line on
         self.taken, self.let_go = asyncio.Event(), asyncio.Event()  # out of a queue, and by who took it
-        self.sound: Callable[[bytes], None] | None = None  # takes mu-law from the phone: a media stream is on
-        self.played = b""  # what a media stream played into the phone, silence included
         self._read = 0
         self._fallback = fallback
         self._watch = watch

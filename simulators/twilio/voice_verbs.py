@@ -8,7 +8,7 @@ import aiohttp
 from yarl import URL
 
 from simulators import tones
-from simulators.twilio import signing, voice_dial, voice_gather, voice_record, voice_relay
+from simulators.twilio import signing, voice_dial, voice_gather, voice_record, voice_relay, voice_stream
 from simulators.twilio.voice_call import Broken, Call, Start, Stopped
 from simulators.twilio.voice_twiml import Document, Verb
 
@@ -217,12 +217,10 @@ async def _connect(call: Call, verb: Verb, document: Document) -> Document | Non
     if session is None:
         call.warn(12200, "<Connect> connects to nothing", document.url)
         return None
-    result: Mapping[str, str] | None
     if session.name == "ConversationRelay":
         result = await voice_relay.relay(call, session, listen)
     else:
-        call.warn(31940, "<Stream> is not there yet", document.url)
-        result = {}
+        result = await voice_stream.stream(call, session, document)
     if "action" in verb.attributes:
         return await call.ask_next(document, verb.get("action"), verb.get("method"), **result)
     if result.get("SessionStatus"):
