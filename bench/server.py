@@ -132,5 +132,4 @@ def frontdesk_env(url: str, folder: Path, *, port: int, api_base: str = "http://
         "FRONTDESK_DATA_DIR": str(folder),
         "FRONTDESK_DEMO__ENABLED": "false",
         "FRONTDESK_LOG__FORMAT": "json",
-        "FRONTDESK_SENDING__SMS_PER_S": "0",
     }

@@ -89,7 +89,6 @@ class Channel:
     provider_number: str | None
     sender_pool: str | None
     shorten_links: bool
-    rate_per_s: float | None
     widget: "Widget | None"
     window_template: Mapping[str, str] | None
     takes_replies: bool
@@ -160,7 +159,7 @@ def id_for(db: Db, who: Actor, ref: Ref) -> int:
 
 def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: datetime) -> Channel:
     """`values`: kind, and as needed provider, address (a site makes up its own), display_name, business_id (the oldest),
-    bot_id (the business's), provider_account, provider_number, sender_pool, shorten_links, rate_per_s, widget, window_template,
+    bot_id (the business's), provider_account, provider_number, sender_pool, shorten_links, widget, window_template,
     credentials, is_active, log_keeps.
 
     One that was ours before is ours again with its conversations. What we do not serve yet waits.
@@ -191,7 +190,6 @@ def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: d
         "provider_number": number,
         "sender_pool": values.get("sender_pool"),
         "shorten_links": bool(values.get("shorten_links")),
-        "rate_per_s": values.get("rate_per_s"),
         "widget": _widget(kind, values.get("widget")),
         "window_template": values.get("window_template"),
         "credentials": _sealed(who, values.get("credentials"), line),
@@ -267,12 +265,6 @@ def switch_on(db: Db, line: Line, *, now: datetime) -> int:
     if served:
         announce(db, TOPIC)
     return len(served)
-
-
-def rates(db: Db, usual: Mapping[str, float]) -> dict[int, float | None]:
-    """How many messages a second may go out over each channel, by its number; None for no limit. `usual`: by kind."""
-    found = db.execute(select(_t.id, _t.channel, _t.rate_per_s).where(_t.disconnected_at.is_(None)))
-    return {row.id: row.rate_per_s or usual.get(row.channel) for row in found}
 
 
 def disconnect(db: Db, who: Actor, ref: Ref, *, kind: str | None = None, now: datetime) -> None:
@@ -409,7 +401,6 @@ def _one(row: Row[Any], line: Line) -> Channel:
         provider_number=row.provider_number,
         sender_pool=row.sender_pool,
         shorten_links=row.shorten_links,
-        rate_per_s=row.rate_per_s,
         widget=Widget.of(row.widget) if row.channel == "web" else None,
         window_template=row.window_template,
         takes_replies=takes_replies(row.channel, row.address),

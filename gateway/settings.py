@@ -275,7 +275,6 @@ class VoiceCalls(Section):
 
 class Jobs(Section):
     workers: Annotated[int, Field(ge=1, le=1000)] = 4
-    sends: Annotated[int, Field(ge=1, le=1000)] = 32
     poll_s: Seconds = 1.0
     lease_s: Seconds = 60.0
 
@@ -295,8 +294,6 @@ class Sending(Section):
     marketing_per_week: Annotated[int, Field(ge=0, le=1000)] = 5
     strangers_per_hour: Annotated[int, Field(ge=0)] = 500
     strangers_per_prefix_and_hour: Annotated[int, Field(ge=0)] = 100
-    sms_per_s: Annotated[float, Field(ge=0, le=10_000)] = 10.0
-    whatsapp_per_s: Annotated[float, Field(ge=0, le=10_000)] = 80.0
     blocked_prefixes: tuple[Annotated[str, Field(pattern=r"^\+[1-9]\d{0,14}$")], ...] = ()
     prices: tuple[Annotated[str, Field(pattern=r"^(sms|whatsapp):([A-Z]{2}|\*)=\d{1,3}(\.\d{1,6})?$")], ...] = ()
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
@@ -306,12 +303,6 @@ class Sending(Section):
         """By channel and country."""
         found = (one.partition("=") for one in self.prices)
         return {(name[: name.index(":")], name[name.index(":") + 1 :]): float(price) for name, _, price in found}
-
-    @property
-    def rates(self) -> Mapping[str, float]:
-        """Messages a second by kind of channel; what is not here has no limit."""
-        known = {"sms": self.sms_per_s, "whatsapp": self.whatsapp_per_s}
-        return {kind: rate for kind, rate in known.items() if rate}
 
     @cached_property
     def policy(self) -> Policy:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Insert, Row, and_, bindparam, delete, exists, func, insert, or_, select, text, update
+from sqlalchemy import Insert, Row, and_, bindparam, delete, func, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.base import Db, JsonValue
@@ -110,8 +110,7 @@ def claim(
     Jobs of an unknown kind stay where they are: a newer version may have written them. With `one_per_lane`, lanes in
     which one is running are left alone, and of each other lane one is taken: who is slow is slow for itself only.
     """
-    left = _tokens(db, now)
-    closed = _closed_lanes(db, now) | {lane for lane, tokens in left.items() if tokens < 1}
+    closed = _closed_lanes(db, now)
     if one_per_lane:
         closed |= _busy_lanes(db, now, kinds)
     due = and_(
@@ -130,21 +129,16 @@ def claim(
         .with_for_update(skip_locked=True)
     ).all()
     if not one_per_lane and len(found) == limit and (limit == 1 or len({row.lane for row in found}) < limit):
-        found = _in_turns(db, found, now=now, kinds=kinds, closed=closed, after=after, limit=limit, tokens=left)
-    by_lane: dict[str, list[Row[Any]]] = {}
-    for row in found[:limit]:
-        rows = by_lane.setdefault(row.lane, [])
-        if not (one_per_lane and rows):
-            rows.append(row)
-    # In the order of their names, so that no two workers wait for each other's bucket.
-    for lane in sorted(by_lane.keys() & left.keys()):
-        by_lane[lane] = by_lane[lane][: _take_tokens(db, lane, len(by_lane[lane]), now)]
-    mine = {row.id for rows in by_lane.values() for row in rows}
-    taken = [
-        Job(row.id, row.tenant_id, row.kind, row.payload, row.lane, row.attempts + 1, lease, row.run_at)
-        for row in found
-        if row.id in mine
-    ]
+        found = _in_turns(db, found, now=now, kinds=kinds, closed=closed, after=after)[:limit]
+    taken: list[Job] = []
+    lanes_taken: set[str] = set()
+    for row in found:
+        if one_per_lane and row.lane in lanes_taken:
+            continue
+        lanes_taken.add(row.lane)
+        if not _take_token(db, row.lane, now):
+            continue
+        taken.append(Job(row.id, row.tenant_id, row.kind, row.payload, row.lane, row.attempts + 1, lease, row.run_at))
     if taken:
         db.execute(
             update(jobs)
@@ -223,32 +217,6 @@ def next_due(db: Db, *, kinds: frozenset[str]) -> datetime | None:
     return earliest
 
 
-def next_token(db: Db, *, now: datetime, kinds: frozenset[str]) -> datetime | None:
-    """When a lane with due jobs of these kinds that has used up its rate may have the next, or None."""
-    due = jobs.c.status == "ready", jobs.c.kind.in_(sorted(kinds)), jobs.c.run_at <= now, jobs.c.lane == lanes.c.name
-    found = select(lanes).where(lanes.c.rate_per_s.is_not(None), exists().where(*due))
-    waits = [
-        max((1 - _filled(row, now)) / row.rate_per_s, 0.0)
-        for row in db.execute(found)
-        if not row.is_paused and (row.blocked_until is None or row.blocked_until <= now)
-    ]
-    return now + timedelta(seconds=min(waits)) if waits else None
-
-
-def pace(db: Db, name: str, rate_per_s: float | None) -> bool:
-    """Keep a lane to `rate_per_s` in any second, None for no limit; its pause stays as it is. Whether that is new.
-
-    A tenth of a second's worth may go at once, so that not every job is a claim of its own.
-    """
-    burst = max(1, int(rate_per_s / 10)) if rate_per_s is not None else 1
-    refill = rate_per_s - burst if rate_per_s is not None and rate_per_s > burst else rate_per_s
-    row = db.execute(select(lanes.c.rate_per_s, lanes.c.burst).where(lanes.c.name == name)).one_or_none()
-    if (row is None and rate_per_s is None) or (row is not None and (row.rate_per_s, row.burst) == (refill, burst)):
-        return False
-    _upsert_lane(db, name, {"rate_per_s": refill, "burst": burst})
-    return True
-
-
 def set_lane(db: Db, name: str, *, rate_per_s: float | None = None, burst: int = 1, is_paused: bool = False) -> None:
     """Limit a lane to `rate_per_s` with bursts of `burst`; None is no limit. Pausing keeps its jobs where they are."""
     values = {"rate_per_s": rate_per_s, "burst": burst, "is_paused": is_paused}
@@ -281,19 +249,9 @@ def _busy_lanes(db: Db, now: datetime, kinds: frozenset[str]) -> frozenset[str]:
 
 
 def _in_turns(
-    db: Db,
-    found: Sequence[Row[Any]],
-    *,
-    now: datetime,
-    kinds: frozenset[str],
-    closed: frozenset[str],
-    after: str,
-    limit: int,
-    tokens: Mapping[str, float],
+    db: Db, found: Sequence[Row[Any]], *, now: datetime, kinds: frozenset[str], closed: frozenset[str], after: str
 ) -> list[Row[Any]]:
-    """What was lost by others, the first of each lane in turn, more of those that have a rate (so that each can reach it),
-    and then the rest of `found`, which may be of one lane.
-    """
+    """What was lost by others, the first of each lane, in turn, and then the rest of `found`, which may be of one lane."""
     running: dict[str, int] = {}
     for row in db.execute(
         select(jobs.c.lane, func.count().label("jobs"))
@@ -318,51 +276,28 @@ def _in_turns(
     mine = jobs.c.kind.in_(sorted(kinds)), jobs.c.lane.not_in(sorted(closed))
     left = db.execute(select(jobs).where(lost, *mine).limit(len(found)).with_for_update(skip_locked=True)).all()
     ids = [one for one in db.execute(wanted).scalars() if one is not None]
-    heads = [*db.execute(select(jobs).where(jobs.c.id.in_(ids), ready).with_for_update(skip_locked=True))]
+    heads = db.execute(select(jobs).where(jobs.c.id.in_(ids), ready).with_for_update(skip_locked=True)).all()
 
     def turn(row: Row[Any]) -> tuple[int, int, bool, str]:
         return row.priority, running.get(row.lane, 0), row.lane <= after, row.lane
 
-    heads.sort(key=turn)
     inside = {row.id for row in (*left, *heads)}
-    more: list[Row[Any]] = []
-    for head in heads:
-        share = min(int(tokens.get(head.lane, 0)), -(-limit // len(heads))) - 1
-        if share > 0 and len(inside) < limit:
-            waiting = select(jobs).where(ready, jobs.c.lane == head.lane, jobs.c.run_at <= now, *mine)
-            waiting = waiting.where(jobs.c.id.not_in(inside)).order_by(jobs.c.priority, jobs.c.run_at, jobs.c.id)
-            further_rows = db.execute(waiting.limit(share).with_for_update(skip_locked=True)).all()
-            more += further_rows
-            inside |= {row.id for row in further_rows}
-    return [*left, *heads, *more, *(row for row in found if row.id not in inside)]
+    return [*left, *sorted(heads, key=turn), *(row for row in found if row.id not in inside)]
 
 
-def _tokens(db: Db, now: datetime) -> dict[str, float]:
-    """What each lane with a rate has left, as far as it is known without waiting for anybody."""
-    found = db.execute(select(lanes).where(lanes.c.rate_per_s.is_not(None)))
-    return {row.name: _filled(row, now) for row in found}
-
-
-def _take_tokens(db: Db, lane: str, wanted: int, now: datetime) -> int:
-    """How many of `wanted` tokens the lane's bucket gave; the row is locked on PostgreSQL, so the rate holds over all
-    processes.
-    """
+def _take_token(db: Db, lane: str, now: datetime) -> bool:
+    """One token out of the lane's bucket; the row is locked on PostgreSQL, so the rate holds over all processes."""
     row = db.execute(select(lanes).where(lanes.c.name == lane).with_for_update()).one_or_none()
     if row is None or row.rate_per_s is None:
-        return wanted
-    tokens = _filled(row, now)
-    taken = min(wanted, int(tokens))
-    if taken:
-        db.execute(update(lanes).where(lanes.c.name == lane).values(tokens=tokens - taken, filled_at=now))
-    return taken
-
-
-def _filled(row: Row[Any], now: datetime) -> float:
-    """The tokens in the bucket of a lane with a rate."""
-    if row.filled_at is None:
-        return float(row.burst)
-    waited_s = max((now - row.filled_at).total_seconds(), 0.0)
-    return min(float(row.burst), float(row.tokens + waited_s * row.rate_per_s))
+        return True
+    tokens = float(row.burst)
+    if row.filled_at is not None:
+        waited_s = max((now - row.filled_at).total_seconds(), 0.0)
+        tokens = min(tokens, row.tokens + waited_s * row.rate_per_s)
+    if tokens < 1:
+        return False
+    db.execute(update(lanes).where(lanes.c.name == lane).values(tokens=tokens - 1, filled_at=now))
+    return True
 
 
 _LAST_CHARACTER = "\U0010ffff"  # sorts behind everything that can follow

@@ -18,7 +18,7 @@ from desk.conversations import Due
 from desk.who import Actor
 from gateway.context import House
 from gateway.jobs import cues, files, inbox, news
-from gateway.pipeline import outbox, parked
+from gateway.pipeline import parked
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
 from gateway.rest import idempotency
@@ -28,7 +28,6 @@ from storage.store import StoreUnavailable
 log = structlog.get_logger()
 
 _AT_ONCE = 100  # due conversations in one sweep; the rest follow in the next
-_PACE_EVERY = timedelta(seconds=30)
 _EARLY_STATUS_KEPT = timedelta(days=8)  # longer than any provider repeats itself
 
 
@@ -39,7 +38,6 @@ class Sweeper:
         self._house = house
         self._spool = spool
         self._is_switched_on = False
-        self._paced_at: datetime | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Sweep until `stopping` is set."""
@@ -52,7 +50,6 @@ class Sweeper:
         """Everything that is due now, once. One kind's trouble does not keep the others from being done."""
         sweeps: list[Callable[[], Awaitable[None]]] = [
             self._switch_on,
-            self._pace,
             self._drain_spool,
             self._holds_and_offers,
             self._silence,
@@ -79,13 +76,6 @@ class Sweeper:
             self._is_switched_on = True
             if count:
                 log.info("channels switched on that had waited", count=count)
-
-    async def _pace(self) -> None:
-        """Keep every channel to its rate, however that was changed."""
-        now = self._house.clock.now()
-        if self._paced_at is None or now - self._paced_at >= _PACE_EVERY:
-            await self._house.store.write(outbox.pace, self._house.settings.sending.rates)
-            self._paced_at = now
 
     async def _holds_and_offers(self) -> None:
         await self._house.store.write(_expire_claims, now=self._house.clock.now())

@@ -5,17 +5,16 @@ Wake-ups make it quick; the poll behind them makes it sure.
 
 import asyncio
 import contextlib
-import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
 
 from gateway.context import House
 from storage import queue
-from storage.base import Db, new_uid
+from storage.base import new_uid
 from storage.queue import Job, LeaseLost
 from storage.store import StoreUnavailable
 
@@ -25,7 +24,6 @@ log = structlog.get_logger()
 Handler = Callable[[House, Job], Awaitable[None]]
 
 MAX_ATTEMPTS = 10
-_SHORTEST_WAIT_S = 0.05  # for a lane's rate: what has come by then is claimed together
 
 
 class Worker:
@@ -54,7 +52,6 @@ class Worker:
         self._kinds = frozenset(handlers)
         self._lease = new_uid()
         self._served_last = ""
-        self._token_in_s = math.inf
         self._chance = chance or random.Random()
         self._running: set[asyncio.Task[None]] = set()
 
@@ -66,7 +63,7 @@ class Worker:
                 woken.clear()
                 if await self._claim(self._at_once - len(self._running)):
                     continue
-                await self._wait(woken, stopping, min(jobs.poll_s, self._token_in_s))
+                await self._wait(woken, stopping, jobs.poll_s)
         await self._stop()
 
     async def drain(self) -> int:
@@ -78,14 +75,12 @@ class Worker:
         return done
 
     async def _claim(self, free: int) -> int:
-        self._token_in_s = math.inf
         if free <= 0:
             return 0
-        now = self._house.clock.now()
         try:
-            claimed, token_at = await self._house.store.write(
-                _claim,
-                now=now,
+            claimed = await self._house.store.write(
+                queue.claim,
+                now=self._house.clock.now(),
                 lease=self._lease,
                 lease_for=self._lease_for,
                 limit=free,
@@ -98,8 +93,6 @@ class Worker:
             return 0
         if claimed:
             self._served_last = claimed[-1].lane
-        elif token_at is not None:
-            self._token_in_s = max((token_at - now).total_seconds(), _SHORTEST_WAIT_S)
         for job in claimed:
             task = asyncio.create_task(self._one(job))
             self._running.add(task)
@@ -147,9 +140,3 @@ class Worker:
             await asyncio.gather(*late, return_exceptions=True)
         with contextlib.suppress(StoreUnavailable):
             await self._house.store.write(queue.release, self._lease)
-
-
-def _claim(db: Db, /, *, now: datetime, kinds: frozenset[str], **how: Any) -> tuple[list[Job], datetime | None]:
-    """What was claimed; if that is nothing, when a lane's rate lets the next one through."""
-    claimed = queue.claim(db, now=now, kinds=kinds, **how)
-    return claimed, None if claimed else queue.next_token(db, now=now, kinds=kinds)

@@ -14,7 +14,6 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from channels.base import Adapter, Sent
 from channels.errors import SendError
 from channels.messages import Address, AddressKind, OutboundMessage
-from desk import accounts as desk_accounts
 from desk import broadcasts, messages, sending
 from desk.verdicts import Held, Refusal, Use
 from gateway.accounts import Account
@@ -46,11 +45,6 @@ Adapters = Mapping[tuple[str, str], Adapter]
 def lane(account_id: int) -> str:
     """The lane of everything that goes out over one account; the provider's rate holds for it as a whole."""
     return f"account:{account_id}"
-
-
-def pace(db: Db, usual: Mapping[str, float]) -> int:
-    """Keep the lane of every channel to its rate; how many changed. `usual`: messages a second by kind of channel."""
-    return sum(queue.pace(db, lane(number), rate) for number, rate in desk_accounts.rates(db, usual).items())
 
 
 def put(db: Db, account: Account, message_id: int, *, now: datetime, priority: int = 0) -> None:

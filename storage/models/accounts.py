@@ -1,6 +1,6 @@
 """Connected numbers: where a business can be reached, and with which keys."""
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, String, Table, Text, false, text, true
+from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, false, text, true
 
 from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, type_json, uid_column
 
@@ -20,7 +20,6 @@ accounts = Table(
     Column("provider_number", String(80)),  # Meta's phone_number_id
     Column("sender_pool", String(80)),  # Twilio's MessagingServiceSid
     Column("shorten_links", Boolean, nullable=False, server_default=false()),  # by the vendor, which counts the clicks
-    Column("rate_per_s", Float),  # of what goes out; null: as the settings say for its kind
     # Of a web chat: {"title", "greeting", "color", "position", "theme", "allowed_origins"}; null is the usual for all.
     Column("widget", type_json),
     # {"name", "language", "variable"} of a template that says what is due while free text may not be sent.

@@ -1,6 +1,5 @@
 """The job table, on both engines: nothing is lost, nothing is done twice."""
 
-import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -143,47 +142,6 @@ async def test_a_lane_keeps_to_its_rate_and_stops_when_told(store: Store) -> Non
     assert await claim(store, now=NOW + timedelta(seconds=30), lease="w2") == []
     await store.write(queue.set_lane, "slow", is_paused=True)
     assert await claim(store, now=NOW + timedelta(minutes=0.9), lease="w3") == []
-
-
-@pytest.mark.parametrize("rate", [0.5, 1.0, 3.0, 80.0])
-async def test_no_second_has_more_than_the_rate_and_replies_go_first(store: Store, rate: float) -> None:
-    chance = random.Random(int(rate * 10))
-    lanes = ["a", "b", "c"]
-    count = 40 if rate > 10 else 8
-
-    def add(db: Db) -> None:
-        assert [queue.pace(db, lane, rate) for lane in lanes] == [True] * 3
-        assert not any(queue.pace(db, lane, rate) for lane in lanes)
-        for n in range(count):
-            for lane in lanes:
-                queue.enqueue(db, "send", {"n": n}, now=NOW, lane=lane, priority=1)
-        queue.enqueue(db, "send", {"n": "free"}, now=NOW, lane="free", priority=1)
-
-    await store.write(add)
-    began: dict[str, list[float]] = {}
-    first_reply = None
-    now, replied, waited = NOW, False, 0
-    for _ in range(4000):
-        claimed = await claim(store, now=now, limit=5)
-        for job in claimed:
-            began.setdefault(job.lane, []).append((now - NOW).total_seconds())
-            await store.write(queue.finish, job)
-            if job.payload["n"] == "reply":
-                first_reply = len(began["a"])
-        if not replied and len(began.get("a", ())) > count // 2:
-            replied, waited = True, len(began["a"])
-            await store.write(lambda db, at: queue.enqueue(db, "send", {"n": "reply"}, now=at, lane="a"), now)
-        due = await store.read(lambda db, at: queue.next_token(db, now=at, kinds=frozenset({"send"})), now)
-        if due is None:
-            break
-        now = max(due, now) + timedelta(seconds=chance.choice([0, 0, 0.001, 0.01, 0.3 / rate]))
-    assert {lane: len(times) for lane, times in began.items()} == {"a": count + 1, "b": count, "c": count, "free": 1}
-    assert first_reply is not None
-    assert first_reply <= waited + 2  # behind no more than what was claimed with it
-    for lane in lanes:
-        times = began[lane]
-        assert max(sum(at <= one < at + 0.999 for one in times) for at in times) <= max(rate, 1)
-        assert times[-1] <= 1.6 * count / rate + 2  # and it comes near it
 
 
 def test_workers_side_by_side_never_share_a_job(postgresql_database_url: str) -> None:

@@ -120,7 +120,6 @@ class Channel(Answer):
     phone_number_id: str | None
     sender_pool: str | None
     shorten_links: bool
-    rate_per_s: float | None
     widget: Annotated[ShownWidget | None, Field(description="Of a web chat only.")]
     takes_replies: Annotated[bool, Field(description="False for a sender's name, to which nobody can write.")]
     window_template: dict[str, str] | None
@@ -137,7 +136,6 @@ class Channel(Answer):
             kind=one.kind,
             address=one.address,
             shorten_links=one.shorten_links,
-            rate_per_s=one.rate_per_s,
             widget=None if one.widget is None else ShownWidget.of(one.widget),
             log=one.log_keeps,
             takes_replies=one.takes_replies,
@@ -203,15 +201,6 @@ ShortenLinks = Annotated[
 ]
 
 
-RatePerS = Annotated[
-    float | None,
-    Field(
-        gt=0,
-        le=10_000,
-        description="Messages a second that may go out over it, replies before broadcasts; null: as the settings say for its "
-        "kind. In force within a minute.",
-    ),
-]
 OwnWidget = Annotated[Widget | None, Field(description="Of a web chat only; null: as usual.")]
 
 
@@ -234,7 +223,6 @@ class NewChannel(Fields):
     provider: Annotated[Provider | None, Field(description="Left out: the usual one of the kind.")] = None
     address: Address | None = None
     shorten_links: ShortenLinks = False
-    rate_per_s: RatePerS = None
     widget: OwnWidget = None
     log: Keeps = "all"
 
@@ -248,7 +236,6 @@ class ChannelChange(Fields):
     provider: Provider | None = None
     address: Address | None = None
     shorten_links: ShortenLinks = False
-    rate_per_s: RatePerS = None
     widget: OwnWidget = None
     log: Keeps = "all"
 

@@ -734,7 +734,6 @@ def upgrade() -> None:
         sa.Column("provider_number", sa.String(length=80), nullable=True),
         sa.Column("sender_pool", sa.String(length=80), nullable=True),
         sa.Column("shorten_links", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-        sa.Column("rate_per_s", sa.Float(), nullable=True),
         sa.Column("widget", json_type, nullable=True),
         sa.Column("window_template", json_type, nullable=True),
         sa.Column("credentials", sa.Text(), nullable=True),

@@ -57,25 +57,6 @@ async def test_a_number_is_connected_and_answers_at_once(api: Client) -> None:
     }
 
 
-async def test_a_channel_keeps_to_its_own_rate(api: Client) -> None:
-    made = await api.post("/channels", {**SMS, "rate_per_s": 3})
-    assert made["rate_per_s"] == 3
-    await api.front.work()
-    lane = "SELECT rate_per_s, burst FROM lanes"
-    assert await api.front.rows(lane) == [(2.0, 1)]
-    await api.patch(f"/channels/{made['id']}", {"rate_per_s": 80})
-    await api.front.pass_time(timedelta(minutes=1), step=timedelta(minutes=1))
-    assert await api.front.rows(lane) == [(72.0, 8)]
-    await api.patch(f"/channels/{made['id']}", {"rate_per_s": None})
-    await api.front.pass_time(timedelta(minutes=1), step=timedelta(minutes=1))
-    assert await api.front.rows(lane) == [(None, 1)]
-    for bad in (0, -1, "fast", 1e9):
-        assert (
-            "rate_per_s"
-            in (await api.patch(f"/channels/{made['id']}", {"rate_per_s": bad}, status=422))["detail"][0]["loc"]
-        )
-
-
 async def test_a_paused_channel_keeps_what_comes_for_people_and_says_nothing_by_itself(api: Client) -> None:
     made = await api.post("/channels", SMS)
     path = f"/channels/{made['id']}"
