@@ -4,12 +4,12 @@ A job is claimed by lease and acknowledged in the transaction of its effect. Whe
 was stopped) somebody else takes the job, and the first one's acknowledgement is refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Insert, Row, and_, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Insert, Row, and_, bindparam, delete, func, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.base import Db, JsonValue
@@ -101,6 +101,7 @@ def claim(
     kinds: frozenset[str],
     one_per_lane: bool = False,
     after: str = "",
+    held: Collection[int] = (),
 ) -> list[Job]:
     """Up to `limit` due jobs of known kinds, replies first, then oldest; each is ours until `lease_for` has passed.
 
@@ -108,14 +109,17 @@ def claim(
     `after` the one served last. So nobody's flood keeps others waiting.
 
     Jobs of an unknown kind stay where they are: a newer version may have written them. With `one_per_lane`, lanes in
-    which one is running are left alone, and of each other lane one is taken: who is slow is slow for itself only.
+    which one is running are left alone, and of each other lane one is taken: who is slow is slow for itself only. `held` are the
+    jobs that whoever asks is doing already: a clock that was set forward does not make them anybody's.
     """
     closed = _closed_lanes(db, now)
     if one_per_lane:
         closed |= _busy_lanes(db, now, kinds)
+    free = [jobs.c.id.not_in(sorted(held))] if held else []
     due = and_(
         jobs.c.kind.in_(sorted(kinds)),
         jobs.c.lane.not_in(sorted(closed)),
+        *free,
         or_(
             and_(jobs.c.status == "ready", jobs.c.run_at <= now),
             and_(jobs.c.status == "running", jobs.c.leased_until <= now),
@@ -129,7 +133,7 @@ def claim(
         .with_for_update(skip_locked=True)
     ).all()
     if not one_per_lane and len(found) == limit and (limit == 1 or len({row.lane for row in found}) < limit):
-        found = _in_turns(db, found, now=now, kinds=kinds, closed=closed, after=after)[:limit]
+        found = _in_turns(db, found, now=now, kinds=kinds, closed=closed, after=after, free=free)[:limit]
     taken: list[Job] = []
     lanes_taken: set[str] = set()
     for row in found:
@@ -249,7 +253,14 @@ def _busy_lanes(db: Db, now: datetime, kinds: frozenset[str]) -> frozenset[str]:
 
 
 def _in_turns(
-    db: Db, found: Sequence[Row[Any]], *, now: datetime, kinds: frozenset[str], closed: frozenset[str], after: str
+    db: Db,
+    found: Sequence[Row[Any]],
+    *,
+    now: datetime,
+    kinds: frozenset[str],
+    closed: frozenset[str],
+    after: str,
+    free: Sequence[ColumnElement[bool]],
 ) -> list[Row[Any]]:
     """What was lost by others, the first of each lane, in turn, and then the rest of `found`, which may be of one lane."""
     running: dict[str, int] = {}
@@ -273,7 +284,7 @@ def _in_turns(
     )
     wanted = select(first.label("id")).where(lane.c.lane.is_not(None), lane.c.lane.not_in(sorted(closed)))
     lost = and_(jobs.c.status == "running", jobs.c.leased_until <= now)
-    mine = jobs.c.kind.in_(sorted(kinds)), jobs.c.lane.not_in(sorted(closed))
+    mine = jobs.c.kind.in_(sorted(kinds)), jobs.c.lane.not_in(sorted(closed)), *free
     left = db.execute(select(jobs).where(lost, *mine).limit(len(found)).with_for_update(skip_locked=True)).all()
     ids = [one for one in db.execute(wanted).scalars() if one is not None]
     heads = db.execute(select(jobs).where(jobs.c.id.in_(ids), ready).with_for_update(skip_locked=True)).all()

@@ -54,6 +54,7 @@ class Worker:
         self._served_last = ""
         self._chance = chance or random.Random()
         self._running: set[asyncio.Task[None]] = set()
+        self._held: set[int] = set()  # the jobs that these do
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; then finish what runs and give back what does not finish in time."""
@@ -87,12 +88,14 @@ class Worker:
                 kinds=self._kinds,
                 one_per_lane=self._one_per_lane,
                 after=self._served_last,
+                held=tuple(self._held),
             )
         except StoreUnavailable as away:
             log.warning("no jobs: the database does not answer", reason=str(away))
             return 0
         if claimed:
             self._served_last = claimed[-1].lane
+        self._held.update(job.id for job in claimed)
         for job in claimed:
             task = asyncio.create_task(self._one(job))
             self._running.add(task)
@@ -111,6 +114,8 @@ class Worker:
                 log.exception("job failed", attempts=job.attempts)
                 with contextlib.suppress(StoreUnavailable, LeaseLost):
                     await self._later(job, type(error).__name__)
+            finally:
+                self._held.discard(job.id)
 
     async def _later(self, job: Job, error: str) -> None:
         if job.attempts >= MAX_ATTEMPTS:

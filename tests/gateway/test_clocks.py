@@ -1,0 +1,102 @@
+"""Clocks that jump, and days on which people say "tomorrow" with more care than others."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.context import House
+from gateway.jobs.worker import Worker
+from storage import queue
+from storage.base import Db
+from storage.queue import Job
+from tests.gateway.front import Front
+
+LEASE = timedelta(minutes=1)
+AUSTIN = ZoneInfo("America/Chicago")
+
+
+@dataclass
+class Slow:
+    """A job that is in the middle of something until it is let go; `done` counts the effects that were committed."""
+
+    begun: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    done: list[str] = field(default_factory=list)
+    may_end: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def worker(self, house: House, name: str) -> Worker:
+        """A process that does this work."""
+
+        async def work(house: House, job: Job) -> None:
+            self.begun.put_nowait(name)
+            await self.may_end.wait()
+            await house.store.write(queue.finish, job)
+            self.done.append(name)
+
+        return Worker(house, {"slow": work}, lease_s=LEASE.total_seconds())
+
+
+async def test_a_clock_that_jumps_does_nothing_twice(desk: Front) -> None:
+    def enqueue(db: Db, name: str) -> None:
+        queue.enqueue(db, "slow", {}, now=desk.clock.now(), dedupe=name)
+
+    house, slow = desk.house, Slow()
+    here, there = slow.worker(house, "here"), slow.worker(house, "there")
+    await house.store.write(enqueue, "one")
+    working = asyncio.create_task(here.drain())
+    assert await slow.begun.get() == "here"
+
+    # An hour forward: by the clock the lease is over, but whoever does the work knows better.
+    desk.clock.advance(timedelta(hours=1))
+    async with asyncio.timeout(5):
+        assert await here.drain() == 0
+    assert slow.begun.empty()
+
+    # Another process cannot know it; only one of the two may commit.
+    other = asyncio.create_task(there.drain())
+    assert await slow.begun.get() == "there"
+    slow.may_end.set()
+    await asyncio.gather(working, other)
+    assert slow.done == ["there"]
+
+    # An hour back and another: what is asked for by the new clock is done by it.
+    desk.clock.advance(timedelta(hours=-2))
+    await house.store.write(enqueue, "two")
+    assert await here.drain() == 1
+    assert slow.done == ["there", "here"]
+
+    # What customers say goes on through all of it.
+    for span in (timedelta(hours=1), timedelta(hours=-2), timedelta(seconds=-1), timedelta(hours=1)):
+        desk.clock.advance(span)
+        answer = await desk.text("+15125550177", "what are your hours?")
+        assert "9 to 6" in answer.text
+    await desk.work()
+
+
+# What is said, when in Austin, and the visit that is read back (or what is said instead).
+DAYS: Mapping[tuple[str, str], str] = {
+    ("2026-03-06T23:59", "haircut next friday at 10am"): "on Friday, March 13 at 10:00 AM",
+    ("2026-03-06T23:59", "haircut on friday at 10am"): "on Friday, March 13 at 10:00 AM",
+    ("2026-03-06T23:59", "haircut tomorrow at 10am"): "on Saturday, March 7 at 10:00 AM",
+    ("2026-03-07T00:01", "haircut tomorrow at 10am"): "closed on Sunday, March 8",
+    ("2026-03-07T00:01", "haircut next friday at 11am"): "on Friday, March 13 at 11:00 AM",
+    ("2026-03-09T00:01", "haircut next friday at 10am"): "on Friday, March 20 at 10:00 AM",
+    ("2026-12-30T12:00", "haircut next week on tuesday at 10am"): "on Tuesday, January 5 at 10:00 AM",
+    ("2026-12-31T23:59", "haircut the day after tomorrow at 10am"): "on Saturday, January 2 at 10:00 AM",
+    ("2026-12-31T23:59", "haircut on 1/5 at 10am"): "on Tuesday, January 5 at 10:00 AM",
+    ("2027-02-26T12:00", "haircut on february 29 at 10am"): "can only book until",
+    ("2027-02-26T12:00", "haircut the day after tomorrow at 10am"): "closed on Sunday, February 28",
+    ("2028-02-28T23:59", "haircut tomorrow at 10am"): "on Tuesday, February 29 at 10:00 AM",
+    ("2028-02-28T12:00", "haircut on february 29 at 10am"): "on Tuesday, February 29 at 10:00 AM",
+    ("2028-02-29T12:00", "haircut tomorrow at 10am"): "on Wednesday, March 1 at 10:00 AM",
+}
+
+
+async def test_days_on_the_edge_of_weeks_months_and_years_are_the_ones_people_mean(desk: Front) -> None:
+    read_back = {}
+    for number, (at, said) in enumerate(DAYS):
+        desk.clock.set(datetime.fromisoformat(at).replace(tzinfo=AUSTIN))
+        read_back[at, said] = (await desk.text(f"+151255502{number:02}", said)).text
+    wrong = {case: read_back[case] for case, expected in DAYS.items() if expected not in read_back[case]}
+    assert wrong == {}
