@@ -45,6 +45,16 @@ def to_wav(audio: bytes) -> bytes:
     return head + struct.pack("<4sII4sI", b"fact", 4, len(audio), b"data", len(audio)) + audio
 
 
+def to_pcm(audio: bytes) -> bytes:
+    """Mu-law as 16 bits a sample, little-endian."""
+    return b"".join(struct.pack("<h", _linear(byte)) for byte in audio)
+
+
+def from_pcm(samples: bytes) -> bytes:
+    """16 bits a sample, little-endian, as mu-law; an odd byte at the end is left out."""
+    return bytes(_mu_law(sample) for (sample,) in struct.iter_unpack("<h", samples[: len(samples) // 2 * 2]))
+
+
 def from_wav(file: bytes) -> bytes:
     """The mu-law sound in a WAV file of 8,000 samples a second, mu-law or 16 bits, one channel.
 
@@ -65,7 +75,7 @@ def from_wav(file: bytes) -> bytes:
             if kind == 7:
                 return part
             if kind == 1 and bits == 16:
-                return bytes(_mu_law(sample) for (sample,) in struct.iter_unpack("<h", part[: len(part) // 2 * 2]))
+                return from_pcm(part)
             raise ValueError(f"format {kind} with {bits} bits")
         at += 8 + size + size % 2
     raise ValueError("no sound in it")
@@ -95,4 +105,12 @@ def _mu_law(sample: int) -> int:
     sign = 0x80 if sample < 0 else 0
     value = min(abs(sample), 32635) + 132
     exponent = value.bit_length() - 8
-    return ~(sign | exponent << 4 | value >> (exponent + 3) & 0x0F) & 0xFF
+    code = ~(sign | exponent << 4 | value >> (exponent + 3) & 0x0F) & 0xFF
+    return 0xFF if code == 0x7F else code  # minus zero would not survive a detour over 16 bits
+
+
+@cache
+def _linear(byte: int) -> int:
+    turned = ~byte & 0xFF
+    value = (((turned & 0x0F) << 3) + 132 << (turned >> 4 & 7)) - 132
+    return -value if turned & 0x80 else value
