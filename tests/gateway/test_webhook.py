@@ -1,6 +1,7 @@
 """The main job through the front door: a signed text comes in, what must be true is true afterwards."""
 
 import asyncio
+import hashlib
 import io
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,6 +14,7 @@ from sqlalchemy.engine import make_url
 from twilio.request_validator import RequestValidator
 
 from desk.accounts import CREDENTIALS
+from gateway import demo_business as juniper
 from tests.clock import FakeClock
 from tests.gateway import front
 from tests.gateway.front import MESSAGES, OURS, SID, STATUS, Front, form
@@ -106,6 +108,54 @@ async def test_a_changed_form_and_an_extra_query_are_refused(desk: Front) -> Non
     query = await desk.post(fields, path=MESSAGES + "?To=evil", signature=signature)
     assert (changed.status, query.status) == (403, 403)
     assert (await desk.post(fields, signature=signature)).status == 200
+
+
+async def test_json_needs_its_hash_order_does_not_matter_and_a_boundary_does(desk: Front) -> None:
+    body = b'{"Body": "book"}'
+    right, wrong = (hashlib.sha256(one).hexdigest() for one in (body, body + b" "))
+    validator, statuses = RequestValidator(front.TOKEN), []
+    for query in ("", f"?bodySHA256={wrong}", f"?bodySHA256={right}"):
+        url = desk.url + MESSAGES + query
+        headers = {"X-Twilio-Signature": validator.compute_signature(url, {}), "Content-Type": "application/json"}
+        async with desk.http.post(url, data=body, headers=headers) as answer:
+            statuses.append(answer.status)
+    assert statuses == [403, 403, 400]  # Twilio's own, but no message
+    fields = form(PHONE, "book")
+    signature = validator.compute_signature(desk.url + MESSAGES, fields)
+    moved = {name: value for name, value in fields.items() if name != "Body"} | {"BodybooK": "", "Bodybo": "ok"}
+    assert (await desk.post(moved, signature=signature)).status == 403
+    for table in ("messages", "conversations"):
+        assert await desk.one(f"SELECT count(*) FROM {table}") == 0
+    assert (await desk.post(dict(reversed(fields.items())), signature=signature)).texts
+
+
+# As somebody may be named in a request, and the one form in which they are kept.
+SENDERS = {
+    "+15125550177": "+15125550177",
+    "whatsapp:+15125550177": "+15125550177",
+    "+\uff11\uff15\uff11\uff12\uff15\uff15\uff15\uff10\uff11\uff17\uff17": "+15125550177",  # full width
+    "\u200f+15125550177\u200e": "+15125550177",  # marks of direction
+    "24273": "24273",
+    "MY BANK": "MY BANK",
+}
+
+
+async def test_whoever_writes_is_kept_in_one_form_and_no_character_of_theirs_is_cut(desk: Front) -> None:
+    for sender in SENDERS:
+        ours = {"To": f"whatsapp:{juniper.WHATSAPP_NUMBER}"} if sender.startswith("whatsapp:") else {}
+        assert (await desk.text(sender, "hi", **ours)).status == 200
+    kept = {peer for (peer,) in await desk.rows("SELECT peer FROM conversations")}
+    assert kept == set(SENDERS.values())
+    assert (
+        await desk.one("SELECT count(*) FROM conversations WHERE peer = :peer", peer=PHONE) == 2
+    )  # one by each channel
+    for sender in ("", "whatsapp:", "+0", "+1" + "5" * 40, "whatsapp:+12ab"):
+        refused = await desk.text(sender, "hi")
+        assert (refused.status, b"From" in refused.body) == (400, True), sender
+    family = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}"
+    for text in ("a" * 1600, family * 300, "a" * 1599 + family, "[" * 800):
+        assert (await desk.text(PHONE, text)).status == 200
+        assert await desk.one("SELECT text FROM messages WHERE direction = 'in' ORDER BY id DESC LIMIT 1") == text
 
 
 async def test_signatures_behind_a_proxy_and_with_a_rotated_token(
