@@ -75,7 +75,7 @@ async def test_the_same_id_in_another_account_is_another_message(desk: Front) ->
     await desk.change(
         "INSERT INTO accounts (uid, tenant_id, business_id, bot_id, channel, provider, address, created_at)"
         f" SELECT '{'0' * 31}9', tenant_id, business_id, bot_id, channel, provider, '{other}', created_at"
-        f" FROM accounts WHERE address = '{OURS}'"
+        f" FROM accounts WHERE address = '{OURS}' AND channel = 'sms'"
     )
     sid = "SM" + "7" * 32
     await desk.text(PHONE, "hi", sid=sid)
@@ -417,12 +417,14 @@ async def test_whoever_says_that_anothers_account_is_theirs_gets_nowhere(desk: F
 
 async def _connect(desk: Front, number: str, token: str, account: str | None) -> None:
     """A number of the demo business with a key of its own."""
-    ((tenant_id,),) = await desk.rows("SELECT tenant_id FROM accounts WHERE address = :ours", ours=OURS)
+    ((tenant_id,),) = await desk.rows(
+        "SELECT tenant_id FROM accounts WHERE address = :ours AND channel = 'sms'", ours=OURS
+    )
     sealed = desk.house.sealer.seal({"auth_tokens": [token]}, tenant_id=tenant_id, field=CREDENTIALS)
     await desk.change(
         "INSERT INTO accounts (uid, tenant_id, business_id, bot_id, channel, provider, address, provider_account,"
         " credentials, created_at) SELECT :uid, tenant_id, business_id, bot_id, channel, provider, :number,"
-        " :account, :sealed, created_at FROM accounts WHERE address = :ours",
+        " :account, :sealed, created_at FROM accounts WHERE address = :ours AND channel = 'sms'",
         uid=number.removeprefix("+").rjust(32, "0"),
         number=number,
         account=account,
