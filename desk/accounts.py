@@ -14,6 +14,7 @@ from desk.listing import Found, Window, contains, page
 from desk.refs import Ref
 from desk.refs import row as find_row
 from desk.who import Actor
+from storage import queue
 from storage.base import Db, JsonValue, new_uid
 from storage.models.accounts import accounts as table
 from storage.models.bots import bots as bot_table
@@ -250,6 +251,8 @@ def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], line: Line, 
     elif row.is_waiting:
         values = {"is_active": True, **values, "is_waiting": False}
     records.change(db, who, table, row.id, values, noun=NOUN, unique="address", now=now)
+    if values.get("is_active") and not row.is_active:
+        queue.go_on(db, waiting_lane(row.id), now=now)
     announce(db, TOPIC)
     return get(db, who, row.id, line)
 
@@ -262,6 +265,7 @@ def switch_on(db: Db, line: Line, *, now: datetime) -> int:
     for row in served:
         who, on = Actor(row.tenant_id, "system"), {"is_active": True, "is_waiting": False}
         records.change(db, who, table, row.id, on, noun=NOUN, now=now)
+        queue.go_on(db, waiting_lane(row.id), now=now)
     if served:
         announce(db, TOPIC)
     return len(served)
@@ -279,6 +283,17 @@ def disconnect(db: Db, who: Actor, ref: Ref, *, kind: str | None = None, now: da
         return
     gone = {"is_active": False, "disconnected_at": now, "credentials": None}
     records.change(db, who, table, row.id, gone, noun=NOUN, unique="address", now=now)
+
+
+def waiting_lane(account_id: int) -> str:
+    """The lane of jobs that wait until the channel is no longer paused."""
+    return f"paused:{account_id}"
+
+
+def is_paused(db: Db, account_id: int) -> bool:
+    """Whether it is paused, and stays so until the commit."""
+    wanted = select(table.c.is_active).where(table.c.id == account_id).with_for_update(read=True)
+    return not db.execute(wanted).scalar_one_or_none()
 
 
 def takes_replies(kind: str, address: str) -> bool:

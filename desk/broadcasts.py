@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, Select, String, and_, bindparam, cast, delete, func, insert, literal, or_, select, update
 
+from desk import accounts as channels
 from desk import attributes, audit, consents, phone, quiet, records, refs, segments, templates
 from desk.calendar import campaigns, zones
 from desk.calendar.campaigns import Relative
@@ -184,6 +185,14 @@ class Plan:
         number = one.address if one.kind in ("phone", "whatsapp") else ""
         zone = quiet.where(number, stored=one.customer.time_zone, business=self.zone)[0]
         return zones.instant(self.local_at, zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The channel is paused: look again when it serves, or `until` then at the latest."""
+
+    account_id: int
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,7 +431,7 @@ def plan_visits(db: Db, wanted: Plan, *, limit: int, now: datetime) -> bool:
     return last is not None
 
 
-def due(db: Db, broadcast_id: int, appointment_id: int, *, now: datetime) -> tuple[Plan, Reached] | None:
+def due(db: Db, broadcast_id: int, appointment_id: int, *, now: datetime) -> tuple[Plan, Reached] | Waits | None:
     """Whom to write about a visit now; None when nothing is to be written: it was written, or is not wanted (any more), or
     its moment has not come.
 
@@ -450,8 +459,11 @@ def due(db: Db, broadcast_id: int, appointment_id: int, *, now: datetime) -> tup
     found = _reach(db, who, account, wanted.segment, after=visit.customer_id - 1, limit=1, now=now)
     if not found or found[0].customer.id != visit.customer_id:
         return None
-    is_late = now - at > _LATE or (not relative.is_after and visit.starts_at <= now)
-    return wanted, Reached(found[0].customer, skipped_for="too_late") if is_late else found[0]
+    latest = at + _LATE if relative.is_after else min(at + _LATE, visit.starts_at)
+    is_paused = channels.is_paused(db, account.id)
+    if now >= latest:
+        return wanted, Reached(found[0].customer, skipped_for="channel_paused" if is_paused else "too_late")
+    return Waits(account.id, latest) if is_paused else (wanted, found[0])
 
 
 def _plan(db: Db, row: Row[Any]) -> Plan:

@@ -188,6 +188,34 @@ def again(db: Db, job: Job, *, at: datetime, error: str, now: datetime, is_try: 
         announce(db, TOPIC)
 
 
+def wait(db: Db, job: Job, *, lane: str, until: datetime, payload: Mapping[str, JsonValue]) -> None:
+    """Keep it in that lane, with this payload, until `go_on` or the time has come. This was no try. When the same dedupe
+    name waits already, that one stands for both.
+
+    Raises: LeaseLost
+    """
+    values = {"status": "ready", "lane": lane, "run_at": until, "payload": dict(payload), "lease": None}
+    where = jobs.c.id == job.id, jobs.c.lease == job.lease
+    try:
+        with attempt(db):
+            changed = db.execute(
+                update(jobs).where(*where).values(**values, leased_until=None, attempts=jobs.c.attempts - 1)
+            )
+    except Conflict:
+        finish(db, job)
+        return
+    if changed.rowcount == 0:
+        raise LeaseLost(f"job {job.id} is no longer leased to {job.lease!r}")
+
+
+def go_on(db: Db, lane: str, *, now: datetime) -> int:
+    """How many jobs that wait in the lane are due from now on."""
+    changed = db.execute(update(jobs).where(jobs.c.lane == lane, jobs.c.status == "ready").values(run_at=now))
+    if changed.rowcount:
+        announce(db, TOPIC)
+    return changed.rowcount
+
+
 def bury(db: Db, job: Job, *, error: str) -> None:
     """No more tries; the row stays as `dead` for a person to look at."""
     db.execute(

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from desk import broadcasts, conversations, messages
+from desk import accounts, broadcasts, conversations, messages
 from desk.broadcasts import KIND, Plan, Reached
 from desk.errors import DeskError
 from gateway.context import House
@@ -69,8 +69,12 @@ async def about_visit(house: House, job: Job) -> None:
 
 def _about_visit(db: Db, house: House, job: Job) -> None:
     broadcast_id, visit_id = int(str(job.payload["broadcast_id"])), int(str(job.payload["appointment_id"]))
-    queue.finish(db, job)
     found = broadcasts.due(db, broadcast_id, visit_id, now=house.clock.now())
+    if isinstance(found, broadcasts.Waits):
+        lane = accounts.waiting_lane(found.account_id)
+        queue.wait(db, job, lane=lane, until=found.until, payload=job.payload)
+        return
+    queue.finish(db, job)
     if found is not None:
         _say(db, house, *found, visit_id=visit_id)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import structlog
@@ -15,6 +15,7 @@ from desk import businesses, events
 from desk import files as desk_files
 from desk.calendar import bookings, campaigns, reminders
 from desk.calendar import waitlist as waiting
+from desk.calendar.appointments import LIVE
 from desk.calendar.claims import Freed
 from desk.channel_log import Line
 from desk.inbox import handling, survey
@@ -27,11 +28,13 @@ from gateway.jobs.worker import Handler
 from gateway.pipeline import courtesy, outbox, wire
 from storage import queue
 from storage.base import Db
-from storage.models.calendar import appointments, waitlist
+from storage.models.calendar import appointments, claims, waitlist
 from storage.models.conversations import conversations
 from storage.queue import Job
 
 log = structlog.get_logger()
+
+_BEFORE_THE_NEXT = timedelta(minutes=1)
 
 
 async def send(house: House, job: Job) -> None:
@@ -78,7 +81,7 @@ async def _send(house: House, job: Job) -> None:
 
 async def reminder(house: House, job: Job) -> None:
     """Remind of a visit; the bot looks again whether it still stands."""
-    await play_job(house, job, "reminder", _of_appointment)
+    await play_job(house, job, "reminder", _of_appointment, _until_visit)
 
 
 async def waitlist_freed(house: House, job: Job) -> None:
@@ -88,7 +91,7 @@ async def waitlist_freed(house: House, job: Job) -> None:
 
 async def waitlist_offer(house: House, job: Job) -> None:
     """Tell somebody who waits that a time has become free."""
-    await play_job(house, job, "waitlist_offer", _of_waitlist)
+    await play_job(house, job, "waitlist_offer", _of_waitlist, _until_taken_back)
 
 
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
@@ -155,6 +158,20 @@ def _of_appointment(db: Db, job: Job) -> int | None:
         .limit(1)
     ).scalar_one_or_none()
     return latest
+
+
+def _until_visit(db: Db, job: Job) -> datetime | None:
+    """When the visit begins; None when it is not to be any more, or was moved."""
+    wanted = appointments.c.id == int(str(job.payload["appointment_id"])), appointments.c.status.in_(LIVE)
+    row = db.execute(select(appointments.c.starts_at, appointments.c.sequence).where(*wanted)).one_or_none()
+    return row.starts_at if row is not None and row.sequence == job.payload["sequence"] else None
+
+
+def _until_taken_back(db: Db, job: Job) -> datetime | None:
+    """Shortly before the time is offered to the next; None when it was."""
+    held = claims.c.waitlist_id == int(str(job.payload["waitlist_id"]))
+    expires_at: datetime | None = db.execute(select(claims.c.expires_at).where(held).limit(1)).scalar_one_or_none()
+    return expires_at - _BEFORE_THE_NEXT if expires_at is not None else None
 
 
 def _of_waitlist(db: Db, job: Job) -> int | None:

@@ -149,6 +149,33 @@ def on_line(db: Db, registry: Registry, channel: Channel, context: Context, what
     return _answer(db, channel, context, result, message_id=None, now=now)
 
 
+def refuse(
+    db: Db,
+    registry: Registry,
+    channel: Channel,
+    context: Context,
+    what: bots.Cue,
+    refusal: sending.Refusal,
+    *,
+    planned_at: datetime,
+    now: datetime,
+) -> Taken:
+    """Show people what the cue would have said at its time, and why it was not said. Nothing else comes of it."""
+    speaking = replace(channel, inline=False, account=replace(channel.account, is_active=True))
+    bot = _bot(db, registry, speaking, context)
+    if bot is None:
+        return Taken(context.id, 0, (), {})
+    use: Use | None = "reminder" if what.kind == "reminder" else None
+    unsaid = Unsaid(refusal, is_kept=False)
+    try:
+        with attempt(db):
+            raise _NotAsked(bots.take_turn(db, bot, context, what, now=planned_at).replies)
+    except _NotAsked as not_asked:
+        for piece in render_all(not_asked.replies, channel.capabilities):
+            _say(db, speaking, context, piece, message_id=None, unsaid=unsaid, use=use, now=now)
+    return Taken(context.id, 0, (), {"refused": refusal.code})
+
+
 # What the customer waits for; and what begins something new, and comes by a job that is done then.
 _ANSWERS = ("outcome", "resume")
 _QUESTIONS = ("reminder", "waitlist_offer", "csat")

@@ -16,7 +16,7 @@ from simulators.twilio import Account, Faults, Number, TwilioSimulator
 from tests.clock import FakeClock
 from tests.gateway import front
 from tests.gateway.front import MESSAGES, OURS, SID, STATUS, TOKEN, Front
-from tests.gateway.rest.api import person
+from tests.gateway.rest.api import person, program
 
 PHONE = "+15125550177"
 
@@ -36,6 +36,35 @@ async def networked(
                 )
             )
             yield desk, network
+
+
+async def test_a_reminder_waits_for_a_paused_channel_and_is_shown_as_refused_when_it_is_too_late(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with networked(database_url, tmp_path, clock) as (desk, network):
+        phone, api = network.phone(PHONE), await program(desk, "channels:read", "channels:write")
+        channel = next(one["id"] for one in (await api.get("/channels"))["items"] if one["address"] == OURS)
+        await phone.text(OURS, "haircut with Maya on thursday at 3pm")
+        await phone.text(OURS, "yes")
+        phone.inbox.clear()
+        await api.patch(f"/channels/{channel}", {"is_active": False})
+        await desk.pass_time(timedelta(days=2, hours=8), step=timedelta(hours=4))  # past Wednesday, 3 p.m.
+        await network.settled()
+        assert phone.inbox == []
+        await api.patch(f"/channels/{channel}", {"is_active": True})
+        await desk.pass_time(timedelta(minutes=1))
+        await network.settled()
+        assert ["Thursday, March 5" in one.body for one in phone.inbox] == [True]
+        await api.patch(f"/channels/{channel}", {"is_active": False})
+        await desk.pass_time(timedelta(hours=22), step=timedelta(hours=1))  # past the visit
+        await network.settled()
+        (refused,) = await desk.rows("SELECT error_code, text FROM messages WHERE status = 'refused'")
+        assert (len(phone.inbox), refused[0]) == (1, "channel_paused")
+        assert "March 5" in refused[1]
+        await api.patch(f"/channels/{channel}", {"is_active": True})
+        await desk.pass_time(timedelta(hours=1))
+        await network.settled()
+        assert len(phone.inbox) == 1
 
 
 async def test_reminders_come_when_they_should_and_an_answer_changes_that_visit(

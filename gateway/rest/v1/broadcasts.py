@@ -288,8 +288,8 @@ class Recipient(Answer):
     appointment_id: Uid | None = Field(description="The visit that it is about, if `relative` says so.")
     status: str | None = Field(description="Of the message.")
     skipped_for: str | None = Field(
-        description="opted_out, no_address, premium_number, person_talking: somebody is answering them; or too_late: the "
-        "moment after or before the visit had gone by when it could be written."
+        description="opted_out, no_address, premium_number, person_talking: somebody is answering them; or, of a visit, "
+        "too_late: its moment had gone by when it could be written; channel_paused: for as long the channel was."
     )
 
     @classmethod

@@ -119,7 +119,31 @@ async def test_days_before_a_visit_only_who_is_still_expected(api: Client) -> No
     await api.post(f"/appointments/{second['id']}/cancel", status=200)
     await until(front, "2026-03-10T14:30:00Z")
     assert await written(front) == ["Ann"]
+    await until(front, "2026-03-10T15:00:00Z")
     # A visit that is put off has been written about.
     await api.patch(f"/appointments/{first['id']}", {"starts_at": "2026-03-19T16:00:00Z"})
     await until(front, "2026-03-17T20:00:00Z")
     assert await written(front) == ["Ann"]
+
+
+async def test_a_paused_channel_keeps_what_follows_a_visit_for_some_hours(api: Client) -> None:
+    front, who, ids = api.front, await people(api), await field.ids(api)
+    api = await program(front, *SCOPES, "channels:write")
+    draft = await drafted(api, relative={"days_after": 0, "at": "18:00"})
+    path, channel = f"/broadcasts/{draft['id']}", f"/channels/{draft['channel_id']}"
+    await api.post(f"{path}/send", status=202)
+    for name, day in (("Ann", "04"), ("Bo", "05")):
+        body = {"customer_id": who[name], "service_id": ids["haircut"], "starts_at": f"2026-03-{day}T16:00:00Z"}
+        await api.post("/appointments", body)
+    await api.patch(channel, {"is_active": False})
+    await until(front, "2026-03-05T01:00:00Z")
+    assert await written(front) == []
+    await api.patch(channel, {"is_active": True})
+    await front.work()
+    assert await written(front) == ["Ann"]
+    await api.patch(channel, {"is_active": False})
+    await until(front, "2026-03-06T00:00:00Z")
+    await until(front, "2026-03-06T12:00:00Z")
+    assert await written(front) == ["Ann"]
+    found = (await api.get(f"{path}/recipients?skipped=true"))["items"]
+    assert [(one["customer_id"], one["skipped_for"]) for one in found] == [(who["Bo"], "channel_paused")]
