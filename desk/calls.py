@@ -179,6 +179,12 @@ def answer_to(db: Db, call_id: int, number: int) -> Mapping[str, JsonValue] | No
     return found
 
 
+def given_since(db: Db, call_id: int, number: int) -> list[str]:
+    """What the caller said or pressed after that turn, word for word and in order."""
+    rows = select(_k.answer).where(_k.call_id == call_id, _k.number > number).order_by(_k.number)
+    return [str(given) for answer in db.execute(rows).scalars() if (given := answer.get("given"))]
+
+
 def add_turn(
     db: Db,
     call: Live,

@@ -265,7 +265,9 @@ class ElevenLabs(Section):
 
 
 class VoiceCalls(Section):
-    mode: Literal["relay", "gather"] = "gather"
+    mode: Literal["relay", "gather"] = "relay"
+    provider: Literal["ElevenLabs", "Google", "Amazon"] = "ElevenLabs"
+    voice: Annotated[str, Field(max_length=80)] = ""
     silence_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     silence: tuple[Literal["again", "keys", "person", "end"], ...] = ("again", "keys", "person", "end")
     moment_s: Annotated[float, Field(gt=0, le=10)] = 0.8

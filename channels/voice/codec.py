@@ -138,6 +138,10 @@ def goodbye(text: str, *, language: str) -> Answer:
     return twiml(f"{_say(text, language)}<Hangup/>")
 
 
+def hang_up() -> Answer:
+    return twiml("<Hangup/>")
+
+
 def wait(text: str, *, again: str, language: str) -> Answer:
     """Say it while we are at work, and ask us again."""
     return twiml(f'{_say(text, language)}<Redirect method="POST">{escape(again)}</Redirect>')

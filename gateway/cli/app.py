@@ -87,6 +87,22 @@ def chat(
 
 
 @app.command()
+def call(
+    config: Config = None,
+    number: Annotated[
+        str | None,
+        typer.Option(
+            "--as", metavar="NUMBER", help="Call from this number; without, it is withheld.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Call the business, here in the terminal: what is said is shown, and you type what you say or press."""
+    from gateway.cli import call as calls
+
+    calls.call(config, number)
+
+
+@app.command()
 def doctor(config: Config = None) -> None:
     """Look over the installation and say what to do about what is wrong."""
     from gateway.cli import doctor as doctors

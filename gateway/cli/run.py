@@ -135,7 +135,8 @@ async def _phone_network(settings: Settings) -> AsyncIterator["TwilioSimulator"]
     """A phone network that reports to us, on the port after ours or, if that is taken, on any."""
     from simulators.twilio import Account, Number, TwilioSimulator
 
-    server = settings.server
+    server, here = settings.server, local_url(settings)
+    voice = f"{server.public_url}/api/v1/webhooks/twilio/voice"
     simulator = TwilioSimulator(
         accounts=[Account(sid=demo.TWILIO_ACCOUNT, auth_token=demo.TWILIO_TOKEN)],
         numbers=[
@@ -144,12 +145,16 @@ async def _phone_network(settings: Settings) -> AsyncIterator["TwilioSimulator"]
                 account_sid=demo.TWILIO_ACCOUNT,
                 webhook_url=f"{server.public_url}/api/v1/webhooks/twilio/messages",
                 status_callback_url=f"{server.public_url}/api/v1/webhooks/twilio/status",
+                voice_url=voice if number == juniper.SMS_NUMBER else "",
+                voice_fallback_url=f"{voice}/fallback",
+                voice_status_callback_url=f"{voice}/status",
                 city="AUSTIN",
                 state="TX",
             )
             for number in (juniper.SMS_NUMBER, f"whatsapp:{juniper.WHATSAPP_NUMBER}")
         ],
-        reach={server.public_url: local_url(settings)},  # signed for the public address, brought to the door
+        # Signed for the public address, brought to the door; sockets are always secure ones out there.
+        reach={server.public_url: here, f"https://{server.public_url.partition('://')[2]}": here},
         pace_s=_PACE_S,
     )
     port = _port(settings, 1)

@@ -2,20 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 import structlog
 from aiohttp import web
 
 from channels.base import Answer, Request
 from channels.errors import BadRequest
-from channels.voice import codec
+from channels.voice import codec, relay
 from channels.voice.codec import Ring
+from channels.voice.listen import Listen
 from gateway.accounts import Account
 from gateway.errors import problem
 from gateway.hooks.routes import RECEIVER, away, public_urls
 from gateway.pipeline.receive import Forged
 from gateway.voice.exchange import Exchange
+from gateway.voice.port import play
 from gateway.voice.speech import Speech, phrase
 from storage.store import StoreUnavailable
 
@@ -24,6 +27,8 @@ PATH = "/api/v1/webhooks/twilio/voice"
 
 log = structlog.get_logger()
 
+# The account may not use ConversationRelay, or our TwiML does not suit it: it would break again.
+_HOPELESS = ("64101", "64110")
 _FALLBACK = "Sorry, we can't take your call just now. Please call again in a few minutes, or text us at this number."
 
 
@@ -37,6 +42,11 @@ class Call:
     request: Request
 
     @property
+    def account_sid(self) -> str:
+        """Twilio's account, which has proved that it calls."""
+        return self.exchange.house.adapter(self.account).claimed_account(self.request)
+
+    @property
     def base(self) -> str:
         """Where our doors are, as Twilio sees them."""
         return self.exchange.house.settings.server.public_url + PATH
@@ -45,7 +55,7 @@ class Call:
 def add_routes(app: web.Application, exchange: Exchange) -> None:
     """Mount them, with and without a trailing slash, versioned and bare."""
     app[EXCHANGE] = exchange
-    doors = {"": begin, "/gather": gather, "/status": status, "/fallback": fallback}
+    doors = {"": begin, "/gather": gather, "/action": action, "/status": status, "/fallback": fallback}
     for prefix in ("/api/v1/webhooks", "/webhooks"):
         for name, handler in doors.items():
             for method in ("POST", "GET"):
@@ -55,8 +65,9 @@ def add_routes(app: web.Application, exchange: Exchange) -> None:
 
 async def begin(call: Call) -> Answer:
     """Somebody calls."""
-    speech = await call.exchange.begin(call.account, call.ring, "gather")
-    return _ask(call, speech)
+    mode = call.exchange.house.settings.voice.mode
+    speech = await call.exchange.begin(call.account, call.ring, mode)
+    return _relay(call, speech) if mode == "relay" else await _ask(call, speech)
 
 
 async def gather(call: Call) -> Answer:
@@ -66,13 +77,13 @@ async def gather(call: Call) -> Answer:
     if waited:
         task = call.exchange.at_work(call.account, call.ring, given.turn)
         if task is None:  # done meanwhile, or lost with the process that worked on it
-            return _ask(call, await call.exchange.again(call.account, call.ring, given.turn))
+            return await _ask(call, await call.exchange.again(call.account, call.ring, given.turn))
     else:
         task = call.exchange.hear(call.account, call.ring, given, "gather")
     patience_s = (settings.still_s, settings.slow_s - settings.still_s, settings.slow_s)[waited]
     done, _ = await asyncio.wait({task}, timeout=patience_s)
     if done:
-        return _ask(call, task.result())
+        return await _ask(call, task.result())
     language = codec.locale("en")
     if waited == 2:
         return codec.goodbye(phrase("en", "voice_slow"), language=language)
@@ -91,14 +102,65 @@ async def fallback(_call: Call) -> Answer:
     return codec.goodbye(_FALLBACK, language=codec.locale("en"))
 
 
-def _ask(call: Call, speech: Speech) -> Answer:
+async def action(call: Call) -> Answer:
+    """A session of ConversationRelay is over: we ended it, the caller hung up, or the line broke and we go on."""
+    fields = dict(call.request.form)
+    if fields.get("SessionStatus") == "ended":
+        return codec.hang_up()
+    if fields.get("SessionStatus") != "failed" or call.ring.status in codec.ENDED:
+        await call.exchange.hang_up(call.account, call.ring)
+        return codec.nothing()
+    is_hopeless = fields.get("ErrorCode") in _HOPELESS
+    speech, mode = await call.exchange.go_on(call.account, call.ring, is_hopeless=is_hopeless)
+    log.warning("line broke", call=call.ring.sid, code=fields.get("ErrorCode", "")[:10], goes_on=mode)
+    return _relay(call, speech) if mode == "relay" else await _ask(call, speech)
+
+
+async def _ask(call: Call, speech: Speech) -> Answer:
     """Say it and listen, or say it and hang up."""
-    language = codec.locale(speech.language)
+    silence_s = call.exchange.house.settings.voice.silence_s
+    port = GatherPort(f"{call.base}/gather", codec.locale(speech.language), silence_s)
+    await play(port, speech)
+    return port.answer
+
+
+def _relay(call: Call, speech: Speech) -> Answer:
+    """Say it and open the socket, or say it and hang up."""
+    language, settings = codec.locale(speech.language), call.exchange.house.settings.voice
     if speech.listen is None:
         return codec.goodbye(speech.text, language=language)
-    action = f"{call.base}/gather?turn={speech.turn}"
-    silence_s = call.exchange.house.settings.voice.silence_s
-    return codec.gather(speech.text, speech.listen, action=action, language=language, silence_s=silence_s)
+    socket = f"wss://{call.base.partition('://')[2]}/relay?{urlencode({'account': call.account_sid})}"
+    return relay.connect(
+        speech.text,
+        speech.listen,
+        url=socket,
+        action=f"{call.base}/action",
+        turn=speech.turn,
+        language=language,
+        voice=settings.voice,
+        provider=settings.provider,
+    )
+
+
+@dataclass
+class GatherPort:
+    """Collects what is said and listened for into the answer to the webhook; Twilio does the rest."""
+
+    action: str
+    language: str
+    silence_s: float
+    answer: Answer = field(default_factory=codec.nothing)
+    _text: str = ""
+
+    async def say(self, text: str) -> None:
+        self._text = f"{self._text} {text}".strip()
+
+    async def listen(self, spec: Listen, turn: int) -> None:
+        action = f"{self.action}?turn={turn}"
+        self.answer = codec.gather(self._text, spec, action=action, language=self.language, silence_s=self.silence_s)
+
+    async def end(self) -> None:
+        self.answer = codec.goodbye(self._text, language=self.language)
 
 
 def _door(handler: Callable[[Call], Awaitable[Answer]]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

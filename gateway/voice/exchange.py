@@ -70,13 +70,22 @@ class Exchange:
         run = partial(turns.again, line=self.line(account, mode), ring=ring, number=number)
         return await self._write(account, ring, run)
 
-    async def go_on(self, account: Account, ring: Ring, mode: calls.Mode, *, why: str = "") -> Speech:
-        """The open question, said again because the line broke.
+    async def go_on(self, account: Account, ring: Ring, *, is_hopeless: bool) -> tuple[Speech, calls.Mode]:
+        """The open question, said again because the line broke, and how to say it: in the same way once more, or, when
+        that broke before or `is_hopeless`, in a simpler one.
 
         Raises: StoreUnavailable
         """
-        line = self.line(account, mode)
-        return await self._write(account, ring, partial(turns.go_on, line=line, ring=ring, why=why))
+        line = self.line(account, "relay")
+        return await self._write(account, ring, partial(turns.go_on, line=line, ring=ring, is_hopeless=is_hopeless))
+
+    async def resume(self, account: Account, ring: Ring, turn: int) -> tuple[Speech, list[str]]:
+        """What is open in a call whose socket has just connected, and what its caller said since the question `turn`.
+
+        Raises: StoreUnavailable
+        """
+        line = self.line(account, "relay")
+        return await self._write(account, ring, partial(turns.resume, line=line, ring=ring, turn_=turn))
 
     async def reached(self, account: Account, ring: Ring, number: int, words: str | None) -> None:
         """Note how much of what was said in a turn was heard: all (None), or these words.
@@ -101,6 +110,13 @@ class Exchange:
         outcome = await self._write(account, ring, run)
         log.info("call over", account=account.id, call=ring.sid, status=status, outcome=outcome)
         return outcome
+
+    async def hang_up(self, account: Account, ring: Ring) -> None:
+        """The caller is gone, and nobody else will tell.
+
+        Raises: StoreUnavailable
+        """
+        await self.news(account, ring, News("completed", None, None))
 
     async def _hear(self, account: Account, ring: Ring, given: Given, mode: calls.Mode) -> Speech:
         line = self.line(account, mode)

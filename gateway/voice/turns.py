@@ -26,6 +26,7 @@ from storage.base import Db, JsonValue, new_uid
 
 Step = Literal["again", "keys", "person", "end"]
 
+_MOST_FAILURES: Final = 2  # of the line, before a simpler one takes over
 PERSON: Final = "human"  # what the key for a person stands for, as the bot hears it
 
 
@@ -116,18 +117,32 @@ def again(db: Db, line: Line, ring: Ring, number: int, *, now: datetime) -> Spee
     return _last(db, call) if found is None else Speech.from_json(number + 1, found)
 
 
-def go_on(db: Db, line: Line, ring: Ring, *, why: str = "", now: datetime) -> Speech:
-    """The question that is open, said again because the line broke; `why` is a phrase that says so before it."""
+def go_on(db: Db, line: Line, ring: Ring, *, is_hopeless: bool, now: datetime) -> tuple[Speech, calls.Mode]:
+    """The question that is open, with a word of apology, because the line broke; and the mode in which it is said."""
     call = calls.live(db, line.channel.account.id, ring.sid)
     if call is None:
-        return begin(db, line, ring, took_ms=lambda: 0, now=now)
-    calls.failed(db, call, line.mode)
+        return begin(db, line, ring, took_ms=lambda: 0, now=now), "gather"
+    mode: calls.Mode = "gather" if is_hopeless or call.failures + 1 >= _MOST_FAILURES else "relay"
+    calls.failed(db, call, mode)
+    return _again(call, _last(db, call)), mode
+
+
+def resume(db: Db, line: Line, ring: Ring, turn_: int, *, now: datetime) -> tuple[Speech, list[str]]:
+    """What is open in a call whose socket has just connected, and what its caller gave since the question `turn_`. What
+    was decided after that question may never have been heard, so it is said with a word of apology.
+    """
+    call = calls.live(db, line.channel.account.id, ring.sid)
+    if call is None:
+        return begin(db, line, ring, took_ms=lambda: 0, now=now), []
     last = _last(db, call)
+    return (_again(call, last) if call.turn > turn_ else last), calls.given_since(db, call.id, turn_)
+
+
+def _again(call: Live, last: Speech) -> Speech:
     if call.is_over or last.ends:
-        return Speech(last.turn, "", None, last.language)
-    if not why:
-        return last
-    return Speech(last.turn, f"{phrase(last.language, why)} {last.text}", last.listen, last.language, last.written)
+        return Speech(last.turn, last.text, None, last.language)
+    text = f"{phrase(last.language, 'voice_cut_off')} {last.text}"
+    return Speech(last.turn, text, last.listen, last.language, last.written, last.is_more)
 
 
 def reached(db: Db, account_id: int, sid: str, number: int, *, words: str | None) -> None:
@@ -136,8 +151,8 @@ def reached(db: Db, account_id: int, sid: str, number: int, *, words: str | None
     if call is None:
         return
     reply_id = calls.reached(db, call, number, "whole" if words is None else "cut")
-    if reply_id is not None and words is not None:
-        messages.reword(db, reply_id, words)
+    if reply_id is not None and words:
+        messages.reword(db, reply_id, words.strip())
 
 
 def ended(
@@ -198,7 +213,7 @@ class _Turn:
             input=input,
             message_id=self.message_id,
             reply_id=self.reply_id,
-            answer=kept.to_json(),
+            answer={**kept.to_json(), "given": self.given.text},
             took_ms=took_ms(),
             now=self.now,
         )

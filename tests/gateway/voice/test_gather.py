@@ -1,30 +1,19 @@
 """A call by `<Gather>`: through the doors, from the first ring to the record of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from tests.clock import FakeClock
-from tests.conftest import ENGINES
 from tests.gateway import front
 from tests.gateway.front import Front
 from tests.gateway.rest import api as clients
 from tests.gateway.voice.caller import VOICE, Caller, fields
 
 
-@pytest.fixture(params=ENGINES)
-def database_url(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(f"demo_{request.param}_url"))
-
-
 @pytest.fixture
-async def desk(database_url: str, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Front]:
-    clock.set(front.NOON)
-    async with front.opened(database_url, tmp_path, clock, seeded=False) as opened:
-        yield opened
+def mode() -> str:
+    return "gather"
 
 
 BOOKED = "select count(*) from appointments where conversation_id is not null"

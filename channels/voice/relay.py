@@ -1,0 +1,172 @@
+"""ConversationRelay's messages: what Twilio tells over the socket, and what we tell it. No I/O.
+
+Source: reference, twilio-voice.md section 7. Unknown types and fields are ignored; `config` and `hints` are not sent, since
+their layout is not confirmed.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+from xml.sax.saxutils import quoteattr
+
+import orjson
+
+from channels.base import Answer
+from channels.clean import clean
+from channels.errors import BadRequest
+from channels.voice.codec import Ring, ring_of, twiml
+from channels.voice.listen import Listen
+
+LETTERS_PER_S: Final = 14.0  # of a voice on the telephone; for how long it speaks when Twilio does not tell
+_LONGEST: Final = 2000
+_STARTS: Final = ("on", "start", "started", "true", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A connection of a call. `turn` is the question that the greeting asked, as our TwiML told."""
+
+    ring: Ring
+    account: str
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """The caller broke in; they had heard this much."""
+
+    heard: str
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """These words have been played."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    who: Literal["agent", "client"]
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Twilio did not take a message of ours."""
+
+    why: str
+
+
+Message = Setup | Prompt | Key | Interrupt | Played | Speaking | Refused
+
+
+def read(raw: str | bytes) -> Message | None:
+    """What Twilio says; None when it is nothing that we act on, above all words that are not final.
+
+    Raises: BadRequest
+    """
+    try:
+        data = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise BadRequest("message", "is not JSON") from None
+    if not isinstance(data, dict):
+        raise BadRequest("message", "is not an object")
+    match data.get("type"):
+        case "setup":
+            return _setup(data)
+        case "prompt" if data.get("last", True):
+            return Prompt(_text(data, "voicePrompt").strip())
+        case "dtmf":
+            return Key(_text(data, "digit")[:1])
+        case "interrupt":
+            return Interrupt(_text(data, "utteranceUntilInterrupt"))
+        case "info":
+            return _info(data)
+        case "error":
+            return Refused(_text(data, "description")[:200])
+        case _:
+            return None
+
+
+def say(text: str, *, is_filler: bool = False) -> str:
+    """A whole sentence in one message; a filler gives way to whatever is said next."""
+    message: dict[str, object] = {"type": "text", "token": text, "last": True}
+    return orjson.dumps({**message, "preemptible": True} if is_filler else message).decode()
+
+
+def end(reason: str) -> str:
+    """The session is over; `reason` comes back with the action."""
+    return orjson.dumps({"type": "end", "handoffData": orjson.dumps({"reason": reason}).decode()}).decode()
+
+
+def connect(
+    text: str, listen: Listen, *, url: str, action: str, turn: int, language: str, voice: str, provider: str
+) -> Answer:
+    """The TwiML that says the first words and opens the socket."""
+    attributes = {
+        "url": url,
+        "welcomeGreeting": text,
+        "language": language,
+        "ttsProvider": provider,
+        "interruptible": "any",
+        "dtmfDetection": "true",
+        "ignoreBackchannel": "true",
+        "events": "speaker-events tokens-played",
+        "applicationReconnect": "true",
+    }
+    if voice:
+        attributes["voice"] = voice
+    if listen.hints:
+        attributes["hints"] = ",".join(listen.hints)
+    written = "".join(f" {name}={quoteattr(value)}" for name, value in attributes.items())
+    parameter = f'<Parameter name="turn" value="{turn}"/>'
+    relay = f"<ConversationRelay{written}>{parameter}</ConversationRelay>"
+    return twiml(f"<Connect action={quoteattr(action)}>{relay}</Connect>")
+
+
+def has_heard_all(text: str, heard: str) -> bool:
+    """Whether the words that were heard are all of the text."""
+    return _words(text)[: len(_words(heard))] == _words(heard) and len(_words(heard)) >= len(_words(text))
+
+
+def is_beginning(text: str, heard: str) -> bool:
+    """Whether the words that were heard can be of this text: its first ones."""
+    words = _words(heard)
+    return _words(text)[: len(words)] == words
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
+
+
+def _setup(data: Mapping[str, object]) -> Setup:
+    parameters = data.get("customParameters")
+    turn = parameters.get("turn") if isinstance(parameters, dict) else None
+    ring = ring_of(_text(data, "callSid"), called=_text(data, "to"), caller=_text(data, "from"))
+    return Setup(ring, _text(data, "accountSid"), int(turn) if isinstance(turn, str) and turn.isdecimal() else 0)
+
+
+def _info(data: Mapping[str, object]) -> Message | None:
+    name, value = data.get("name"), str(data.get("value", ""))
+    if name == "tokensPlayed":
+        return Played(clean(value)[:_LONGEST])
+    if name in ("agentSpeaking", "clientSpeaking"):
+        return Speaking("agent" if name == "agentSpeaking" else "client", value.casefold() in _STARTS)
+    return None
+
+
+def _text(data: Mapping[str, object], name: str) -> str:
+    value = data.get(name, "")
+    return clean(value)[:_LONGEST] if isinstance(value, str) else ""

@@ -1,0 +1,86 @@
+"""`frontdesk call`: a telephone call in the terminal, typed instead of spoken."""
+
+import asyncio
+import contextlib
+import secrets
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from channels.voice.codec import Given, ring_of
+from channels.voice.listen import Listen
+from desk import phone
+from gateway import demo_business as juniper
+from gateway import log
+from gateway.cli import database
+from gateway.cli.settings import load, plain_words, stop
+from gateway.context import open_house
+from gateway.settings import Settings
+from gateway.voice.exchange import Exchange
+from gateway.voice.port import play
+from storage.filelock import holder
+from storage.store import lock_path
+
+_HELP = "Type what you say, digits to press keys, an empty line to say nothing, and Ctrl-D to hang up."
+
+
+def call(config: Path | None, number: str | None) -> None:
+    """`frontdesk call`."""
+    settings = load(config)
+    log.configure("error", settings.log.format)
+    with plain_words(settings):
+        path = lock_path(settings.database.url)
+        if path is not None and holder(path) is not None:
+            stop("A server works with this database. Stop it first, or call through its simulated phone network.")
+        database.bring_up_to_date(settings)
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_call(settings, number))
+
+
+class TerminalPort:
+    """Shows what is said. `turn` is the question that the next line answers; None once we have hung up."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.turn: int | None = 0
+
+    async def say(self, text: str) -> None:
+        self._console.print(Text(text, style="cyan"))
+
+    async def listen(self, spec: Listen, turn: int) -> None:
+        self.turn = turn
+
+    async def end(self) -> None:
+        self.turn = None
+
+
+async def _call(settings: Settings, number: str | None) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    is_live = sys.stdin.isatty() and console.is_terminal
+    async with open_house(settings, note="call") as house:
+        await database.put_in_demo(house.store, settings)
+        account = await house.accounts.by_address("twilio", "voice", juniper.SMS_NUMBER)
+        if account is None:
+            stop("There is nobody to call: `frontdesk seed` puts the demo business in.")
+        exchange, port = Exchange(house), TerminalPort(console)
+        caller = phone.canonical(number) if number else ""
+        ring = ring_of(f"CA{secrets.token_hex(16)}", called=account.address, caller=caller)
+        if is_live:
+            console.print(Text(f"  ({_HELP})", style="dim"))
+        await play(port, await exchange.begin(account, ring, "terminal"))
+        while port.turn is not None:
+            if is_live:
+                console.print(Text("you> ", style="bold green"), end="")
+            line = await asyncio.to_thread(sys.stdin.readline)
+            if not line:
+                await exchange.hang_up(account, ring)
+                break
+            await play(port, await exchange.hear(account, ring, _given(line.strip(), port.turn), "terminal"))
+
+
+def _given(line: str, turn: int) -> Given:
+    if not line:
+        return Given(turn, "silence")
+    return Given(turn, "speech" if line.strip("0123456789*#") else "digits", line)

@@ -1,0 +1,320 @@
+"""A call by ConversationRelay: Twilio hears and speaks, and we exchange text over a socket.
+
+The messages of a call are handled strictly one after the other; what comes while an answer is worked on waits in the socket.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from channels.base import AccountKeys, Request
+from channels.errors import BadRequest
+from channels.voice import relay
+from channels.voice.codec import Given
+from channels.voice.listen import Listen
+from channels.voice.relay import Interrupt, Key, Played, Prompt, Setup, Speaking
+from gateway.accounts import Account
+from gateway.errors import problem
+from gateway.hooks.routes import away, public_urls
+from gateway.pipeline.receive import Forged
+from gateway.voice.door import EXCHANGE
+from gateway.voice.exchange import Exchange
+from gateway.voice.port import play
+from gateway.voice.speech import Speech, phrase
+from storage.store import StoreUnavailable
+
+log = structlog.get_logger()
+
+_SETUP_S: Final = 10.0  # in which a new connection must say what it is about
+_REPLAY_S: Final = 1.0  # after a reconnect, in which Twilio says again what it had kept
+_KEYS_S: Final = 3.0  # after the last of several keys
+_MOST_BYTES: Final = 64 * 1024  # of one message
+_FAR: Final = 3600.0
+
+
+def add_routes(app: web.Application) -> None:
+    """Mount the socket, with and without a trailing slash, versioned and bare."""
+    for prefix in ("/api/v1/webhooks", "/webhooks"):
+        for path in (f"{prefix}/twilio/voice/relay", f"{prefix}/twilio/voice/relay/"):
+            app.router.add_get(path, connect, allow_head=False)
+
+
+async def connect(request: web.Request) -> web.StreamResponse:
+    """Twilio connects for a call; anybody else is refused before anything is upgraded."""
+    exchange = request.app[EXCHANGE]
+    try:
+        secret = await _signed_by(request)
+    except Forged:
+        return problem(request, 403, "BAD_SIGNATURE", "The signature is missing or does not fit this request.")
+    except BadRequest as bad:
+        return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
+    except StoreUnavailable:
+        return away(request)
+    socket = web.WebSocketResponse(heartbeat=30.0, max_msg_size=_MOST_BYTES, compress=False)
+    await socket.prepare(request)
+    try:
+        setup = await _first(socket)
+        account = await _account(exchange, setup, secret) if setup is not None else None
+        if setup is None or account is None:
+            await socket.close(code=1008, message=b"not a call of ours")
+            return socket
+        await RelayPort(exchange, account, setup, socket).run()
+    except StoreUnavailable:
+        log.warning("call left to its fallback", reason="store unavailable")
+    except BadRequest as bad:
+        log.warning("relay message refused", field=bad.field, problem=bad.problem)
+    if not socket.closed:
+        await socket.close()
+    return socket
+
+
+@dataclass
+class RelayPort:
+    """One connection of a call. `said` is what is open; `played` how much of it was heard by Twilio's account."""
+
+    exchange: Exchange
+    account: Account
+    setup: Setup
+    socket: web.WebSocketResponse
+    monotonic_s: Callable[[], float] = time.monotonic
+    turn: int = 0
+    spec: Listen = field(default_factory=Listen)
+    text: str = ""
+    language: str = "en"
+    played: str = ""
+    tells: bool = False  # Twilio tells what was played
+    has_begun: bool = False  # Twilio told that it began to say the open words
+    is_settled: bool = False  # how much of the open words was heard is noted
+    keys: str = ""
+    replay: list[str] = field(default_factory=list)
+    replay_until_s: float = 0.0
+    due_s: float = 0.0  # when the caller has been silent for too long
+    is_over: bool = False
+
+    async def run(self) -> None:
+        """Talk until the call or the connection ends."""
+        speech, given = await self.exchange.resume(self.account, self.setup.ring, self.setup.turn)
+        self.replay, self.replay_until_s = given, self.monotonic_s() + _REPLAY_S
+        if speech.turn > self.setup.turn:
+            await self._play(speech)  # said before the connection broke, or never
+        elif speech.listen is None:
+            self.text = speech.text
+            await self.end()
+        else:  # Twilio is saying it just now
+            self.text, self.language = speech.text, speech.language
+            await self.listen(speech.listen, speech.turn)
+            self._expect()
+        while not self.is_over:
+            try:
+                message = await self._next(max(0.0, self.due_s - self.monotonic_s()))
+            except TimeoutError:
+                await self._due()
+                continue
+            if message is None:
+                return
+            await self._handle(message)
+
+    # VoicePort.
+
+    async def say(self, text: str) -> None:
+        self.text, self.played, self.is_settled, self.has_begun = text, "", False, False
+        await self.socket.send_str(relay.say(text))
+        self._expect()
+
+    async def listen(self, spec: Listen, turn: int) -> None:
+        self.spec, self.turn, self.keys = spec, turn, ""
+
+    async def end(self) -> None:
+        """Wait until the last words have been heard, or would have been, and let go."""
+        self.is_over = True
+        until_s = self.monotonic_s() + _lasts_s(self.text) + 1.0
+        while (left_s := until_s - self.monotonic_s()) > 0 and not self._is_heard():
+            try:
+                message = await self._next(left_s)
+            except TimeoutError:
+                break
+            if message is None:
+                return
+            match message:
+                case Played():
+                    self._plays(message)
+                case Interrupt(heard) if heard and relay.is_beginning(self.text, heard):
+                    break
+                case Speaking(who="agent", is_on=False) if not self.tells:  # else it may be of what was said before
+                    break
+                case _:
+                    pass
+        await self.socket.send_str(relay.end("done"))
+
+    # What comes.
+
+    async def _handle(self, message: relay.Message) -> None:
+        settings = self.exchange.house.settings.voice
+        match message:
+            case Played():
+                self._plays(message)
+                if self._is_heard():
+                    await self._settle(None)
+                    self.due_s = self.monotonic_s() + settings.silence_s
+            case Speaking(who="agent", is_on=True):
+                self.has_begun = True
+            case Speaking(who="agent"):  # an end without its beginning may be that of what was said before
+                if self.text and (self.has_begun or not self.tells or self._is_heard()):
+                    await self._settle(None)
+                    self.due_s = self.monotonic_s() + settings.silence_s
+            case Speaking(who="client"):
+                self.due_s = self.monotonic_s() + (_FAR if message.is_on else settings.silence_s)
+            case Interrupt():
+                self.due_s = self.monotonic_s() + settings.silence_s
+                if relay.is_beginning(self.text, message.heard) and not relay.has_heard_all(self.text, message.heard):
+                    await self._settle(message.heard)
+            case Key(digit):
+                await self._key(digit)
+            case Prompt(text) if text:
+                await self._give(Given(self.turn, "speech", text))
+            case relay.Refused():
+                log.warning("relay refused a message", call=self.setup.ring.sid)
+            case _:
+                pass
+
+    async def _key(self, digit: str) -> None:
+        if self.spec.kind != "long":
+            if digit and digit != "#":
+                await self._give(Given(self.turn, "digits", digit))
+        elif digit == "#":
+            await self._flush()
+        else:
+            self.keys += digit
+            self.due_s = self.monotonic_s() + _KEYS_S
+
+    async def _flush(self) -> None:
+        keys, self.keys = self.keys, ""
+        if keys:
+            await self._give(Given(self.turn, "digits", keys))
+
+    async def _due(self) -> None:
+        """Nothing has come in time."""
+        if self.keys:
+            await self._flush()
+            return
+        await self._settle(None)  # long ago
+        await self._give(Given(self.turn, "silence"))
+
+    async def _give(self, given: Given) -> None:
+        """Have it answered. While that takes long the caller hears so; one filler at a time."""
+        if given.kind != "silence" and self._was_handled(given.text):
+            return
+        settings = self.exchange.house.settings.voice
+        task = asyncio.create_task(self._answered(given), name="call answer")
+        waited_s = 0.0
+        for until_s, key in (
+            (settings.moment_s, "voice_moment"),
+            (settings.still_s, "voice_still"),
+            (settings.slow_s, "voice_slow"),
+        ):
+            done, _ = await asyncio.wait({task}, timeout=max(0.0, until_s - waited_s))
+            if done:
+                break
+            waited_s = until_s
+            await self.socket.send_str(relay.say(phrase(self.language, key), is_filler=True))
+        await self._play(await task)
+
+    async def _answered(self, given: Given) -> Speech:
+        if not self.tells or self._is_heard():
+            await self._settle(None)  # nobody broke in
+        elif self.spec.is_consent:
+            await self._settle(self.played)  # it was still being read out: no consent to that
+        return await asyncio.shield(self.exchange.hear(self.account, self.setup.ring, given, "relay"))
+
+    async def _play(self, speech: Speech) -> None:
+        self.turn, self.language = speech.turn, speech.language
+        await play(self, speech)
+
+    async def _settle(self, words: str | None) -> None:
+        """Note once how much of the open words was heard."""
+        if not self.is_settled:
+            self.is_settled = True
+            await self.exchange.reached(self.account, self.setup.ring, self.turn, words)
+
+    async def _next(self, timeout_s: float) -> relay.Message | None:
+        """The next message that we act on; None when the connection is over.
+
+        Raises: TimeoutError, BadRequest
+        """
+        async with asyncio.timeout(timeout_s):
+            while True:
+                frame = await self.socket.receive()
+                if frame.type is not WSMsgType.TEXT:
+                    return None
+                if (message := relay.read(frame.data)) is not None:
+                    return message
+
+    def _was_handled(self, text: str) -> bool:
+        """Whether Twilio says again, after a reconnect, what had been answered before it."""
+        if not self.replay or self.monotonic_s() > self.replay_until_s or text not in self.replay:
+            self.replay = []
+            return False
+        del self.replay[: self.replay.index(text) + 1]
+        return True
+
+    def _plays(self, message: Played) -> None:
+        self.tells = True
+        # Whether Twilio tells each piece or all so far is not confirmed.
+        for heard in (message.text, self.played + message.text):
+            if len(heard) > len(self.played) and relay.is_beginning(self.text, heard):
+                self.played = heard
+
+    def _is_heard(self) -> bool:
+        return bool(self.text) and relay.has_heard_all(self.text, self.played)
+
+    def _expect(self) -> None:
+        """Silence begins when we have finished."""
+        self.due_s = self.monotonic_s() + _lasts_s(self.text) + self.exchange.house.settings.voice.silence_s
+
+
+def _lasts_s(text: str) -> float:
+    return len(text) / relay.LETTERS_PER_S
+
+
+async def _first(socket: web.WebSocketResponse) -> Setup | None:
+    try:
+        frame = await socket.receive(timeout=_SETUP_S)
+        message = relay.read(frame.data) if frame.type is WSMsgType.TEXT else None
+    except (TimeoutError, BadRequest):
+        return None
+    return message if isinstance(message, Setup) else None
+
+
+async def _signed_by(request: web.Request) -> str:
+    """The secret that has signed the upgrade. Which account it claims stands in the query, since an upgrade has no form;
+    whether Twilio signs the query is not confirmed, so both ways count.
+
+    Raises: Forged, BadRequest, StoreUnavailable
+    """
+    incoming = Request.read("GET", request.raw_path, request.headers)
+    bare = Request("GET", request.raw_path.partition("?")[0], incoming.headers)
+    house = request.app[EXCHANGE].house
+    adapter = house.adapters["twilio", "voice"]
+    claimed = incoming.query.get("account", "")
+    for secret in await house.accounts.secrets("twilio", claimed):
+        for url in public_urls(request):
+            host = url.partition("://")[2]
+            for scheme in ("wss", "ws"):
+                keys = AccountKeys(claimed, secrets=(secret,), public_url=f"{scheme}://{host}")
+                if adapter.verify(incoming, keys) or adapter.verify(bare, keys):
+                    return secret
+    log.warning("socket refused", provider="twilio", account_claimed=claimed[:40], reason="signature")
+    raise Forged
+
+
+async def _account(exchange: Exchange, setup: Setup, secret: str) -> Account | None:
+    account = await exchange.house.accounts.by_address("twilio", "voice", setup.ring.called)
+    if account is None or not account.is_opened_by(setup.account, secret):
+        log.warning("socket refused", call=setup.ring.sid, reason="account of another")
+        return None
+    return account

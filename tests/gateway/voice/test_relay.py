@@ -1,0 +1,209 @@
+"""Calls over the phone network: the same script by ConversationRelay and by `<Gather>`, and what only a socket brings."""
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+from twilio.request_validator import RequestValidator
+
+from channels.messages import Address
+from simulators.twilio import Call, TwilioSimulator
+from tests.gateway.front import OURS, SID, TOKEN, Front
+from tests.gateway.rest import api as clients
+from tests.gateway.voice.caller import VOICE, Caller
+
+MARIA = "+15125550177"
+BOOKED = "select count(*) from appointments where conversation_id is not null"
+SCRIPT = (
+    ("Book a visit.", "one for Haircut"),
+    ("hair cut", "which day suits you"),
+    ("Tomorrow.", "nine thirty a m"),
+    ("at three p m", "Shall I book it?"),
+    ("Yes.", "What name may I put it under?"),
+    ("Maria Lopez", "Is there anything else?"),
+    ("no thanks", "Goodbye"),
+)
+
+
+async def _play(call: Call, script: tuple[tuple[str, str], ...]) -> None:
+    for said, answer in script:
+        await call.say(said)
+        await call.hears(answer)
+
+
+@pytest.mark.parametrize("mode", ["relay", "gather"], indirect=True)
+async def test_the_same_script_books_in_every_mode(desk: Front, network: TwilioSimulator, mode: str) -> None:
+    before = await desk.one(BOOKED)
+    call = await network.call(MARIA, OURS)
+    await call.hears("two for Move a visit")
+    await _play(call, SCRIPT)
+    assert await call.ends() == "completed"
+    await network.settled()
+    assert await desk.one(BOOKED) == before + 1
+    api = await clients.person(desk, "agent")
+    (listed,) = (await api.get("/calls"))["items"]
+    assert (listed["status"], listed["outcome"], listed["mode"]) == ("completed", "booked", mode)
+    told = await api.get(f"/calls/{listed['id']}")
+    assert [turn["input"] for turn in told["turns"]] == ["start"] + ["speech"] * len(SCRIPT)
+    assert told["turns"][4]["heard"] == "whole"
+    assert not [alert for alert in network.alerts if alert.code != 64105]
+
+
+async def test_yes_during_an_unfinished_read_back_books_nothing(desk: Front, network: TwilioSimulator) -> None:
+    before = await desk.one(BOOKED)
+    call = await network.call(MARIA, OURS)
+    await call.hears("two for Move a visit")
+    await call.say("a haircut tomorrow at three p m")
+    await call.interrupt(after="Haircut on Tuesday", say="yes")
+    await call.hears("once more to the end.")
+    assert await desk.one(BOOKED) == before
+    api = await clients.person(desk, "agent")
+    (listed,) = (await api.get("/calls"))["items"]
+    cut = (await api.get(f"/calls/{listed['id']}"))["turns"][1]
+    assert (cut["heard"], cut["answer"]) == ("cut", "Haircut on Tuesday,")
+    assert listed["interruptions"] == 1
+    await call.hears("Shall I book it?")
+    await call.say("yes")
+    await call.hears("Booked")
+    assert await desk.one(BOOKED) == before + 1
+    await call.hang_up()
+
+
+async def test_a_correction_may_break_in_and_keys_work(desk: Front, network: TwilioSimulator) -> None:
+    call = await network.call(MARIA, OURS)
+    await call.hears("one for Book a visit")
+    await call.press("1")  # into the greeting
+    await call.hears("one for Haircut")
+    await call.press("1")
+    await call.hears("which day")
+    await call.say("tomorrow at three")
+    await call.interrupt(after="Haircut on", say="no, make it four p m")
+    await call.hears("four p m")
+    await call.hears("Shall I book it?")
+    await call.press("2")  # no
+    await call.hears("What shall I change?")
+    await call.press("0")
+    await call.hears("call you back")
+    assert await call.ends() == "completed"
+    assert await desk.one("select owner from conversations where channel = 'voice'") == "queue"
+
+
+class Socket:
+    """Twilio's end of a session, by hand."""
+
+    def __init__(self, desk: Front, caller: Caller) -> None:
+        self.desk, self.caller = desk, caller
+        self.ws: Any = None
+
+    async def connect(self, *, turn: int, token: str = TOKEN, account: str = SID) -> None:
+        path = f"{VOICE}/relay?account={account}"
+        signed = RequestValidator(token).compute_signature(f"wss://{self.desk.url.partition('://')[2]}{path}", {})
+        self.ws = await self.desk.http.ws_connect(self.desk.url + path, headers={"X-Twilio-Signature": signed})
+        await self.send(
+            "setup",
+            sessionId="VX1",
+            accountSid=SID,
+            callSid=self.caller.sid,
+            to=OURS,
+            customParameters={"turn": str(turn)},
+            **{"from": self.caller.number},
+        )
+
+    async def send(self, kind: str, **fields: object) -> None:
+        await self.ws.send_str(json.dumps({"type": kind, **fields}))
+
+    async def says(self, text: str) -> str:
+        await self.send("prompt", voicePrompt=text, lang="en-US", last=True)
+        return await self.hears()
+
+    async def hears(self) -> str:
+        message = json.loads(await asyncio.wait_for(self.ws.receive_str(), 5))
+        return str(message.get("token", message["type"]))
+
+
+async def test_a_call_goes_on_where_it_was_whatever_breaks(desk: Front) -> None:
+    before = await desk.one(BOOKED)
+    caller = Caller(desk)
+    await caller.post(VOICE)
+    assert caller.twiml.find("Connect/ConversationRelay") is not None
+    first = Socket(desk, caller)
+    await first.connect(turn=0)
+    assert "Shall I book it?" in await first.says("a haircut tomorrow at three p m")
+    first.ws._response.connection.transport.abort()  # nothing is said any more
+    # Twilio connects again, with the same greeting's number, and says again what it had kept.
+    second = Socket(desk, caller)
+    await second.connect(turn=0)
+    await second.send("prompt", voicePrompt="a haircut tomorrow at three p m", last=True)
+    said = await second.hears()
+    assert said.startswith("Sorry, we were cut off. Haircut on Tuesday")
+    await second.send("prompt", voicePrompt="interim", last=False)
+    await second.send("info", name="agentSpeaking", value="off")
+    assert (await second.says("yes")).startswith("Booked")
+    await second.ws.close()
+    # The second break: a simpler mode goes on at the same question, and books nothing twice.
+    ended = {"SessionId": "VX1", "SessionStatus": "failed", "ErrorCode": "64105"}
+    await caller.post(f"{VOICE}/action", **ended)
+    assert caller.twiml.find("Connect/ConversationRelay") is not None
+    await caller.post(f"{VOICE}/action", **ended)
+    assert caller.heard[-1].startswith("Sorry, we were cut off. Booked")
+    assert "anything else" in (await caller.say("Maria"))[0]
+    assert await desk.one(BOOKED) == before + 1
+    await caller.post(f"{VOICE}/action", SessionStatus="completed", CallStatus="completed")
+    assert await desk.rows("select status, outcome, mode from calls") == [("completed", "booked", "gather")]
+
+
+QUICK = {"SILENCE_S": "0.2", "MOMENT_S": "0.1", "STILL_S": "0.2", "SLOW_S": "0.3"}
+
+
+@pytest.mark.parametrize("mode", ["relay", "gather"], indirect=True)
+@pytest.mark.parametrize("env", [{f"FRONTDESK_VOICE__{name}": value for name, value in QUICK.items()}])
+async def test_who_waits_hears_so_and_who_is_silent_is_asked_again(desk: Front, mode: str, env: dict[str, str]) -> None:
+    caller = Caller(desk)
+    await caller.post(VOICE)
+    tenant_id, account_id = (await desk.rows("select tenant_id, account_id from calls"))[0]
+    place = account_id, Address("phone", caller.number)
+    if mode == "gather":
+        async with desk.house.order.turn(tenant_id, place):
+            await caller.say("book a visit")
+            assert caller.heard[-1] == "One moment."
+            await caller.post(_redirect(caller))
+            assert caller.heard[-1] == "I'm still looking."
+        await caller.post(_redirect(caller))
+        assert caller.heard[-1].startswith("What would you like to book?")
+        return
+    socket = Socket(desk, caller)
+    await socket.connect(turn=0)
+    await socket.send("info", name="agentSpeaking", value="off")
+    assert (await socket.hears()).startswith("What can I do for you?")
+    async with desk.house.order.turn(tenant_id, place):
+        said = [await socket.says("book a visit"), await socket.hears(), await socket.hears()]
+    assert said[:2] == ["One moment.", "I'm still looking."]
+    assert said[2].startswith("I'm sorry, this takes longer")
+    assert (await socket.hears()).startswith("What would you like to book?")
+    for answer in ("Which service", "You can use the keys", "I still can't hear you", "I can't hear anything", "end"):
+        await socket.send("info", name="agentSpeaking", value="off")
+        assert (await socket.hears()).startswith(answer)
+    assert await desk.rows("select silences, status, outcome from calls") == [(5, "completed", "none")]
+
+
+def _redirect(caller: Caller) -> str:
+    url = caller.twiml.findtext("Redirect") or ""
+    return url.removeprefix(caller.desk.url)
+
+
+async def test_a_socket_opens_to_twilio_alone(desk: Front) -> None:
+    caller = Caller(desk)
+    await caller.post(VOICE)
+    for token, account in (("another", SID), ("another", "AC" + "9" * 32)):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await Socket(desk, caller).connect(turn=0, token=token, account=account)
+        assert refused.value.status == 403
+    other = Socket(desk, caller)
+    path = f"{VOICE}/relay"
+    signed = RequestValidator(TOKEN).compute_signature(f"wss://{desk.url.partition('://')[2]}{path}", {})
+    other.ws = await desk.http.ws_connect(desk.url + path, headers={"X-Twilio-Signature": signed})
+    await other.send("prompt", voicePrompt="hello")  # before it said which call
+    assert (await other.ws.receive()).type is aiohttp.WSMsgType.CLOSE
+    assert await desk.one("select count(*) from call_turns") == 1
