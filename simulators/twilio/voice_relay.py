@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -141,7 +142,7 @@ class Relay:
             with network.time.owing():
                 return await network.session().ws_connect(
                     network.reached(url),
-                    headers={"x-twilio-signature": signing.signature(key, signed), "User-Agent": "TwilioProxy/1.1"},
+                    headers={"x-twilio-signature": signing.signature(key, signed), "Host": urlsplit(url).netloc},
                     timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
                 )
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import format_datetime
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
@@ -79,7 +79,7 @@ class Stream:
             with call.network.time.owing():
                 socket = await call.network.session().ws_connect(
                     call.network.reached(url),
-                    headers={"x-twilio-signature": signing.signature(key, url), "User-Agent": "Twilio.TmeWs/1.0"},
+                    headers={"x-twilio-signature": signing.signature(key, url), "Host": urlsplit(url).netloc},
                     timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
                 )
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from yarl import URL
@@ -131,7 +131,7 @@ async def listen(call: Call, url: str) -> tuple[str, float] | None:
         with call.network.time.owing():
             async with call.network.session().get(
                 URL(call.network.reached(url), encoded=True),
-                headers={"X-Twilio-Signature": signing.signature(token, url)},
+                headers={"X-Twilio-Signature": signing.signature(token, url), "Host": urlsplit(url).netloc},
                 timeout=aiohttp.ClientTimeout(total=15),
             ) as response:
                 content, kind = await response.read(), response.content_type

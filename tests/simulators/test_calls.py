@@ -249,6 +249,16 @@ async def test_status_callbacks_come_twice_and_out_of_order_on_request(bot: Bot,
     assert [seen.form["SequenceNumber"] for seen in bot.at("/status")] == ["1", "1", "0", "2", "3"]
 
 
+async def test_a_webhook_comes_twice_on_request_and_only_one_answer_counts(bot: Bot, sim: TwilioSimulator) -> None:
+    sim.faults = Faults(duplicate=1)
+    bot.answers["/voice"] = _does("<Say>Hi.</Say>")
+    call = await sim.call(ANNA, NUMBER)
+    await call.ends()
+    first, second = bot.at("/voice")
+    assert first.form == second.form
+    assert [line.text for line in call.transcript] == ["Hi."]
+
+
 async def test_a_message_is_recorded_and_reported(bot: Bot, sim: TwilioSimulator) -> None:
     record = (
         '<Record action="/kept" timeout="3" maxLength="60" finishOnKey="#" transcribe="true" transcribeCallback="/text"'
