@@ -73,7 +73,7 @@ async def begin(call: Call) -> Answer:
 async def gather(call: Call) -> Answer:
     """What they said or pressed, or that they said nothing. While we are at work they hear so, and ask again."""
     given, settings = codec.given(call.request), call.exchange.house.settings.voice
-    waited = int(call.request.query.get("waited", "0")) if call.request.query.get("waited", "0") in "012" else 2
+    waited = {"": 0, "1": 1}.get(call.request.query.get("waited", ""), 2)
     if waited:
         task = call.exchange.at_work(call.account, call.ring, given.turn)
         if task is None:  # done meanwhile, or lost with the process that worked on it
