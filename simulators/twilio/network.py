@@ -21,6 +21,7 @@ from simulators.twilio.webhooks import Form, Post, Poster, Spoil
 
 if TYPE_CHECKING:
     from simulators.twilio.voice_call import Call
+    from simulators.twilio.voice_conference import Room
 
 
 def _utc_now() -> datetime:
@@ -78,6 +79,7 @@ class Network(ABC):
         self.callees: dict[str, Callee] = {}  # how a phone behaves when it rings
         self.recordings: dict[str, Recording] = {}
         self.queues: dict[str, Queue] = {}
+        self.conferences: dict[str, Room] = {}
         self.refused_whisper_is = "completed"  # DialCallStatus when the callee hangs up in the whisper (unconfirmed)
         self.relay_takes_config = False  # whether `config` and `hints` are understood (their layout is unconfirmed)
         self.held: dict[str, asyncio.Event] = {}  # phones with a text that waits to be overtaken

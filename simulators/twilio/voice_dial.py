@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from urllib.parse import urljoin
 
+from simulators.twilio import voice_conference
 from simulators.twilio.voice_call import Broken, Call, Stopped, Watch
 from simulators.twilio.voice_model import LETTERS_A_SECOND, Callee, Input, Line, Presses, Queue, Says, Starts
 from simulators.twilio.voice_record import keep, report_of
@@ -15,22 +16,30 @@ Play = Callable[[Call, Document], Awaitable[bool]]  # False: the document ended 
 _DETECTION_S = 3.0  # how long answering-machine detection takes
 
 
-async def dial(call: Call, verb: Verb, document: Document, whisper: Play) -> Document | None:
+async def dial(call: Call, verb: Verb, document: Document, whisper: Play, wait: Play) -> Document | None:
     """The action's answer, or None if the next verb is to run."""
     if call.direction == "outbound-dial":
         call.warn(13201, "<Dial> inside of a dialled leg", document.url)
         return None
+    room = next((noun for noun in verb.inside if noun.name == "Conference"), None)
     queue = next((noun for noun in verb.inside if noun.name == "Queue"), None)
     numbers = [noun for noun in verb.inside if noun.name == "Number"]
     has_action = "action" in verb.attributes
     attempt = _Attempt(call, verb, document, whisper)
     try:
-        result = await (attempt.queue(queue) if queue is not None else attempt.numbers(numbers))
+        if room is not None:
+            await voice_conference.join(call, room, verb, document, wait)
+            result = attempt.result("answered", is_bridged=True)
+        elif queue is not None:
+            result = await attempt.queue(queue)
+        else:
+            result = await attempt.numbers(numbers)
     except Stopped:
         attempt.cancel()
         if call.moved is None and has_action:
             url = urljoin(document.url, verb.get("action"))
-            await call.tell(url, verb.get("method", "POST"), **attempt.result("canceled"))
+            status = "canceled" if room is None else "answered"
+            await call.tell(url, verb.get("method", "POST"), **attempt.result(status))
         raise
     if has_action:
         return await call.ask_next(document, verb.get("action"), verb.get("method"), **result)

@@ -187,7 +187,7 @@ async def _gather(call: Call, verb: Verb, document: Document) -> Document | None
 
 
 async def _dial(call: Call, verb: Verb, document: Document) -> Document | None:
-    return await voice_dial.dial(call, verb, document, _whisper)
+    return await voice_dial.dial(call, verb, document, _whisper, _wait)
 
 
 async def _whisper(call: Call, document: Document) -> bool:

@@ -389,3 +389,35 @@ async def test_a_caller_waits_in_a_queue_until_somebody_takes_or_sends_them_on(
     await third.hears("number 1")
     await third.hang_up()
     assert bot.at("/after")[-1].form["QueueResult"] == "hangup"
+
+
+async def test_a_caller_waits_in_a_room_until_somebody_comes(bot: Bot, sim: TwilioSimulator) -> None:
+    def first(seen: Seen) -> web.Response:
+        host = 'startConferenceOnEnter="false" endConferenceOnExit="true" waitUrl="/hold" statusCallback="/room"'
+        host += ' statusCallbackEvent="start end join leave"'
+        attributes = host if seen.form["From"] == ANNA else 'statusCallback="/never"'
+        room = f'<Dial action="/left"><Conference {attributes}>c_81</Conference></Dial>'
+        return web.Response(text=_does(room), content_type="text/xml")
+
+    bot.answers |= {
+        "/voice": first,
+        "/hold": _does("<Say>Please hold.</Say>", '<Pause length="5"/>'),
+        "/left": _does("<Say>Good bye.</Say>"),
+    }
+    call = await sim.call(ANNA, NUMBER)
+    await call.hears("Please hold.")
+    await call.hears("Please hold.")
+    agent = await sim.call(BEN, NUMBER)
+    await agent.say("Ben here.")
+    await call.hears("Ben here.")
+    await call.say("Hello Ben.")
+    await agent.hears("Hello Ben.")
+    await call.hang_up()
+    await agent.hears("Good bye.")
+    await agent.ends()
+    await sim.settled()
+    told = [(seen.form["StatusCallbackEvent"], seen.form["SequenceNumber"]) for seen in bot.at("/room")]
+    names = ["participant-join"] * 2 + ["conference-start", "participant-leave", "conference-end", "participant-leave"]
+    assert sorted(told, key=lambda one: one[1]) == [(name, str(place)) for place, name in enumerate(names)]
+    assert not bot.at("/never")
+    assert [seen.form["DialCallStatus"] for seen in bot.at("/left")] == ["answered", "answered"]
