@@ -34,7 +34,8 @@ async def readyz(request: web.Request) -> web.Response:
 async def _parts(app: web.Application) -> dict[str, str | int | bool]:
     database = "ok"
     try:
-        await asyncio.wait_for(ping(app[HOUSE].store), _PATIENCE_S)
+        if not await asyncio.wait_for(ping(app[HOUSE].store), _PATIENCE_S):
+            database = "read_only"
     except StoreUnavailable:
         database = "away"
     except TimeoutError:

@@ -382,7 +382,9 @@ class PostgresStore:
                 raise _Again(error) from error
             if error.connection_invalidated and not committing:
                 raise _Again(error) from error
-            if isinstance(error, OperationalError | InterfaceError) or state == "25006":  # read-only after a fail-over
+            if state == "25006":  # read-only after a fail-over: who writes is found by connecting anew
+                self._engine.dispose()
+            if isinstance(error, OperationalError | InterfaceError) or state == "25006":
                 raise StoreUnavailable(_reason(error)) from error
             raise
 
@@ -399,6 +401,10 @@ def _reason(error: Exception) -> str:
     return str(original).splitlines()[0] if str(original) else type(original).__name__
 
 
-async def ping(store: Store) -> None:
-    """Raises: StoreUnavailable when the database does not answer."""
-    await store.read(lambda db: db.execute(text("SELECT 1")).scalar_one())
+async def ping(store: Store) -> bool:
+    """Whether the database can be written; False for a PostgreSQL that only answers, such as one that is standing by.
+
+    Raises: StoreUnavailable when it does not answer
+    """
+    asked = "SELECT 'off'" if store.dialect == "sqlite" else "SELECT current_setting('transaction_read_only')"
+    return await store.read(lambda db: db.execute(text(asked)).scalar_one() == "off")

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 import psutil
+import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 from twilio.request_validator import RequestValidator
@@ -18,6 +19,7 @@ from gateway import demo_business as juniper
 from tests.clock import FakeClock
 from tests.gateway import front
 from tests.gateway.front import MESSAGES, OURS, SID, STATUS, Front, form
+from tests.gateway.rest.api import person
 from tests.servers import free_port
 from tests.wire import wire
 
@@ -377,6 +379,38 @@ async def test_while_postgresql_is_away_messages_go_to_disk_and_are_answered_lat
             said = await desk.rows("SELECT text FROM messages WHERE direction = 'in' ORDER BY id")
             assert [text for (text,) in said] == ["book", "haircut", "tomorrow"]
             assert await desk.one("SELECT count(DISTINCT turn_id) FROM messages WHERE direction = 'out'") == 3
+
+
+async def test_while_postgresql_only_reads_messages_go_to_disk_and_it_is_told_why(
+    postgresql_database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    clock.set(front.NOON)
+    name = make_url(postgresql_database_url).database
+    beside = make_url(postgresql_database_url).set(database="postgres").render_as_string(hide_password=False)
+    async with (
+        front.opened(postgresql_database_url, tmp_path, clock) as desk,
+        await psycopg.AsyncConnection.connect(beside, autocommit=True) as admin,
+    ):
+        api = await person(desk, "admin")
+        await desk.says(PHONE, "book")
+        await admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        answer = await desk.text(PHONE, "haircut")
+        assert (answer.status, answer.texts) == (200, ())
+        for path, status in (("/healthz", 200), ("/readyz", 503)):
+            async with desk.http.get(desk.url + path) as health:
+                assert (health.status, (await health.json())["database"]) == (status, "read_only")
+        assert (await api.call("POST", "/teams", {"name": "Barbers"})).status == 503
+        assert (await api.call("GET", "/conversations")).status == 200
+        await desk.work()
+        await admin.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+        await desk.work()  # whatever it has still open only reads
+        await desk.work()
+        said = await desk.rows("SELECT text FROM messages WHERE direction = 'in' ORDER BY id")
+        assert [text for (text,) in said] == ["book", "haircut"]
+        assert (await desk.text(PHONE, "tomorrow")).texts
+        async with desk.http.get(desk.url + "/readyz") as health:
+            assert health.status == 200
 
 
 async def test_without_a_spool_the_provider_hears_503_and_repeats(tmp_path: Path, clock: FakeClock) -> None:
