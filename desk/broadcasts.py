@@ -11,15 +11,17 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row, Select, String, and_, bindparam, cast, delete, func, insert, literal, or_, select, update
 
 from desk import accounts as channels
-from desk import attributes, audit, consents, phone, quiet, records, refs, segments, templates
+from desk import attributes, audit, consents, phone, quiet, records, refs, segments, sending, templates
 from desk.calendar import campaigns, zones
 from desk.calendar.campaigns import Relative
 from desk.errors import Invalid, WrongState
 from desk.listing import Found, Window, contains, page
 from desk.refs import Ref
 from desk.segments import Condition, Segment
+from desk.sending import USUAL, Policy
 from desk.templates import Template
 from desk.text import storable
+from desk.verdicts import ALLOWED, Held, Refusal, Verdict
 from desk.who import Actor
 from storage import queue
 from storage.base import Db, JsonValue
@@ -130,7 +132,8 @@ Prices = Mapping[tuple[str, str], float]
 @dataclass(frozen=True, slots=True)
 class Preview:
     """`longest` is the text that takes the most parts, `parts` what all of them take; both by SMS only. `skipped` counts
-    those who get none, by the reason. `cost` is None when a price is missing.
+    those who get none, by the reason. `held` of those who can be reached would get it later, the last of them at
+    `held_until`. `cost` is None when a price is missing.
     """
 
     total: int
@@ -141,6 +144,8 @@ class Preview:
     longest: Length | None
     parts: int | None
     skipped: Mapping[str, int]
+    held: int
+    held_until: datetime | None
     cost: float | None
 
 
@@ -262,18 +267,28 @@ def remove(db: Db, who: Actor, ref: Ref, *, now: datetime) -> None:
     records.remove(db, who, table, before.id, noun=NOUN, now=now)
 
 
-def preview(db: Db, who: Actor, ref: Ref, *, measure: Measure, prices: Prices, now: datetime) -> Preview:
+def preview(
+    db: Db, who: Actor, ref: Ref, *, measure: Measure, prices: Prices, usual: Policy = USUAL, now: datetime
+) -> Preview:
     """What sending it would mean now.
 
     Raises: NotFound, Invalid
     """
     row = refs.row(db, table, who, ref, NOUN)
     account = refs.row(db, accounts, who, row.account_id, "channel")
-    return _preview(db, who, account, row.text, segment_of(row.audience), measure=measure, prices=prices, now=now)
+    segment = segment_of(row.audience)
+    return _preview(db, who, account, row.text, segment, measure=measure, prices=prices, usual=usual, now=now)
 
 
 def preview_of(
-    db: Db, who: Actor, values: Mapping[str, Any], *, measure: Measure, prices: Prices, now: datetime
+    db: Db,
+    who: Actor,
+    values: Mapping[str, Any],
+    *,
+    measure: Measure,
+    prices: Prices,
+    usual: Policy = USUAL,
+    now: datetime,
 ) -> Preview:
     """The same for one that is not kept. `values`: channel_id, text, audience.
 
@@ -281,7 +296,7 @@ def preview_of(
     """
     account = _account(db, who, values["channel_id"])
     segment = segment_of(values["audience"])
-    return _preview(db, who, account, values["text"], segment, measure=measure, prices=prices, now=now)
+    return _preview(db, who, account, values["text"], segment, measure=measure, prices=prices, usual=usual, now=now)
 
 
 def send(
@@ -590,20 +605,25 @@ def _preview(
     *,
     measure: Measure,
     prices: Prices,
+    usual: Policy,
     now: datetime,
 ) -> Preview:
     text = _text(db, who, account, words)
+    held: list[datetime] = []
     by_sms = account.channel == "sms"
     total, parts = 0, 0
     skipped: Counter[str] = Counter()
     samples: list[Sample] = []
     longest: Length | None = None
     cost: float | None = 0.0 if any(channel == account.channel for channel, _ in prices) else None
-    for one in _everybody(db, who, account, segment, now=now):
+    for one, verdict in _everybody(db, who, account, segment, usual=usual, now=now):
         total += 1
-        if one.skipped_for is not None:
-            skipped[one.skipped_for] += 1
+        refused_for = verdict.code if isinstance(verdict, Refusal) else one.skipped_for
+        if refused_for is not None:
+            skipped[refused_for] += 1
             continue
+        if isinstance(verdict, Held):
+            held.append(verdict.until)
         said, units = text.of(one.customer), 1
         if len(samples) < _SAMPLES:
             samples.append(Sample(one.customer.uid, said))
@@ -626,14 +646,22 @@ def _preview(
         longest=longest,
         parts=parts if by_sms else None,
         skipped=dict(skipped),
+        held=len(held),
+        held_until=max(held, default=None),
         cost=None if cost is None else round(cost, 4),
     )
 
 
-def _everybody(db: Db, who: Actor, account: Row[Any], segment: Segment, *, now: datetime) -> Iterator[Reached]:
+def _everybody(
+    db: Db, who: Actor, account: Row[Any], segment: Segment, *, usual: Policy, now: datetime
+) -> Iterator[tuple[Reached, Verdict]]:
+    """The audience, each with what the rules would say of a message now."""
     after = 0
     while found := _reach(db, who, account, segment, after=after, limit=_AT_ONCE, now=now):
-        yield from found
+        addresses = [(one.kind, one.address) for one in found if one.skipped_for is None]
+        said = iter(sending.foresee(db, account.id, addresses, use="marketing", now=now, usual=usual))
+        for one in found:
+            yield one, ALLOWED if one.skipped_for is not None else next(said)
         after = found[-1].customer.id
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from desk import audit, consent, events, phone, quiet
@@ -43,6 +43,7 @@ __all__ = [
     "Use",
     "Window",
     "closed",
+    "foresee",
     "may_send",
 ]
 
@@ -115,6 +116,14 @@ class Asked:
         """Where they may be: time zones."""
         return quiet.where(self.number, stored=self.facts.customer_zone, business=self.facts.zone)
 
+    @cached_property
+    def had(self) -> int:
+        """How many of the kind they got lately, within the days of its cap."""
+        since = self.now - timedelta(days=self.policy.caps[self.use].days)
+        values = {"customer_id": self.facts.customer_id, "use": self.use, "since": since, "but": self.message_id or 0}
+        found: int = _HAD(self.db, values).scalar_one()
+        return found
+
 
 Rule = Callable[[Asked], Verdict]
 
@@ -143,6 +152,35 @@ def may_send(
         if verdict != ALLOWED:
             return verdict
     return ALLOWED
+
+
+def foresee(
+    db: Db,
+    account_id: int,
+    addresses: Sequence[tuple[str, str]],
+    *,
+    use: Use,
+    now: datetime,
+    usual: Policy = USUAL,
+) -> list[Verdict]:
+    """What `may_send` would say of a message to each (kind, value) of customers who have not refused any; asked for all of
+    them at once.
+    """
+    facts = {(row.kind, row.value): row for row in db.execute(_facts_of(account_id, addresses))}
+    verdicts: list[Verdict] = []
+    had: dict[int, int] | None = None
+    for kind, value in addresses:
+        asked = Asked(db, account_id, kind, value, use, now, usual)
+        if (known := facts.get((kind, value))) is not None:
+            vars(asked)["facts"] = known
+            if (cap := asked.policy.caps.get(use)) is not None:
+                if had is None:
+                    ids = [row.customer_id for row in facts.values()]
+                    had = _had_of(db, ids, use, since=now - timedelta(days=cap.days))
+                vars(asked)["had"] = had.get(known.customer_id, 0)
+        said = (rule(asked) for rule in RULES if rule is not consented)
+        verdicts.append(next((verdict for verdict in said if verdict != ALLOWED), ALLOWED))
+    return verdicts
 
 
 # -- The rules ---------------------------------------------------------------------------------------------------------
@@ -192,9 +230,7 @@ def seldom(asked: Asked) -> Verdict:
     cap = asked.policy.caps.get(asked.use)
     if cap is None or cap.messages < 1 or asked.facts.customer_id is None:
         return ALLOWED
-    since = asked.now - timedelta(days=cap.days)
-    values = {"customer_id": asked.facts.customer_id, "use": asked.use, "since": since, "but": asked.message_id or 0}
-    if _HAD(asked.db, values).scalar_one() < cap.messages:
+    if asked.had < cap.messages:
         return ALLOWED
     return Refusal(
         "too_often", f"They got {cap.messages} messages of this kind within {cap.days} days, which is the most."
@@ -357,6 +393,13 @@ _FACTS = Prepared(
     )
     .where(_a.id == bindparam("account_id"))
 )
+
+
+def _begun(since: Any) -> tuple[ColumnElement[bool], ...]:
+    """What was begun since then, and not given up."""
+    return outbox.c.state.in_(("ready", "sending", "sent")), outbox.c.begun_at > since
+
+
 _HAD = Prepared(
     select(func.count())
     .select_from(
@@ -369,10 +412,52 @@ _HAD = Prepared(
         messages.c.use == bindparam("use"),
         messages.c.use.is_not(None),  # so that it is seen that the index knows them all
         messages.c.id != bindparam("but"),
-        outbox.c.state.in_(("ready", "sending", "sent")),  # begun, and not given up
-        outbox.c.begun_at > bindparam("since"),
+        *_begun(bindparam("since")),
     )
 )
+
+
+def _facts_of(account_id: int, addresses: Sequence[tuple[str, str]]) -> Select[Any]:
+    """`_FACTS` of many customers at once, with their addresses."""
+    return (
+        select(
+            _a.tenant_id,
+            _a.channel,
+            _t.settings,
+            _b.time_zone.label("zone"),
+            _u.id.label("customer_id"),
+            _u.time_zone.label("customer_zone"),
+            _c.last_in_at,
+            _i.kind,
+            _i.value,
+        )
+        .select_from(
+            accounts.join(tenants, _t.id == _a.tenant_id)
+            .join(businesses, _b.id == _a.business_id)
+            .join(customer_models.customer_identities, _i.tenant_id == _a.tenant_id)
+            .join(customer_models.customers, _u.id == _i.customer_id)
+            .outerjoin(conversations, and_(_c.account_id == _a.id, _c.peer_kind == _i.kind, _c.peer == _i.value))
+        )
+        .where(
+            _a.id == account_id,
+            _i.kind.in_({kind for kind, _ in addresses}),
+            _i.value.in_([value for _, value in addresses]),
+        )
+    )
+
+
+def _had_of(db: Db, customer_ids: Sequence[int], use: Use, *, since: datetime) -> dict[int, int]:
+    """`_HAD` of many customers at once."""
+    m = messages.c
+    wanted = (
+        select(_c.customer_id, func.count().label("messages"))
+        .select_from(conversations.join(messages, m.conversation_id == _c.id).join(outbox, outbox.c.message_id == m.id))
+        .where(_c.customer_id.in_(customer_ids), m.use == use, m.use.is_not(None), *_begun(since))
+        .group_by(_c.customer_id)
+    )
+    return {row.customer_id: row.messages for row in db.execute(wanted)}
+
+
 _BROADCAST = Prepared(
     select(broadcasts.c.status)
     .join(broadcast_recipients, broadcast_recipients.c.broadcast_id == broadcasts.c.id)

@@ -256,7 +256,9 @@ class Preview(Answer):
     reachable: int
     opted_out: int
     no_address: int = Field(description="They have none on this channel.")
-    skipped: dict[str, int] = Field(description="Who gets none, by the reason: those above, premium_number.")
+    skipped: dict[str, int] = Field(description="Who gets none, by the reason: those above, premium_number, too_often.")
+    held: int = Field(description="So many of the reachable would get it later, since it is night where they are.")
+    held_until: Moment | None = Field(description="When the last of these would get it.")
     samples: list[Sample]
     longest: Parts | None = Field(description="Only by SMS.")
     parts: int | None = Field(description="What all the texts take together; only by SMS.")
@@ -277,6 +279,8 @@ class Preview(Answer):
             longest=longest,
             parts=one.parts,
             skipped={**one.skipped},
+            held=one.held,
+            held_until=one.held_until,
             cost=one.cost,
             currency=None if one.cost is None else currency,
         )
@@ -328,8 +332,10 @@ async def create(call: Call, body: NewBroadcast) -> Broadcast:
 @routes.post("/broadcasts/preview", scope="broadcasts:read", summary="Preview a broadcast", status=200)
 async def preview_unsaved(call: Call, body: NewPreview) -> Preview:
     """Whom it would reach, and what they would read."""
-    prices = call.house.settings.sending
-    found = await call.read(broadcasts.preview_of, body.values(), measure=count, prices=prices.price_list, now=call.now)
+    prices, usual = call.house.settings.sending, call.house.usual
+    found = await call.read(
+        broadcasts.preview_of, body.values(), measure=count, prices=prices.price_list, usual=usual, now=call.now
+    )
     return Preview.of(found, prices.currency)
 
 
@@ -357,8 +363,10 @@ async def remove(call: Call, broadcast_id: Uid) -> None:
 @routes.post("/broadcasts/{broadcast_id}/preview", scope="broadcasts:read", summary="Preview this one", status=200)
 async def preview(call: Call, broadcast_id: Uid) -> Preview:
     """Whom it would reach now, and what they would read."""
-    prices = call.house.settings.sending
-    found = await call.read(broadcasts.preview, broadcast_id, measure=count, prices=prices.price_list, now=call.now)
+    prices, usual = call.house.settings.sending, call.house.usual
+    found = await call.read(
+        broadcasts.preview, broadcast_id, measure=count, prices=prices.price_list, usual=usual, now=call.now
+    )
     return Preview.of(found, prices.currency)
 
 

@@ -64,6 +64,8 @@ async def test_a_draft_is_kept_and_tells_whom_it_would_reach(api: Client) -> Non
         "longest": {"encoding": "gsm7", "units": 42, "parts": 1, "guilty": []},
         "parts": 2,
         "skipped": {"opted_out": 2, "no_address": 1},
+        "held": 0,
+        "held_until": None,
         "cost": None,
         "currency": None,
     }
@@ -72,6 +74,21 @@ async def test_a_draft_is_kept_and_tells_whom_it_would_reach(api: Client) -> Non
     assert found["longest"] == {"encoding": "ucs2", "units": 72, "parts": 2, "guilty": ["ż"]}
     await api.delete(path)
     await api.get(path, status=404)
+
+
+async def test_a_preview_foresees_who_has_had_enough_and_who_is_asleep(api: Client) -> None:
+    front = api.front
+    await people(api)
+    settings = await api.get("/sending/settings")
+    await api.put("/sending/settings", {**settings, "marketing": {"messages": 1, "days": 7}})
+    draft = await drafted(api, audience={"tags_any": ["vip"]})
+    await api.post(f"/broadcasts/{draft['id']}/send", status=202)
+    await front.work()
+    await api.post("/customers", {"phone": "+4930123456", "tags": ["club"]})
+    front.clock.advance(timedelta(hours=6))  # 18:00 in Austin, one in the morning in Berlin
+    seen = await api.post(f"/broadcasts/{(await drafted(api))['id']}/preview", status=200)
+    assert seen["skipped"] == {"too_often": 1, "opted_out": 2, "no_address": 1}
+    assert (seen["reachable"], seen["held"], seen["held_until"]) == (2, 1, "2026-03-03T07:00:00Z")
 
 
 async def test_audiences_are_what_they_say(api: Client) -> None:
