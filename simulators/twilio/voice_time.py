@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import count
 
+_LONG_S, _THOUGHT_S = 0.5, 0.05
 _GLANCE_S = 0.005  # who waits need not look at every letter that a hundred calls hear
 
 
@@ -27,6 +28,7 @@ class Timeline:
         self._order = count()
         self._due: set[tuple[datetime, int]] = set()
         self._owed = 0
+        self._sockets = 0
         self._changed = asyncio.Event()
         self._turning = asyncio.Lock()  # two hands on the clock could turn it back
 
@@ -56,6 +58,15 @@ class Timeline:
             self._owed -= 1
             self.touch()
 
+    @contextmanager
+    def talking(self) -> Iterator[None]:
+        """The application has a socket and may say something at any time: no long time passes without a glance at it."""
+        self._sockets += 1
+        try:
+            yield
+        finally:
+            self._sockets -= 1
+
     async def pass_by(self, seconds: float) -> None:
         """Let that much time pass."""
         if self._advance is None:
@@ -77,7 +88,9 @@ class Timeline:
             if loop.time() > ends or self._clock() > latest:
                 return False
             changed = self._changed
-            if self._advance is not None and self._next() is not None:
+            if self._advance is not None and (step := self._next()) is not None:
+                if self._sockets and step > _LONG_S and await self._changes(changed):
+                    continue
                 async with self._turning:
                     await _let_others_run()  # What was due may just have been called off.
                     step = self._next()
@@ -91,6 +104,15 @@ class Timeline:
                         await self._sleep(_GLANCE_S)
             except TimeoutError:
                 return is_so()
+        return True
+
+    async def _changes(self, changed: asyncio.Event) -> bool:
+        """Whether anything happens in the little time that an application needs to think."""
+        try:
+            async with asyncio.timeout(_THOUGHT_S):
+                await changed.wait()
+        except TimeoutError:
+            return False
         return True
 
     def _next(self) -> float | None:

@@ -217,10 +217,11 @@ async def _connect(call: Call, verb: Verb, document: Document) -> Document | Non
     if session is None:
         call.warn(12200, "<Connect> connects to nothing", document.url)
         return None
-    if session.name == "ConversationRelay":
-        result = await voice_relay.relay(call, session, listen)
-    else:
-        result = await voice_stream.stream(call, session, document)
+    with call.network.time.talking():
+        if session.name == "ConversationRelay":
+            result = await voice_relay.relay(call, session, listen)
+        else:
+            result = await voice_stream.stream(call, session, document)
     if "action" in verb.attributes:
         return await call.ask_next(document, verb.get("action"), verb.get("method"), **result)
     if result.get("SessionStatus"):

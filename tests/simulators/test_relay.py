@@ -1,5 +1,6 @@
 """ConversationRelay: what goes over the socket, and what the caller hears of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from random import Random
 
@@ -206,6 +207,26 @@ async def test_a_lost_socket_fails_the_session_or_is_opened_again(
     call = await _call(bot, sim, greeting="")
     await call.hears("That was it.")
     assert (bot.at("/ended")[-1].form["SessionStatus"], bot.at("/ended")[-1].form["ErrorCode"]) == ("failed", "64102")
+
+
+async def test_a_caller_on_hold_does_not_hurry_another_who_is_being_answered(
+    bot: Bot, far: SocketBot, sim: TwilioSimulator
+) -> None:
+    async def slowly(socket: web.WebSocketResponse, message: Json) -> None:
+        if message["type"] == "prompt":
+            await asyncio.sleep(0.02)  # real: an application that has to think
+        await _receptionist(socket, message)
+
+    far.script = slowly
+    call = await _call(bot, sim)
+    bot.answers["/voice"] = "<Response><Enqueue>help</Enqueue></Response>"
+    held = await sim.call("+15551230009", NUMBER)
+    began_at = sim.clock()
+    await call.say("Tuesday")
+    await call.hears("half past four.")
+    assert (sim.clock() - began_at).total_seconds() < 5
+    await call.hang_up()
+    await held.hang_up()
 
 
 async def test_what_the_relay_does_not_understand_is_an_error_and_ten_times_the_end(
