@@ -38,7 +38,7 @@ _LINK: Final = re.compile(r"(?:[^\n.:]+: )?(?:https?://|www\.)\S+")
 _MARKS: Final = re.compile(r"[*_`#~|<>\[\]]+")
 _PHONE: Final = re.compile(r"\+\d[\d ()-]{6,18}\d|\(\d{3}\) ?\d{3}-\d{4}|\b\d{3}-\d{3}-\d{4}\b")
 _CODE: Final = re.compile(r"\b(?=[A-Z0-9-]*\d)(?=[A-Z0-9-]*[A-Z])[A-Z0-9][A-Z0-9-]{2,}\b|\b[BCDFGHJ-NP-TV-Z]{4,}\b")
-_MONEY: Final = re.compile(r"\$(\d[\d,]*)(?:\.(\d\d))?")
+_MONEY: Final = re.compile(r"\$(\d+(?:,\d{3})*)(?:\.(\d\d))?")
 _CLOCK: Final = re.compile(r"\b(\d{1,2}):(\d\d)(?:\s*([AaPp])(?:\.[Mm]\.|[Mm]\b))?")
 _HOUR: Final = re.compile(r"\b(\d{1,2})\s*([AaPp])(?:\.[Mm]\.|[Mm]\b)")
 _DATE: Final = re.compile(rf"\b({_MONTHS}) (\d{{1,2}})\b(?!\d|:)")
@@ -97,7 +97,12 @@ def _in_english(text: str) -> str:
     text = _DAY.sub(lambda found: _DAYS[found[1]], text)
     text = re.sub(r"\b(\d+) min\b\.?", lambda found: f"{found[1]} minute{'' if found[1] == '1' else 's'}", text)
     text = text.replace("&", " and ").replace("%", " percent")
-    return _NUMBER.sub(lambda found: cardinal(int(found.group().replace(",", ""))), text)
+    return _NUMBER.sub(lambda found: _number(found.group()), text)
+
+
+def _number(figures: str) -> str:
+    """As a count; five figures and more without commas are a reference, a postal code or the like, and are spelt."""
+    return _spelt(figures) if len(figures) >= 5 and "," not in figures else cardinal(int(figures.replace(",", "")))
 
 
 def _clock(hour: int, minute: int, half: str) -> str:
@@ -129,5 +134,5 @@ def _spelt(code: str) -> str:
 
 
 def _sentence(line: str) -> str:
-    line = line.strip()
+    line = line.strip(" ,")
     return line if line[-1] in ".?!:;," else f"{line}."
