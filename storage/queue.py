@@ -81,6 +81,12 @@ def cancel_prefix(db: Db, prefix: str) -> int:
     return _CANCEL_FROM(db, {"first": prefix, "last": prefix + _LAST_CHARACTER}).rowcount
 
 
+def is_due(db: Db, dedupe: str) -> bool:
+    """Whether a job of that name waits or runs."""
+    alive = jobs.c.dedupe == dedupe, jobs.c.status.in_(("ready", "running"))
+    return db.execute(select(jobs.c.id).where(*alive).limit(1)).scalar_one_or_none() is not None
+
+
 def fate(db: Db, names: Sequence[str], *, no_later_than: Job) -> list[tuple[str, datetime]]:
     """Status (ready or running) and due time of the jobs of these names that are no less urgent than that one, in the order
     in which they came.

@@ -1,6 +1,7 @@
 """Customers' files: fetched from the vendor once the message is kept, and contents that nobody needs any more."""
 
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -14,14 +15,20 @@ from gateway.accounts import Account
 from gateway.context import House
 from gateway.outside.http import Blocked, TooLarge, Unreachable
 from storage import queue
-from storage.blobs import name_of, thumbnail_of
+from storage.base import Db
+from storage.blobs import digest_of, is_aside, is_half
 from storage.queue import Job
 
 log = structlog.get_logger()
 
+SWEEP: Final = "sweep_contents"
+
 # Waits between tries. Vendors keep files for weeks, so an outage of theirs or of our disk costs nothing but time.
 RETRY_AFTER: Final = tuple(timedelta(seconds=s) for s in (5, 30, 300, 1800, 7200, 21_600, 86_400))
 _UNUSED: Final = timedelta(days=1)  # that a file waits to be used in a message
+_UNNAMED: Final = timedelta(days=1)  # that contents lie there before a row has to name them; and between two looks
+_PAGES: Final = 20  # in one job, so that it ends before its lease does
+_CLEARED: Final = 50
 _SWEPT: Final = 200  # files in one sweep; the rest follow in the next
 _LOST: Final = frozenset({400, 403, 404, 410, 451})
 
@@ -62,11 +69,74 @@ async def forget(house: House, job: Job) -> None:
     found = job.payload["digests"]
     digests = [str(one) for one in found] if isinstance(found, list) else []
     tenant_id = job.tenant_id or 0
-    unneeded = await house.store.read(files.unneeded, tenant_id, digests)
-    names = [make(tenant_id, one) for one in sorted(unneeded) for make in (name_of, thumbnail_of)]
-    await house.keeper.blobs.drop(names)
+    count = await house.keeper.clear(tenant_id, digests, _unneeded(house, tenant_id))
     await house.store.write(queue.finish, job)
-    log.info("contents forgotten", count=len(unneeded))
+    log.info("contents forgotten", count=count)
+
+
+async def sweep_contents(house: House, job: Job) -> None:
+    """Remove contents that no row has named for a day: those of processes that died before they could write it.
+
+    Once a day, and in pieces: `after` is the name with which the last one ended.
+    """
+    before, count = house.clock.now() - _UNNAMED, 0
+    after, pages, is_more = str(job.payload.get("after", "")), 0, False
+    async for page in house.keeper.blobs.older(before, after=after):
+        pages += 1
+        cleared, is_more = await _sweep_page(house, page)
+        count += cleared
+        if is_more:
+            break
+        after = page[-1]
+        if is_more := pages == _PAGES or count >= _CLEARED:
+            break
+    if not is_more:
+        await house.keeper.drop_drafts(before)
+        after = ""
+    await house.store.write(_swept, job, after, now=house.clock.now())
+    log.info("contents swept", count=count)
+
+
+async def _sweep_page(house: House, page: Sequence[str]) -> tuple[int, bool]:
+    """How many contents of these names were removed, and whether more are to be than a job has time for."""
+    found: dict[int, set[str]] = {}
+    odd: dict[int, set[str]] = {}  # put aside by somebody who died
+    for name in page:
+        if (named := digest_of(name)) is not None:
+            (odd if is_aside(name) else found).setdefault(named[0], set()).add(named[1])
+    left, is_more = _CLEARED, False
+    for tenant_id in {**found, **odd}:
+        unneeded = _unneeded(house, tenant_id)
+        digests = sorted(odd.get(tenant_id, set()) | await unneeded(found.get(tenant_id, set())))
+        is_more |= len(digests) > left
+        left -= await house.keeper.clear(tenant_id, digests[:left], unneeded)
+    await house.keeper.blobs.drop([name for name in page if is_half(name)])
+    return _CLEARED - left, is_more
+
+
+def _unneeded(house: House, tenant_id: int) -> Callable[[Collection[str]], Awaitable[set[str]]]:
+    async def ask(digests: Collection[str]) -> set[str]:
+        return await house.store.read(files.unneeded, tenant_id, digests)
+
+    return ask
+
+
+def see_to_sweeps(db: Db, *, now: datetime) -> None:
+    """Have contents swept from tomorrow on, unless that is seen to already."""
+    if not queue.is_due(db, SWEEP):
+        _sweep_tomorrow(db, now=now)
+
+
+def _sweep_tomorrow(db: Db, *, now: datetime) -> None:
+    queue.enqueue(db, SWEEP, {}, now=now, run_at=now + _UNNAMED, lane="forget", dedupe=SWEEP, topic=files.TOPIC)
+
+
+def _swept(db: Db, job: Job, after: str, *, now: datetime) -> None:
+    queue.finish(db, job)
+    if after:
+        queue.enqueue(db, SWEEP, {"after": after}, now=now, lane="forget", dedupe=SWEEP, topic=files.TOPIC)
+    else:
+        _sweep_tomorrow(db, now=now)
 
 
 async def sweep(house: House) -> None:
@@ -111,8 +181,11 @@ async def _fetch(house: House, job: Job, due: Due) -> str:
         if await house.keeper.type_of(draft) in settings.refused_types:
             raise _NotToBeHad("refused")
         contents = await house.keeper.keep(draft, due.tenant_id)
-    most = settings.tenant_max_bytes
-    return await house.store.write(files.arrived, job, due, contents, most_bytes=most, now=house.clock.now())
+        most = settings.tenant_max_bytes
+        outcome = await house.store.write(files.arrived, job, due, contents, most_bytes=most, now=house.clock.now())
+        if outcome == "ready":
+            await house.keeper.make_sure(draft, due.tenant_id)
+        return outcome
 
 
 async def _located(house: House, account: Account, media: Media | None) -> Located:

@@ -115,12 +115,13 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         events.KIND: webhooks.deliver,
         desk_files.FETCH: files.fetch,
         desk_files.FORGET: files.forget,
+        files.SWEEP: files.sweep_contents,
     }
 )
 
 # Work that waits on somebody else's server, done apart: it can be slow without making anybody else wait.
 APART = frozenset({events.KIND, bots_ask.KIND, news.KIND})
-FILES = frozenset({desk_files.FETCH, desk_files.FORGET})
+FILES = frozenset({desk_files.FETCH, desk_files.FORGET, files.SWEEP})
 
 
 def _sent(db: Db, job: Job, result: Sent, account: Account, lines: Sequence[Line], *, now: datetime) -> None:

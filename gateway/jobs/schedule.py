@@ -73,6 +73,7 @@ class Sweeper:
         if not self._is_switched_on:
             line = accounts.Line(self._house.sealer, self._house.adapters.keys())
             count = await self._house.store.write(accounts.switch_on, line, now=self._house.clock.now())
+            await self._house.store.write(files.see_to_sweeps, now=self._house.clock.now())
             self._is_switched_on = True
             if count:
                 log.info("channels switched on that had waited", count=count)

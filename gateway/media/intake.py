@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from aiohttp import BodyPartReader, web
 
 from desk import files
@@ -12,7 +13,10 @@ from desk.files import WHY, Contents
 from gateway.context import House
 from gateway.media.keep import Draft
 from gateway.rest.problem import Flaw, Problem
+from storage.blobs import Unavailable
 from storage.store import StoreUnavailable
+
+log = structlog.get_logger()
 
 _PIECE: Final = 64 * 1024
 _PARTS: Final = 10  # of a form that are looked through for a file
@@ -41,14 +45,19 @@ async def taken(house: House, request: web.Request, tenant_id: int, *, most_byte
             raise _flaw("empty")
         if await house.keeper.type_of(draft) in house.settings.media.refused_types:
             raise _flaw("refused")
-        contents = await house.keeper.keep(draft, tenant_id)
-    try:
-        yield Taken(contents, name, claimed_type)
-    except BaseException:
-        # Nobody has it after all, unless the same was there before.
-        with contextlib.suppress(StoreUnavailable):
-            await house.store.write(files.forget, tenant_id, [contents.sha256], now=house.clock.now())
-        raise
+        try:
+            contents = await house.keeper.keep(draft, tenant_id)
+        except Unavailable as away:
+            log.warning("a file cannot be kept", why=str(away))
+            raise Problem(503, "Files cannot be kept just now; please try again.", code="UNAVAILABLE") from None
+        try:
+            yield Taken(contents, name, claimed_type)
+        except BaseException:
+            # Nobody has it after all, unless the same was there before.
+            with contextlib.suppress(StoreUnavailable):
+                await house.store.write(files.forget, tenant_id, [contents.sha256], now=house.clock.now())
+            raise
+        await house.keeper.make_sure(draft, tenant_id)
 
 
 async def _read(request: web.Request, draft: Draft, most_bytes: int) -> tuple[str, str]:

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Final
 
@@ -13,7 +14,7 @@ from desk.files import Contents
 from gateway.media import look
 from gateway.workshop import TooLong, Workshop
 from storage.base import new_uid
-from storage.blobs import Blobs, name_of, thumbnail_of
+from storage.blobs import Blobs, aside, name_of, thumbnail_of
 
 log = structlog.get_logger()
 
@@ -80,6 +81,40 @@ class Keeper:
             has_thumbnail=looked.has_thumbnail,
         )
 
+    async def make_sure(self, draft: Draft, tenant_id: int) -> None:
+        """Call it once a row names the contents: they lie in the store, whoever has cleared it up meanwhile (`clear`)."""
+        wanted = [
+            (name_of(tenant_id, draft.sha256), draft.path),
+            (thumbnail_of(tenant_id, draft.sha256), _small(draft.path)),
+        ]
+        for name, path in wanted:
+            if await asyncio.to_thread(path.exists) and not await self.blobs.has(name):
+                await self.blobs.put(name, path)
+
+    async def clear(
+        self, tenant_id: int, digests: Collection[str], unneeded: Callable[[Collection[str]], Awaitable[set[str]]]
+    ) -> int:
+        """How many of these contents were removed, because no row names them.
+
+        Somebody may just be keeping the same contents. So they are put aside first and it is asked once more: who has
+        written a row by then gets them back, and who writes it later finds them gone and puts them there (`make_sure`).
+        """
+        gone = await unneeded(digests)
+        names = {one: (name_of(tenant_id, one), thumbnail_of(tenant_id, one)) for one in sorted(digests)}
+        for one in gone:
+            for name in names[one]:
+                await self.blobs.move(name, aside(name))
+        gone &= await unneeded(gone)
+        for one in set(digests) - gone:  # also what somebody before us has put aside, and then died
+            for name in names[one]:
+                await self.blobs.move(aside(name), name)
+        await self.blobs.drop([aside(name) for one in sorted(gone) for name in names[one]])
+        return len(gone)
+
+    async def drop_drafts(self, before: datetime) -> None:
+        """Remove the drafts of processes that were killed."""
+        await asyncio.to_thread(_drop_older, self._folder, before.timestamp())
+
     async def type_of(self, draft: Draft) -> str:
         """The content type that its bytes prove."""
         await draft.whole()
@@ -101,3 +136,10 @@ def _drop(file: IO[bytes], *paths: Path) -> None:
     file.close()
     for path in paths:
         path.unlink(missing_ok=True)
+
+
+def _drop_older(folder: Path, than: float) -> None:
+    for path in folder.glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < than:
+                path.unlink()

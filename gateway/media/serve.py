@@ -18,7 +18,7 @@ from gateway.context import House
 from gateway.errors import problem
 from gateway.media.links import PATH, Expired, Link
 from gateway.media.look import SHOWN
-from storage.blobs import Missing, name_of, thumbnail_of
+from storage.blobs import Missing, Unavailable, name_of, thumbnail_of
 from storage.store import StoreUnavailable
 
 _HEADERS: Final = {
@@ -40,7 +40,7 @@ async def serve(request: web.Request) -> web.StreamResponse:
     """The file, or the part of it that was asked for."""
     try:
         return await _serve(request)
-    except StoreUnavailable:
+    except (StoreUnavailable, Unavailable):
         return problem(request, 503, "UNAVAILABLE", "Nothing can be read just now; please try again.")
 
 

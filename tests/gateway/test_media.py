@@ -1,6 +1,7 @@
 """Files from end to end: sent from a phone, fetched from the vendor, looked at, kept, and handed out by signed links."""
 
 import io
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -388,6 +389,34 @@ async def test_erasing_a_customer_takes_their_files_and_nobody_elses(scene: Scen
     assert len(scene.contents()) == 2  # Kim's
     assert [(await scene.open(one["url"]))[0] for one in records["files"]] == [404, 404]
     assert await scene.desk.one("SELECT count(*) FROM files") == 1
+
+
+async def test_contents_that_no_row_names_are_swept_after_a_day_and_others_stay(scene: Scene) -> None:
+    await scene.sent((pictures.PDF, "application/pdf"))
+    (used,) = scene.contents()
+    root = scene.desk.house.settings.data_dir
+    digest = "ab" + "0" * 62
+    lost = [
+        "files/1/ab/" + digest,
+        f"files/1/ab/{digest}.thumbnail",
+        f"files/1/ab/{digest}.7.x.part",
+        "incoming/x.webp",
+    ]
+    fresh = "files/1/ab/" + "ab" + "1" * 62
+    for name in (*lost, fresh):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"of a process that was killed")
+    (root / "files" / used).rename(root / "files" / f"{used}.aside")  # by one who was killed while clearing up
+    now = scene.desk.clock.now().timestamp()
+    for name in (*lost, f"files/{used}.aside"):
+        os.utime(root / name, (now, now))
+    os.utime(root / fresh, (now + 90_000, now + 90_000))
+    await scene.desk.pass_time(timedelta(hours=25), step=timedelta(hours=5))
+    assert scene.contents() == sorted([used, fresh.removeprefix("files/")])
+    assert not any((root / "incoming").iterdir())
+    assert (await scene.open((await scene.newest())["media"][0]["url"]))[:2] == (200, pictures.PDF)
+    await scene.desk.pass_time(timedelta(hours=25), step=timedelta(hours=25))
+    assert scene.contents() == [used]
 
 
 async def test_files_are_kept_for_as_long_as_the_settings_say(
