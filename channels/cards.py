@@ -48,6 +48,9 @@ FEATURES: Final = (
     Feature("Text beside a file", lambda able: _yes(able.media_takes_text), "a message of its own"),
     Feature("Places", lambda able: _yes(able.location), "name, address and a link to a map"),
     Feature("Visiting cards", lambda able: _yes(able.contact), "name, numbers and addresses as text"),
+    Feature(
+        "Calendar entries", lambda able: "done: a button that opens it" if able.link_button else "done: a link to it"
+    ),
     Feature("Links as buttons", lambda able: _yes(able.link_button), "the address in the text"),
     Feature("Asking where somebody is", lambda able: _yes(able.asks_location), "the question alone"),
     Feature("Templates", lambda able: _yes(able.templates), "their wording as text"),
@@ -75,7 +78,7 @@ _LACKS: Final[Mapping[tuple[str, str], Card]] = {
         "Typing": _NONE_IN_SMS,
     },
     ("twilio", "whatsapp"): {
-        "Visiting cards": ("todo", "as a file, once files of ours have addresses"),
+        "Visiting cards": ("todo", "as a file; none is made of a card yet"),
         "Links as buttons": ("todo", "as a content of that type"),
         "Asking where somebody is": ("exempt", "Twilio has no content of that type"),
         "Reactions": ("exempt", "Twilio sends none"),
@@ -90,11 +93,18 @@ _LACKS: Final[Mapping[tuple[str, str], Card]] = {
         "Visiting cards": ("exempt", "text is as good on a page"),
         "Asking where somebody is": ("exempt", "visitors can write it"),
         "Templates": ("exempt", "any text may be sent at any time"),
-        "Reactions": ("todo", "with the widget"),
-        "Quoting a message": ("todo", "with the widget"),
-        "Read marks": ("todo", "with the widget and its socket"),
-        "Typing": ("todo", "with the widget and its socket"),
+        "Reactions": ("todo", "the widget shows none yet"),
+        "Quoting a message": ("todo", "the widget shows none yet"),
         "Asking what became of a message": ("exempt", "the page fetches it from us"),
+    },
+}
+
+# What a channel does otherwise than by its adapter, which is all that the capabilities tell of.
+_ELSEWHERE: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
+    ("twilio", "sms"): {"Calendar entries": "done: a link, if `conversations.calendar_link_by_sms` is on"},
+    ("webchat", "web"): {
+        "Read marks": "done: by its socket, both ways",
+        "Typing": "done: by its socket, both ways",
     },
 }
 
@@ -136,7 +146,8 @@ def page(adapters: Iterable[Adapter]) -> str:
 
 
 def _cell(key: tuple[str, str], able: Capabilities, feature: Feature) -> str:
-    done, lacks = feature.says(able), _LACKS[key].get(feature.name)
+    done = _ELSEWHERE.get(key, {}).get(feature.name) or feature.says(able)
+    lacks = _LACKS[key].get(feature.name)
     if bool(done) == (lacks is not None):
         raise ValueError(f"{feature.name!r} of {key}: {'has a reason and is done' if done else 'is not done: why?'}")
     return done or ": ".join(lacks or ())
