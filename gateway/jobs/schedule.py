@@ -21,6 +21,7 @@ from gateway.jobs import cues, files, inbox, news
 from gateway.pipeline import parked
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
+from gateway.pipeline.wire import Seen
 from gateway.rest import idempotency
 from storage.base import Db
 from storage.store import StoreUnavailable
@@ -126,11 +127,11 @@ class Sweeper:
         receiver = Receiver(self._house)
         for path, kept in self._spool.waiting():
             for one in kept:
-                adapter = self._house.adapters[one.provider, one.channel]
+                adapter, seen = self._house.adapters[one.provider, one.channel], Seen(one.request)
                 for event in adapter.parse(one.request):
                     account = await receiver.account_of(adapter, event)
                     if account is not None and account.id == one.account_id:
-                        await receiver.handle(account, event, inline=False)
+                        await receiver.handle(account, event, inline=False, seen=seen)
             self._spool.done(path)
             log.info("spool drained", requests=len(kept))
 

@@ -10,6 +10,7 @@ import structlog
 from bots.registry import Registry
 from channels.base import AccountKeys, Adapter, Answer, Request
 from channels.messages import Address, Echo, Event, InboundMessage, OutboundMessage, StatusUpdate
+from desk import messages
 from gateway.accounts import Account
 from gateway.context import House
 from gateway.pipeline import echo, status, turn, wire
@@ -86,7 +87,7 @@ class Receiver:
             if isinstance(event, StatusUpdate):
                 outcome = await write(_news, self.house.adapter(account), account, event, seen, now=now())
             else:
-                outcome = await write(echo.take, account, event, now=now())
+                outcome = await write(_echoed, account, event, seen, now=now())
         what = event.status if isinstance(event, StatusUpdate) else "echo"
         log.info("status", account=account.id, provider_id=event.provider_id, status=what, outcome=outcome)
         return ()
@@ -190,6 +191,12 @@ def _take_broken(
 def _news(db: Db, adapter: Adapter, account: Account, event: StatusUpdate, seen: Seen | None, *, now: datetime) -> str:
     outcome = status.apply(db, adapter, account, event, now=now)
     wire.heard_status(db, account, seen, event, now=now)
+    return outcome
+
+
+def _echoed(db: Db, account: Account, event: Echo, seen: Seen | None, *, now: datetime) -> str:
+    outcome = echo.take(db, account, event, now=now)
+    wire.heard(db, account, seen, messages.id_of(db, account.id, event.provider_id), now=now)
     return outcome
 
 

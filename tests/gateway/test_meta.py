@@ -229,6 +229,9 @@ async def test_what_belongs_to_others_in_a_batch_is_left_out(met: Met, api: Clie
 async def test_whoever_writes_from_the_shops_phone_has_taken_over(met: Met, api: Client) -> None:
     await met.says("book")
     await met.meta.write_from_shop(OURS, DANA, "I'll do it myself, Dana")
+    logged = "SELECT l.direction, l.status FROM channel_log l JOIN messages m ON m.id = l.message_id"
+    rows = await met.desk.rows(f"{logged} WHERE m.author = 'staff' AND m.direction = 'out'")
+    assert [tuple(row) for row in rows] == [("in", "ok")]
     again = met.dana.inbox[-1]
     await met.meta.write_from_shop(OURS, DANA, again.text, message_id=again.id)
     assert {post.status for post in met.meta.posts} == {200}
@@ -411,6 +414,9 @@ async def test_while_the_database_is_away_a_batch_goes_to_disk_once_for_each_num
             await met.settle()
             said = await met.desk.rows("SELECT text FROM messages WHERE direction = 'in' ORDER BY id")
             assert [text for (text,) in said] == ["book", "haircut", "hi", "tomorrow"]
+            logged = "SELECT text FROM channel_log l JOIN messages m ON m.id = l.message_id WHERE l.direction = 'in'"
+            rows = await met.desk.rows(f"{logged} AND m.direction = 'in' ORDER BY m.id")
+            assert [text for (text,) in rows] == ["book", "haircut", "hi", "tomorrow"]
             assert met.dana.inbox[-1].options
 
 
