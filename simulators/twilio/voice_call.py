@@ -138,6 +138,8 @@ class Call:
     async def say(self, text: str, *, confidence: str | None = "0.9") -> None:
         """Speak as soon as the other side has finished and listens.
 
+        Twice in a row is what it says: somebody who adds a sentence before the answer. `hears` in between waits for it.
+
         Raises:
             CallOver: the call ended before that.
         """
