@@ -318,9 +318,11 @@ class PostgresStore:
     dialect = "postgresql"
     _TRIES = 4
 
-    def __init__(self, url: URL, bus: Bus, *, pool_size: int = 8) -> None:
+    def __init__(self, url: URL, bus: Bus, *, pool_size: int = 8, wait_s: float = 5.0) -> None:
+        """`wait_s` is how long a transaction waits for a connection while slow ones have them all."""
         self._engine = postgres_engine(url, pool_size=pool_size)
         self._bus = bus
+        self._wait_s = wait_s
         self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="postgres")
 
     async def start(self) -> None:
@@ -331,12 +333,9 @@ class PostgresStore:
         self._engine.dispose()
 
     async def write(self, fn: Callable[Concatenate[Db, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
         for left in reversed(range(self._TRIES)):
             try:
-                result, said = await loop.run_in_executor(
-                    self._threads, lambda: self._write(lambda db: fn(db, *args, **kwargs))
-                )
+                result, said = await self._in_thread(lambda: self._write(lambda db: fn(db, *args, **kwargs)))
             except _Again as again:
                 if left == 0:
                     raise StoreUnavailable(_reason(again.cause)) from again.cause
@@ -356,10 +355,26 @@ class PostgresStore:
             except (OperationalError, InterfaceError) as away:
                 raise StoreUnavailable(_reason(away)) from away
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        return await self._in_thread(run)
 
     async def empty_journal(self) -> None:
         """PostgreSQL recycles its journal by itself."""
+
+    async def _in_thread(self, run: Callable[[], T]) -> T:
+        """What `run` returns; it is not begun at all when no connection is free in time.
+
+        Raises: StoreUnavailable
+        """
+        future = self._threads.submit(run)
+        waiting = asyncio.wrap_future(future)
+        try:
+            done, _ = await asyncio.wait({waiting}, timeout=self._wait_s)
+        except asyncio.CancelledError:
+            waiting.cancel()
+            raise
+        if not done and future.cancel():
+            raise StoreUnavailable("every connection is busy")
+        return await waiting
 
     def _write(self, call: Callable[[Db], T]) -> tuple[T, Said]:
         committing = False

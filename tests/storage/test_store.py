@@ -6,11 +6,13 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Float, cast, column, false, func, insert, literal, null, select, table, text
+from sqlalchemy.engine import make_url
 
 from storage import filelock
 from storage.base import Db
@@ -196,6 +198,26 @@ async def test_a_cut_connection_is_tried_again(postgresql_database_url: str) -> 
     assert await store.read(names) == ["first", "second"]
     await store.stop()
     await killer.stop()
+
+
+async def test_while_slow_ones_have_every_connection_others_hear_so_soon(postgresql_database_url: str) -> None:
+    store = PostgresStore(make_url(postgresql_database_url), MemoryBus(), pool_size=2, wait_s=0.05)
+    begun, go_on = threading.Barrier(3), threading.Event()
+
+    def slow(db: Db) -> None:
+        begun.wait(10)
+        add_tenant(db, "slow")
+        go_on.wait(10)
+
+    slow_ones = [asyncio.create_task(store.write(slow)) for _ in range(2)]
+    await asyncio.to_thread(begun.wait, 10)
+    for late in (store.write(add_tenant, "late"), store.read(names)):
+        with pytest.raises(StoreUnavailable, match="busy"):
+            await late
+    go_on.set()
+    await asyncio.gather(*slow_ones)
+    assert await store.read(names) == ["slow", "slow"]  # what was refused was never begun
+    await store.stop()
 
 
 async def test_two_transactions_that_deadlock_both_end_well(postgresql_database_url: str) -> None:
