@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import and_, bindparam, insert, or_, select, update
 
 from desk.verdicts import ALLOWED, Allowed, Refusal, Use
 from storage.base import Db
+from storage.models.accounts import accounts
 from storage.models.customers import consent_events, consents
 from storage.prepared import Prepared
 from storage.session import Conflict, announce, attempt
@@ -85,7 +86,32 @@ _ADDRESS = (
     _c.value == bindparam("value"),
 )
 _STATE = Prepared(select(_c.state).where(*_ADDRESS, _c.purpose == bindparam("purpose")))
-_REFUSED = Prepared(select(_c.purpose).where(*_ADDRESS, _c.state == "out"))
+# What is written from a number that is called goes by SMS from that number, so what was said to its SMS holds as well.
+_asked, _same = accounts.alias("asked"), accounts.alias("same")
+_REFUSED = Prepared(
+    select(_c.purpose).where(
+        _c.kind == bindparam("kind"),
+        _c.value == bindparam("value"),
+        _c.state == "out",
+        _c.account_id.in_(
+            select(_same.c.id)
+            .join(
+                _asked,
+                or_(
+                    _same.c.id == _asked.c.id,
+                    and_(
+                        _asked.c.channel == "voice",
+                        _same.c.channel == "sms",
+                        _same.c.address == _asked.c.address,
+                        _same.c.provider == _asked.c.provider,
+                        _same.c.tenant_id == _asked.c.tenant_id,
+                    ),
+                ),
+            )
+            .where(_asked.c.id == bindparam("account_id"))
+        ),
+    )
+)
 _SET = Prepared(
     update(consents)
     .where(

@@ -16,7 +16,7 @@ from channels.messages import InboundMessage, OutboundMessage, Part, Text
 from channels.voice import hearing
 from channels.voice.codec import Given, Ring
 from channels.voice.listen import Listen
-from desk import businesses, calls, conversations, messages
+from desk import businesses, calls, conversations, messages, sending
 from desk.calls import Live
 from desk.conversations import Context
 from desk.who import Actor
@@ -299,6 +299,12 @@ class _Turn:
         letter = OutboundMessage(last.written, choices=options, reference=(uid := new_uid()))
         if not last.written:
             return self._then(last, "voice_nothing")
+        account_id, peer = self.context.account_id, _ring(self.call).peer
+        allowed = sending.may_send(
+            self.db, account_id=account_id, kind=peer.kind, value=peer.value, use="service", now=self.now
+        )
+        if isinstance(allowed, sending.Refusal):
+            return self._then(last, "voice_no_text")
         content: Mapping[str, JsonValue] | None = letter.to_json() if options else None
         row_id = messages.add_out(
             self.db,

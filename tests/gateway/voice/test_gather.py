@@ -142,3 +142,6 @@ async def test_what_was_said_comes_as_a_text_message_of_the_same_conversation(de
     )
     assert text.startswith("Haircut on Tuesday, March 3 at 3:00 PM")
     assert "Booked" in (await caller.say("yes"))[0]
+    await desk.text(caller.number, "STOP")
+    assert (await caller.say("text me that"))[0].startswith("I may not send text messages to your number")
+    assert "What can I do for you?" in await Caller(desk, number="+15125550179").ring()
