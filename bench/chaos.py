@@ -28,6 +28,7 @@ from sqlalchemy import func, insert, or_, select
 from bench import load, phones, proof, report, server, shop
 from bench.phones import Dialogue, Step
 from bench.proof import Ledger, Said
+from desk import accounts as desk_accounts
 from desk import conversations, messages
 from gateway.pipeline import outbox as letters
 from simulators.twilio import Account, Number, TwilioSimulator
@@ -215,7 +216,7 @@ def _write_letters(db: Db, account_id: int, *, now: datetime) -> None:
             now=now,
             run_at=now + timedelta(seconds=1 + _LETTERS_OVER_S * number / _LETTERS),
             tenant_id=tenant_id,
-            lane=letters.lane(account_id),
+            lane=desk_accounts.lane(account_id),
             dedupe=f"send:{message_id}",
         )
 
@@ -242,7 +243,11 @@ async def run(room: Path, url: str, *, wanted: int, kills: int, seed: int) -> li
     began_at = time.monotonic()
     async with _phone_network(port, random.Random(seed)) as network:
         env = server.frontdesk_env(url, room, port=port, api_base=network.url)
-        env |= {"FRONTDESK_JOBS__LEASE_S": str(_LEASE_S), "FRONTDESK_JOBS__POLL_S": "0.5"}
+        env |= {
+            "FRONTDESK_JOBS__LEASE_S": str(_LEASE_S),
+            "FRONTDESK_JOBS__POLL_S": "0.5",
+            "FRONTDESK_SENDING__RATES": "",
+        }
 
         def launch() -> server.Server:
             return server.start(server.frontdesk_command(), port=port, log=room / "log", env=env)

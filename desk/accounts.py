@@ -43,6 +43,9 @@ _SENDER_NAME: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11}")
 _UNSERVED: Final = "This kind of channel is not served yet; it will be switched on then."
 _UNNUMBERED: Final = "It waits for its phone_number_id, by which Meta knows the number."
 _t = table.c
+# North American area codes whose numbers are free to call (nanpa.com, "Toll-Free Area Codes").
+_TOLL_FREE: Final = ("+1800", "+1833", "+1844", "+1855", "+1866", "+1877", "+1888")
+_BURST: Final = 5  # so many may go at once over a number that was quiet; of a quick one, a tenth of its rate
 
 # What an adapter serves: (provider, channel).
 Served = Collection[tuple[str, str]]
@@ -92,6 +95,7 @@ class Channel:
     shorten_links: bool
     widget: "Widget | None"
     window_template: Mapping[str, str] | None
+    messages_per_s: float | None
     takes_replies: bool
     keys: Mapping[str, JsonValue]
     is_active: bool
@@ -106,6 +110,7 @@ class Line:
 
     sealer: Sealer
     served: Served
+    rates: Mapping[str, float]  # messages a second by `rate_kind`; one that is not there has no limit
 
     def serves(self, provider: str, kind: str, number: str | None) -> bool:
         """Whether messages come and go over such a channel. Meta knows a number by its own id alone."""
@@ -161,7 +166,7 @@ def id_for(db: Db, who: Actor, ref: Ref) -> int:
 def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: datetime) -> Channel:
     """`values`: kind, and as needed provider, address (a site makes up its own), display_name, business_id (the oldest),
     bot_id (the business's), provider_account, provider_number, sender_pool, shorten_links, widget, window_template,
-    credentials, is_active, log_keeps.
+    messages_per_s, credentials, is_active, log_keeps.
 
     One that was ours before is ours again with its conversations. What we do not serve yet waits.
 
@@ -193,6 +198,7 @@ def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: d
         "shorten_links": bool(values.get("shorten_links")),
         "widget": _widget(kind, values.get("widget")),
         "window_template": values.get("window_template"),
+        "messages_per_s": values.get("messages_per_s"),
         "credentials": _sealed(who, values.get("credentials"), line),
         "is_active": bool(values.get("is_active", True)) and is_served,
         "is_waiting": bool(values.get("is_active", True)) and not is_served,
@@ -210,6 +216,7 @@ def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: d
     else:
         back = {**columns, "disconnected_at": None}
         row = records.change(db, who, table, former, back, noun=NOUN, unique="address", now=now)
+    _pace(db, row.id, kind, row.address, row.messages_per_s, line)
     announce(db, TOPIC)
     return get(db, who, row.id, line)
 
@@ -250,11 +257,43 @@ def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], line: Line, 
         values |= {"is_active": False, "is_waiting": waits}
     elif row.is_waiting:
         values = {"is_active": True, **values, "is_waiting": False}
-    records.change(db, who, table, row.id, values, noun=NOUN, unique="address", now=now)
+    changed = records.change(db, who, table, row.id, values, noun=NOUN, unique="address", now=now)
+    _pace(db, row.id, row.channel, row.address, changed.messages_per_s, line)
     if values.get("is_active") and not row.is_active:
         queue.go_on(db, waiting_lane(row.id), now=now)
     announce(db, TOPIC)
     return get(db, who, row.id, line)
+
+
+def lane(account_id: int) -> str:
+    """The lane of everything that goes out over one account; the provider's rate holds for it as a whole."""
+    return f"account:{account_id}"
+
+
+def rate_kind(kind: str, address: str) -> str:
+    """What providers tell apart when they say how much goes over a sender in a second.
+
+    Source: support.twilio.com 115002943027, "Understanding Twilio Rate Limits and Message Queues".
+    """
+    if kind != "sms":
+        return kind
+    if not address.startswith("+"):
+        return "sms:short" if address.isdecimal() else "sms"
+    if address.startswith(_TOLL_FREE):
+        return "sms:tollfree"
+    return "sms:us" if address.startswith("+1") else "sms"
+
+
+def pace_all(db: Db, line: Line) -> None:
+    """Every lane as fast as its account and the settings say. For after a start: settings come with it."""
+    wanted = select(_t.id, _t.channel, _t.address, _t.messages_per_s).where(_t.disconnected_at.is_(None))
+    for row in db.execute(wanted.order_by(_t.id)).all():
+        _pace(db, row.id, row.channel, row.address, row.messages_per_s, line)
+
+
+def _pace(db: Db, account_id: int, kind: str, address: str, own: float | None, line: Line) -> None:
+    rate = line.rates.get(rate_kind(kind, address)) if own is None else own
+    queue.set_lane(db, lane(account_id), rate_per_s=rate, burst=max(_BURST, round((rate or 0) / 10)))
 
 
 def switch_on(db: Db, line: Line, *, now: datetime) -> int:
@@ -418,6 +457,7 @@ def _one(row: Row[Any], line: Line) -> Channel:
         shorten_links=row.shorten_links,
         widget=Widget.of(row.widget) if row.channel == "web" else None,
         window_template=row.window_template,
+        messages_per_s=row.messages_per_s,
         takes_replies=takes_replies(row.channel, row.address),
         keys=_masked(row, line.sealer),
         is_active=row.is_active,

@@ -20,6 +20,7 @@ from gateway.jobs.handlers import APART, FILES, HANDLERS
 from gateway.jobs.schedule import Sweeper
 from gateway.jobs.worker import Worker
 from gateway.media import serve
+from gateway.pipeline import outbox
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
 from gateway.rest import dispatch, docs
@@ -118,10 +119,15 @@ async def working(house: House) -> AsyncIterator[None]:
 
 
 def workers(house: House) -> tuple[Worker, ...]:
-    """One for our own work, one for what waits on subscribers, one for files: however slow those are, replies do not wait."""
+    """One for our own work, one for what goes out, one for what waits on subscribers, one for files: however slow those
+    are, replies do not wait.
+    """
     jobs = house.settings.jobs
     return (
-        Worker(house, {kind: handler for kind, handler in HANDLERS.items() if kind not in APART | FILES}),
+        Worker(
+            house, {kind: handler for kind, handler in HANDLERS.items() if kind not in APART | FILES | {outbox.KIND}}
+        ),
+        Worker(house, {outbox.KIND: HANDLERS[outbox.KIND]}, at_once=house.settings.sending.at_once),
         Worker(
             house,
             {kind: HANDLERS[kind] for kind in APART},

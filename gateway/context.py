@@ -18,6 +18,7 @@ from channels.meta.client import MetaClient
 from channels.registry import Network, adapters
 from channels.twilio.client import TwilioClient
 from desk.accounts import TOPIC as ACCOUNTS_TOPIC
+from desk.accounts import Line
 from desk.clock import Clock, SystemClock
 from desk.sending import Policy
 from gateway import visit_links
@@ -71,6 +72,11 @@ class House:
     def usual(self) -> Policy:
         """Quiet hours and caps of whoever has said nothing else."""
         return self.settings.sending.policy
+
+    @property
+    def line(self) -> Line:
+        """What the rows of channels alone do not tell."""
+        return Line(self.sealer, self.adapters.keys(), self.settings.sending.rate_list)
 
     def adapter(self, account: Account) -> Adapter:
         """What speaks the language of the account's provider."""

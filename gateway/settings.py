@@ -299,12 +299,26 @@ class Sending(Section):
     blocked_prefixes: tuple[Annotated[str, Field(pattern=r"^\+[1-9]\d{0,14}$")], ...] = ()
     prices: tuple[Annotated[str, Field(pattern=r"^(sms|whatsapp):([A-Z]{2}|\*)=\d{1,3}(\.\d{1,6})?$")], ...] = ()
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+    rates: tuple[Annotated[str, Field(pattern=r"^(sms(:us|:tollfree|:short)?|whatsapp)=\d{1,4}(\.\d{1,3})?$")], ...] = (
+        "sms:us=1",
+        "sms:tollfree=3",
+        "sms:short=100",
+        "sms=10",
+        "whatsapp=80",
+    )
+    at_once: Annotated[int, Field(ge=1, le=1000)] = 64
 
     @cached_property
     def price_list(self) -> Mapping[tuple[str, str], float]:
         """By channel and country."""
         found = (one.partition("=") for one in self.prices)
         return {(name[: name.index(":")], name[name.index(":") + 1 :]): float(price) for name, _, price in found}
+
+    @cached_property
+    def rate_list(self) -> Mapping[str, float]:
+        """Messages a second by kind of sender; 0 is no limit, and stands for nothing here."""
+        found = (one.partition("=") for one in self.rates)
+        return {kind: rate for kind, _, said in found if (rate := float(said))}
 
     @cached_property
     def policy(self) -> Policy:

@@ -4,12 +4,27 @@ A job is claimed by lease and acknowledged in the transaction of its effect. Whe
 was stopped) somebody else takes the job, and the first one's acknowledgement is refused.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Row, and_, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Insert,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.base import Db, JsonValue
@@ -119,17 +134,25 @@ def claim(
     jobs that whoever asks is doing already: a clock that was set forward does not make them anybody's.
     """
     closed = _closed_lanes(db, now)
+    buckets = {} if one_per_lane else _buckets(db, now)
+    closed |= {name for name, bucket in buckets.items() if bucket.has(0) == 0}
     if one_per_lane:
         closed |= _busy_lanes(db, now, kinds)
     free = [jobs.c.id.not_in(sorted(held))] if held else []
-    due = and_(
-        jobs.c.kind.in_(sorted(kinds)),
-        jobs.c.lane.not_in(sorted(closed)),
-        *free,
-        or_(
-            and_(jobs.c.status == "ready", jobs.c.run_at <= now),
-            and_(jobs.c.status == "running", jobs.c.leased_until <= now),
-        ),
+    campaigns: list[Row[Any]] = []
+    others: ColumnElement[bool] = true()
+    if buckets and _CAMPAIGNS(db, {"now": now}).first() is not None:
+        # What waits in a lane with a rate is looked at lane by lane: thousands of rows wait there for their second.
+        waiting = {row.lane for row in _LANES(db, {}) if row.lane is not None}
+        others = jobs.c.priority <= 0
+        if waiting - buckets.keys():
+            others = or_(others, jobs.c.lane.not_in(sorted(buckets)))
+        open_ones = sorted((waiting & buckets.keys()) - closed, key=lambda lane: (lane <= after, lane))
+        campaigns = _campaigns(db, {lane: buckets[lane] for lane in open_ones}, now=now, kinds=kinds, limit=limit)
+    mine = and_(jobs.c.kind.in_(sorted(kinds)), jobs.c.lane.not_in(sorted(closed)), *free)
+    due = or_(
+        and_(jobs.c.status == "ready", jobs.c.run_at <= now, mine, others),
+        and_(jobs.c.status == "running", jobs.c.leased_until <= now, mine),
     )
     found = db.execute(
         select(jobs)
@@ -140,15 +163,19 @@ def claim(
     ).all()
     if not one_per_lane and len(found) == limit and (limit == 1 or len({row.lane for row in found}) < limit):
         found = _in_turns(db, found, now=now, kinds=kinds, closed=closed, after=after, free=free)[:limit]
+    inside = {row.id for row in found}
+    found = [*found, *(row for row in campaigns if row.id not in inside)][:limit]
+    purses = _Purses(db, {row.lane for row in found} & buckets.keys(), now)
     taken: list[Job] = []
     lanes_taken: set[str] = set()
     for row in found:
         if one_per_lane and row.lane in lanes_taken:
             continue
         lanes_taken.add(row.lane)
-        if not _take_token(db, row.lane, now):
+        if not purses.take(row.lane, row.priority):
             continue
         taken.append(Job(row.id, row.tenant_id, row.kind, row.payload, row.lane, row.attempts + 1, lease, row.run_at))
+    purses.close()
     if taken:
         db.execute(
             update(jobs)
@@ -255,8 +282,26 @@ def next_due(db: Db, *, kinds: frozenset[str]) -> datetime | None:
     return earliest
 
 
+def next_token(db: Db, *, now: datetime, kinds: frozenset[str]) -> datetime | None:
+    """When the next job of these kinds that waits for its lane's rate may go; None when none does."""
+    closed = _closed_lanes(db, now)
+    found = [
+        bucket.wait_s(due.priority)
+        for name, bucket in _buckets(db, now).items()
+        if bucket.has(1) == 0
+        and name not in closed
+        and (due := _WAITS_IN(db, {"lane": name, "now": now}).first()) is not None
+        and due.kind in kinds
+    ]
+    return now + timedelta(seconds=min(found)) if found else None
+
+
 def set_lane(db: Db, name: str, *, rate_per_s: float | None = None, burst: int = 1, is_paused: bool = False) -> None:
-    """Limit a lane to `rate_per_s` with bursts of `burst`; None is no limit. Pausing keeps its jobs where they are."""
+    """Limit a lane to `rate_per_s` with bursts of `burst`; None is no limit. Pausing keeps its jobs where they are.
+
+    In any span of t seconds no more than rate × t + burst go, over all processes together. With a burst of two or more
+    campaigns leave the last token to replies.
+    """
     values = {"rate_per_s": rate_per_s, "burst": burst, "is_paused": is_paused}
     _upsert_lane(db, name, values)
 
@@ -276,9 +321,9 @@ def _upsert_lane(db: Db, name: str, values: Mapping[str, object]) -> None:
             db.execute(change)
 
 
-def _closed_lanes(db: Db, now: datetime) -> frozenset[str]:
+def _closed_lanes(db: Db, now: datetime) -> Set[str]:
     closed = or_(lanes.c.is_paused.is_(True), lanes.c.blocked_until > now)
-    return frozenset(db.execute(select(lanes.c.name).where(closed)).scalars())
+    return set(db.execute(select(lanes.c.name).where(closed)).scalars())
 
 
 def _busy_lanes(db: Db, now: datetime, kinds: frozenset[str]) -> frozenset[str]:
@@ -292,7 +337,7 @@ def _in_turns(
     *,
     now: datetime,
     kinds: frozenset[str],
-    closed: frozenset[str],
+    closed: Set[str],
     after: str,
     free: Sequence[ColumnElement[bool]],
 ) -> list[Row[Any]]:
@@ -330,21 +375,88 @@ def _in_turns(
     return [*left, *sorted(heads, key=turn), *(row for row in found if row.id not in inside)]
 
 
-def _take_token(db: Db, lane: str, now: datetime) -> bool:
-    """One token out of the lane's bucket; the row is locked on PostgreSQL, so the rate holds over all processes."""
-    row = db.execute(select(lanes).where(lanes.c.name == lane).with_for_update()).one_or_none()
-    if row is None or row.rate_per_s is None:
+def _campaigns(
+    db: Db, buckets: Mapping[str, "_Bucket"], *, now: datetime, kinds: frozenset[str], limit: int
+) -> list[Row[Any]]:
+    """What may go in these lanes behind replies: of each as many as it has tokens for, one of each lane in turn."""
+    heads: list[list[Row[Any]]] = []
+    for lane, bucket in buckets.items():
+        may = min(bucket.has(1), limit)
+        if may == 0 or _WAITS_IN(db, {"lane": lane, "now": now}).first() is None:
+            continue
+        wanted = jobs.c.status == "ready", jobs.c.lane == lane, jobs.c.priority > 0, jobs.c.run_at <= now
+        first = select(jobs).where(*wanted, jobs.c.kind.in_(sorted(kinds)))
+        ordered = first.order_by(jobs.c.priority, jobs.c.run_at, jobs.c.id).limit(may)
+        heads.append([*db.execute(ordered.with_for_update(skip_locked=True))])
+    return [row for turn in zip_longest(*heads) for row in turn if row is not None]
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """What a lane with a rate may send at this moment."""
+
+    rate_per_s: float
+    burst: int
+    tokens: float
+
+    @classmethod
+    def of(cls, row: Any, now: datetime) -> "_Bucket":
+        tokens = float(row.burst)
+        if row.filled_at is not None:
+            waited_s = max((now - row.filled_at).total_seconds(), 0.0)
+            tokens = min(tokens, row.tokens + waited_s * row.rate_per_s)
+        return cls(row.rate_per_s, row.burst, tokens)
+
+    def needs(self, priority: int) -> int:
+        """Tokens that must be there for one to go. Campaigns leave one behind, so that a reply finds it."""
+        return 2 if priority > 0 and self.burst > 1 else 1
+
+    def has(self, priority: int) -> int:
+        """How many may go."""
+        return max(int(self.tokens + _GRAIN) - self.needs(priority) + 1, 0)
+
+    def wait_s(self, priority: int) -> float:
+        """Until the next one may."""
+        return max((self.needs(priority) - self.tokens) / self.rate_per_s, 0.0)
+
+
+class _Purses:
+    """The buckets of these lanes, held against all other processes until the transaction ends: so a rate is one rate,
+    however many there are. They are locked in one order, so nobody waits in a circle.
+    """
+
+    def __init__(self, db: Db, names: Set[str], now: datetime) -> None:
+        self._db = db
+        self._now = now
+        self._spent: set[str] = set()
+        self._of: dict[str, _Bucket] = {}
+        if names:
+            wanted = select(lanes).where(lanes.c.name.in_(sorted(names)), lanes.c.rate_per_s.is_not(None))
+            rows = db.execute(wanted.order_by(lanes.c.name).with_for_update())
+            self._of = {row.name: _Bucket.of(row, now) for row in rows}
+
+    def take(self, lane: str, priority: int) -> bool:
+        """Whether one more may go; it has its token then."""
+        bucket = self._of.get(lane)
+        if bucket is None:
+            return True
+        if bucket.has(priority) == 0:
+            return False
+        bucket.tokens = max(bucket.tokens - 1, 0.0)
+        self._spent.add(lane)
         return True
-    tokens = float(row.burst)
-    if row.filled_at is not None:
-        waited_s = max((now - row.filled_at).total_seconds(), 0.0)
-        tokens = min(tokens, row.tokens + waited_s * row.rate_per_s)
-    if tokens < 1:
-        return False
-    db.execute(update(lanes).where(lanes.c.name == lane).values(tokens=tokens - 1, filled_at=now))
-    return True
+
+    def close(self) -> None:
+        """Write down what is left."""
+        for lane in sorted(self._spent):
+            _SPEND(self._db, {"lane": lane, "left": self._of[lane].tokens, "at": self._now})
 
 
+def _buckets(db: Db, now: datetime) -> dict[str, _Bucket]:
+    return {row.name: _Bucket.of(row, now) for row in _RATED(db, {})}
+
+
+_GRAIN = 1e-6  # of a token: seconds are binary fractions, and a token that is due is there
 _LAST_CHARACTER = "\U0010ffff"  # sorts behind everything that can follow
 _WAITS = and_(jobs.c.status == "ready", jobs.c.dedupe.is_not(None))
 
@@ -369,3 +481,26 @@ _CANCEL = Prepared(delete(jobs).where(jobs.c.dedupe == bindparam("name"), jobs.c
 _CANCEL_FROM = Prepared(
     delete(jobs).where(_WAITS, jobs.c.dedupe >= bindparam("first"), jobs.c.dedupe < bindparam("last"))
 )
+_RATED = Prepared(
+    select(lanes.c.name, lanes.c.rate_per_s, lanes.c.burst, lanes.c.tokens, lanes.c.filled_at).where(
+        lanes.c.rate_per_s.is_not(None)
+    )
+)
+_SPEND = Prepared(
+    update(lanes).where(lanes.c.name == bindparam("lane")).values(tokens=bindparam("left"), filled_at=bindparam("at"))
+)
+_is_ready = jobs.c.status == "ready"
+_CAMPAIGNS = Prepared(
+    select(jobs.c.id).where(_is_ready, jobs.c.priority == 1, jobs.c.run_at <= bindparam("now")).limit(1)
+)
+_WAITS_IN = Prepared(
+    select(jobs.c.priority, jobs.c.kind)
+    .where(_is_ready, jobs.c.lane == bindparam("lane"), jobs.c.run_at <= bindparam("now"))
+    .order_by(jobs.c.priority)
+    .limit(1)
+)
+# The lanes in which something waits, one after the other by the index: however much waits in one, it is looked at once.
+_lane = select(func.min(jobs.c.lane).label("lane")).where(_is_ready).cte("lane", recursive=True)
+_further = select(func.min(jobs.c.lane)).where(_is_ready, jobs.c.lane > _lane.c.lane).scalar_subquery()
+_lane = _lane.union_all(select(_further).where(_lane.c.lane.is_not(None)))
+_LANES = Prepared(select(_lane.c.lane))

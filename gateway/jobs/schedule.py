@@ -72,7 +72,8 @@ class Sweeper:
     async def _switch_on(self) -> None:
         """Once: what is served does not change while we run."""
         if not self._is_switched_on:
-            line = accounts.Line(self._house.sealer, self._house.adapters.keys())
+            line = self._house.line
+            await self._house.store.write(accounts.pace_all, line)
             count = await self._house.store.write(accounts.switch_on, line, now=self._house.clock.now())
             await self._house.store.write(files.see_to_sweeps, now=self._house.clock.now())
             self._is_switched_on = True

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 Handler = Callable[[House, Job], Awaitable[None]]
 
 MAX_ATTEMPTS = 10
+_BREATH_S = 0.02  # between two looks for tokens: those that come meanwhile are kept, and are taken in one go
 
 
 class Worker:
@@ -64,7 +65,7 @@ class Worker:
                 woken.clear()
                 if await self._claim(self._at_once - len(self._running)):
                     continue
-                await self._wait(woken, stopping, jobs.poll_s)
+                await self._wait(woken, stopping, await self._until_next(jobs.poll_s))
         await self._stop()
 
     async def drain(self) -> int:
@@ -101,6 +102,17 @@ class Worker:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
         return len(claimed)
+
+    async def _until_next(self, poll_s: float) -> float:
+        """Seconds to the next look: the poll's, or fewer when a lane's next token is due before."""
+        if self._one_per_lane or len(self._running) >= self._at_once:
+            return poll_s
+        now = self._house.clock.now()
+        try:
+            due = await self._house.store.read(queue.next_token, now=now, kinds=self._kinds)
+        except StoreUnavailable:
+            return poll_s
+        return poll_s if due is None else min(max((due - now).total_seconds(), _BREATH_S), poll_s)
 
     async def _one(self, job: Job) -> None:
         with structlog.contextvars.bound_contextvars(job=job.id, kind=job.kind):

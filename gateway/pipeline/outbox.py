@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from channels.base import Adapter, Sent
 from channels.errors import SendError
 from channels.messages import Address, AddressKind, OutboundMessage
+from desk import accounts as accounts_of
 from desk import broadcasts, messages, sending
 from desk.verdicts import Held, Refusal, Use
 from gateway.accounts import Account
@@ -40,11 +41,6 @@ PAUSED = Refusal("channel_paused", "This channel is paused: only people write he
 
 
 Adapters = Mapping[tuple[str, str], Adapter]
-
-
-def lane(account_id: int) -> str:
-    """The lane of everything that goes out over one account; the provider's rate holds for it as a whole."""
-    return f"account:{account_id}"
 
 
 def put(db: Db, account: Account, message_id: int, *, now: datetime, priority: int = 0) -> None:
@@ -85,7 +81,7 @@ def _enqueue(
         now=now,
         run_at=run_at,
         tenant_id=tenant_id,
-        lane=lane(account_id),
+        lane=accounts_of.lane(account_id),
         priority=priority,
         dedupe=_name(message_id),
     )
@@ -93,7 +89,12 @@ def _enqueue(
 
 def is_full(db: Db, account_id: int, *, most: int, now: datetime) -> bool:
     """Whether so many messages of campaigns are due over the account and wait for their turn."""
-    due = jobs.c.status == "ready", jobs.c.lane == lane(account_id), jobs.c.priority == 1, jobs.c.run_at <= now
+    due = (
+        jobs.c.status == "ready",
+        jobs.c.lane == accounts_of.lane(account_id),
+        jobs.c.priority == 1,
+        jobs.c.run_at <= now,
+    )
     return len(db.execute(select(jobs.c.id).where(*due).limit(most)).all()) == most
 
 

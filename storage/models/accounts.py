@@ -1,6 +1,6 @@
 """Connected numbers: where a business can be reached, and with which keys."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, false, text, true
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, String, Table, Text, false, text, true
 
 from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, type_json, uid_column
 
@@ -22,6 +22,7 @@ accounts = Table(
     Column("shorten_links", Boolean, nullable=False, server_default=false()),  # by the vendor, which counts the clicks
     # Of a web chat: {"title", "greeting", "color", "position", "theme", "allowed_origins"}; null is the usual for all.
     Column("widget", type_json),
+    Column("messages_per_s", Float),  # of all that goes out over it; null: by its kind, as the settings say
     # {"name", "language", "variable"} of a template that says what is due while free text may not be sent.
     Column("window_template", type_json),
     # Sealed JSON: {"auth_tokens": [newest, older …], "app_secret": …, "access_token": …, …}. Null: the keys of the settings.

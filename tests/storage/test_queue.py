@@ -1,5 +1,6 @@
 """The job table, on both engines: nothing is lost, nothing is done twice."""
 
+import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -142,6 +143,53 @@ async def test_a_lane_keeps_to_its_rate_and_stops_when_told(store: Store) -> Non
     assert await claim(store, now=NOW + timedelta(seconds=30), lease="w2") == []
     await store.write(queue.set_lane, "slow", is_paused=True)
     assert await claim(store, now=NOW + timedelta(minutes=0.9), lease="w3") == []
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(1.0, 1), (3.0, 5), (80.0, 8)])
+async def test_in_no_span_does_a_lane_send_more_than_its_rate_and_replies_never_wait_for_campaigns(
+    store: Store, rate: float, burst: int
+) -> None:
+    chance = random.Random(rate)
+    sent: list[tuple[float, int]] = []  # seconds since the start, and the priority
+    asked: list[float] = []
+
+    def add(db: Db) -> None:
+        queue.set_lane(db, "account:1", rate_per_s=rate, burst=burst)
+        for n in range(40):
+            queue.enqueue(db, "send", {"n": n}, now=NOW, lane="account:1", priority=1)
+        for n in range(5):
+            queue.enqueue(db, "send", {"n": n}, now=NOW, lane="account:2", priority=1)
+
+    def work(db: Db, passed: float, lease: str, say: bool) -> datetime | None:
+        """One look of one of several workers; now and then somebody is answered just before."""
+        now = NOW + timedelta(seconds=passed)
+        if say:
+            queue.enqueue(db, "send", {"reply": True}, now=now, lane="account:1")
+        for job in queue.claim(
+            db, now=now, lease=lease, lease_for=MINUTE, limit=chance.choice((1, 3, 50)), kinds=KINDS
+        ):
+            if job.lane == "account:1":
+                sent.append((passed, 0 if "reply" in job.payload else 1))
+            queue.finish(db, job)
+        return queue.next_token(db, now=now, kinds=KINDS)
+
+    await store.write(add)
+    passed, waits = 0.0, True
+    while waits and passed < 300:
+        say = not asked or passed - asked[-1] > 4 / rate
+        asked += [passed] if say else []
+        due = await store.write(work, passed, chance.choice("ab"), say)
+        waits = await waiting(store) > 0
+        exact = (due - NOW).total_seconds() if due is not None else passed
+        passed = max(exact, passed + 0.001) if chance.random() < 0.8 else passed + chance.uniform(0, 6 / rate)
+    times = [second for second, _ in sent]
+    assert sum(priority for _, priority in sent) == 40  # nobody starves
+    for first, begins in enumerate(times):
+        for last in range(first, len(times)):
+            assert last - first + 1 <= rate * (times[last] - begins) + burst + 0.001
+    replies = [second for second, priority in sent if priority == 0]
+    late = max(went - came for came, went in zip(asked, replies, strict=True))
+    assert late <= (0.0 if burst > 1 else 7 / rate) + 0.001
 
 
 def test_workers_side_by_side_never_share_a_job(postgresql_database_url: str) -> None:

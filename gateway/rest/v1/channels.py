@@ -123,6 +123,7 @@ class Channel(Answer):
     widget: Annotated[ShownWidget | None, Field(description="Of a web chat only.")]
     takes_replies: Annotated[bool, Field(description="False for a sender's name, to which nobody can write.")]
     window_template: dict[str, str] | None
+    messages_per_s: float | None
     keys: dict[str, str | list[str]]
     is_active: bool
     log: str
@@ -164,6 +165,14 @@ class Fields(Body):
         WindowTemplate | None,
         Field(
             description="For WhatsApp: sent more than 24 hours after they wrote. Null: what is due then is not said."
+        ),
+    ] = None
+    messages_per_s: Annotated[
+        float | None,
+        Field(
+            ge=0.01,
+            le=1000,
+            description="How many go out over it in a second; null: as providers allow its kind of number (`sending.rates`).",
         ),
     ] = None
     is_active: bool = True
@@ -309,7 +318,7 @@ async def remove(call: Call, channel_id: Uid) -> None:
 
 def line(call: Call) -> Line:
     """What the rows alone do not tell."""
-    return Line(call.house.sealer, call.house.adapters.keys())
+    return call.house.line
 
 
 _COLUMNS = {"phone_number_id": "provider_number", "log": "log_keeps"}
@@ -336,6 +345,7 @@ def facts(one: accounts.Channel) -> dict[str, Any]:
         "phone_number_id": one.provider_number,
         "sender_pool": one.sender_pool,
         "window_template": one.window_template,
+        "messages_per_s": one.messages_per_s,
         "keys": one.keys,
         "is_active": one.is_active,
         "status": one.status,

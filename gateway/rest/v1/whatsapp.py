@@ -34,6 +34,7 @@ class Number(Answer):
     phone_number_id: str | None
     sender_pool: str | None
     window_template: dict[str, str] | None
+    messages_per_s: float | None
     keys: dict[str, str | list[str]]
     is_active: bool
     status: Status

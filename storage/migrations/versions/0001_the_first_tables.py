@@ -735,6 +735,7 @@ def upgrade() -> None:
         sa.Column("sender_pool", sa.String(length=80), nullable=True),
         sa.Column("shorten_links", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("widget", json_type, nullable=True),
+        sa.Column("messages_per_s", sa.Float(), nullable=True),
         sa.Column("window_template", json_type, nullable=True),
         sa.Column("credentials", sa.Text(), nullable=True),
         sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),

@@ -43,6 +43,12 @@ async def test_a_number_is_connected_and_answers_at_once(api: Client) -> None:
     )
     path = f"/channels/{made['id']}"
     assert await api.get(f"{path}/") == made
+    assert (await api.patch(path, {"messages_per_s": 12.5}))["messages_per_s"] == 12.5
+    lane = "SELECT rate_per_s FROM lanes WHERE name = (SELECT 'account:' || id FROM accounts WHERE address = :number)"
+    assert await api.front.one(lane, number=NUMBER) == 12.5
+    assert (await api.call("PATCH", path, {"messages_per_s": 0})).status == 422
+    assert (await api.patch(path, {"messages_per_s": None}))["messages_per_s"] is None
+    assert await api.front.one(lane, number=NUMBER) is None  # the tests' settings name no rates
     fields = _text("what are your hours?")
     assert (await api.front.post(fields)).status == 403  # signed with the key of another
     assert "9" in (await api.front.post(fields, token=CANARY)).text
