@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, web
+from moto.server import ThreadedMotoServer
 
 from gateway.media.keep import Keeper
 from storage import blobs
@@ -59,7 +60,7 @@ class Line:
 
 @contextlib.asynccontextmanager
 async def _bucket() -> AsyncIterator[tuple[Bucket, Line]]:
-    server = pytest.importorskip("moto.server", reason="make test installs it").ThreadedMotoServer("127.0.0.1", 0)
+    server = ThreadedMotoServer("127.0.0.1", 0)
     server.start()
     try:
         host, port = server.get_host_and_port()
