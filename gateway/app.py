@@ -16,6 +16,7 @@ from gateway.context import House
 from gateway.hooks import routes, webchat
 from gateway.inbox import door
 from gateway.inbox.door import Timings
+from gateway.jobs import broadcasts
 from gateway.jobs.handlers import APART, FILES, HANDLERS
 from gateway.jobs.schedule import Sweeper
 from gateway.jobs.worker import Worker
@@ -119,14 +120,14 @@ async def working(house: House) -> AsyncIterator[None]:
 
 
 def workers(house: House) -> tuple[Worker, ...]:
-    """One for our own work, one for what goes out, one for what waits on subscribers, one for files: however slow those
-    are, replies do not wait.
+    """One for our own work, one for what goes out, one that writes broadcasts, one for what waits on subscribers, one for
+    files: however slow those are, replies do not wait.
     """
     jobs = house.settings.jobs
+    apart = {*APART, *FILES, outbox.KIND, broadcasts.KIND}
     return (
-        Worker(
-            house, {kind: handler for kind, handler in HANDLERS.items() if kind not in APART | FILES | {outbox.KIND}}
-        ),
+        Worker(house, {kind: handler for kind, handler in HANDLERS.items() if kind not in apart}),
+        Worker(house, {broadcasts.KIND: HANDLERS[broadcasts.KIND]}, at_once=1),
         Worker(house, {outbox.KIND: HANDLERS[outbox.KIND]}, at_once=house.settings.sending.at_once),
         Worker(
             house,

@@ -119,6 +119,7 @@ async def open_house(
     keeper = Keeper(_blobs(settings), settings.data_dir / "incoming")
     relay = Relay(bus, settings.redis.url)
     rolls = Rolls(relay, monotonic_s)
+    limits = Limits(settings)
     try:
         await bus.start()
         await rolls.start()
@@ -133,7 +134,7 @@ async def open_house(
             adapters=adapters(_network(settings, http, clock, deliver)),
             bots=Registry(partial(_calendar_link, settings, sealer)),
             doorman=doorman,
-            limits=Limits(settings),
+            limits=limits,
             outside=outside,
             vendors=vendors,
             keeper=keeper,
@@ -157,6 +158,7 @@ async def open_house(
         await outside.close()
         await vendors.close()
         await keeper.blobs.close()
+        await limits.close()
         await rolls.stop()
         await relay.stop()
         await bus.stop()

@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, cast
 
@@ -134,6 +135,9 @@ def postgres_engine(url: URL, *, pool_size: int) -> Engine:
     )
 
 
+# Set where work is done that nobody waits for at the moment, such as a job: others write first.
+IN_BACKGROUND: Final[ContextVar[bool]] = ContextVar("in_background", default=False)
+
 _Call = tuple[Callable[[Db], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
 
 
@@ -142,6 +146,7 @@ class SqliteStore:
 
     dialect = "sqlite"
     _GROUP = 128  # functions in one commit
+    _PATIENT = 8  # of these, such as are done in the background
 
     def __init__(self, url: URL, bus: Bus, *, owner_note: str = "") -> None:
         if not url.database or url.database == ":memory:":
@@ -150,6 +155,7 @@ class SqliteStore:
         self._bus = bus
         self._lock = FileLock(_lock_path(self._path), note=owner_note)
         self._waiting: deque[_Call | None] = deque()
+        self._patient: deque[_Call | None] = deque()
         self._wake = threading.Semaphore(0)
         self._thread: threading.Thread | None = None
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="sqlite-read")
@@ -165,7 +171,7 @@ class SqliteStore:
 
     async def stop(self) -> None:
         if self._thread is not None:
-            self._waiting.append(None)
+            self._patient.append(None)  # behind everything
             self._wake.release()
             await asyncio.to_thread(self._thread.join)
             self._thread = None
@@ -180,7 +186,8 @@ class SqliteStore:
         future: asyncio.Future[T] = loop.create_future()
         if self._thread is None:
             raise StoreUnavailable("the store is stopped")
-        self._waiting.append((lambda db: fn(db, *args, **kwargs), future, loop))
+        line = self._patient if IN_BACKGROUND.get() else self._waiting
+        line.append((lambda db: fn(db, *args, **kwargs), future, loop))
         self._wake.release()
         return await future
 
@@ -220,16 +227,18 @@ class SqliteStore:
         while not stopping:
             self._wake.acquire()
             calls: list[_Call] = []
-            first = self._waiting.popleft()
-            stopping = first is None
-            if first is not None:
-                calls.append(first)
-            while len(calls) < self._GROUP and not stopping and self._wake.acquire(blocking=False):
-                call = self._waiting.popleft()
+            patient = 0
+            while not stopping:
+                line = self._waiting or self._patient
+                patient += line is self._patient
+                call = line.popleft()
                 if call is None:
                     stopping = True
                 else:
                     calls.append(call)
+                is_full = len(calls) == self._GROUP or (patient == self._PATIENT and not self._waiting)
+                if is_full or not self._wake.acquire(blocking=False):
+                    break
             if not calls:
                 continue
             try:

@@ -16,7 +16,7 @@ from gateway.context import House
 from storage import queue
 from storage.base import new_uid
 from storage.queue import Job, LeaseLost
-from storage.store import StoreUnavailable
+from storage.store import IN_BACKGROUND, StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -59,6 +59,7 @@ class Worker:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; then finish what runs and give back what does not finish in time."""
+        IN_BACKGROUND.set(True)
         jobs = self._house.settings.jobs
         async with self._house.bus.listen(self._topic) as woken:
             while not stopping.is_set():

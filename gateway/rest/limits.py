@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from limits import RateLimitItem, parse_many
@@ -13,6 +13,9 @@ from limits.aio.strategies import FixedWindowRateLimiter
 
 from gateway.auth.principal import Principal
 from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from redis.asyncio import ConnectionPool
 
 log = structlog.get_logger()
 
@@ -59,7 +62,13 @@ class Limits:
         }
         url = settings.redis.url
         self._local = FixedWindowRateLimiter(MemoryStorage())
-        self._shared = FixedWindowRateLimiter(_redis(url)) if url else None
+        self._pool = _pool(url) if url else None
+        self._shared = FixedWindowRateLimiter(_redis(url, self._pool)) if self._pool is not None else None
+
+    async def close(self) -> None:
+        """Let go of the shared counters."""
+        if self._pool is not None:
+            await self._pool.aclose()
 
     async def hit(self, wanted: Sequence[tuple[str, str]], *, own_per_minute: int | None = None) -> Standing | None:
         """Count one call against each (policy, key); None when nothing limits it.
@@ -110,11 +119,12 @@ async def _count(limiter: FixedWindowRateLimiter, rule: RateLimitItem, policy: s
     return Standing(rule.amount, max(stats.remaining, 0), resets_at, not is_allowed, 0 if is_allowed else wait_s)
 
 
-def _redis(url: str) -> Storage:
-    return RedisStorage(
-        f"async+{url}",
-        implementation="redispy",
-        key_prefix="frontdesk:limit",
-        socket_connect_timeout=1,
-        socket_timeout=1,
-    )
+def _pool(url: str) -> "ConnectionPool":
+    from redis.asyncio import ConnectionPool  # see `storage.bus`
+
+    return ConnectionPool.from_url(url, socket_connect_timeout=1, socket_timeout=1)
+
+
+def _redis(url: str, pool: "ConnectionPool") -> Storage:
+    options: dict[str, Any] = {"connection_pool": pool}  # what the library's types leave out and its words allow
+    return RedisStorage(f"async+{url}", implementation="redispy", key_prefix="frontdesk:limit", **options)

@@ -20,7 +20,7 @@ from storage.bus import MemoryBus, RedisBus, ended
 from storage.models.tenants import tenants
 from storage.prepared import Prepared
 from storage.session import Conflict, announce, attempt
-from storage.store import PostgresStore, Store, StoreUnavailable, open_store, ping
+from storage.store import IN_BACKGROUND, PostgresStore, Store, StoreUnavailable, open_store, ping
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -137,6 +137,32 @@ async def test_many_writers_at_once_lose_nothing(store: Store) -> None:
 
     await asyncio.gather(*(store.write(count_up) for _ in range(200)))
     assert len(await store.read(names)) == 200
+
+
+async def test_what_is_done_in_the_background_lets_others_write_first(sqlite_database_url: str) -> None:
+    store = open_store(sqlite_database_url, MemoryBus())
+    await store.start()
+    begun, go_on, order = threading.Event(), threading.Event(), list[str]()
+
+    def hold(_db: Db) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    async def patient(number: int) -> None:
+        IN_BACKGROUND.set(True)
+        await store.write(lambda _db: order.append(f"job {number}"))
+
+    held = asyncio.create_task(store.write(hold))
+    await asyncio.to_thread(begun.wait, 10)
+    jobs = [asyncio.create_task(patient(number)) for number in range(20)]
+    await asyncio.sleep(0)
+    turns = [asyncio.create_task(store.write(lambda _db: order.append("turn"))) for _ in range(3)]
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(held, *jobs, *turns)
+    assert order == ["turn"] * 3 + [f"job {number}" for number in range(20)]
+    await asyncio.gather(*(patient(number) for number in range(20, 22)), store.stop())
+    assert order[-2:] == ["job 20", "job 21"]  # what waits when it stops is still done
 
 
 async def test_a_second_process_on_the_same_file_is_refused_with_the_holders_pid(sqlite_database_url: str) -> None:
