@@ -128,7 +128,7 @@ def workers(house: House) -> tuple[Worker, ...]:
     return (
         Worker(house, {kind: handler for kind, handler in HANDLERS.items() if kind not in apart}),
         Worker(house, {broadcasts.KIND: HANDLERS[broadcasts.KIND]}, at_once=1),
-        Worker(house, {outbox.KIND: HANDLERS[outbox.KIND]}, at_once=house.settings.sending.at_once),
+        Worker(house, {outbox.KIND: HANDLERS[outbox.KIND]}, at_once=house.settings.sending.at_once, gives_way=True),
         Worker(
             house,
             {kind: HANDLERS[kind] for kind in APART},

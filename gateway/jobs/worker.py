@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from gateway.context import House
+from gateway.jobs.pressure import Pressure
 from storage import queue
 from storage.base import new_uid
 from storage.queue import Job, LeaseLost
@@ -39,16 +40,19 @@ class Worker:
         at_once: int | None = None,
         lease_s: float | None = None,
         one_per_lane: bool = False,
+        gives_way: bool = False,
         chance: random.Random | None = None,
     ) -> None:
-        """`at_once` jobs run side by side (default: `jobs.workers`), with `one_per_lane` each of another lane. A job
-        takes less than `lease_s` (default: `jobs.lease_s`), or it is taken for lost.
+        """`at_once` jobs run side by side (default: `jobs.workers`), with `one_per_lane` each of another lane, and fewer
+        while the process is busy if this one `gives_way`. A job takes less than `lease_s` (default: `jobs.lease_s`), or
+        it is taken for lost.
         """
         self._house = house
         self._topic = topic
         self._lease_for = timedelta(seconds=lease_s or house.settings.jobs.lease_s)
         self._at_once = at_once or house.settings.jobs.workers
         self._one_per_lane = one_per_lane
+        self._pressure = Pressure(self._at_once) if gives_way else None
         self._handlers = handlers
         self._kinds = frozenset(handlers)
         self._lease = new_uid()
@@ -61,13 +65,21 @@ class Worker:
         """Work until `stopping` is set; then finish what runs and give back what does not finish in time."""
         IN_BACKGROUND.set(True)
         jobs = self._house.settings.jobs
+        watching = asyncio.create_task(self._pressure.watch()) if self._pressure is not None else None
         async with self._house.bus.listen(self._topic) as woken:
             while not stopping.is_set():
                 woken.clear()
-                if await self._claim(self._at_once - len(self._running)):
+                if await self._claim(self._room - len(self._running)):
                     continue
                 await self._wait(woken, stopping, await self._until_next(jobs.poll_s))
+        if watching is not None:
+            watching.cancel()
         await self._stop()
+
+    @property
+    def _room(self) -> int:
+        """How many jobs may run side by side now."""
+        return self._at_once if self._pressure is None else self._pressure.room
 
     async def drain(self) -> int:
         """Do everything that is due now, until nothing is; how many jobs that were. For tests and the command line."""
@@ -106,7 +118,7 @@ class Worker:
 
     async def _until_next(self, poll_s: float) -> float:
         """Seconds to the next look: the poll's, or fewer when a lane's next token is due before."""
-        if self._one_per_lane or len(self._running) >= self._at_once:
+        if self._one_per_lane or len(self._running) >= self._room:
             return poll_s
         now = self._house.clock.now()
         try:
@@ -142,7 +154,7 @@ class Worker:
     async def _wait(self, woken: asyncio.Event, stopping: asyncio.Event, poll_s: float) -> None:
         """Until there may be something to do: a wake-up, a free hand, a stop, or the poll."""
         waits: list[asyncio.Task[Any]] = [asyncio.create_task(one.wait()) for one in (woken, stopping)]
-        busy = self._one_per_lane or len(self._running) >= self._at_once  # a lane that is free again may have the next
+        busy = self._one_per_lane or len(self._running) >= self._room  # a lane that is free again may have the next
         await asyncio.wait(
             {*waits, *(self._running if busy else ())}, timeout=poll_s, return_when=asyncio.FIRST_COMPLETED
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.jobs.pressure import Pressure
 from gateway.pipeline.outbox import RETRY_AFTER
 from simulators.receiver import Receiver
 from simulators.twilio import Account, Faults, Number, TwilioSimulator
@@ -301,3 +302,12 @@ async def test_a_freed_time_is_offered_to_who_waits_and_goes_on_to_the_next(
             " WHERE a.source = 'bot' AND a.status = 'scheduled'"
         )
         assert name == third.number
+
+
+def test_who_gives_way_halves_when_late_and_grows_one_by_one() -> None:
+    pressure = Pressure(16)
+    rooms = []
+    for late_s in (0.0, 0.5, 0.03, 0.001, 0.0, 1.0, 1.0, 1.0, 1.0, *[0.0] * 30):
+        pressure.felt(late_s)
+        rooms.append(pressure.room)
+    assert rooms == [16, 8, 4, 5, 6, 3, 1, 1, 1, *range(2, 17), *[16] * 15]
