@@ -30,6 +30,7 @@ from gateway.auth.tokens import digest
 from simulators.twilio import Account, Number, TwilioSimulator
 from storage.base import Db, new_uid
 from storage.models.accounts import accounts
+from storage.models.conversations import messages
 from storage.models.customers import customer_identities, customers
 from storage.models.sign_in import api_keys
 from storage.models.work import broadcast_recipients
@@ -278,14 +279,14 @@ async def run(room: Path, url: str, *, people: int, rate: float) -> tuple[list[C
     counts = Counter[str]()
     for state in states:
         counts.update(state["counts"])
-    rows, distinct = _recorded(url)
+    rows, distinct, known = _recorded(url)
     ratio = live.ms("campaign", 99) / live.ms("alone", 99)
     claims = [
         Claim("nobody was missed", len(each) == people, f"{len(each):,} of {people:,} got it"),
         Claim("nobody got it twice", max(each.values()) == 1, f"{sum(n > 1 for n in each.values())} did"),
         Claim("nobody is recorded twice", rows == distinct == people, f"{rows:,} rows of {distinct:,} customers"),
-        # What the provider tells while the server is dead it tells once: a job asks for it later (`gateway.jobs.news`).
-        Claim("every message is known as sent", counts["sent"] + counts["delivered"] == people, str(dict(counts))),
+        # News that came while the server was dead is asked for later (`gateway.jobs.news`), so more is not certain by now.
+        Claim("every message is known as sent", known == people, f"{known:,}; {dict(counts)}"),
         Claim("a pause is a pause", moved == 0, f"{moved} went out in {_PAUSE_S:.0f} s"),
         Claim("it was killed in the middle", at_kill < people, f"after {at_kill:,}; {live.lost} live texts unanswered"),
         Claim("no number goes over its rate", most <= allowed, f"{most} within {_SPAN_S:g} s, {allowed:g} allowed"),
@@ -327,20 +328,24 @@ async def _settled(campaign: Campaign, network: TwilioSimulator, people: int) ->
         states = await asyncio.to_thread(campaign.states)
         if sum(one["counts"]["delivered"] for one in states) == people or time.perf_counter() > deadline_s:
             return states
-        if sum(one["counts"]["queued"] for one in states) == 0 and states == before:
+        if states == before:
             return states
         before = states
-        await asyncio.sleep(5)
+        await asyncio.sleep(_LEASE_S + 5)
 
 
-def _recorded(url: str) -> tuple[int, int]:
-    """How many recipients are written down, and how many customers these are."""
+def _recorded(url: str) -> tuple[int, int, int]:
+    """How many recipients are written down, how many customers these are, and how many messages have the provider's id."""
     engine = shop.engine_of(url, read_only=True)
+    whom, written = broadcast_recipients.c.customer_id, broadcast_recipients.join(messages)
     try:
         with engine.connect() as db:
-            whom = broadcast_recipients.c.customer_id
             rows, distinct = db.execute(select(func.count(whom), func.count(whom.distinct()))).one()
-            return rows, distinct
+            return (
+                rows,
+                distinct,
+                db.execute(select(func.count(messages.c.provider_id)).select_from(written)).scalar_one(),
+            )
     finally:
         engine.dispose()
 

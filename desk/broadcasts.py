@@ -532,8 +532,7 @@ def note(
     if appointment_id is not None:  # it had been left out, and has been moved since
         db.execute(delete(recipients).where(_r.broadcast_id == wanted.id, _r.appointment_id == appointment_id))
     values = {"tenant_id": wanted.tenant_id, "broadcast_id": wanted.id, "customer_id": customer_id, "created_at": now}
-    values["appointment_id"] = appointment_id
-    db.execute(insert(recipients).values(**values, message_id=message_id, skipped_for=skipped_for))
+    _NOTE(db, {**values, "appointment_id": appointment_id, "message_id": message_id, "skipped_for": skipped_for})
 
 
 def finished(db: Db, broadcast_id: int, *, is_whole: bool, now: datetime) -> None:
@@ -803,6 +802,7 @@ def _one(found: Row[Any]) -> Broadcast:
 
 _m = messages.c
 _REPLIES = Prepared(select(_t.replies).where(_t.id == bindparam("broadcast_id")))
+_NOTE = Prepared(insert(recipients))
 _LEAVES = Prepared(
     update(conversations)
     .where(

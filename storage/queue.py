@@ -190,7 +190,7 @@ def finish(db: Db, job: Job) -> None:
 
     Raises: LeaseLost
     """
-    if db.execute(delete(jobs).where(jobs.c.id == job.id, jobs.c.lease == job.lease)).rowcount == 0:
+    if _FINISH(db, {"job": job.id, "mine": job.lease}).rowcount == 0:
         raise LeaseLost(f"job {job.id} is no longer leased to {job.lease!r}")
 
 
@@ -476,6 +476,7 @@ def _enqueue(dialect: type[sqlite.Insert] | type[postgresql.Insert]) -> Insert:
 
 
 _ENQUEUE = Prepared({"sqlite": _enqueue(sqlite.Insert), "postgresql": _enqueue(postgresql.Insert)})
+_FINISH = Prepared(delete(jobs).where(jobs.c.id == bindparam("job"), jobs.c.lease == bindparam("mine")))
 _CANCEL = Prepared(delete(jobs).where(jobs.c.dedupe == bindparam("name"), jobs.c.status == "ready"))
 # A range, which the index can answer; LIKE it could not.
 _CANCEL_FROM = Prepared(

@@ -146,7 +146,7 @@ class SqliteStore:
 
     dialect = "sqlite"
     _GROUP = 128  # functions in one commit
-    _PATIENT = 8  # of these, such as are done in the background
+    _PATIENT = 4  # of these, such as are done in the background
 
     def __init__(self, url: URL, bus: Bus, *, owner_note: str = "") -> None:
         if not url.database or url.database == ":memory:":
@@ -223,22 +223,29 @@ class SqliteStore:
     def _run(self) -> None:
         engine = sqlite_engine(str(self._path))
         connection: Connection | None = None
-        stopping = False
+        stopping = is_owed = False
         while not stopping:
             self._wake.acquire()
             calls: list[_Call] = []
             patient = 0
             while not stopping:
-                line = self._waiting or self._patient
+                # Who is in a hurry shares no commit with what is not, unless that had to wait for the last one already.
+                line = self._waiting if self._waiting and not (is_owed and patient == 0) else self._patient
+                line = line or self._waiting
                 patient += line is self._patient
                 call = line.popleft()
-                if call is None:
-                    stopping = True
-                else:
+                if call is not None:
                     calls.append(call)
-                is_full = len(calls) == self._GROUP or (patient == self._PATIENT and not self._waiting)
-                if is_full or not self._wake.acquire(blocking=False):
+                elif self._waiting:  # the end comes behind everything
+                    self._patient.append(None)
+                    self._wake.release()
+                else:
+                    stopping = True
+                is_full = len(calls) == self._GROUP
+                ends = not self._waiting and (patient == self._PATIENT or len(calls) > patient)
+                if is_full or ends or not self._wake.acquire(blocking=False):
                     break
+            is_owed = patient == 0 and bool(self._patient)
             if not calls:
                 continue
             try:

@@ -69,7 +69,7 @@ class Worker:
         async with self._house.bus.listen(self._topic) as woken:
             while not stopping.is_set():
                 woken.clear()
-                if await self._claim(self._room - len(self._running)):
+                if await self._claim(self._free):
                     continue
                 await self._wait(woken, stopping, await self._until_next(jobs.poll_s))
         if watching is not None:
@@ -77,9 +77,13 @@ class Worker:
         await self._stop()
 
     @property
-    def _room(self) -> int:
-        """How many jobs may run side by side now."""
-        return self._at_once if self._pressure is None else self._pressure.room
+    def _free(self) -> int:
+        """How many jobs may be begun now; none where some hands are free but too few to be worth a look."""
+        if self._pressure is None:
+            return self._at_once - len(self._running)
+        room = self._pressure.room
+        free = room - len(self._running)
+        return free if free >= room // 4 else 0
 
     async def drain(self) -> int:
         """Do everything that is due now, until nothing is; how many jobs that were. For tests and the command line."""
@@ -118,7 +122,7 @@ class Worker:
 
     async def _until_next(self, poll_s: float) -> float:
         """Seconds to the next look: the poll's, or fewer when a lane's next token is due before."""
-        if self._one_per_lane or len(self._running) >= self._room:
+        if self._one_per_lane or self._free <= 0:
             return poll_s
         now = self._house.clock.now()
         try:
@@ -154,7 +158,7 @@ class Worker:
     async def _wait(self, woken: asyncio.Event, stopping: asyncio.Event, poll_s: float) -> None:
         """Until there may be something to do: a wake-up, a free hand, a stop, or the poll."""
         waits: list[asyncio.Task[Any]] = [asyncio.create_task(one.wait()) for one in (woken, stopping)]
-        busy = self._one_per_lane or len(self._running) >= self._room  # a lane that is free again may have the next
+        busy = self._one_per_lane or self._free <= 0  # a lane that is free again may have the next
         await asyncio.wait(
             {*waits, *(self._running if busy else ())}, timeout=poll_s, return_when=asyncio.FIRST_COMPLETED
         )

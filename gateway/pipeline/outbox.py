@@ -59,8 +59,8 @@ def post(
     priority: int = 0,
 ) -> None:
     """The same by the account's number, at `run_at` if it is to be later. What was tried before is tried afresh."""
-    db.execute(delete(outbox).where(outbox.c.message_id == message_id))
-    db.execute(insert(outbox).values(message_id=message_id, account_id=account_id, state="ready", created_at=now))
+    _FORGET(db, {"message_id": message_id})
+    _READY(db, {"message_id": message_id, "account_id": account_id, "state": "ready", "created_at": now})
     _enqueue(db, tenant_id, account_id, message_id, now=now, run_at=run_at, priority=priority)
 
 
@@ -150,33 +150,7 @@ def begin(
     is refused, or is held until we may. `usual` is what the settings say of that.
     """
     message_id = message_of(job)
-    row = db.execute(
-        select(
-            message_table.c.uid,
-            message_table.c.text,
-            message_table.c.content,
-            message_table.c.account_id,
-            message_table.c.conversation_id,
-            message_table.c.provider_id,
-            message_table.c.tenant_id,
-            message_table.c.status,
-            message_table.c.author,
-            message_table.c.use,
-            accounts.c.is_active,
-            accounts.c.provider,
-            accounts.c.channel,
-            conversation_table.c.peer_kind,
-            conversation_table.c.peer,
-            conversation_table.c.last_in_at,
-            outbox.c.state,
-            outbox.c.attempted_at,
-            outbox.c.begun_at,
-        )
-        .join(outbox, outbox.c.message_id == message_table.c.id)
-        .join(conversation_table, conversation_table.c.id == message_table.c.conversation_id)
-        .join(accounts, accounts.c.id == message_table.c.account_id)
-        .where(message_table.c.id == message_id)
-    ).one_or_none()
+    row = _LETTER(db, {"message_id": message_id}).one_or_none()
     if row is None or row.state not in ("ready", "sending"):
         queue.finish(db, job)
         return None
@@ -231,17 +205,7 @@ def begin(
         sending.count(db, **letter, use=use, now=now, usual=usual)
     if use == "marketing":
         broadcasts.leaves(db, message_id)
-    db.execute(
-        update(outbox)
-        .where(outbox.c.message_id == message_id)
-        # The first of several unclear tries counts: the look-up has to reach back to it, or it sends a second time.
-        .values(
-            state="sending",
-            attempts=outbox.c.attempts + 1,
-            attempted_at=func.coalesce(outbox.c.attempted_at, now),
-            begun_at=now,
-        )
-    )
+    _BEGUN(db, {"message": message_id, "at": now})
     kind: AddressKind = row.peer_kind
     return Letter(
         message=message,
@@ -313,8 +277,7 @@ def _its_turn(db: Db, job: queue.Job, conversation_id: int, message_id: int, *, 
 
 def _known(db: Db, job: queue.Job, message_id: int, provider_id: str, *, ask_at: datetime | None = None) -> None:
     """It went out under that id, as we were answered or told."""
-    values = {"state": "sent", "part_ids": [provider_id], "attempted_at": None, "ask_at": ask_at}
-    db.execute(update(outbox).where(outbox.c.message_id == message_id).values(**values))
+    _IS_OUT(db, {"message": message_id, "ids": [provider_id], "later": ask_at})
     queue.finish(db, job)
 
 
@@ -324,6 +287,51 @@ def _refuse(db: Db, message_id: int, code: str, text: str, *, state: str = "refu
     db.execute(update(outbox).where(outbox.c.message_id == message_id).values(state=state))
 
 
+_FORGET = Prepared(delete(outbox).where(outbox.c.message_id == bindparam("message_id")))
+_READY = Prepared(insert(outbox))
+_IS_OUT = Prepared(
+    update(outbox)
+    .where(outbox.c.message_id == bindparam("message"))
+    .values(state="sent", part_ids=bindparam("ids"), attempted_at=None, ask_at=bindparam("later"))
+)
+_BEGUN = Prepared(
+    update(outbox)
+    .where(outbox.c.message_id == bindparam("message"))
+    # The first of several unclear tries counts: the look-up has to reach back to it, or it sends a second time.
+    .values(
+        state="sending",
+        attempts=outbox.c.attempts + 1,
+        attempted_at=func.coalesce(outbox.c.attempted_at, bindparam("at")),
+        begun_at=bindparam("at"),
+    )
+)
+_LETTER = Prepared(
+    select(
+        message_table.c.uid,
+        message_table.c.text,
+        message_table.c.content,
+        message_table.c.account_id,
+        message_table.c.conversation_id,
+        message_table.c.provider_id,
+        message_table.c.tenant_id,
+        message_table.c.status,
+        message_table.c.author,
+        message_table.c.use,
+        accounts.c.is_active,
+        accounts.c.provider,
+        accounts.c.channel,
+        conversation_table.c.peer_kind,
+        conversation_table.c.peer,
+        conversation_table.c.last_in_at,
+        outbox.c.state,
+        outbox.c.attempted_at,
+        outbox.c.begun_at,
+    )
+    .join(outbox, outbox.c.message_id == message_table.c.id)
+    .join(conversation_table, conversation_table.c.id == message_table.c.conversation_id)
+    .join(accounts, accounts.c.id == message_table.c.account_id)
+    .where(message_table.c.id == bindparam("message_id"))
+)
 _m = message_table.c
 _CONVERSATION = Prepared(select(_m.conversation_id).where(_m.id == bindparam("message_id")))
 _TOLD = Prepared(select(_m.provider_id).where(_m.id == bindparam("message_id")))
