@@ -1,0 +1,1 @@
+"""Words to sound and sound to words, for calls whose sound goes through us."""
