@@ -1,4 +1,4 @@
-"""What a call needs of a speech service. All sound is mu-law, 8,000 samples a second, without a header, as telephones carry it."""
+"""What a call needs of a speech service. Sound is mu-law, 8,000 samples a second, without a header: telephones carry it so."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
