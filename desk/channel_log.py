@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, literal_column, select
 
 from desk import accounts, refs
 from desk.listing import Found, Window, page
@@ -20,11 +20,12 @@ from storage.models.conversations import messages
 from storage.prepared import Prepared
 
 Direction = Literal["in", "out"]
-Outcome = Literal["ok", "failed"]
+Outcome = Literal["ok", "failed", "refused"]
 # What is kept of an account's traffic.
 Keeps = Literal["all", "failures", "off"]
 _l = table.c
 _MOST_AT_ONCE: Final = 1_000  # rows that one sweep throws away
+_MOST_REFUSED: Final = 500  # of one channel; anybody can make us refuse something
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Entry:
 
 def wants(keeps: str, status: Outcome) -> bool:
     """Whether an account that keeps so much keeps this."""
-    return keeps == "all" or (keeps == "failures" and status == "failed")
+    return keeps == "all" or (keeps == "failures" and status != "ok")
 
 
 def add(db: Db, *, tenant_id: int, account_id: int, message_id: int | None, line: Line, now: datetime) -> None:
@@ -70,6 +71,14 @@ def add(db: Db, *, tenant_id: int, account_id: int, message_id: int | None, line
             "created_at": now,
         },
     )
+
+
+def refuse(db: Db, *, tenant_id: int, account_id: int, line: Line, now: datetime) -> None:
+    """Keep a request that we turned away; of a channel's older ones only so many stay."""
+    add(db, tenant_id=tenant_id, account_id=account_id, message_id=None, line=line, now=now)
+    mine = _l.account_id == account_id, _l.status == literal_column("'refused'")  # written out, for the index
+    oldest = select(_l.id).where(*mine).order_by(_l.id.desc()).offset(_MOST_REFUSED).limit(1).scalar_subquery()
+    db.execute(delete(table).where(*mine, _l.id <= oldest))
 
 
 def find(

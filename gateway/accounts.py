@@ -89,6 +89,21 @@ class Accounts:
             await self._refresh(_MISS_S)
         return self._by_address.get(key)
 
+    async def known(self, provider: str, channel: str, address: str) -> Account | None:
+        """The same of those in memory: whoever makes up numbers costs no query."""
+        await self._refresh(_FRESH_S)
+        return self._by_address.get((provider, channel, address))
+
+    async def only_one(self, provider: str, channel: str, claimed: str) -> Account | None:
+        """The one number of ours at the vendor's account `claimed`; None when there are several."""
+        await self._refresh(_FRESH_S)
+        found = [
+            one
+            for one in self._by_id.values()
+            if (one.provider, one.channel, one.provider_account) == (provider, channel, claimed)
+        ]
+        return found[0] if claimed and len(found) == 1 else None
+
     async def by_id(self, account_id: int) -> Account | None:
         await self._refresh(_FRESH_S)
         if account_id not in self._by_id:

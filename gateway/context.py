@@ -35,6 +35,7 @@ from gateway.outside.addresses import Rules
 from gateway.outside.http import Names, Outside
 from gateway.pipeline import wire
 from gateway.pipeline.order import Order
+from gateway.pipeline.refused import Refusals
 from gateway.rest.limits import Limits
 from gateway.settings import Settings, master_keys
 from gateway.workshop import Workshop
@@ -66,6 +67,7 @@ class House:
     relay: Relay
     rolls: Rolls  # who is connected to the live inbox, in all processes
     order: Order
+    refusals: Refusals = field(default_factory=Refusals)
     workshop: Workshop = field(default_factory=Workshop)
 
     @property

@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import structlog
 
 from bots.registry import Registry
 from channels.base import AccountKeys, Adapter, Answer, Request
+from channels.errors import BadRequest
 from channels.messages import Address, Echo, Event, InboundMessage, OutboundMessage, StatusUpdate
 from desk import messages
 from gateway.accounts import Account
 from gateway.context import House
-from gateway.pipeline import echo, status, turn, wire
+from gateway.pipeline import echo, refused, status, turn, wire
 from gateway.pipeline.spool import Spool
 from gateway.pipeline.wire import Seen
 from storage.base import Db
@@ -23,7 +25,11 @@ log = structlog.get_logger()
 
 
 class Forged(Exception):  # noqa: N818  receive.Forged says it
-    """The signature is missing or wrong: nothing was read, nothing kept."""
+    """The signature is missing or wrong, or another account's (`code`): nothing came of it."""
+
+    def __init__(self, code: Literal["bad_signature", "other_account"] = "bad_signature") -> None:
+        super().__init__(code)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,29 @@ class Receiver:
             StoreUnavailable: the database is away and not everything was kept; the provider should try again.
         """
         adapter = self.house.adapters[provider, channel]
+        try:
+            return await self._webhook(adapter, request, urls)
+        except (Forged, BadRequest) as refusal:
+            await self.refused(adapter, request, refusal)
+            raise
+
+    async def refused(self, adapter: Adapter, request: Request, why: Forged | BadRequest) -> None:
+        """Let the channel log know of a request that is turned away."""
+        house = self.house
+        await refused.note(
+            house.store,
+            house.accounts,
+            house.refusals,
+            adapter,
+            request,
+            status=400 if isinstance(why, BadRequest) else 403,
+            code="malformed" if isinstance(why, BadRequest) else why.code,
+            wrong=why.field if isinstance(why, BadRequest) else "",
+            now=house.clock.now(),
+        )
+
+    async def _webhook(self, adapter: Adapter, request: Request, urls: tuple[str, ...]) -> Answer:
+        provider, channel = adapter.provider, adapter.channel
         claimed = adapter.claimed_account(request)
         secret = await self.signed_by(adapter, claimed, request, urls)
         mine: list[tuple[Account, Event]] = []
@@ -59,7 +88,7 @@ class Receiver:
                 log.warning("webhook refused", provider=provider, account=account.id, reason="account of another")
                 is_refused = True
         if is_refused and not mine:
-            raise Forged
+            raise Forged("other_account")
         replies: Iterable[OutboundMessage] = ()
         if len(mine) == 1:
             replies = await self._in_order(mine, request, set())

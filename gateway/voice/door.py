@@ -169,7 +169,12 @@ def _door(handler: Callable[[Call], Awaitable[Answer]]) -> Callable[[web.Request
     async def opened(request: web.Request) -> web.StreamResponse:
         try:
             incoming = Request.read(request.method, request.raw_path, request.headers, await request.read())
-            call = await verified(request, incoming)
+            try:
+                call = await verified(request, incoming)
+            except (Forged, BadRequest) as refusal:
+                voice = request.app[EXCHANGE].house.adapters["twilio", "voice"]
+                await request.app[RECEIVER].refused(voice, incoming, refusal)
+                raise
             answer = codec.reject() if call is None else await handler(call)
         except Forged:
             return problem(request, 403, "BAD_SIGNATURE", "The signature is missing or does not fit this request.")
@@ -203,5 +208,5 @@ async def verified(request: web.Request, incoming: Request) -> Call | None:
         return None
     if not account.is_opened_by(claimed, secret):
         log.warning("webhook refused", provider="twilio", account=account.id, reason="account of another")
-        raise Forged
+        raise Forged("other_account")
     return Call(exchange, account, ring, incoming)

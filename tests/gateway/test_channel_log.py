@@ -9,9 +9,10 @@ import pytest
 
 from channels import redact
 from channels.base import Request
+from gateway.pipeline.refused import PER_MINUTE
 from simulators.twilio import Faults
 from tests.clock import FakeClock
-from tests.gateway.front import OURS, SID, TOKEN, Front
+from tests.gateway.front import OURS, SID, TOKEN, Front, form
 from tests.gateway.rest.api import person
 from tests.gateway.test_jobs import PHONE, networked
 
@@ -98,3 +99,39 @@ def test_of_the_unknown_only_the_length_is_shown() -> None:
 )
 def test_a_row_stays_small_whatever_comes(content: bytes) -> None:
     assert len(json.dumps(redact.body(content))) < redact.MOST
+
+
+async def test_what_was_turned_away_is_seen_in_the_log_and_fills_no_disk(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with networked(database_url, tmp_path, clock) as (desk, _):
+        wrong = form(PHONE, WORDS)
+        assert (await desk.post(wrong, signature="")).status == 403
+        assert (await desk.post(wrong, token="another-token-0123456789abcdef")).status == 403
+        malformed = {name: value for name, value in wrong.items() if not name.endswith("Sid")} | {"AccountSid": SID}
+        assert (await desk.post(malformed)).status == 400
+        assert (await desk.post({**wrong, "To": "+15125559999"}, signature="")).status == 403  # nobody's
+        path, rows = await _log(desk, "&status=refused")
+        assert [(row["code"], row["answer"]["status"], row["message_id"]) for row in rows] == [
+            ("malformed", 400, None),
+            ("bad_signature", 403, None),
+            ("bad_signature", 403, None),
+        ]
+        assert rows[0]["answer"]["field"] == "MessageSid"
+        assert rows[1]["request"]["fields"]["Body"] == f"•{len(WORDS)}"
+        assert not [secret for secret in SECRETS if secret in json.dumps(rows)]
+        # A forger who goes on is written down a few times a minute, whatever comes; and only the newest are kept.
+        client = await person(desk)
+        for minutes, seen in enumerate((PER_MINUTE, 2 * PER_MINUTE)):
+            for _ in range(15):
+                assert (await desk.post(wrong, signature="AAAA")).status == 403
+            assert (await client.get(f"{path}/log?status=refused"))["total"] == seen, minutes
+            clock.advance(timedelta(minutes=1))
+        await desk.change(  # as after an hour of that
+            "INSERT INTO channel_log (tenant_id, account_id, direction, status, request, answer, created_at) "
+            "SELECT c.tenant_id, c.account_id, c.direction, c.status, c.request, c.answer, c.created_at FROM channel_log c "
+            "JOIN channel_log d ON d.status = 'refused' JOIN channel_log e ON e.status = 'refused' "
+            "WHERE c.status = 'refused' LIMIT 1200"
+        )
+        await desk.post(wrong, signature="AAAA")
+        assert (await client.get(f"{path}/log?status=refused"))["total"] == 500

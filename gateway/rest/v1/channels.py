@@ -184,8 +184,17 @@ class Exchange(Answer):
     """
 
     direction: Annotated[Literal["in", "out"], Field(description="`in`: the provider asked us. `out`: we asked it.")]
-    status: Literal["ok", "failed"]
-    code: Annotated[str | None, Field(description="Why it failed: the provider's code, or `turn_failed`.")]
+    status: Annotated[
+        Literal["ok", "failed", "refused"],
+        Field(description="`refused`: we turned the request away. At most ten a minute and the newest 500 are kept."),
+    ]
+    code: Annotated[
+        str | None,
+        Field(
+            description="Why: the provider's code, or `turn_failed`; of what was refused `bad_signature`, "
+            "`other_account` (signed by a key that is not this channel's) or `malformed` (the answer names the field)."
+        ),
+    ]
     took_ms: int | None
     message_id: Uid | None
     request: JsonValue
@@ -201,7 +210,7 @@ class Exchange(Answer):
 
 class LogFilter(SkipQuery):
     direction: Literal["in", "out"] | None = None
-    status: Literal["ok", "failed"] | None = None
+    status: Literal["ok", "failed", "refused"] | None = None
     message_id: Annotated[Uid | None, Field(description="Only what was about this message.")] = None
 
 

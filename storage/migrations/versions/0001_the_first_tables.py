@@ -1340,6 +1340,13 @@ def upgrade() -> None:
     with op.batch_alter_table("channel_log", schema=None) as batch_op:
         batch_op.create_index("ix_channel_log_account_id", ["account_id", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_channel_log_message_id"), ["message_id"], unique=False)
+        batch_op.create_index(
+            "ix_channel_log_refused",
+            ["account_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("status = 'refused'"),
+            postgresql_where=sa.text("status = 'refused'"),
+        )
 
     op.create_table(
         "owner_changes",
@@ -1948,6 +1955,7 @@ def downgrade() -> None:
 
     op.drop_table("owner_changes")
     with op.batch_alter_table("channel_log", schema=None) as batch_op:
+        batch_op.drop_index("ix_channel_log_refused")
         batch_op.drop_index(batch_op.f("ix_channel_log_message_id"))
         batch_op.drop_index("ix_channel_log_account_id")
 
