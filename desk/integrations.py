@@ -107,6 +107,21 @@ def webhook(db: Db, who: Actor, integration_id: int, *, sealer: Sealer) -> Endpo
     return Endpoint(row.id, str(row.config["url"]), secret)
 
 
+def api_key(db: Db, who: Actor, business_id: int, kind: str, *, sealer: Sealer) -> str | None:
+    """The key of the business's own account with that service, the oldest that is active and has one."""
+    rows = db.execute(
+        select(table)
+        .where(_i.tenant_id == who.tenant_id, _i.business_id == business_id, _i.kind == kind, _i.status == "active")
+        .order_by(_i.id)
+    )
+    for row in rows:
+        secrets = _secrets(row, sealer)
+        for name in ("api_key", "apiKey"):
+            if isinstance(key := secrets.get(name), str) and key:
+                return key
+    return None
+
+
 def find(
     db: Db,
     who: Actor,

@@ -38,6 +38,7 @@ from gateway.pipeline.order import Order
 from gateway.pipeline.refused import Refusals
 from gateway.rest.limits import Limits
 from gateway.settings import Settings, master_keys
+from gateway.voice.services import SpeechServices
 from gateway.workshop import Workshop
 from storage.blobs import Blobs, Folder
 from storage.bus import Bus, MemoryBus, RedisBus
@@ -67,6 +68,7 @@ class House:
     relay: Relay
     rolls: Rolls  # who is connected to the live inbox, in all processes
     order: Order
+    speech: SpeechServices  # speaks and listens in calls
     refusals: Refusals = field(default_factory=Refusals)
     workshop: Workshop = field(default_factory=Workshop)
 
@@ -116,6 +118,7 @@ async def open_house(
     accounts = Accounts(store, sealer, settings, monotonic_s)
     await store.start()
     http = aiohttp.ClientSession(trust_env=True, trace_configs=[wire.tracing()])
+    sound = aiohttp.ClientSession(trust_env=True, connector=aiohttp.TCPConnector(limit=0))
     outside = Outside(Rules(settings.webhooks.allow_private, settings.webhooks.allowed_networks), resolver or Names())
     vendors = Outside(Rules(allow_private=settings.has_stand_in), resolver or Names())
     keeper = Keeper(_blobs(settings), settings.data_dir / "incoming")
@@ -145,6 +148,7 @@ async def open_house(
             relay=relay,
             rolls=rolls,
             order=Order(_turns_at_once(store, settings)),
+            speech=SpeechServices(store, sealer, settings, sound),
         )
         forgetting = [
             asyncio.create_task(_forget(bus, ACCOUNTS_TOPIC, accounts.forget)),
@@ -157,6 +161,7 @@ async def open_house(
                 task.cancel()
     finally:
         await http.close()
+        await sound.close()
         await outside.close()
         await vendors.close()
         await keeper.blobs.close()

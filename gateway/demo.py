@@ -29,6 +29,7 @@ TWILIO_TOKEN: Final = "a-demo-token-for-the-simulator"
 META_SECRET: Final = "a-demo-secret-for-the-simulator"
 META_TOKEN: Final = "a-demo-access-token-for-the-simulator"
 META_WORD: Final = "a-demo-word-for-the-simulator"
+ELEVENLABS_KEY: Final = "a-demo-key-for-the-simulator"
 
 _ADVISORY_LOCK: Final = 7_207_314  # any fixed number: two processes that seed at once wait for each other
 _FIRST_HOLIDAY: Final = timedelta(days=10)  # whoever tries it with "tomorrow" or "next week" finds us open
@@ -60,6 +61,12 @@ def with_meta_keys(settings: Settings, *, api_base: str) -> Settings:
         "api_base": api_base,
     }
     return settings.model_copy(update={"meta": settings.meta.model_copy(update=keys)})
+
+
+def with_speech_key(settings: Settings, *, api_base: str) -> Settings:
+    """The same for ElevenLabs."""
+    keys = {"api_key": SecretStr(ELEVENLABS_KEY), "api_base": api_base}
+    return settings.model_copy(update={"elevenlabs": settings.elevenlabs.model_copy(update=keys)})
 
 
 def is_empty(db: Db) -> bool:

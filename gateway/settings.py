@@ -262,6 +262,10 @@ class Stripe(Section):
 
 class ElevenLabs(Section):
     api_key: SecretStr = _NO_SECRET
+    api_base: Annotated[WebAddress, Field(min_length=1)] = "https://api.elevenlabs.io"
+    voice: Annotated[str, Field(pattern="^[A-Za-z0-9]{8,40}$")] = "UgBBYS2sOqTuMpoF3BR0"
+    model: Annotated[str, Field(pattern="^[a-z0-9_]{1,40}$")] = "eleven_flash_v2_5"
+    listening_model: Annotated[str, Field(pattern="^[a-z0-9_]{1,40}$")] = "scribe_v2_realtime"
 
 
 class VoiceCalls(Section):
@@ -580,6 +584,8 @@ def _live_vendors(settings: Settings) -> list[str]:
         del keys["twilio.auth_token"]  # It opens the simulator only.
     if _is_loopback(urlsplit(settings.meta.api_base).hostname or ""):
         del keys["meta.app_secret"], keys["meta.access_token"]
+    if _is_loopback(urlsplit(settings.elevenlabs.api_base).hostname or ""):
+        del keys["elevenlabs.api_key"]
     return [name for name, key in keys.items() if key.get_secret_value()]
 
 

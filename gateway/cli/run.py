@@ -20,6 +20,7 @@ from gateway.context import open_house
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
+    from simulators.elevenlabs import ElevenLabsSimulator
     from simulators.meta import MetaSimulator
     from simulators.twilio import TwilioSimulator
 
@@ -78,7 +79,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def _everything(settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        phones = whatsapp = ""
+        phones = whatsapp = voice = ""
         if _needs_keys(settings):
             simulator = await stack.enter_async_context(_phone_network(settings))
             phones = simulator.url
@@ -87,11 +88,15 @@ async def _everything(settings: Settings) -> None:
             meta = await stack.enter_async_context(_meta(settings))
             whatsapp = meta.url
             settings = demo.with_meta_keys(settings, api_base=meta.api_base)
+        if _needs_speech_key(settings):
+            speech = await stack.enter_async_context(_speech(settings))
+            voice = speech.url
+            settings = demo.with_speech_key(settings, api_base=voice)
         house = await stack.enter_async_context(open_house(settings, note=local_url(settings)))
         is_new = await database.put_in_demo(house.store, settings)
         await stack.enter_async_context(working(house))
         await stack.enter_async_context(serving(house))
-        await until_stopped(lambda: _say(_welcome(settings, phones, whatsapp, is_new=is_new)))
+        await until_stopped(lambda: _say(_welcome(settings, phones, whatsapp, voice, is_new=is_new)))
 
 
 async def _server(settings: Settings) -> None:
@@ -116,12 +121,19 @@ def _needs_meta_keys(settings: Settings) -> bool:
     return settings.is_demo and not any(key.get_secret_value() for key in keys)
 
 
+def _needs_speech_key(settings: Settings) -> bool:
+    """The same for ElevenLabs."""
+    return settings.is_demo and not settings.elevenlabs.api_key.get_secret_value()
+
+
 def _beside_run(settings: Settings) -> Settings:
     """For a process without phone networks of its own: where `frontdesk run` would have them."""
     if _needs_keys(settings):
         settings = demo.with_keys(settings, api_base=f"http://127.0.0.1:{_port(settings, 1)}")
     if _needs_meta_keys(settings):
         settings = demo.with_meta_keys(settings, api_base=f"http://127.0.0.1:{_port(settings, 2)}/v24.0")
+    if _needs_speech_key(settings):
+        settings = demo.with_speech_key(settings, api_base=f"http://127.0.0.1:{_port(settings, 3)}")
     return settings
 
 
@@ -193,6 +205,20 @@ async def _meta(settings: Settings) -> AsyncIterator["MetaSimulator"]:
         await simulator.close()
 
 
+@contextlib.asynccontextmanager
+async def _speech(settings: Settings) -> AsyncIterator["ElevenLabsSimulator"]:
+    """ElevenLabs' side, on the port after Meta's or, if that is taken, on any."""
+    from simulators.elevenlabs import ElevenLabsSimulator
+
+    simulator = ElevenLabsSimulator(api_keys=[demo.ELEVENLABS_KEY])
+    port = _port(settings, 3)
+    try:
+        await simulator.serve("127.0.0.1", port if _is_free(port) else 0)
+        yield simulator
+    finally:
+        await simulator.close()
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -203,7 +229,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _welcome(settings: Settings, phones: str, whatsapp: str, *, is_new: bool) -> list[str]:
+def _welcome(settings: Settings, phones: str, whatsapp: str, voice: str, *, is_new: bool) -> list[str]:
     url = settings.server.public_url
     lines = [
         f"Frontdesk is open at {url}",
@@ -224,6 +250,8 @@ def _welcome(settings: Settings, phones: str, whatsapp: str, *, is_new: bool) ->
             f'-d \'{{"to": "{juniper.META_NUMBER}", "text": "hi"}}\' {whatsapp}/_sim/phones/{_PHONE}/messages',
             f"  What it received     curl {whatsapp}/_sim/phones/{_PHONE}",
         ]
+    if voice:
+        lines += [f"  Speech on calls      simulated at {voice}: a tone for each letter"]
     if settings.is_demo:
         lines += [
             f"  On a page            {url}/demo/chat",
