@@ -1,0 +1,90 @@
+"""Requests that we turned away, in the channel log: whoever set a key wrong sees it there, and a forger fills no disk.
+
+Anybody can send what looks like a provider's, so only so many a minute are written down, and of each channel only the
+newest are kept (`channel_log.refuse`). What is for no number of ours leaves nothing.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from channels import redact
+from channels.base import Adapter, Request
+from channels.errors import BadRequest
+from channels.messages import InboundMessage
+from desk import channel_log
+from desk.channel_log import Line
+from gateway.accounts import Account, Accounts
+from storage.base import JsonValue
+from storage.store import Store, StoreUnavailable
+
+PER_MINUTE: Final = 10  # for one channel
+_PER_MINUTE_IN_ALL: Final = 60  # for all of this process
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Refusals:
+    """How many were written down in this minute, by account."""
+
+    _minute: datetime | None = None
+    _noted: Counter[int] = field(default_factory=Counter)
+
+    def has_room(self, now: datetime) -> bool:
+        minute = now.replace(second=0, microsecond=0)
+        if minute != self._minute:
+            self._minute, self._noted = minute, Counter()
+        return self._noted.total() < _PER_MINUTE_IN_ALL
+
+    def takes(self, account_id: int) -> bool:
+        if self._noted[account_id] >= PER_MINUTE:
+            return False
+        self._noted[account_id] += 1
+        return True
+
+
+async def note(
+    store: Store,
+    accounts: Accounts,
+    refusals: Refusals,
+    adapter: Adapter,
+    request: Request,
+    *,
+    status: int,
+    code: str,
+    wrong: str = "",
+    now: datetime,
+) -> None:
+    """Write down that we answered `status`, for the number that the request claims to be about. `code` says why, `wrong`
+    which field made no sense. With the database away nothing is written, and nothing is raised.
+    """
+    if not refusals.has_room(now):
+        return
+    try:
+        account = await _claimed(accounts, adapter, request)
+        if account is None or not channel_log.wants(account.log_keeps, "refused") or not refusals.takes(account.id):
+            return
+        answer: dict[str, JsonValue] = {"status": status, **({"field": wrong} if wrong else {})}
+        line = Line("in", "refused", redact.received(request), answer, code)
+        await store.write(channel_log.refuse, tenant_id=account.tenant_id, account_id=account.id, line=line, now=now)
+    except StoreUnavailable:
+        log.warning("refusal not written down: the database is away", provider=adapter.provider, code=code)
+
+
+async def _claimed(accounts: Accounts, adapter: Adapter, request: Request) -> Account | None:
+    """Whom the request says it is for. Nothing of that is proved."""
+    try:
+        events = adapter.parse(request)
+    except BadRequest:
+        events = ()
+    ours = [event.recipient if isinstance(event, InboundMessage) else event.sender for event in events]
+    named = [*(one.value for one in ours if one), *(value for name, value in request.form if name in ("To", "From"))]
+    for address in named:
+        account = await accounts.known(adapter.provider, adapter.channel, address.removeprefix("whatsapp:"))
+        if account is not None:
+            return account
+    return await accounts.only_one(adapter.provider, adapter.channel, adapter.claimed_account(request))
