@@ -311,10 +311,11 @@ def _handoff_expired(turn: Turn, _data: Mapping[str, Json]) -> None:
         expected_version=turn.context.owner_version,
     )
     if turn.context.channel == "voice" and turn.context.peer_kind == "phone":
-        requests.add(
+        requests.call_back(
             turn.db,
             system,
-            {"title": turn.bot.voice(turn.bot.business.languages[0]).phrase("call_back", number=turn.context.peer)},
+            turn.context.id,
+            turn.bot.voice(turn.bot.business.languages[0]).phrase("call_back", number=turn.context.peer),
             customer=turn.context.customer_id,
             business=turn.context.business_id,
             now=turn.now,

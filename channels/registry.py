@@ -12,6 +12,7 @@ from channels.twilio.client import TwilioClient
 from channels.twilio.sms import SmsAdapter
 from channels.twilio.whatsapp import WhatsAppAdapter
 from channels.voice.adapter import VoiceAdapter
+from channels.voice.client import CallsClient
 from channels.webchat.adapter import WebChatAdapter
 
 
@@ -29,7 +30,7 @@ def adapters(network: Network) -> dict[tuple[str, str], Adapter]:
     texts = SmsAdapter(network.twilio)
     every: tuple[Adapter, ...] = (
         texts,
-        VoiceAdapter(texts),
+        VoiceAdapter(texts, CallsClient(network.twilio)),
         WhatsAppAdapter(network.twilio),
         MetaWhatsAppAdapter(network.meta),
         WebChatAdapter(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import Row, Select, and_, exists, insert, select, update
+from sqlalchemy import Row, Select, and_, case, exists, insert, select, update
 
 from desk import customer_book, refs
 from desk.listing import Found, Window, page
@@ -21,7 +21,8 @@ from storage.models.customers import customers
 from storage.session import Conflict, attempt
 
 NOUN: Final = "call"
-Mode = Literal["relay", "gather", "terminal"]
+Mode = Literal["relay", "gather", "terminal", "none"]  # none: nobody of ours was on the line
+Kind = Literal["inbound", "voicemail"]
 Heard = Literal["unknown", "whole", "cut"]
 # A call's status goes forwards only.
 _RANKS: Final = {"in-progress": 0, "transferred": 1, "completed": 2, "missed": 2}
@@ -44,6 +45,7 @@ class Live:
     quiet: int
     failures: int
     started_at: datetime
+    kind: str = "inbound"
 
     @property
     def is_over(self) -> bool:
@@ -52,7 +54,7 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`outcome`: booked, handed_off or none; null while it goes on."""
+    """`outcome`: booked, handed_off, voicemail or none; null while it goes on."""
 
     id: int
     uid: str
@@ -147,6 +149,7 @@ def begin(
     sid: str,
     phone: str | None,
     mode: Mode,
+    kind: Kind = "inbound",
     now: datetime,
 ) -> Live | None:
     """A call that has just come in; None when it is known already."""
@@ -160,6 +163,7 @@ def begin(
         "sid": sid,
         "phone": phone,
         "mode": mode,
+        "kind": kind,
         "status": "in-progress",
         "started_at": now,
     }
@@ -169,6 +173,18 @@ def begin(
     except Conflict:
         return None
     return live(db, account_id, sid)
+
+
+def account_of(db: Db, sid: str) -> tuple[int, str | None] | None:
+    """The account that a call came in over, and the number of whoever called; None when it never began."""
+    row = db.execute(select(_t.account_id, _t.phone).where(_t.sid == sid).limit(1)).one_or_none()
+    return None if row is None else (row.account_id, row.phone)
+
+
+def left_voicemail(db: Db, call: Live) -> None:
+    """The caller has left a message."""
+    outcome = case((_t.outcome == "none", "voicemail"), else_=_t.outcome)
+    db.execute(update(table).where(_t.id == call.id).values(kind="voicemail", outcome=outcome))
 
 
 def answer_to(db: Db, call_id: int, number: int) -> Mapping[str, JsonValue] | None:
@@ -262,6 +278,8 @@ def end(
     )
     row = db.execute(select(booked, conversations.c.owner).where(conversations.c.id == call.conversation_id)).one()
     outcome = "booked" if row[0] else "handed_off" if row.owner != "bot" else "none"
+    if outcome == "none" and call.kind == "voicemail":
+        outcome = "voicemail"
     seconds = max(0, int((now - call.started_at).total_seconds())) if duration_s is None else duration_s
     values = {"status": status, "outcome": outcome, "ended_at": now, "duration_s": seconds}
     db.execute(update(table).where(_t.id == call.id).values(values))
@@ -281,6 +299,7 @@ _LIVE: Final = (
     _t.quiet,
     _t.failures,
     _t.started_at,
+    _t.kind,
 )
 
 _CALL: Select[Any] = (

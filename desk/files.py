@@ -334,6 +334,14 @@ def expire(db: Db, *, unused_before: datetime, before: datetime | None, limit: i
     return count
 
 
+def give_up(db: Db, where: ColumnElement[bool], *, now: datetime) -> None:
+    """These files are gone; the messages that they stand in say so."""
+    ready = select(_f.id, _f.tenant_id, _f.sha256).where(where, _f.status != "unavailable").order_by(_f.id)
+    for file_id, tenant_id, digest in db.execute(ready).all():
+        _settle(db, file_id, _gone("expired"))
+        forget(db, tenant_id, [digest], now=now)
+
+
 def forget(db: Db, tenant_id: int, digests: Iterable[str | None], *, now: datetime) -> None:
     """Have contents removed from the store, as far as no file needs them any more."""
     named = sorted({one for one in digests if one})

@@ -31,7 +31,7 @@ from sqlalchemy import (
     update,
 )
 
-from desk import audit, consents, customer_book, events, files, live, refs, segments
+from desk import audit, consents, customer_book, events, files, live, recordings, refs, segments
 from desk.customer_book import NOUN, Entry
 from desk.errors import NotFound, WrongState
 from desk.events import rfc3339
@@ -42,6 +42,7 @@ from storage.models import customers as customer_models
 from storage.models.audit import audit as audit_table
 from storage.models.audit import idempotency
 from storage.models.calendar import appointments, claims, waitlist
+from storage.models.calls import recordings as recording_table
 from storage.models.conversations import conversations, messages, outbox
 from storage.models.customers import consent_events, customer_identities, customers
 from storage.models.files import files as file_table
@@ -172,6 +173,7 @@ def erase(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Gone:
     conversation_ids = talks.scalars().all()
     _forget_jobs(db, traces)
     _silence(db, traces, now=now)
+    recordings.erase(db, traces.theirs[recording_table], now=now)
     files.erase(db, row.tenant_id, traces.theirs[file_table], now=now)
     for table, where in traces.theirs.items():
         if table is not customers and (values := _emptied(table)):

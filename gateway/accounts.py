@@ -110,6 +110,12 @@ class Accounts:
             await self._refresh(_MISS_S)
         return self._by_id.get(account_id)
 
+    async def every(self, provider: str, channel: str) -> dict[str, Account]:
+        """One account of each vendor's account that has such numbers, by the vendor's id of it."""
+        await self._refresh(_FRESH_S)
+        mine = (one for one in self._by_id.values() if (one.provider, one.channel) == (provider, channel))
+        return {one.keys.account_id: one for one in sorted(mine, key=lambda one: -one.id) if one.keys.account_id}
+
     async def secrets(self, provider: str, claimed: str) -> tuple[str, ...]:
         """Every secret that may have signed for the vendor's account `claimed`: those of accounts with keys of their own,
         the newest first, and those of the settings.

@@ -273,10 +273,15 @@ class VoiceCalls(Section):
     provider: Literal["ElevenLabs", "Google", "Amazon"] = "ElevenLabs"
     voice: Annotated[str, Field(max_length=80)] = ""
     silence_s: Annotated[float, Field(gt=0, le=60)] = 5.0
-    silence: tuple[Literal["again", "keys", "person", "end"], ...] = ("again", "keys", "person", "end")
+    silence: tuple[Literal["again", "keys", "person", "voicemail", "end"], ...] = ("again", "keys", "person", "end")
     moment_s: Annotated[float, Field(gt=0, le=10)] = 0.8
     still_s: Annotated[float, Field(gt=0, le=10)] = 4.0
     slow_s: Annotated[float, Field(gt=0, le=30)] = 10.0
+    voicemail: bool = True
+    voicemail_s: Annotated[int, Field(ge=5, le=120)] = 120
+    transcribe: bool = True
+    look_min: Annotated[int, Field(ge=0, le=1440)] = 60
+    recording_days: Count = 30
 
 
 class Jobs(Section):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _Who = tuple[str, str, str]  # account, user, password
 
-_API: Final = "https://api.twilio.com"
+API: Final = "https://api.twilio.com"
 _UNCLEAR: Final = "Twilio did not say whether the message went out."
 # Twilio's clock and ours differ a little, and its times have whole seconds.
 _CLOCKS_DIFFER: Final = timedelta(seconds=3)
@@ -59,7 +59,7 @@ class TwilioClient:
             SendError: of the kind `unclear` when it may have gone out all the same.
         """
         client = await self._client(keys)
-        with _sdk_trouble():
+        with sdk_trouble():
             message = await client.messages.create_async(**parameters)
             return _sent(message.sid, message.status)
 
@@ -74,7 +74,7 @@ class TwilioClient:
         """
         client = await self._client(keys)
         filters = {name: parameters[name] for name in ("to", "from_") if name in parameters}
-        with _sdk_trouble():
+        with sdk_trouble():
             newest_first = await client.messages.list_async(**filters, limit=_LOOK_BACK)
             for message in reversed(newest_first):  # the oldest is the one whose answer we missed
                 if message.date_created >= since - _CLOCKS_DIFFER and _has_text(message.body or "", parameters):
@@ -87,7 +87,7 @@ class TwilioClient:
         Raises: SendError
         """
         client = await self._client(keys)
-        with _sdk_trouble():
+        with sdk_trouble():
             message = await client.messages(provider_id).fetch_async()
             status = status_of(str(message.status))
             code = str(message.error_code or "")
@@ -141,8 +141,12 @@ class TwilioClient:
         Raises: SendError
         """
         client = await self._client(keys)
-        with _sdk_trouble():
+        with sdk_trouble():
             await client.messaging.v2.typing_indicator.create_async(channel="whatsapp", message_id=provider_id)
+
+    async def sdk(self, keys: AccountKeys) -> "Client":
+        """The SDK with those keys, for what is no message; use it within `sdk_trouble`."""
+        return await self._client(keys)
 
     async def _known_contents(self, keys: AccountKeys) -> dict[str, dict[str, str]]:
         known = self._contents.get(_who(keys))
@@ -235,7 +239,7 @@ class _Http:
         """Where `url` is called. A stand-in has all of Twilio's hosts in one; another region of Twilio's only its API."""
         here = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
         is_region = (urlsplit(self._api_base).hostname or "").endswith(".twilio.com")
-        if not self._api_base or (is_region and here != _API):
+        if not self._api_base or (is_region and here != API):
             return url
         return self._api_base + url.removeprefix(here)
 
@@ -280,7 +284,7 @@ def _seconds(retry_after: str) -> float | None:
 def _before_sending() -> Iterator[None]:
     """Trouble before a message is sent: nothing is unclear, it can be tried again."""
     try:
-        with _sdk_trouble():
+        with sdk_trouble():
             yield
     except SendError as error:
         if error.kind != "unclear":
@@ -289,7 +293,7 @@ def _before_sending() -> Iterator[None]:
 
 
 @contextmanager
-def _sdk_trouble() -> Iterator[None]:
+def sdk_trouble() -> Iterator[None]:
     """Whatever the SDK trips over while it reads an answer means that we cannot know what happened."""
     from twilio.base.exceptions import TwilioException
 

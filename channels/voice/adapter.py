@@ -6,9 +6,11 @@ from typing import Final
 
 from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
 from channels.errors import SendError
-from channels.messages import Address, Event, OutboundMessage, StatusUpdate
+from channels.files import Located
+from channels.messages import Address, Event, Media, OutboundMessage, StatusUpdate
 from channels.twilio.sms import SmsAdapter, claimed_account, is_from_twilio
 from channels.voice import codec
+from channels.voice.client import CallsClient
 
 # Choices are kept apart from the words, for the keys of the telephone.
 CAPABILITIES: Final = Capabilities(
@@ -23,8 +25,9 @@ class VoiceAdapter:
     channel: Final = "voice"
     capabilities: Final = CAPABILITIES
 
-    def __init__(self, texts: SmsAdapter) -> None:
+    def __init__(self, texts: SmsAdapter, calls: CallsClient) -> None:
         self._texts = texts
+        self.calls: Final = calls
 
     def claimed_account(self, request: Request) -> str:
         return claimed_account(request)
@@ -58,6 +61,10 @@ class VoiceAdapter:
 
     async def status(self, provider_id: str, *, keys: AccountKeys) -> StatusUpdate | None:
         return await self._texts.status(provider_id, keys=keys)
+
+    async def locate(self, media: Media, *, keys: AccountKeys) -> Located:
+        """Where a recording lies: below the account, like the files of messages."""
+        return await self._texts.locate(media, keys=keys)
 
     def explain(self, code: str) -> SendError:
         return self._texts.explain(code)

@@ -26,10 +26,12 @@ ENDED: Final[Mapping[str, str]] = {  # what a call's record says of Twilio's las
     "canceled": "missed",
 }
 _SID: Final = re.compile(r"CA[0-9a-zA-Z]{8,62}")
+_RECORDING: Final = re.compile(r"RE[0-9a-zA-Z]{8,62}")
 _E164: Final = re.compile(r"\+[1-9]\d{6,14}")
 # What carriers put in for a number that is not to be seen: it spells ANONYMOUS on the keys, and is nobody's.
 _WITHHELD: Final = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
 _LONGEST: Final = 2000  # characters of one answer
+_LONGEST_RECORDING: Final = 20_000  # characters of what was said in one
 _MOST_SPEECH_S: Final = 3  # the longest pause that we wait for
 
 
@@ -64,6 +66,17 @@ class News:
     status: str
     sequence: int | None
     duration_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """News of a recording. `call` is the provider's id of its call; the numbers are not always told."""
+
+    sid: str
+    call: str
+    status: str
+    url: str
+    duration_s: int | None = None
 
 
 def ring(request: Request) -> Ring:
@@ -112,6 +125,28 @@ def news(request: Request) -> News:
     return News(fields.get("CallStatus", ""), _whole(fields.get("SequenceNumber")), _whole(fields.get("CallDuration")))
 
 
+def recorded(request: Request) -> Recorded:
+    """A recording's status callback, or the transcript of one.
+
+    Raises: BadRequest
+    """
+    fields = {name: clean(value) for name, value in request.form}
+    sid, call = fields.get("RecordingSid", ""), fields.get("CallSid", "")
+    if not _RECORDING.fullmatch(sid):
+        raise BadRequest("RecordingSid", "is not the id of a recording")
+    if not _SID.fullmatch(call):
+        raise BadRequest("CallSid", "is not the id of a call")
+    status = fields.get("RecordingStatus", "")
+    return Recorded(sid, call, status, fields.get("RecordingUrl", "")[:500], _whole(fields.get("RecordingDuration")))
+
+
+def transcript(request: Request) -> str:
+    """The words of a recording; empty when there are none."""
+    fields = dict(request.form)
+    is_there = fields.get("TranscriptionStatus") == "completed"
+    return clean(fields.get("TranscriptionText", "")).strip()[:_LONGEST_RECORDING] if is_there else ""
+
+
 def gather(text: str, listen: Listen, *, action: str, language: str, silence_s: float) -> Answer:
     """Say it and listen. What asks for consent is said to its end before anything is heard (promise V6)."""
     say = _say(text, language)
@@ -136,6 +171,36 @@ def gather(text: str, listen: Listen, *, action: str, language: str, silence_s: 
 def goodbye(text: str, *, language: str) -> Answer:
     """Say it and hang up."""
     return twiml(f"{_say(text, language)}<Hangup/>")
+
+
+def voicemail(
+    text: str,
+    nothing_heard: str,
+    *,
+    language: str,
+    action: str,
+    method: Literal["GET", "POST"] = "POST",
+    report: str,
+    transcript: str = "",
+    most_s: int,
+    silence_s: float,
+) -> Answer:
+    """Say it and record what they say after the tone. The recording is told to `report`, its words to `transcript` (if
+    Twilio is to write them down), and at `action` the call goes on. Who says nothing hears `nothing_heard`.
+    """
+    attributes = {
+        "action": action,
+        "method": method,
+        "maxLength": str(most_s),
+        "timeout": str(math.ceil(silence_s)),
+        "finishOnKey": "#",
+        "playBeep": "true",
+        "recordingStatusCallback": report,
+        "recordingStatusCallbackEvent": "completed",
+    }
+    if transcript:
+        attributes |= {"transcribe": "true", "transcribeCallback": transcript}
+    return twiml(f"{_say(text, language)}<Record{_attributes(attributes)}/>{_say(nothing_heard, language)}<Hangup/>")
 
 
 def hang_up() -> Answer:

@@ -14,6 +14,7 @@ _NOISE: Final = re.compile(r"\W*(?:(?:uh[ -]?huh|mm+[ -]?hmm*|mm+|hm+|u[hm]+|er+
 _SMS: Final = re.compile(
     r"\b(?:text|sms|message)\s+(?:it|that|this|me|them)\b|\bsend (?:me )?(?:a|an|it by|that by) (?:text|sms)\b"
 )
+_VOICEMAIL: Final = re.compile(r"\bvoice ?mail\b|\b(?:leave|record) (?:you |him |her |them )?a message\b")
 # What sounds like a number. They stand for it alone, and beside what goes with numbers only.
 _SOUNDS: Final = {
     "to": "two",
@@ -43,6 +44,11 @@ def is_backchannel(text: str, listen: Listen) -> bool:
 def wants_text(text: str) -> bool:
     """Whether the caller would rather read it: "text me that"."""
     return _SMS.search(text.casefold()) is not None
+
+
+def wants_voicemail(text: str) -> bool:
+    """Whether the caller would rather leave a message."""
+    return _VOICEMAIL.search(text.casefold()) is not None
 
 
 def said(text: str, listen: Listen) -> str:

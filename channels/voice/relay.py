@@ -111,6 +111,16 @@ def end(reason: str) -> str:
     return orjson.dumps({"type": "end", "handoffData": orjson.dumps({"reason": reason}).decode()}).decode()
 
 
+def reason(handoff: str) -> str:
+    """Why we ended a session, by what its action brings back; empty when that is unknown."""
+    try:
+        data = orjson.loads(handoff)
+    except orjson.JSONDecodeError:
+        return ""
+    found = data.get("reason") if isinstance(data, dict) else None
+    return found if isinstance(found, str) else ""
+
+
 def connect(
     text: str, listen: Listen, *, url: str, action: str, turn: int, language: str, voice: str, provider: str
 ) -> Answer:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
 
 from desk import customer_book, events, records, refs
 from desk.calendar import appointments, diary
@@ -166,6 +166,33 @@ def add(
     if status in _EVENTS:
         _tell(db, who, _EVENTS[status], found, now=now)
     return found
+
+
+def call_back(
+    db: Db,
+    who: Actor,
+    conversation_id: int,
+    title: str,
+    *,
+    customer: int,
+    business: int,
+    about: str = "",
+    now: datetime,
+) -> bool:
+    """Somebody wants to be called back: one request for each conversation, however often it is asked for before it is
+    taken up. False when there was one; what it is `about` is added to that.
+    """
+    same = _r.conversation_id == conversation_id, _r.title == title, _r.status == "new"
+    wanted = select(_r.id, _r.description).where(_r.tenant_id == who.tenant_id, *same).with_for_update()
+    row = db.execute(wanted.order_by(_r.id).limit(1)).one_or_none()
+    if row is None:
+        made = add(db, who, {"title": title, "description": about}, customer=customer, business=business, now=now)
+        db.execute(update(table).where(_r.id == made.id).values(conversation_id=conversation_id))
+        return True
+    if about and about not in row.description:
+        told = f"{row.description}\n{about}".strip()
+        records.change(db, who, table, row.id, {"description": told}, noun=NOUN, private=_PRIVATE, now=now)
+    return False
 
 
 def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, now: datetime) -> ServiceRequest:

@@ -102,6 +102,17 @@ def call(
     calls.call(config, number)
 
 
+@app.command("voice-fallback")
+def voice_fallback(
+    folder: Annotated[Path, typer.Argument(help="Where to write the documents.", show_default=False)],
+    config: Config = None,
+) -> None:
+    """Write what callers hear while nothing of ours runs: documents that take a message, for a server that always does."""
+    from gateway.cli import fallback
+
+    fallback.write(config, folder)
+
+
 @app.command()
 def doctor(config: Config = None) -> None:
     """Look over the installation and say what to do about what is wrong."""

@@ -52,7 +52,9 @@ class TerminalPort:
     async def listen(self, spec: Listen, turn: int) -> None:
         self.turn = turn
 
-    async def end(self) -> None:
+    async def end(self, then: str = "") -> None:
+        if then:
+            self._console.print(Text("  (Over the telephone you could leave a message now.)", style="dim"))
         self.turn = None
 
 

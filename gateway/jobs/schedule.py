@@ -17,7 +17,7 @@ from desk.calendar import bookings, waitlist
 from desk.conversations import Due
 from desk.who import Actor
 from gateway.context import House
-from gateway.jobs import cues, files, inbox, news
+from gateway.jobs import cues, files, inbox, news, recordings
 from gateway.pipeline import parked
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
@@ -76,6 +76,7 @@ class Sweeper:
             await self._house.store.write(accounts.pace_all, line)
             count = await self._house.store.write(accounts.switch_on, line, now=self._house.clock.now())
             await self._house.store.write(files.see_to_sweeps, now=self._house.clock.now())
+            await recordings.see_to_looks(self._house)
             self._is_switched_on = True
             if count:
                 log.info("channels switched on that had waited", count=count)
@@ -116,6 +117,7 @@ class Sweeper:
         parked_before = self._house.clock.now() - timedelta(days=self._house.settings.conversations.parked_days)
         await self._house.store.write(parked.drop, before=parked_before)
         await files.sweep(self._house)
+        await recordings.sweep(self._house)
 
     async def _play(self, due: list[Due], kind: str) -> None:
         for one in due:

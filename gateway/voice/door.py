@@ -17,6 +17,7 @@ from gateway.accounts import Account
 from gateway.errors import problem
 from gateway.hooks.routes import RECEIVER, away, public_urls
 from gateway.pipeline.receive import Forged
+from gateway.settings import VoiceCalls
 from gateway.voice.exchange import Exchange
 from gateway.voice.port import play
 from gateway.voice.speech import Speech, phrase
@@ -29,6 +30,7 @@ log = structlog.get_logger()
 
 # The account may not use ConversationRelay, or our TwiML does not suit it: it would break again.
 _HOPELESS = ("64101", "64110")
+_MESSAGE_SILENCE_S = 5.0  # after which a message is over
 _FALLBACK = "Sorry, we can't take your call just now. Please call again in a few minutes, or text us at this number."
 
 
@@ -59,8 +61,8 @@ def add_routes(app: web.Application, exchange: Exchange) -> None:
     for prefix in ("/api/v1/webhooks", "/webhooks"):
         for name, handler in doors.items():
             for method in ("POST", "GET"):
-                app.router.add_route(method, f"{prefix}/twilio/voice{name}", _door(handler))
-                app.router.add_route(method, f"{prefix}/twilio/voice{name}/", _door(handler))
+                app.router.add_route(method, f"{prefix}/twilio/voice{name}", opened(handler))
+                app.router.add_route(method, f"{prefix}/twilio/voice{name}/", opened(handler))
 
 
 async def begin(call: Call) -> Answer:
@@ -97,15 +99,39 @@ async def status(call: Call) -> Answer:
     return Answer()
 
 
-async def fallback(_call: Call) -> Answer:
+async def fallback(call: Call) -> Answer:
     """What a caller hears when our other doors did not answer. It needs nothing of ours: no database, no bot."""
-    return codec.goodbye(_FALLBACK, language=codec.locale("en"))
+    return sorry(call.base, call.exchange.house.settings.voice)
+
+
+def sorry(base: str, settings: VoiceCalls, *, left: str = "") -> Answer:
+    """The same as a document, which may lie anywhere; `left` is then where the document behind it lies."""
+    if not settings.voicemail:
+        return codec.goodbye(_FALLBACK, language=codec.locale("en"))
+    return voicemail(base, settings, phrase("en", "voice_sorry"), left=left)
+
+
+def voicemail(base: str, settings: VoiceCalls, text: str = "", *, left: str = "") -> Answer:
+    """The TwiML that says it and takes a message."""
+    return codec.voicemail(
+        f"{text} {phrase('en', 'voice_leave')}".strip(),
+        phrase("en", "voice_not_left"),
+        language=codec.locale("en"),
+        action=left or f"{base}/voicemail/left",
+        method="GET" if left else "POST",  # who serves a file may not know POST
+        report=f"{base}/voicemail/recorded",
+        transcript=f"{base}/voicemail/recorded" if settings.transcribe else "",
+        most_s=settings.voicemail_s,
+        silence_s=_MESSAGE_SILENCE_S,
+    )
 
 
 async def action(call: Call) -> Answer:
     """A session of ConversationRelay is over: we ended it, the caller hung up, or the line broke and we go on."""
     fields = dict(call.request.form)
     if fields.get("SessionStatus") == "ended":
+        if relay.reason(fields.get("HandoffData", "")) == "voicemail":
+            return voicemail(call.base, call.exchange.house.settings.voice)
         return codec.hang_up()
     if fields.get("SessionStatus") != "failed" or call.ring.status in codec.ENDED:
         await call.exchange.hang_up(call.account, call.ring)
@@ -119,6 +145,8 @@ async def action(call: Call) -> Answer:
 async def _ask(call: Call, speech: Speech) -> Answer:
     """Say it and listen, or say it and hang up."""
     silence_s = call.exchange.house.settings.voice.silence_s
+    if speech.then:
+        return voicemail(call.base, call.exchange.house.settings.voice, speech.text)
     port = GatherPort(f"{call.base}/gather", codec.locale(speech.language), silence_s)
     await play(port, speech)
     return port.answer
@@ -127,6 +155,8 @@ async def _ask(call: Call, speech: Speech) -> Answer:
 def _relay(call: Call, speech: Speech) -> Answer:
     """Say it and open the socket, or say it and hang up."""
     language, settings = codec.locale(speech.language), call.exchange.house.settings.voice
+    if speech.then:
+        return voicemail(call.base, settings, speech.text)
     if speech.listen is None:
         return codec.goodbye(speech.text, language=language)
     socket = f"wss://{call.base.partition('://')[2]}/relay?{urlencode({'account': call.account_sid})}"
@@ -159,14 +189,14 @@ class GatherPort:
         action = f"{self.action}?turn={turn}"
         self.answer = codec.gather(self._text, spec, action=action, language=self.language, silence_s=self.silence_s)
 
-    async def end(self) -> None:
+    async def end(self, then: str = "") -> None:
         self.answer = codec.goodbye(self._text, language=self.language)
 
 
-def _door(handler: Callable[[Call], Awaitable[Answer]]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def opened(handler: Callable[[Call], Awaitable[Answer]]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """The handler behind the check of the signature."""
 
-    async def opened(request: web.Request) -> web.StreamResponse:
+    async def answered(request: web.Request) -> web.StreamResponse:
         try:
             incoming = Request.read(request.method, request.raw_path, request.headers, await request.read())
             try:
@@ -181,14 +211,18 @@ def _door(handler: Callable[[Call], Awaitable[Answer]]) -> Callable[[web.Request
         except BadRequest as bad:
             return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
         except StoreUnavailable:
-            return away(request)
+            if handler is not fallback:
+                return away(request)
+            # Nothing can be asked, not even who may call. This tells nothing and does nothing, so it goes to anybody.
+            server = request.app[EXCHANGE].house.settings
+            answer = sorry(server.server.public_url + PATH, server.voice)
         return web.Response(
             status=answer.status,
             body=answer.body,
             headers={"Content-Type": answer.content_type} if answer.body else None,
         )
 
-    return opened
+    return answered
 
 
 async def verified(request: web.Request, incoming: Request) -> Call | None:

@@ -36,7 +36,8 @@ class Exchange:
     def line(self, account: Account, mode: calls.Mode) -> Line:
         adapter = self.house.adapter(account)
         channel = turn.Channel(account, adapter.capabilities, inline=True, is_aloud=True)
-        return Line(channel, self.house.bots, mode, self.house.settings.voice.silence)
+        voice = self.house.settings.voice
+        return Line(channel, self.house.bots, mode, voice.silence, voice.voicemail)
 
     async def begin(self, account: Account, ring: Ring, mode: calls.Mode) -> Speech:
         """The first words to a caller; for a call that goes on already, what was said last.
@@ -117,6 +118,13 @@ class Exchange:
         Raises: StoreUnavailable
         """
         await self.news(account, ring, News("completed", None, None))
+
+    async def in_turn(self, account: Account, ring: Ring, run: Callable[..., T]) -> T:
+        """What `run` makes of the database, in a turn of that call's conversation.
+
+        Raises: StoreUnavailable
+        """
+        return await self._write(account, ring, run)
 
     async def _hear(self, account: Account, ring: Ring, given: Given, mode: calls.Mode) -> Speech:
         line = self.line(account, mode)

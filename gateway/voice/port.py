@@ -17,8 +17,8 @@ class VoicePort(Protocol):
         """Take what the caller gives next for an answer to the question `turn`."""
         ...
 
-    async def end(self) -> None:
-        """Hang up once everything has been heard."""
+    async def end(self, then: str = "") -> None:
+        """Once everything has been heard, hang up or go on with that: `voicemail`."""
         ...
 
 
@@ -26,6 +26,6 @@ async def play(port: VoicePort, speech: Speech) -> None:
     """Say it, and listen or hang up."""
     await port.say(speech.text)
     if speech.listen is None:
-        await port.end()
+        await port.end(speech.then)
     else:
         await port.listen(speech.listen, speech.turn)

@@ -104,7 +104,7 @@ class RelayPort:
             await self._play(speech)  # said before the connection broke, or never
         elif speech.listen is None:
             self.text = speech.text
-            await self.end()
+            await self.end(speech.then)
         else:  # Twilio is saying it just now
             self.text, self.language = speech.text, speech.language
             await self.listen(speech.listen, speech.turn)
@@ -129,7 +129,7 @@ class RelayPort:
     async def listen(self, spec: Listen, turn: int) -> None:
         self.spec, self.turn, self.keys = spec, turn, ""
 
-    async def end(self) -> None:
+    async def end(self, then: str = "") -> None:
         """Wait until the last words have been heard, or would have been, and let go."""
         self.is_over = True
         until_s = self.monotonic_s() + _lasts_s(self.text) + 1.0
@@ -149,7 +149,7 @@ class RelayPort:
                     break
                 case _:
                     pass
-        await self.socket.send_str(relay.end("done"))
+        await self.socket.send_str(relay.end(then or "done"))
 
     # What comes.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from bots import language as languages
 from channels.messages import OutboundMessage
@@ -23,6 +24,7 @@ class Speech:
     language: str = "en"
     written: str = ""
     is_more: bool = False
+    then: Literal["", "voicemail"] = ""  # what follows the last words, instead of hanging up
 
     @property
     def ends(self) -> bool:
@@ -35,6 +37,7 @@ class Speech:
             "language": self.language,
             "written": self.written,
             "is_more": self.is_more,
+            "then": self.then,
         }
 
     @classmethod
@@ -47,6 +50,7 @@ class Speech:
             str(data.get("language", "en")),
             str(data.get("written", "")),
             bool(data.get("is_more")),
+            "voicemail" if data.get("then") == "voicemail" else "",
         )
 
 

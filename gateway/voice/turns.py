@@ -5,7 +5,7 @@ is the question that was open: whatever comes twice, or late, for one that was a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -24,7 +24,7 @@ from gateway.pipeline import outbox, turn
 from gateway.voice.speech import Speech, choices, phrase
 from storage.base import Db, JsonValue, new_uid
 
-Step = Literal["again", "keys", "person", "end"]
+Step = Literal["again", "keys", "person", "voicemail", "end"]
 
 _MOST_FAILURES: Final = 2  # of the line, before a simpler one takes over
 PERSON: Final = "human"  # what the key for a person stands for, as the bot hears it
@@ -38,6 +38,7 @@ class Line:
     bots: Registry
     mode: calls.Mode
     ladder: Sequence[Step]
+    takes_messages: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def hear(
         return Speech.from_json(given.turn + 1, found) if found is not None else _last(db, call)
     last = _last(db, call)
     if call.is_over:
-        return Speech(last.turn, last.text, None, last.language)
+        return Speech(last.turn, last.text, None, last.language, then=last.then)
     if line.mode == "gather" and (given.kind == "silence" or (last.listen is not None and last.listen.is_consent)):
         calls.reached(db, call, call.turn, "whole")  # `codec.gather` listens behind it
     peer = ring.peer
@@ -140,7 +141,7 @@ def resume(db: Db, line: Line, ring: Ring, turn_: int, *, now: datetime) -> tupl
 
 def _again(call: Live, last: Speech) -> Speech:
     if call.is_over or last.ends:
-        return Speech(last.turn, last.text, None, last.language)
+        return Speech(last.turn, last.text, None, last.language, then=last.then)
     text = f"{phrase(last.language, 'voice_cut_off')} {last.text}"
     return Speech(last.turn, text, last.listen, last.language, last.written, last.is_more)
 
@@ -205,7 +206,7 @@ class _Turn:
 
     def keep(self, speech: Speech, *, input: str, number: int, took_ms: Callable[[], int]) -> Speech:  # noqa: A002  the column's name
         """The answer, kept as this turn's; a call that ends with it is over."""
-        kept = Speech(number, speech.text, speech.listen, speech.language, speech.written, speech.is_more)
+        kept = replace(speech, turn=number)
         calls.add_turn(
             self.db,
             self.call,
@@ -217,7 +218,7 @@ class _Turn:
             took_ms=took_ms(),
             now=self.now,
         )
-        if kept.ends:
+        if kept.ends and not kept.then:
             ended(self.db, self.line, _ring(self.call), "completed", now=self.now)
         return kept
 
@@ -228,6 +229,8 @@ class _Turn:
         if self.context.owner != "bot":
             return self._own("voice_waiting", None)
         name = businesses.load(self.db, self.context.business_id).name
+        if self.line.takes_messages:
+            return replace(self._own("voice_no_one", None, business=name), then="voicemail")
         return self._own("voice_nobody", None, business=name)
 
     def answer(self, *, is_broken: bool) -> Speech:
@@ -248,6 +251,9 @@ class _Turn:
             return self._repeat(self.last, words, "voice_reread")
         if given.kind == "speech" and hearing.wants_text(words):
             return self._text(self.last, words)
+        if given.kind == "speech" and self.line.takes_messages and hearing.wants_voicemail(words):
+            self._heard(words)
+            return replace(self._own("voice_of_course", None), then="voicemail")
         if self.last.is_more and yes_no(words) is False:
             self._heard(words)
             return self._own("voice_bye", None)
@@ -282,6 +288,8 @@ class _Turn:
             return self._said(keys or phrase(self.language, "voice_speak_up"), listen, last.written)
         if step == "person":
             return self._own("voice_person", listen, written=last.written)
+        if step == "voicemail" and self.line.takes_messages:
+            return replace(self._own("voice_speak_later", None), then="voicemail")
         return self._own("voice_silent", None)
 
     def _repeat(self, last: Speech, words: str, why: str = "") -> Speech:

@@ -1,6 +1,6 @@
 """Telephone calls, and what was said in each of them turn by turn."""
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
 from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, type_json, uid_column
 
@@ -53,4 +53,25 @@ call_turns = Table(
     UniqueConstraint("call_id", "number"),
     Index("ix_call_turns_message_id", "message_id"),
     Index("ix_call_turns_reply_id", "reply_id"),
+)
+
+# What the provider has recorded of a call: a message that was left, or the call itself. What it sounds like is a file of
+# the message that tells of it.
+recordings = Table(
+    "recordings",
+    metadata,
+    id_column(),
+    uid_column(),
+    Column("tenant_id", BigId, ForeignKey("tenants.id"), nullable=False),
+    Column("account_id", BigId, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("call_id", BigId, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("message_id", BigId, ForeignKey("messages.id", ondelete="SET NULL"), index=True),
+    Column("sid", String(64), nullable=False),  # the provider's id
+    Column("kind", String(10), nullable=False),  # voicemail, call
+    Column("status", String(10), nullable=False),  # running, done, deleted (also at the provider)
+    Column("duration_s", Integer),
+    Column("transcript", Text),  # null: none yet, or none at all
+    time_column("created_at"),
+    UniqueConstraint("account_id", "sid"),
+    Index("ix_recordings_status_created_at", "status", "created_at"),
 )

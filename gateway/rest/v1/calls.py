@@ -24,7 +24,7 @@ class Call(Answer):
     type: str
     mode: str = Field(description="How the caller was listened to.")
     status: Status
-    outcome: str | None = Field(description="booked, handed_off or none; null while it goes on.")
+    outcome: str | None = Field(description="booked, handed_off, voicemail or none; null while it goes on.")
     start_time: Moment
     end_time: Moment | None
     duration: Annotated[str | None, Field(description="Minutes and seconds.", examples=["1:05"])]

@@ -1873,6 +1873,39 @@ def upgrade() -> None:
         batch_op.create_index("ix_call_turns_message_id", ["message_id"], unique=False)
         batch_op.create_index("ix_call_turns_reply_id", ["reply_id"], unique=False)
 
+    op.create_table(
+        "recordings",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("account_id", big_id, nullable=False),
+        sa.Column("call_id", big_id, nullable=False),
+        sa.Column("message_id", big_id, nullable=True),
+        sa.Column("sid", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("duration_s", sa.Integer(), nullable=True),
+        sa.Column("transcript", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_recordings_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["call_id"], ["calls.id"], name=op.f("fk_recordings_call_id_calls"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["messages.id"], name=op.f("fk_recordings_message_id_messages"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_recordings_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recordings")),
+        sa.UniqueConstraint("account_id", "sid", name=op.f("uq_recordings_account_id_sid")),
+        sa.UniqueConstraint("uid", name=op.f("uq_recordings_uid")),
+    )
+    with op.batch_alter_table("recordings", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_recordings_call_id"), ["call_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_recordings_message_id"), ["message_id"], unique=False)
+        batch_op.create_index("ix_recordings_status_created_at", ["status", "created_at"], unique=False)
+
     if op.get_bind().dialect.name == "postgresql":
         op.execute(NO_OVERLAP_POSTGRESQL)
         for statement in SEARCH_POSTGRESQL:
@@ -1887,6 +1920,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE message_search")
+    op.drop_table("recordings")
     op.drop_table("call_turns")
     op.drop_table("calls")
     op.drop_table("broadcast_recipients")

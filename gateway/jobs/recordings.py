@@ -1,0 +1,110 @@
+"""Recordings at the provider: those of which we were not told, and those that it is to forget."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from channels.errors import SendError
+from channels.voice.adapter import VoiceAdapter
+from channels.voice.client import Listed
+from channels.voice.codec import Recorded, ring_of
+from desk import calls, recordings
+from gateway.accounts import Account
+from gateway.context import House
+from gateway.voice import voicemail
+from storage import queue
+from storage.base import Db
+from storage.queue import Job
+
+log = structlog.get_logger()
+
+_OVERLAP: Final = timedelta(hours=1)  # Twilio lists a recording some time after it has begun
+_BACK: Final = timedelta(days=3)  # that the first look goes, and how long a message may wait for us
+_RETRY_AFTER: Final = tuple(timedelta(seconds=s) for s in (5, 60, 600, 3600, 21_600, 86_400))
+_AT_ONCE: Final = 200
+
+
+async def look(house: House, job: Job) -> None:
+    """Keep the messages that were left while nobody of ours was there to be told, and look again later."""
+    now = house.clock.now()
+    said = job.payload.get("since")
+    since = datetime.fromisoformat(said) if isinstance(said, str) else now - _BACK
+    is_done = True
+    for account in (await house.accounts.every("twilio", "voice")).values():
+        try:
+            await _look(house, account, since)
+        except SendError as error:
+            is_done = False
+            log.warning("recordings not looked for", account=account.id, code=error.code, why=error.text)
+    every = timedelta(minutes=house.settings.voice.look_min)
+    await house.store.write(_look_again, job, since=now - _OVERLAP if is_done else since, every=every, now=now)
+
+
+async def _look(house: House, account: Account, since: datetime) -> None:
+    """Raises: SendError"""
+    adapter = house.adapter(account)
+    assert isinstance(adapter, VoiceAdapter)  # noqa: S101  of "voice"
+    for one in await adapter.calls.recordings(account.keys, since=since):
+        if one.source == "RecordVerb" and one.status == "completed":
+            await _take(house, adapter, account, one)
+
+
+async def _take(house: House, adapter: VoiceAdapter, account: Account, one: Listed) -> None:
+    """Raises: SendError"""
+    if await house.store.read(recordings.is_known, one.sid):
+        return
+    found = await house.store.read(calls.account_of, one.call)
+    if found is None:
+        told = await adapter.calls.fetch(account.keys, one.call)
+        mine = None if told is None else await house.accounts.by_address("twilio", "voice", told.called)
+        ring = None if told is None else ring_of(one.call, called=told.called, caller=told.caller)
+    else:
+        mine = await house.accounts.by_id(found[0])
+        ring = ring_of(one.call, called="", caller=found[1] or "")
+    if mine is None or ring is None:
+        return  # another application's
+    news = Recorded(one.sid, one.call, one.status, one.url, one.duration_s)
+    async with house.order.turn(mine.tenant_id, (mine.id, ring.peer)):
+        outcome = await house.store.write(voicemail.take, mine, ring, news, now=house.clock.now())
+    log.info("voicemail found", account=mine.id, call=one.call, recording=one.sid, outcome=outcome)
+
+
+async def delete(house: House, job: Job) -> None:
+    """Have recordings deleted at the provider."""
+    account = await house.accounts.by_id(int(str(job.payload["account_id"])))
+    sids = job.payload["sids"]
+    adapter = None if account is None else house.adapter(account)
+    if account is None or not isinstance(adapter, VoiceAdapter) or not isinstance(sids, list):
+        await house.store.write(queue.finish, job)
+        return
+    try:
+        for sid in sids:
+            await adapter.calls.delete_recording(account.keys, str(sid))
+    except SendError as error:
+        log.warning("recordings not deleted", account=account.id, code=error.code, why=error.text)
+        if job.attempts > len(_RETRY_AFTER):
+            raise
+        now = house.clock.now()
+        at = now + _RETRY_AFTER[job.attempts - 1]
+        await house.store.write(queue.again, job, at=at, error=error.text, now=now)
+        return
+    await house.store.write(queue.finish, job)
+
+
+async def sweep(house: House) -> None:
+    """Give up what is older than recordings are kept."""
+    now, days = house.clock.now(), house.settings.voice.recording_days
+    await house.store.write(recordings.expire, before=now - timedelta(days=days), limit=_AT_ONCE, now=now)
+
+
+async def see_to_looks(house: House) -> None:
+    """Have it looked at once what was recorded while we were away."""
+    if house.settings.voice.look_min:
+        await house.store.write(recordings.look, now=house.clock.now())
+
+
+def _look_again(db: Db, job: Job, *, since: datetime, every: timedelta, now: datetime) -> None:
+    queue.finish(db, job)
+    if every:
+        recordings.look(db, now=now, run_at=now + every, since=since)

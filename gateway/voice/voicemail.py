@@ -1,0 +1,207 @@
+"""Messages that callers leave: the doors for them, and what becomes of each.
+
+Twilio records, and tells us of it at the doors here when we are there to be told, or else when we ask for what we have missed
+(`gateway.jobs.recordings`). All of that may come twice and in any order: the recording's id is the key.
+"""
+
+from datetime import datetime
+from functools import partial
+
+import structlog
+from aiohttp import web
+
+from bots import language as languages
+from channels.base import Answer, Request
+from channels.errors import BadRequest
+from channels.messages import Media, parts_to_json
+from channels.voice import codec
+from channels.voice.codec import Recorded, Ring
+from desk import businesses, calls, conversations, files, messages, recordings
+from desk.calls import Live
+from desk.conversations import Context
+from desk.who import Actor
+from desk.work import requests
+from flows.words import fill
+from gateway.accounts import Account
+from gateway.errors import problem
+from gateway.hooks.routes import RECEIVER, away, public_urls
+from gateway.pipeline.receive import Forged
+from gateway.pipeline.turn import expected
+from gateway.voice.door import EXCHANGE, Call, opened, voicemail
+from gateway.voice.speech import phrase
+from storage.base import Db
+from storage.store import StoreUnavailable
+
+log = structlog.get_logger()
+
+
+def add_routes(app: web.Application) -> None:
+    """Mount the doors, with and without a trailing slash, versioned and bare."""
+    doors = {"": opened(offer), "/left": opened(left), "/recorded": recorded}
+    for prefix in ("/api/v1/webhooks", "/webhooks"):
+        for name, handler in doors.items():
+            for method in ("POST", "GET"):
+                app.router.add_route(method, f"{prefix}/twilio/voice/voicemail{name}", handler)
+                app.router.add_route(method, f"{prefix}/twilio/voice/voicemail{name}/", handler)
+
+
+async def offer(call: Call) -> Answer:
+    """Ask for a message and record it. Whoever sends a call here has said why."""
+    return voicemail(call.base, call.exchange.house.settings.voice)
+
+
+async def left(_call: Call) -> Answer:
+    """The message is left, and the caller is still there."""
+    return codec.goodbye(phrase("en", "voice_left"), language=codec.locale("en"))
+
+
+async def recorded(request: web.Request) -> web.StreamResponse:
+    """A recording is there to be fetched, or what was said in it."""
+    try:
+        incoming = Request.read(request.method, request.raw_path, request.headers, await request.read())
+        await _recorded(request, incoming)
+    except Forged:
+        return problem(request, 403, "BAD_SIGNATURE", "The signature is missing or does not fit this request.")
+    except BadRequest as bad:
+        return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
+    except StoreUnavailable:
+        return away(request)
+    return web.Response()
+
+
+async def _recorded(request: web.Request, incoming: Request) -> None:
+    """Raises: Forged, BadRequest, StoreUnavailable"""
+    exchange, house = request.app[EXCHANGE], request.app[EXCHANGE].house
+    adapter = house.adapters["twilio", "voice"]
+    claimed = adapter.claimed_account(incoming)
+    secret = await request.app[RECEIVER].signed_by(adapter, claimed, incoming, public_urls(request))
+    news = codec.recorded(incoming)
+    found = await house.store.read(calls.account_of, news.call)
+    if found is not None:
+        account, ring = await house.accounts.by_id(found[0]), Ring(news.call, "", found[1] or "")
+    else:  # nobody of ours was on the line
+        ring = codec.ring(incoming)
+        account = await house.accounts.by_address("twilio", "voice", ring.called)
+    if account is None:  # these callbacks need not tell which number was called, but Twilio does when it is asked
+        await house.store.write(recordings.look, now=house.clock.now())
+        return
+    if not account.is_opened_by(claimed, secret):
+        log.warning("webhook refused", provider="twilio", account=account.id, reason="account of another")
+        raise Forged
+    if news.status in ("", "completed"):  # a transcript has no status of the recording
+        run = partial(take, account=account, ring=ring, news=news, words=codec.transcript(incoming))
+        outcome = await exchange.in_turn(account, ring, run)
+        log.info("voicemail", account=account.id, call=ring.sid, recording=news.sid, outcome=outcome)
+
+
+def take(db: Db, account: Account, ring: Ring, news: Recorded, *, words: str = "", now: datetime) -> str:
+    """What became of a message that somebody left, or of the words in it: kept, told, or known."""
+    call = calls.live(db, account.id, ring.sid) or _unheard(db, account, ring, now=now)
+    context = conversations.by_id(db, Actor(call.tenant_id, "system"), call.conversation_id)
+    kept = recordings.kept(db, account.id, news.sid)
+    if kept is not None:
+        return _more(db, context, kept, news, words)
+    message_id = messages.add_in(
+        db,
+        tenant_id=call.tenant_id,
+        account_id=account.id,
+        conversation_id=context.id,
+        text=(text := _said(db, context, news.duration_s, words)),
+        content=parts_to_json(parts := (Media("audio", url=f"{news.url}.wav", name="voicemail.wav"),)),
+        provider_id=news.sid,
+        now=now,
+    )
+    if message_id is None or not recordings.add(
+        db,
+        tenant_id=call.tenant_id,
+        account_id=account.id,
+        call_id=call.id,
+        sid=news.sid,
+        kind="voicemail",
+        message_id=message_id,
+        duration_s=news.duration_s,
+        transcript=words or None,
+        now=now,
+    ):
+        return "known"
+    files.expect(
+        db,
+        tenant_id=call.tenant_id,
+        account_id=account.id,
+        message_id=message_id,
+        files=expected(parts),
+        now=now,
+    )
+    calls.left_voicemail(db, call)
+    if context.status != "open":
+        conversations.reopen(db, Actor(call.tenant_id, "customer"), context.id, now=now)
+    conversations.save_turn(
+        db,
+        context.id,
+        flow=context.flow,
+        silence_due_at=context.silence_due_at,
+        flow_expires_at=context.flow_expires_at,
+        last_in_at=now,
+        unread=1,
+    )
+    title = _phrase(db, context, "call_back" if call.phone else "call_back_none", number=call.phone or "")
+    system = Actor(call.tenant_id, "system")
+    requests.call_back(
+        db,
+        system,
+        context.id,
+        title,
+        customer=context.customer_id,
+        business=context.business_id,
+        about=text,
+        now=now,
+    )
+    return "kept"
+
+
+def _more(db: Db, context: Context, kept: recordings.Kept, news: Recorded, words: str) -> str:
+    """What a later callback adds to a message that is kept: how long it is, or what was said."""
+    duration_s = kept.duration_s if news.duration_s is None else news.duration_s
+    has_news = (duration_s, kept.transcript or words) != (kept.duration_s, kept.transcript or "")
+    if kept.kind != "voicemail" or kept.status == "deleted" or kept.message_id is None or not has_news:
+        return "known"
+    recordings.change(db, kept.id, duration_s=duration_s, transcript=kept.transcript or words or None)
+    messages.reword(db, kept.message_id, _said(db, context, duration_s, kept.transcript or words))
+    return "told"
+
+
+def _unheard(db: Db, account: Account, ring: Ring, *, now: datetime) -> Live:
+    """A call of which nobody of ours heard: Twilio took the message by itself."""
+    peer = ring.peer
+    context = conversations.find(db, account.id, peer.kind, peer.value) or conversations.begin(
+        db, account.id, peer_kind=peer.kind, peer=peer.value, now=now
+    )
+    calls.begin(
+        db,
+        tenant_id=account.tenant_id,
+        business_id=context.business_id,
+        account_id=account.id,
+        customer_id=context.customer_id,
+        conversation_id=context.id,
+        sid=ring.sid,
+        phone=ring.caller or None,
+        mode="none",
+        kind="voicemail",
+        now=now,
+    )
+    call = calls.live(db, account.id, ring.sid)
+    assert call is not None  # noqa: S101  it has begun, here or in another process
+    calls.end(db, call, "missed", now=now)
+    return call
+
+
+def _said(db: Db, context: Context, duration_s: int | None, words: str) -> str:
+    seconds = duration_s or 0
+    length = f"{seconds // 60}:{seconds % 60:02}"
+    return _phrase(db, context, "voicemail_words" if words else "voicemail", length=length, words=words)
+
+
+def _phrase(db: Db, context: Context, key: str, **args: str) -> str:
+    """For the people of the business, in its first language."""
+    language = businesses.load(db, context.business_id).languages[0]
+    return fill(languages.load(language).phrases[key], args)

@@ -1,0 +1,213 @@
+"""Messages that callers leave: by whichever door, twice, shuffled, and while nobody of ours is there."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from gateway.cli import fallback
+from simulators.clock import HandClock
+from simulators.twilio import Account, Faults, Number, TwilioSimulator
+from tests.clock import FakeClock
+from tests.gateway import front
+from tests.gateway.front import OURS, SID, TOKEN, Front
+from tests.gateway.rest import api as clients
+from tests.gateway.rest.api import Client
+from tests.gateway.voice.caller import VOICE, Caller
+
+MARIA = "+15125550177"
+WORDS = "Please call me about my boiler."
+
+
+@pytest.fixture
+async def network() -> AsyncIterator[TwilioSimulator]:
+    """Time in it stands still until a caller waits."""
+    clock = HandClock(front.NOON)
+    async with TwilioSimulator(
+        accounts=[Account(sid=SID, auth_token=TOKEN)],
+        clock=clock,
+        sleep=clock.sleep,
+        advance=clock.advance,
+        rng=Random(1),
+    ) as running:
+        yield running
+        await running.settled()
+
+
+@pytest.fixture
+async def desk(
+    database_url: str, tmp_path: Path, clock: FakeClock, network: TwilioSimulator, env: dict[str, str]
+) -> AsyncIterator[Front]:
+    clock.set(front.NOON)
+    told = {"FRONTDESK_TWILIO__API_BASE": network.url, "FRONTDESK_VOICE__MODE": "gather", **env}
+    async with front.opened(database_url, tmp_path, clock, told, seeded=False) as opened:
+        voice = f"{opened.url}{VOICE}"
+        network.add_number(
+            Number(
+                number=OURS,
+                account_sid=SID,
+                voice_url=voice,
+                voice_fallback_url=f"{voice}/fallback",
+                voice_status_callback_url=f"{voice}/status",
+            )
+        )
+        yield opened
+
+
+async def messages(desk: Front, api: Client) -> list[Any]:
+    """What customers have said in calls, as the inbox shows it."""
+    found = []
+    for talk in (await api.get("/conversations?channel=voice"))["items"]:
+        found += (await api.get(f"/conversations/{talk['id']}/messages?limit=100"))["items"]
+    return [one for one in found if one["direction"] == "in" and one["media"]]
+
+
+@pytest.mark.parametrize("faults", [Faults(), Faults(duplicate=1.0)])
+async def test_a_message_comes_with_sound_and_words_and_one_task(
+    desk: Front, network: TwilioSimulator, faults: Faults
+) -> None:
+    """However often we are told."""
+    call = await network.call(MARIA, OURS)
+    await call.hears("two for Move a visit")
+    network.dice.faults = faults
+    await call.say("Can I leave a message?")
+    await call.hears("after the tone")
+    await call.say(WORDS)
+    await call.press("#")
+    await call.hears("We have your message")
+    assert await call.ends() == "completed"
+    await network.settled()
+    await desk.work()
+    api = await clients.person(desk, "admin")
+    (message,) = await messages(desk, api)
+    assert message["text"].endswith(f": {WORDS}")
+    (sound,) = message["media"]
+    assert (sound["status"], sound["kind"], sound["content_type"]) == ("ready", "audio", "audio/x-wav")
+    async with desk.http.get(sound["url"]) as answer:
+        assert answer.status == 200
+        assert (await answer.read())[:4] == b"RIFF"
+    (listed,) = (await api.get("/calls"))["items"]
+    assert (listed["type"], listed["status"], listed["outcome"]) == ("voicemail", "completed", "voicemail")
+    (task,) = (await api.get("/service-requests"))["items"]
+    assert task["title"] == f"Call back {MARIA}"
+    assert task["description"].startswith("Voicemail, ")
+    # Who calls again may book, and leaves another message for the same task.
+    again = await network.call(MARIA, OURS)
+    await again.hears("two for Move a visit")
+    await again.say("voicemail please")
+    await again.hears("after the tone")
+    await again.say("It is me again.")
+    await again.hang_up()
+    await network.settled()
+    await desk.work()
+    assert len(await messages(desk, api)) == 2
+    assert len((await api.get("/service-requests"))["items"]) == 1
+    # It is kept for so long, here and there.
+    assert len(network.recordings) == 2
+    await desk.pass_time(timedelta(days=31), step=timedelta(days=31))
+    await desk.work()
+    assert not network.recordings
+    api = await clients.person(desk, "admin")
+    assert [one["media"][0]["status"] for one in await messages(desk, api)] == ["unavailable"] * 2
+    async with desk.http.get(sound["url"]) as answer:
+        assert answer.status in (403, 404)
+
+
+async def test_who_is_erased_leaves_no_message_anywhere(desk: Front, network: TwilioSimulator) -> None:
+    call = await network.call(MARIA, OURS)
+    await call.say("leave a message")
+    await call.hears("after the tone")
+    await call.say(WORDS)
+    await call.hang_up()
+    await network.settled()
+    await desk.work()
+    api = await clients.person(desk, "admin")
+    (call_,) = (await api.get("/calls"))["items"]
+    assert (await api.call("DELETE", f"/customers/{call_['customer_id']}")).status == 204
+    await desk.work()
+    assert not network.recordings
+    assert await desk.one("select count(*) from files") == 0
+    assert await desk.one("select count(*) from recordings where transcript is not null") == 0
+
+
+@pytest.mark.parametrize("env", [{"FRONTDESK_VOICE__LOOK_MIN": "60"}])
+async def test_what_was_left_while_nothing_of_ours_ran_is_found(
+    desk: Front, network: TwilioSimulator, tmp_path: Path
+) -> None:
+    """Twilio has the document from elsewhere, and nobody hears of the recording until we ask."""
+    (page := tmp_path / "config.yaml").write_text("server:\n  public_url: http://localhost:9\n")
+    fallback.write(page, tmp_path / "page")
+    await desk.work()  # as at a start: nothing is there yet
+    with front.listening() as (door, port):
+        app = web.Application()
+
+        async def document(request: web.Request) -> web.Response:
+            return web.Response(body=(tmp_path / "page" / request.path[1:]).read_bytes(), content_type="text/xml")
+
+        app.router.add_route("*", "/{name}", document)
+        async with front.served(app, door):
+            network.numbers[OURS] = replace(
+                network.numbers[OURS],
+                voice_url="http://localhost:9/voice",
+                voice_fallback_url=f"http://localhost:{port}/voicemail.xml",
+                voice_status_callback_url="http://localhost:9/status",
+            )
+            call = await network.call(MARIA, OURS)
+            await call.hears("Sorry, we can't take your call just now. Please leave a message after the tone")
+            await call.say(WORDS)
+            await call.press("#")
+            await call.hears("We have your message")
+            assert await call.ends() == "completed"
+            await network.settled()
+    assert await desk.one("select count(*) from calls") == 0
+    await desk.pass_time(timedelta(hours=2), step=timedelta(hours=1))
+    api = await clients.person(desk, "admin")
+    (message,) = await messages(desk, api)
+    assert (message["text"], message["media"][0]["status"]) == ("Voicemail, 0:02. There is no transcript.", "ready")
+    assert [task["title"] for task in (await api.get("/service-requests"))["items"]] == [f"Call back {MARIA}"]
+    ((kind, status, mode),) = await desk.rows("select kind, status, mode from calls")
+    assert (kind, status, mode) == ("voicemail", "missed", "none")
+
+
+async def test_what_the_doors_answer(desk: Front) -> None:
+    """The fallback needs nothing; a forged callback is refused; odd ones leave nothing behind."""
+    caller = Caller(desk)
+    await caller.post(f"{VOICE}/fallback", ErrorCode="11200")
+    assert "Please leave a message" in caller.heard[-1]
+    record = caller.twiml.find("Record")
+    assert record is not None
+    assert record.attrib["recordingStatusCallback"].endswith(f"{VOICE}/voicemail/recorded")
+    done = {"RecordingSid": "RE" + "1" * 32, "RecordingStatus": "completed", "RecordingDuration": "7"}
+    path = f"{VOICE}/voicemail/recorded"
+    assert (await desk.post({**caller.form(), **done}, path=path, signature="forged")).status == 403
+    assert (await desk.post({**caller.form(), **done, "RecordingSid": "no"}, path=path)).status == 400
+    assert (await desk.post({**caller.form(), **done, "RecordingStatus": "absent"}, path=path)).status == 200
+    assert await desk.one("select count(*) from recordings") == 0
+    # Nobody of ours knew the call, and its words come before it.
+    words = {"TranscriptionText": WORDS, "TranscriptionStatus": "completed", "RecordingSid": done["RecordingSid"]}
+    assert (await desk.post({**caller.form(), **words}, path=path)).status == 200
+    for _ in range(2):
+        assert (await desk.post({**caller.form(), **done}, path=path)).status == 200
+    ((text, kind, status, task),) = await desk.rows(
+        "select m.text, c.kind, c.status, s.title from recordings r join messages m on m.id = r.message_id"
+        " join calls c on c.id = r.call_id join service_requests s on s.conversation_id = c.conversation_id"
+    )
+    assert (text, kind, status) == (f"Voicemail, 0:07: {WORDS}", "voicemail", "missed")
+    assert task == f"Call back {caller.number}"
+
+
+@pytest.mark.parametrize("env", [{"FRONTDESK_VOICE__SILENCE": "voicemail"}])
+async def test_the_ladder_of_silence_may_end_with_a_message(desk: Front, network: TwilioSimulator) -> None:
+    call = await network.call(MARIA, OURS)
+    await call.hears("two for Move a visit")
+    await call.silence()
+    await call.hears("I can't hear anything. Please leave a message")
+    await call.hears("I didn't hear a message")  # nothing is kept of a robot's silence
+    assert await call.ends() == "completed"
+    await network.settled()
+    assert await desk.one("select count(*) from recordings") == 0
