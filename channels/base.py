@@ -5,14 +5,14 @@ A webhook takes four steps, and only the second needs keys:
 request). What does not fit into the answer goes through `send`. The words come from `channels.render`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, Protocol, runtime_checkable
 from urllib.parse import unquote_to_bytes
 
 from channels.errors import BadRequest, SendError
-from channels.messages import Address, Event, ListedTemplate, MediaKind, OutboundMessage, Status, StatusUpdate
+from channels.messages import Address, Charge, Event, ListedTemplate, MediaKind, OutboundMessage, Status, StatusUpdate
 
 Pairs = tuple[tuple[str, str], ...]
 MAX_FIELDS: Final = 1000
@@ -223,6 +223,19 @@ class TellsStatus(Protocol):
 
     async def status(self, provider_id: str, *, keys: AccountKeys) -> StatusUpdate | None:
         """How far a message of ours has come, as if the vendor had told it; None where it says nothing we know.
+
+        Raises:
+            SendError: and nothing else.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsCharges(Protocol):
+    """An adapter whose vendor can be asked what messages have cost."""
+
+    def charges(self, sender: Address, since: datetime, until: datetime, *, keys: AccountKeys) -> AsyncIterator[Charge]:
+        """Of what that number has sent in the time, as far as a price is known.
 
         Raises:
             SendError: and nothing else.

@@ -218,6 +218,23 @@ class InboundMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """What a message of ours has cost, by the provider; millionths of a unit of the currency (ISO 4217)."""
+
+    provider_id: str
+    millionths: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """Whether the provider counts a message as one to be paid, and as which kind; what it costs it does not say."""
+
+    is_billable: bool
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StatusUpdate:
     """News about a message of ours, which `sender` (our own address) has sent.
 
@@ -233,6 +250,7 @@ class StatusUpdate:
     reference: str = ""
     sender: Address | None = None
     provider_account: str = ""
+    billing: Billing | None = None
     raw: dict[str, JSON] = field(default_factory=dict)
 
 

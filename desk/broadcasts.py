@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, Protocol
@@ -79,6 +79,19 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What it costs, in millionths: `estimate` by the price list of whoever got a message (None where a price is missing
+    or nothing was written), `told` by currency as the provider says (amount and messages), and how many it counts as paid
+    or free by their kind.
+    """
+
+    estimate: int | None = None
+    told: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    billed: Mapping[str, int] = field(default_factory=dict)
+    free: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Broadcast:
     """`audience` is a segment as JSON. `status`: draft, scheduled, sending, paused, sent, cancelled.
 
@@ -96,6 +109,7 @@ class Broadcast:
     replies: Mapping[str, str]
     status: str
     counts: Counts
+    spent: Spent
     scheduled_at: datetime | None
     local_at: str | None
     relative: Mapping[str, Any] | None
@@ -181,6 +195,7 @@ class Plan:
     text: "Text"
     local_at: datetime | None
     zone: str
+    channel: str
     relative: Relative | None = None
 
     def due(self, one: "Reached") -> datetime | None:
@@ -232,8 +247,10 @@ def find(
         wanted = wanted.where(_t.status == status)
     sorts = {"created_at": _t.created_at, "name": _t.name, "started_at": _t.started_at}
     found = page(db, wanted, window, _one, sorts=sorts, by="-created_at", tie=_t.id)
-    counts = _counts(db, [one.id for one in found.items])
-    return Found([replace(one, counts=counts.get(one.id, Counts())) for one in found.items], found.total)
+    ids = [one.id for one in found.items]
+    counts, spent = _counts(db, ids), _spent(db, ids)
+    items = [replace(one, counts=counts.get(one.id, Counts()), spent=spent.get(one.id, Spent())) for one in found.items]
+    return Found(items, found.total)
 
 
 def get(db: Db, who: Actor, ref: Ref) -> Broadcast:
@@ -488,7 +505,9 @@ def _plan(db: Db, row: Row[Any]) -> Plan:
     zone: str = db.execute(select(businesses.c.time_zone).where(businesses.c.id == account.business_id)).scalar_one()
     local_at = datetime.fromisoformat(row.local_at) if row.local_at else None
     relative = Relative.of(row.relative) if row.relative else None
-    return Plan(row.id, row.tenant_id, account.id, segment_of(row.audience), text, local_at, zone, relative)
+    return Plan(
+        row.id, row.tenant_id, account.id, segment_of(row.audience), text, local_at, zone, account.channel, relative
+    )
 
 
 def routed(db: Db, conversation_id: int, broadcast_id: int) -> Mapping[str, str]:
@@ -526,13 +545,15 @@ def note(
     message_id: int | None,
     skipped_for: str | None,
     appointment_id: int | None = None,
+    estimate: int | None = None,
     now: datetime,
 ) -> None:
-    """Write down what became of one customer, or of one visit of theirs."""
+    """Write down what became of one customer, or of one visit of theirs; `estimate` is what the message will cost."""
     if appointment_id is not None:  # it had been left out, and has been moved since
         db.execute(delete(recipients).where(_r.broadcast_id == wanted.id, _r.appointment_id == appointment_id))
     values = {"tenant_id": wanted.tenant_id, "broadcast_id": wanted.id, "customer_id": customer_id, "created_at": now}
-    _NOTE(db, {**values, "appointment_id": appointment_id, "message_id": message_id, "skipped_for": skipped_for})
+    values |= {"appointment_id": appointment_id, "message_id": message_id, "skipped_for": skipped_for}
+    _NOTE(db, {**values, "estimate_millionths": estimate})
 
 
 def finished(db: Db, broadcast_id: int, *, is_whole: bool, now: datetime) -> None:
@@ -633,8 +654,7 @@ def _preview(
             if longest is None or (length.parts, length.units) > (longest.parts, longest.units):
                 longest = length
         if cost is not None:
-            country = phone.region_of(one.address, "*")
-            price = prices.get((account.channel, country), prices.get((account.channel, "*")))
+            price = _price(prices, account.channel, one.address)
             cost = None if price is None else cost + units * price
     return Preview(
         total=total,
@@ -765,6 +785,61 @@ def _counts(db: Db, ids: Sequence[int]) -> Mapping[int, Counts]:
     return {broadcast_id: Counts(**counted) for broadcast_id, counted in found.items()}
 
 
+def _spent(db: Db, ids: Sequence[int]) -> Mapping[int, Spent]:
+    m = messages.c
+    by = (_r.broadcast_id, m.price_currency, m.is_billable, m.billed_as)
+    grouped = (
+        select(
+            *by,
+            func.sum(m.price_millionths).label("amount"),
+            func.count(m.price_millionths).label("priced"),
+            func.sum(_r.estimate_millionths).label("estimate"),
+            func.count(_r.estimate_millionths).label("estimated"),
+            func.count().label("n"),
+        )
+        .select_from(recipients)
+        .join(messages, m.id == _r.message_id)
+        .where(or_(False, _r.broadcast_id.in_(ids)))
+        .group_by(*by)
+    )
+    rows: dict[int, list[Row[Any]]] = {}
+    for row in db.execute(grouped):
+        rows.setdefault(row.broadcast_id, []).append(row)
+    return {broadcast_id: _sum(mine) for broadcast_id, mine in rows.items()}
+
+
+def _sum(rows: Sequence[Row[Any]]) -> Spent:
+    told: dict[str, tuple[int, int]] = {}
+    billed: Counter[str] = Counter()
+    for row in rows:
+        if row.price_currency is not None:
+            amount, count = told.get(row.price_currency, (0, 0))
+            told[row.price_currency] = (amount + int(row.amount), count + row.priced)
+        if row.is_billable:
+            billed[row.billed_as or ""] += row.n
+    is_whole = all(row.estimated == row.n for row in rows)
+    return Spent(
+        estimate=sum(int(row.estimate) for row in rows) if is_whole else None,
+        told=told,
+        billed=dict(billed),
+        free=sum(row.n for row in rows if row.is_billable is False),
+    )
+
+
+def estimate(plan: Plan, one: Reached, words: str, *, measure: Measure, prices: Prices) -> int | None:
+    """What a message will cost by the price list, in millionths; None when a price is missing there."""
+    price = _price(prices, plan.channel, one.address)
+    if price is None:
+        return None
+    return round(price * (measure(words).parts if plan.channel == "sms" else 1) * 1_000_000)
+
+
+def _price(prices: Prices, channel: str, address: str) -> float | None:
+    if not prices:
+        return None
+    return prices.get((channel, phone.region_of(address, "*")), prices.get((channel, "*")))
+
+
 def _written(value: attributes.Value) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -773,7 +848,11 @@ def _written(value: attributes.Value) -> str:
 
 def _get(db: Db, broadcast_id: int) -> Broadcast:
     found = _one(db.execute(_BROADCAST.where(_t.id == broadcast_id)).one())
-    return replace(found, counts=_counts(db, [broadcast_id]).get(broadcast_id, Counts()))
+    return replace(
+        found,
+        counts=_counts(db, [broadcast_id]).get(broadcast_id, Counts()),
+        spent=_spent(db, [broadcast_id]).get(broadcast_id, Spent()),
+    )
 
 
 _BROADCAST = select(table, accounts.c.uid.label("channel_uid")).join(accounts, accounts.c.id == _t.account_id)
@@ -790,6 +869,7 @@ def _one(found: Row[Any]) -> Broadcast:
         replies=found.replies or {"to": "bot"},
         status=found.status,
         counts=Counts(),
+        spent=Spent(),
         scheduled_at=found.scheduled_at,
         local_at=found.local_at,
         relative=found.relative,

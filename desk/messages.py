@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from sqlalchemy import Select, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -263,6 +263,28 @@ def attach_provider_id(db: Db, message_id: int, provider_id: str, status: str) -
     return now_is
 
 
+class Charged(Protocol):
+    """What a provider says that a message of ours has cost (`channels.messages.Charge`)."""
+
+    @property
+    def provider_id(self) -> str: ...
+    @property
+    def millionths(self) -> int: ...
+    @property
+    def currency(self) -> str: ...
+
+
+def charge(db: Db, account_id: int, told: Charged) -> None:
+    """Keep what a message has cost; what is none of ours is passed over."""
+    ours = {"account": account_id, "provider": told.provider_id}
+    _CHARGE(db, {**ours, "millionths": told.millionths, "unit": told.currency})
+
+
+def bill(db: Db, account_id: int, provider_id: str, *, is_billable: bool, category: str) -> None:
+    """Keep whether the provider counts it as one to be paid, and as which kind."""
+    _BILL(db, {"account": account_id, "provider": provider_id, "paid": is_billable, "category": category or None})
+
+
 def set_off(db: Db, message_id: int, *, is_told: bool = False, now: datetime) -> int:
     """A message that was to go out later does so now; its new number. It moves to the end of its conversation, where
     those who have read up to there find it; outside it keeps its name. `is_told`: subscribers have heard of it before.
@@ -462,6 +484,16 @@ _SET_STATUS = Prepared(
     .where(*_OURS, case(_RANKS, value=_m.status, else_=0) < bindparam("new_rank"))
     .values(status=bindparam("new_status"), error_code=bindparam("new_code"), error_text=bindparam("new_text"))
     .returning(_m.id, _m.tenant_id, _m.conversation_id)
+)
+_CHARGE = Prepared(
+    update(messages)
+    .where(*_OURS)
+    .values(price_millionths=bindparam("millionths"), price_currency=bindparam("unit", type_=_m.price_currency.type))
+)
+_BILL = Prepared(
+    update(messages)
+    .where(*_OURS, _m.is_billable.is_(None))  # each piece of news says it again
+    .values(is_billable=bindparam("paid"), billed_as=bindparam("category"))
 )
 _KNOWN = Prepared(select(_m.id).where(*_OURS))
 _CONTENT_OF = Prepared(select(_m.content).where(*_OURS))

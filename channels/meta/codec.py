@@ -18,6 +18,7 @@ from channels.errors import BadRequest, SendError
 from channels.messages import (
     JSON,
     Address,
+    Billing,
     Choice,
     Contact,
     Echo,
@@ -181,8 +182,14 @@ def _status(data: Fields, value: Fields, account: str) -> StatusUpdate | None:
         reference=_string(data, "biz_opaque_callback_data", 512),
         sender=_ours(value),
         provider_account=account,
+        billing=_billing(_object(data, "pricing")),
         raw=_raw(value, "statuses", data, {}),
     )
+
+
+def _billing(pricing: Fields) -> Billing | None:
+    is_billable = pricing.get("billable")
+    return Billing(is_billable, _string(pricing, "category", 40)) if isinstance(is_billable, bool) else None
 
 
 # By the field of the subscription: the lists in a change, and what reads them. All other fields are others' news.

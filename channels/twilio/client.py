@@ -6,7 +6,7 @@ setting for another host, keeps no Retry-After and cannot send a list of files, 
 
 import asyncio
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -17,9 +17,9 @@ import orjson
 
 from channels.base import AccountKeys, Sent
 from channels.errors import SendError
-from channels.messages import ListedTemplate, StatusUpdate
+from channels.messages import Charge, ListedTemplate, StatusUpdate
 from channels.twilio import content
-from channels.twilio.codec import Parameters, status_of
+from channels.twilio.codec import Parameters, charge_of, status_of
 from channels.twilio.content import Shape
 from channels.twilio.errors import explain
 
@@ -34,6 +34,7 @@ _UNCLEAR: Final = "Twilio did not say whether the message went out."
 # Twilio's clock and ours differ a little, and its times have whole seconds.
 _CLOCKS_DIFFER: Final = timedelta(seconds=3)
 _LOOK_BACK: Final = 50
+_MOST_PER_PAGE: Final = 1000  # of Twilio's lists
 _MOST_CONTENTS: Final = 2000  # that are looked through for one of ours
 _RETRY_AFTER_MAX_S: Final = 3600.0
 
@@ -92,6 +93,21 @@ class TwilioClient:
             status = status_of(str(message.status))
             code = str(message.error_code or "")
         return StatusUpdate(provider_id, status, error_code=code) if status else None
+
+    async def charges(self, keys: AccountKeys, sender: str, since: datetime, until: datetime) -> AsyncIterator[Charge]:
+        """What messages of that sender (empty: of the whole account) have cost that were sent in the time.
+
+        Raises: SendError
+        """
+        client = await self._client(keys)
+        only = {"from_": sender} if sender else {}
+        with _sdk_trouble():
+            found = await client.messages.stream_async(
+                **only, date_sent_after=since, date_sent_before=until, page_size=_MOST_PER_PAGE
+            )
+            async for one in found:
+                if (charge := charge_of(str(one.sid), one.price, one.price_unit)) is not None:
+                    yield charge
 
     async def content_sid(self, keys: AccountKeys, shape: Shape) -> str:
         """The id of the content of that shape, which is made if the account has none yet.

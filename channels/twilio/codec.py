@@ -7,6 +7,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from channels.clean import clean, clean_json
 from channels.errors import BadRequest
 from channels.messages import (
     Address,
+    Charge,
     Choice,
     Event,
     Form,
@@ -124,6 +126,18 @@ def decode(request: Request) -> tuple[Event, ...]:
             raw=dict(fields),
         ),
     )
+
+
+def charge_of(sid: str, price: object, unit: object) -> Charge | None:
+    """What a message has cost: Twilio takes it off the balance, so its price is negative. None while it has none yet."""
+    try:
+        millionths = round(-Decimal(str(price)) * 1_000_000)
+    except (InvalidOperation, ValueError, OverflowError):  # no number, or none that counts
+        return None
+    currency = str(unit or "").upper()
+    if not (0 <= millionths < 10**12 and len(currency) == 3 and currency.isascii() and currency.isalpha()):
+        return None
+    return Charge(sid, millionths, currency)
 
 
 def status_of(twilio_status: str) -> Status | None:

@@ -1,6 +1,6 @@
 """SMS and MMS through Twilio, and what WhatsApp through Twilio has in common with them."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -9,7 +9,7 @@ from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
 from channels.clean import clean
 from channels.errors import SendError
 from channels.files import Located
-from channels.messages import Address, Event, Media, OutboundMessage, StatusUpdate
+from channels.messages import Address, Charge, Event, Media, OutboundMessage, StatusUpdate
 from channels.render import render, render_all
 from channels.twilio import codec, errors, files
 from channels.twilio.client import TwilioClient
@@ -63,6 +63,9 @@ class SmsAdapter:
 
     async def status(self, provider_id: str, *, keys: AccountKeys) -> StatusUpdate | None:
         return await self._client.status(keys, provider_id)
+
+    def charges(self, sender: Address, since: datetime, until: datetime, *, keys: AccountKeys) -> AsyncIterator[Charge]:
+        return self._client.charges(keys, "" if keys.service_id else codec.address_to(sender), since, until)
 
     async def locate(self, media: Media, *, keys: AccountKeys) -> Located:
         return files.locate(media, keys, api_base=self._client.api_base)

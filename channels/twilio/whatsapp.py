@@ -1,7 +1,7 @@
 """WhatsApp through Twilio: TwiML for texts and files, and the REST API for all that it cannot say."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
 from channels.errors import SendError
 from channels.files import Located
-from channels.messages import Address, Event, ListedTemplate, Media, OutboundMessage, StatusUpdate, Template
+from channels.messages import Address, Charge, Event, ListedTemplate, Media, OutboundMessage, StatusUpdate, Template
 from channels.render import render, render_all
 from channels.twilio import codec, content, errors, files
 from channels.twilio.client import TwilioClient
@@ -95,6 +95,9 @@ class WhatsAppAdapter:
 
     async def status(self, provider_id: str, *, keys: AccountKeys) -> StatusUpdate | None:
         return await self._client.status(keys, provider_id)
+
+    def charges(self, sender: Address, since: datetime, until: datetime, *, keys: AccountKeys) -> AsyncIterator[Charge]:
+        return self._client.charges(keys, "" if keys.service_id else codec.address_to(sender), since, until)
 
     async def locate(self, media: Media, *, keys: AccountKeys) -> Located:
         return files.locate(media, keys, api_base=self._client.api_base)

@@ -1,13 +1,13 @@
 """The number that is called. Calls have doors of their own (`gateway.voice`); what is written to a caller goes by SMS."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Final
 
 from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
 from channels.errors import SendError
 from channels.files import Located
-from channels.messages import Address, Event, Media, OutboundMessage, StatusUpdate
+from channels.messages import Address, Charge, Event, Media, OutboundMessage, StatusUpdate
 from channels.twilio.sms import SmsAdapter, claimed_account, is_from_twilio
 from channels.voice import codec
 from channels.voice.client import CallsClient
@@ -65,6 +65,9 @@ class VoiceAdapter:
     async def locate(self, media: Media, *, keys: AccountKeys) -> Located:
         """Where a recording lies: below the account, like the files of messages."""
         return await self._texts.locate(media, keys=keys)
+
+    def charges(self, sender: Address, since: datetime, until: datetime, *, keys: AccountKeys) -> AsyncIterator[Charge]:
+        return self._texts.charges(sender, since, until, keys=keys)
 
     def explain(self, code: str) -> SendError:
         return self._texts.explain(code)

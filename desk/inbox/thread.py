@@ -47,6 +47,10 @@ class Line:
     scheduled_for: datetime | None
     sent_at: datetime | None
     created_at: datetime
+    price_millionths: int | None
+    price_currency: str | None
+    is_billable: bool | None
+    billed_as: str | None
     mentions: tuple[str, ...] = ()
     files: tuple[File, ...] = ()
 
@@ -177,6 +181,10 @@ _LINES: Select[*tuple[Any, ...]] = select(
     _m.scheduled_for,
     _m.sent_at,
     _m.created_at,
+    _m.price_millionths,
+    _m.price_currency,
+    _m.is_billable,
+    _m.billed_as,
 ).select_from(
     messages.join(conversations, conversations.c.id == _m.conversation_id).outerjoin(users, users.c.id == _m.user_id)
 )

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from channels.split import count
 from desk import accounts, broadcasts, conversations, messages
 from desk.broadcasts import KIND, Plan, Reached
 from desk.errors import DeskError
@@ -128,13 +129,14 @@ def _say(db: Db, house: House, plan: Plan, one: Reached, *, visit_id: int | None
         return
     wanted = plan.due(one)
     due = wanted if wanted is not None and wanted > now else None
+    words = plan.text.of(one.customer)
     message_id = messages.add_out(
         db,
         tenant_id=plan.tenant_id,
         conversation_id=context.id,
         account_id=plan.account_id,
         author="system",
-        text=plan.text.of(one.customer),
+        text=words,
         status="held" if due else "queued",
         error_code="local_time" if due else None,
         error_text="It goes out at one time by everybody's own clock." if due else None,
@@ -145,7 +147,9 @@ def _say(db: Db, house: House, plan: Plan, one: Reached, *, visit_id: int | None
     )
     if message_id is None:
         return
-    note(message_id=message_id, skipped_for=None)
+    prices = house.settings.sending.price_list
+    estimate = broadcasts.estimate(plan, one, words, measure=count, prices=prices)
+    note(message_id=message_id, skipped_for=None, estimate=estimate)
     outbox.post(db, plan.tenant_id, plan.account_id, message_id, now=now, run_at=due, priority=_CAMPAIGN)
     conversations.save_turn(
         db,

@@ -23,7 +23,7 @@ from desk.inbox import handling, survey
 from desk.who import Actor
 from gateway.accounts import Account
 from gateway.context import House
-from gateway.jobs import asking, broadcasts, files, inbox, mail, news, recordings, transfers, webhooks
+from gateway.jobs import asking, broadcasts, charges, files, inbox, mail, news, recordings, transfers, webhooks
 from gateway.jobs.cues import play_job
 from gateway.jobs.worker import Handler
 from gateway.pipeline import courtesy, outbox, wire
@@ -103,6 +103,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         waiting.OFFER: waitlist_offer,
         bots_ask.KIND: asking.ask,
         news.KIND: news.ask,
+        charges.LOOK: charges.look,
+        charges.ASK: charges.ask,
         survey.KIND: inbox.csat,
         handling.RESUME: inbox.resume,
         broadcasts.KIND: broadcasts.write,
@@ -123,7 +125,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
 )
 
 # Work that waits on somebody else's server, done apart: it can be slow without making anybody else wait.
-APART = frozenset({events.KIND, bots_ask.KIND, news.KIND})
+APART = frozenset({events.KIND, bots_ask.KIND, news.KIND, charges.LOOK, charges.ASK})
 FILES = frozenset({desk_files.FETCH, desk_files.FORGET, files.SWEEP, desk_recordings.LOOK, desk_recordings.DELETE})
 
 

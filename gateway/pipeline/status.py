@@ -36,6 +36,8 @@ def apply(db: Db, adapter: Adapter, account: Account, event: StatusUpdate, *, no
         error_text=explained.text if explained else event.error_text or None,
         now=now,
     )
+    if (billing := event.billing) is not None:
+        messages.bill(db, account.id, event.provider_id, is_billable=billing.is_billable, category=billing.category)
     if outcome != "changed" or (explained is None and event.status not in _LOST):
         return outcome
     message_id = messages.id_of(db, account.id, event.provider_id)

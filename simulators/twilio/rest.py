@@ -329,7 +329,7 @@ def _message(message: Message) -> Json:
         "messaging_service_sid": message.messaging_service_sid,
         "num_media": str(len(message.media_urls)),
         "num_segments": str(message.num_segments) if sender else "0",
-        "price": None,
+        "price": _price(message),
         "price_unit": "USD",
         "sid": message.sid,
         "status": message.status,
@@ -337,6 +337,12 @@ def _message(message: Message) -> Json:
         "to": message.to,
         "uri": f"{uri}.json",
     }
+
+
+def _price(message: Message) -> str | None:
+    """Negative, by the part, and only known once it has gone out."""
+    has_gone = message.status in ("sent", "delivered", "undelivered", "read")
+    return f"{-0.0079 * message.num_segments:.5f}" if has_gone and message.direction != "inbound" else None
 
 
 def _media(stored: StoredMedia) -> Json:

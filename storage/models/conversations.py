@@ -1,6 +1,19 @@
 """Conversations, who talks in them, and every message."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, false, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 
 from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, type_json, uid_column
 
@@ -134,6 +147,11 @@ messages = Table(
     Column("sent_at", UtcDateTime),  # in: by the provider's clock, where it tells
     Column("scheduled_for", UtcDateTime),  # out: to be sent then
     Column("use", String(10)),  # out: reminder, marketing or legal; null is talk (desk/verdicts.py)
+    # Out, as the provider says: what it has cost (millionths of a unit of the currency), or whether it counts as paid.
+    Column("price_millionths", BigInteger),
+    Column("price_currency", String(3)),
+    Column("is_billable", Boolean),
+    Column("billed_as", String(40)),
     time_column("created_at"),
     Index("ix_messages_conversation_id_id", "conversation_id", "id"),
     Index(

@@ -1,6 +1,7 @@
 """Field service and selling: what somebody asked for, what it cost, and what may come of a contact."""
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     Date,
@@ -168,6 +169,7 @@ broadcast_recipients = Table(
     Column("message_id", BigId, ForeignKey("messages.id", ondelete="SET NULL"), index=True),
     Column("appointment_id", BigId, ForeignKey("appointments.id", ondelete="SET NULL")),
     Column("skipped_for", String(40)),
+    Column("estimate_millionths", BigInteger),  # by the price list when it was written; null: no price there
     time_column("created_at"),
     Index(
         "uq_broadcast_recipients_visit",

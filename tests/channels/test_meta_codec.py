@@ -13,6 +13,7 @@ from channels.base import AccountKeys, Request
 from channels.errors import BadRequest, SendError
 from channels.messages import (
     Address,
+    Billing,
     Choice,
     Contact,
     Echo,
@@ -161,8 +162,10 @@ EXPECTED: dict[str, Event | None] = {
     "number_and_user_id": _of("N2", Text("Hi"), other_identities=(USER, PARENT)),
     "user_name_only": _of("N3", Text("Hi"), sender=USER, profile_name="@dana"),
     "group": None,
-    "status_sent": replace(STATUS, reference="019a0000-0000-7000-8000-000000000000"),
-    "status_delivered": replace(STATUS, status="delivered"),
+    "status_sent": replace(
+        STATUS, reference="019a0000-0000-7000-8000-000000000000", billing=Billing(is_billable=False, category="service")
+    ),
+    "status_delivered": replace(STATUS, status="delivered", billing=Billing(is_billable=True, category="utility")),
     "status_read": replace(STATUS, status="read"),
     "status_played": replace(STATUS, status="read"),
     "status_deleted": None,

@@ -259,6 +259,8 @@ async def test_news_comes_in_any_order_and_before_our_own_answer(met: Met) -> No
         ("read", None, None),
         ("failed", "131050", "This person wants no more offers by WhatsApp."),
     ]
+    billed = await met.desk.rows("SELECT is_billable, billed_as FROM messages WHERE direction = 'out' ORDER BY id")
+    assert [(bool(paid), kind) for paid, kind in billed] == [(False, "service")] * 2 + [(False, None)]
     assert await met.desk.rows("SELECT purpose, state, source FROM consent_events") == [
         ("marketing", "out", "provider")
     ]

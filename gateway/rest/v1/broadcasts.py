@@ -109,6 +109,41 @@ class Counts(Answer):
     skipped: int
 
 
+class Told(Answer):
+    currency: str
+    amount: float
+    messages: int
+
+
+class Spent(Answer):
+    """What its messages cost, so far as is known."""
+
+    estimate: float | None = Field(
+        description="Of all messages that were written, by the operator's price list; null when a price is missing there."
+    )
+    currency: str | None = Field(description="Of the estimate.")
+    told: list[Told] = Field(description="What the provider says they have cost, some hours later (Twilio).")
+    billed: dict[str, int] = Field(
+        description="How many the provider counts as paid, by its category (Meta, which tells no amount)."
+    )
+    free: int = Field(description="How many it counts as free.")
+
+    @classmethod
+    def of(cls, one: broadcasts.Spent, currency: str) -> "Spent":
+        told = [
+            Told(currency=unit, amount=amount / 1_000_000, messages=messages)
+            for unit, (amount, messages) in sorted(one.told.items())
+        ]
+        is_known = one.estimate is not None
+        return cls(
+            estimate=None if one.estimate is None else one.estimate / 1_000_000,
+            currency=currency if is_known else None,
+            told=told,
+            billed={**one.billed},
+            free=one.free,
+        )
+
+
 class Broadcast(Answer):
     id: Uid
     name: str
@@ -118,6 +153,7 @@ class Broadcast(Answer):
     replies: RepliesTo
     status: str = Field(description="draft, scheduled, sending, paused, sent or cancelled.")
     counts: Counts
+    spent: Spent
     scheduled_at: Moment | None = Field(description="When it begins.")
     local_at: str | None = Field(description="The wall time at which everybody gets it where they are.")
     relative: RelativeTo | None = Field(description="When each visit has its message; null: it goes out once.")
@@ -127,7 +163,7 @@ class Broadcast(Answer):
     updated_at: Moment
 
     @classmethod
-    def of(cls, one: broadcasts.Broadcast) -> "Broadcast":
+    def of(cls, one: broadcasts.Broadcast, call: Call) -> "Broadcast":
         c = one.counts
         return cls(
             id=one.uid,
@@ -151,6 +187,7 @@ class Broadcast(Answer):
             counts=Counts(
                 queued=c.queued, sent=c.sent, delivered=c.delivered, read=c.read, failed=c.failed, skipped=c.skipped
             ),
+            spent=Spent.of(one.spent, call.house.settings.sending.currency),
             started_at=one.started_at,
             finished_at=one.finished_at,
             created_at=one.created_at,
@@ -321,12 +358,12 @@ class RecipientFilter(SkipQuery):
 async def index(call: Call, query: BroadcastFilter) -> Page[Broadcast]:
     window = query.window(query.sort)
     found = await call.read(broadcasts.find, window, search=query.search, status=query.status)
-    return Page[Broadcast].of(found, window, Broadcast.of)
+    return Page[Broadcast].of(found, window, lambda one: Broadcast.of(one, call))
 
 
 @routes.post("/broadcasts", scope="broadcasts:write", summary="Draft a broadcast")
 async def create(call: Call, body: NewBroadcast) -> Broadcast:
-    return Broadcast.of(await call.write(broadcasts.add, body.values(), now=call.now))
+    return Broadcast.of(await call.write(broadcasts.add, body.values(), now=call.now), call)
 
 
 @routes.post("/broadcasts/preview", scope="broadcasts:read", summary="Preview a broadcast", status=200)
@@ -341,17 +378,17 @@ async def preview_unsaved(call: Call, body: NewPreview) -> Preview:
 
 @routes.get("/broadcasts/{broadcast_id}", scope="broadcasts:read", summary="A broadcast and how far it is")
 async def read(call: Call, broadcast_id: Uid) -> Broadcast:
-    return Broadcast.of(await call.read(broadcasts.get, broadcast_id))
+    return Broadcast.of(await call.read(broadcasts.get, broadcast_id), call)
 
 
 @routes.put("/broadcasts/{broadcast_id}", scope="broadcasts:write", summary="Replace a draft")
 async def replace(call: Call, broadcast_id: Uid, body: NewBroadcast) -> Broadcast:
-    return Broadcast.of(await call.write(broadcasts.change, broadcast_id, body.values(), now=call.now))
+    return Broadcast.of(await call.write(broadcasts.change, broadcast_id, body.values(), now=call.now), call)
 
 
 @routes.patch("/broadcasts/{broadcast_id}", scope="broadcasts:write", summary="Change a draft")
 async def change(call: Call, broadcast_id: Uid, body: BroadcastChange) -> Broadcast:
-    return Broadcast.of(await call.write(broadcasts.change, broadcast_id, body.changes(), now=call.now))
+    return Broadcast.of(await call.write(broadcasts.change, broadcast_id, body.changes(), now=call.now), call)
 
 
 @routes.delete("/broadcasts/{broadcast_id}", scope="broadcasts:write", summary="Remove a broadcast")
@@ -376,25 +413,25 @@ async def send(call: Call, broadcast_id: Uid, body: Start) -> Broadcast:
 
     Whoever refused offers or everything, has no address on the channel or is talking with somebody is left out.
     """
-    return Broadcast.of(await call.write(broadcasts.send, broadcast_id, **body.values(), now=call.now))
+    return Broadcast.of(await call.write(broadcasts.send, broadcast_id, **body.values(), now=call.now), call)
 
 
 @routes.post("/broadcasts/{broadcast_id}/pause", scope="broadcasts:write", summary="Pause a broadcast", status=200)
 async def pause(call: Call, broadcast_id: Uid) -> Broadcast:
     """Nothing more goes out until it is resumed; what is on its way cannot be stopped."""
-    return Broadcast.of(await call.write(broadcasts.pause, broadcast_id, now=call.now))
+    return Broadcast.of(await call.write(broadcasts.pause, broadcast_id, now=call.now), call)
 
 
 @routes.post("/broadcasts/{broadcast_id}/resume", scope="broadcasts:write", summary="Resume a broadcast", status=200)
 async def resume(call: Call, broadcast_id: Uid) -> Broadcast:
     """It goes on where it stood."""
-    return Broadcast.of(await call.write(broadcasts.resume, broadcast_id, now=call.now))
+    return Broadcast.of(await call.write(broadcasts.resume, broadcast_id, now=call.now), call)
 
 
 @routes.post("/broadcasts/{broadcast_id}/cancel", scope="broadcasts:write", summary="Stop sending", status=200)
 async def cancel(call: Call, broadcast_id: Uid) -> Broadcast:
     """Messages that still wait are held back; what is on its way cannot be stopped."""
-    return Broadcast.of(await call.write(broadcasts.cancel, broadcast_id, now=call.now))
+    return Broadcast.of(await call.write(broadcasts.cancel, broadcast_id, now=call.now), call)
 
 
 @routes.get("/broadcasts/{broadcast_id}/recipients", scope="broadcasts:read", summary="Whom it was meant for")

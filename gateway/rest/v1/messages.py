@@ -47,6 +47,15 @@ class Failure(Answer):
     reason: str
 
 
+class Cost(Answer):
+    """What the provider says of it: Twilio tells a price, some hours later; Meta whether it counts as paid, and as what."""
+
+    price: float | None
+    currency: str | None
+    billable: bool | None
+    category: str | None
+
+
 class Message(Answer):
     """`status` tells how far it has come: received, noted (a private note), scheduled, held (until `scheduled_for`, for the
     reason in `error`), parked (until the customer writes again, since only templates may be sent), queued, accepted,
@@ -66,6 +75,7 @@ class Message(Answer):
     mentions: list[Uid]
     status: str
     error: Failure | None
+    cost: Cost | None = Field(description="Null as long as the provider has said nothing of it.")
     scheduled_for: Moment | None
     sent_at: Moment | None
     created_at: Moment
@@ -86,6 +96,7 @@ class Message(Answer):
                 "mentions": [*line.mentions],
                 "status": line.status,
                 "error": {"code": line.error_code, "reason": line.error_text or ""} if has_failed else None,
+                "cost": _cost(line),
                 "scheduled_for": line.scheduled_for,
                 "sent_at": line.sent_at,
                 "created_at": line.created_at,
@@ -166,6 +177,13 @@ def shown(file: files.File, show: Show) -> dict[str, Any]:
         "name": file.name,
         "caption": "",
     }
+
+
+def _cost(line: thread.Line) -> Cost | None:
+    if line.price_millionths is None and line.is_billable is None:
+        return None
+    price = None if line.price_millionths is None else line.price_millionths / 1_000_000
+    return Cost(price=price, currency=line.price_currency, billable=line.is_billable, category=line.billed_as)
 
 
 def _files(line: thread.Line, show: Show) -> list[dict[str, Any]]:

@@ -1269,6 +1269,10 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("scheduled_for", sa.DateTime(timezone=True), nullable=True),
         sa.Column("use", sa.String(length=10), nullable=True),
+        sa.Column("price_millionths", sa.BigInteger(), nullable=True),
+        sa.Column("price_currency", sa.String(length=3), nullable=True),
+        sa.Column("is_billable", sa.Boolean(), nullable=True),
+        sa.Column("billed_as", sa.String(length=40), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_messages_account_id_accounts"), ondelete="CASCADE"
@@ -1761,6 +1765,7 @@ def upgrade() -> None:
         sa.Column("message_id", big_id, nullable=True),
         sa.Column("appointment_id", big_id, nullable=True),
         sa.Column("skipped_for", sa.String(length=40), nullable=True),
+        sa.Column("estimate_millionths", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["appointment_id"],

@@ -1,6 +1,7 @@
 """Broadcasts over REST: whom they reach, what those read, and what becomes of each message."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -8,8 +9,10 @@ from desk import broadcasts
 from gateway.jobs import broadcasts as jobs
 from storage import queue
 from storage.queue import Job
-from tests.gateway.front import Front
-from tests.gateway.rest.api import Client, stranger
+from tests.clock import FakeClock
+from tests.gateway.front import OURS, Front
+from tests.gateway.rest.api import Client, person, stranger
+from tests.gateway.test_jobs import networked
 
 NOBODY = "01936f5e-5a2c-7e9a-8f4e-0d5a9b1c2d3e"
 TEXT = 'Hi {{ customer.first_name | default: "there" }}, {{business.name}} is open.'
@@ -350,3 +353,40 @@ async def test_another_tenants_things_are_nobodys(api: Client, desk: Front) -> N
     ):
         assert (await other.call(method, where, sent)).status == 404, (method, where)
     await api.post("/broadcasts", {**body, "channel_id": NOBODY}, status=404)
+
+
+async def test_what_messages_have_cost_is_asked_an_hour_later_and_stands_beside_the_estimate(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    prices = {"FRONTDESK_SENDING__PRICES": "sms:US=0.0083"}
+    async with networked(database_url, tmp_path, clock, **prices) as (desk, network):
+        phones = [network.phone(f"+1512555017{number}") for number in range(3)]
+        for phone in phones:
+            await phone.text(OURS, "hi")  # answered in the webhook's answer
+        await network.settled()
+        api = await person(desk)
+        (channel,) = (await api.get("/channels?kind=sms"))["items"]
+        for one in (await api.get("/customers?search=512555017"))["items"]:
+            await api.patch(f"/customers/{one['id']}", {"tags": ["club"]})
+        words = {
+            "name": "Open",
+            "channel_id": channel["id"],
+            "text": "We are open. " * 20,
+            "audience": {"tags_any": ["club"]},
+        }
+        draft = await api.post("/broadcasts", words)
+        await api.post(f"/broadcasts/{draft['id']}/send", {}, status=202)
+        await desk.pass_time(timedelta(minutes=5))
+        await network.settled()
+        spent = (await api.get(f"/broadcasts/{draft['id']}"))["spent"]
+        assert spent == {"estimate": 0.0498, "currency": "USD", "told": [], "billed": {}, "free": 0}
+        await desk.pass_time(timedelta(hours=3), step=timedelta(minutes=30))
+        api = await person(desk)
+        spent = (await api.get(f"/broadcasts/{draft['id']}"))["spent"]
+        assert spent["told"] == [{"currency": "USD", "amount": 0.0474, "messages": 3}]
+        (listed,) = (await api.get("/broadcasts"))["items"]
+        assert listed["spent"] == spent
+        (talk, *_) = (await api.get("/conversations"))["items"]
+        said = (await api.get(f"/conversations/{talk['id']}/messages"))["items"]
+        told = {"currency": "USD", "billable": None, "category": None}
+        assert [one["cost"] for one in said] == [None, {"price": 0.0079, **told}, {"price": 0.0158, **told}]
