@@ -101,7 +101,7 @@ class TwilioClient:
         """
         client = await self._client(keys)
         only = {"from_": sender} if sender else {}
-        with _sdk_trouble():
+        with sdk_trouble():
             found = await client.messages.stream_async(
                 **only, date_sent_after=since, date_sent_before=until, page_size=_MOST_PER_PAGE
             )
