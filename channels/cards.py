@@ -141,7 +141,7 @@ def page(adapters: Iterable[Adapter]) -> str:
         _row(*["---"] * (len(shown) + 2)),
         *(_row(one.name, *(_cell(key, able, one) for key, able in shown.items()), one.otherwise) for one in FEATURES),
     ]
-    notes = [f"- **{_TITLES[key]}**: {', '.join(_notes(able))}." for key, able in shown.items()]
+    notes = [f"- **{_TITLES[key]}**: {', '.join((*_notes(able), *_MORE.get(key, ())))}." for key, able in shown.items()]
     return _TOP + "\n".join(lines) + "\n" + _NOTES + "\n".join(notes) + "\n"
 
 
@@ -151,6 +151,15 @@ def _cell(key: tuple[str, str], able: Capabilities, feature: Feature) -> str:
     if bool(done) == (lacks is not None):
         raise ValueError(f"{feature.name!r} of {key}: {'has a reason and is done' if done else 'is not done: why?'}")
     return done or ": ".join(lacks or ())
+
+
+# What else is to be known of a channel.
+_MORE: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("meta", "whatsapp"): (
+        "files of ours go by a signed link that Meta fetches and not by upload, which would hold each file in memory "
+        "once more and give it an id for every number that ends after 30 days",
+    ),
+}
 
 
 def _notes(able: Capabilities) -> Iterable[str]:

@@ -72,21 +72,6 @@ class MetaClient:
         """
         await self._ask("POST", f"{keys.service_id}/messages", keys, json=codec.seen(provider_id, typing=typing))
 
-    async def upload(self, keys: AccountKeys, content: bytes, *, content_type: str, name: str) -> str:
-        """The id under which Meta keeps the file for 30 days, to send it by.
-
-        Raises: SendError
-        """
-        form = aiohttp.FormData()
-        form.add_field("messaging_product", "whatsapp")
-        form.add_field("type", content_type)
-        form.add_field("file", content, filename=name, content_type=content_type)
-        answer = await self._ask("POST", f"{keys.service_id}/media", keys, form=form)
-        media_id = answer.get("id")
-        if not isinstance(media_id, str) or not media_id:
-            raise SendError("", "WhatsApp did not take in the file.", kind="retry")
-        return media_id
-
     async def locate(self, keys: AccountKeys, media_id: str) -> Located:
         """Where a customer's file is to be had for the next five minutes, and Meta's own sum of it.
 
@@ -142,7 +127,6 @@ class MetaClient:
         keys: AccountKeys,
         *,
         json: Mapping[str, JSON] | None = None,
-        form: aiohttp.FormData | None = None,
         query: Mapping[str, str] | None = None,
         sends: bool = False,
     ) -> dict[str, JSON]:
@@ -152,7 +136,7 @@ class MetaClient:
         """
         if not keys.password:
             raise SendError("", "There is no access token for WhatsApp.", kind="config")
-        data = orjson.dumps(json) if json is not None else form
+        data = orjson.dumps(json) if json is not None else None
         try:
             return await self._answer(method, path, keys, data, is_json=json is not None, query=query)
         except SendError as error:
@@ -167,7 +151,7 @@ class MetaClient:
         method: str,
         path: str,
         keys: AccountKeys,
-        data: bytes | aiohttp.FormData | None,
+        data: bytes | None,
         *,
         is_json: bool,
         query: Mapping[str, str] | None,
@@ -192,7 +176,7 @@ class MetaClient:
         url: str,
         keys: AccountKeys,
         *,
-        data: bytes | aiohttp.FormData | None = None,
+        data: bytes | None = None,
         query: Mapping[str, str] | None = None,
         is_json: bool = False,
     ) -> tuple[int, bytes, Mapping[str, str]]:

@@ -222,13 +222,13 @@ async def test_a_nonsense_answer_is_unclear_and_never_another_exception(
     assert "unclear" not in others
 
 
-async def test_files_are_sent_by_id_and_found_for_five_minutes(
+async def test_files_are_sent_by_link_and_found_for_five_minutes(
     whatsapp: WhatsAppAdapter, sim: MetaSimulator, session: aiohttp.ClientSession, hand_clock: HandClock
 ) -> None:
-    media_id = await whatsapp.client.upload(KEYS, b"%PDF", content_type="application/pdf", name="plan.pdf")
-    plan = OutboundMessage("The plan", media=(Media("document", media_id=media_id, name="plan.pdf"),))
+    link = "https://juniper.example/files/plan"
+    plan = OutboundMessage("The plan", media=(Media("document", url=link, name="plan.pdf"),))
     await whatsapp.send(plan, to=DANA, sender=DESK, keys=KEYS)
-    assert sim.phone(DANA.value).inbox[-1].content == {"id": media_id, "caption": "The plan", "filename": "plan.pdf"}
+    assert sim.phone(DANA.value).inbox[-1].content == {"link": link, "caption": "The plan", "filename": "plan.pdf"}
     await sim.phone(DANA.value).send_file(NUMBER.number, "image", File(b"\x89PNG", "image/png"))
     hers = Media("image", media_id=[*sim.media][-1])
     found = await whatsapp.locate(hers, keys=KEYS)
