@@ -710,6 +710,8 @@ def _stored(
     account = _account(db, who, values["channel_id"]) if "channel_id" in values else None
     if account is not None:
         stored["account_id"] = account.id
+    if stored.get("replies") or account is not None:
+        _check_replies(db, who, account, stored, before)
     if "audience" in values:
         segments.where(db, who, segment_of(values["audience"]), now=now)
     if "text" in values:
@@ -719,6 +721,17 @@ def _stored(
             account = refs.row(db, accounts, who, before.account_id, "channel")
         _text(db, who, account, stored["text"])
     return stored
+
+
+def _check_replies(
+    db: Db, who: Actor, account: Row[Any] | None, stored: Mapping[str, Any], before: Row[Any] | None
+) -> None:
+    """Raises: Invalid, when answers are to go somewhere and nobody can write any"""
+    if account is None and before is not None:
+        account = refs.row(db, accounts, who, before.account_id, "channel")
+    routed_to = stored.get("replies", before and before.replies)
+    if routed_to and account is not None and not channels.takes_replies(account.channel, account.address):
+        raise Invalid("replies.to", "Nobody can write back to a sender's name, so no answer can go anywhere.")
 
 
 def _relative(db: Db, who: Actor, given: Mapping[str, Any] | None) -> dict[str, Any] | None:

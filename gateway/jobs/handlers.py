@@ -29,6 +29,7 @@ from gateway.jobs.worker import Handler
 from gateway.pipeline import courtesy, outbox, wire
 from storage import queue
 from storage.base import Db
+from storage.models.accounts import accounts
 from storage.models.calendar import appointments, claims, waitlist
 from storage.models.conversations import conversations
 from storage.queue import Job
@@ -147,7 +148,9 @@ def _offer_freed(db: Db, job: Job, *, now: datetime) -> None:
 
 
 def _of_appointment(db: Db, job: Job) -> int | None:
-    """The conversation in which the visit was booked, else the customer's latest; None: we cannot write to them."""
+    """The conversation in which the visit was booked, else the customer's latest where a bot can ask; None: we cannot
+    write to them. One with a sender's name comes last: nobody asks over it.
+    """
     row = db.execute(
         select(appointments.c.customer_id, appointments.c.conversation_id).where(
             appointments.c.id == int(str(job.payload["appointment_id"]))
@@ -159,8 +162,11 @@ def _of_appointment(db: Db, job: Job) -> int | None:
         return int(row.conversation_id)
     latest: int | None = db.execute(
         select(conversations.c.id)
+        .join(accounts, accounts.c.id == conversations.c.account_id)
         .where(conversations.c.customer_id == row.customer_id)
-        .order_by(conversations.c.last_in_at.desc().nulls_last(), conversations.c.id.desc())
+        .order_by(
+            accounts.c.bot_id.is_(None), conversations.c.last_in_at.desc().nulls_last(), conversations.c.id.desc()
+        )
         .limit(1)
     ).scalar_one_or_none()
     return latest

@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from tests.gateway.front import SID, Front, form
+from tests.gateway.front import OURS, SID, Front, form
 from tests.gateway.rest.api import Client, stranger
 
 CANARY = "c4naryc4naryc4naryc4nary12345678"
@@ -176,6 +176,26 @@ async def test_a_name_sends_and_nobody_answers_it(api: Client) -> None:
     customer = await api.post("/customers", {"name": "Noor", "phone": "512-555-0177"})
     started = {"customer_id": customer["id"], "channel_id": made["id"], "text": "See https://juniper.example"}
     assert (await api.post("/conversations", started))["last_message"]["text"] == started["text"]
+    # A broadcast goes out over it, and no answer of it can go anywhere.
+    draft = {"name": "News", "channel_id": made["id"], "text": "We moved.", "replies": {"to": "inbox"}}
+    assert (await api.post("/broadcasts", draft, status=422))["detail"][0]["loc"] == ["body", "replies", "to"]
+    kept = await api.post("/broadcasts", {**draft, "replies": {"to": "bot"}})
+    over = {"replies": {"to": "inbox"}}
+    assert (await api.patch(f"/broadcasts/{kept['id']}", over, status=422))["detail"][0]["loc"][1:] == ["replies", "to"]
+    numbered = await api.post("/broadcasts", {**draft, "channel_id": await _shop_line(api)})
+    moved = await api.patch(f"/broadcasts/{numbered['id']}", {"channel_id": made["id"]}, status=422)
+    assert moved["detail"][0]["loc"][1:] == ["replies", "to"]
+    # A visit is reminded of where it can be asked about, though they were written to by the name last.
+    await api.front.text("+15125550177", "haircut with Maya on thursday at 3pm")
+    await api.front.text("+15125550177", "yes")
+    await api.front.change("UPDATE appointments SET conversation_id = NULL")
+    await api.front.pass_time(timedelta(days=2, hours=4), step=timedelta(hours=4))
+    reminded = "SELECT a.address FROM messages m JOIN accounts a ON a.id = m.account_id WHERE m.\"use\" = 'reminder'"
+    assert set(await api.front.rows(reminded)) == {(OURS,)}
+
+
+async def _shop_line(api: Client) -> str:
+    return str((await api.get("/channels?search=0100&kind=sms"))["items"][0]["id"])
 
 
 async def test_a_whatsapp_number_through_twilio_is_served_and_keeps_its_template(api: Client) -> None:
