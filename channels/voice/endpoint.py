@@ -1,0 +1,45 @@
+"""When a caller begins to speak and when they have finished, from frames that are speech and frames that are not."""
+
+from collections import deque
+from typing import Final, Literal
+
+Event = Literal["began", "finished"]
+
+FRAME_MS: Final = 20
+LONGEST_PAUSE_MS: Final = 3000
+_LONGEST_MS: Final = 60_000  # of one answer: a radio never pauses
+# Three frames of five begin it, so that a click is no word.
+_WINDOW: Final = 5
+_ENOUGH: Final = 3
+
+
+class Endpoint:
+    """`pause_ms` is how long the caller may pause before they have finished; it may change while they speak."""
+
+    def __init__(self, pause_ms: int) -> None:
+        self.pause_ms = pause_ms
+        self.is_speaking = False
+        self.spoken_ms = 0  # since they began, pauses included, but for the one that still lasts
+        self._total_ms = 0
+        self._quiet_ms = 0
+        self._recent: deque[bool] = deque(maxlen=_WINDOW)
+
+    def take(self, is_speech: bool) -> Event | None:
+        """What the next frame brings."""
+        self._recent.append(is_speech)
+        if not self.is_speaking:
+            if sum(self._recent) < _ENOUGH:
+                return None
+            self.is_speaking, self._quiet_ms = True, 0
+            self.spoken_ms = self._total_ms = FRAME_MS * _ENOUGH
+            return "began"
+        self._total_ms += FRAME_MS
+        if is_speech:
+            self.spoken_ms, self._quiet_ms = self._total_ms, 0
+        else:
+            self._quiet_ms += FRAME_MS
+        if self._quiet_ms >= min(self.pause_ms, LONGEST_PAUSE_MS) or self._total_ms >= _LONGEST_MS:
+            self.is_speaking = False
+            self._recent.clear()
+            return "finished"
+        return None

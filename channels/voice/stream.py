@@ -1,0 +1,141 @@
+"""Media Streams' messages: the caller's sound and what else Twilio tells over the socket, and what we tell it. No I/O.
+
+Source: reference, twilio-voice.md section 8. Unknown events and fields are ignored.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from xml.sax.saxutils import quoteattr
+
+import orjson
+
+from channels.base import Answer
+from channels.clean import clean
+from channels.errors import BadRequest
+from channels.voice.codec import Ring, ring_of, twiml
+
+_LONGEST: Final = 200  # characters of a name
+_MOST_SOUND: Final = 16_000  # bytes of one message: two seconds, a hundred times what Twilio sends
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A stream of a call. `turn` is the question that is open, as our TwiML told."""
+
+    sid: str
+    ring: Ring
+    account: str
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What the caller's telephone hears."""
+
+    sound: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Everything before this mark has been played, or was cleared: Twilio does not tell which."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The stream is over."""
+
+
+Message = Start | Sound | Key | Mark | Stop
+
+
+def read(raw: str | bytes) -> Message | None:
+    """What Twilio says; None when it is nothing that we act on.
+
+    Raises: BadRequest
+    """
+    try:
+        data = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise BadRequest("message", "is not JSON") from None
+    if not isinstance(data, dict):
+        raise BadRequest("message", "is not an object")
+    match data.get("event"):
+        case "media":
+            return _sound(_inner(data, "media"))
+        case "mark":
+            return Mark(_text(_inner(data, "mark"), "name"))
+        case "dtmf":
+            return Key(_text(_inner(data, "dtmf"), "digit")[:1])
+        case "start":
+            return _start(_inner(data, "start"), _text(data, "streamSid"))
+        case "stop":
+            return Stop()
+        case _:
+            return None
+
+
+def media(sid: str, sound: bytes) -> str:
+    """Sound for the caller; what is sent before is played before."""
+    return orjson.dumps(
+        {"event": "media", "streamSid": sid, "media": {"payload": base64.b64encode(sound).decode()}}
+    ).decode()
+
+
+def mark(sid: str, name: str) -> str:
+    """A name that comes back when everything before it has been played."""
+    return orjson.dumps({"event": "mark", "streamSid": sid, "mark": {"name": name}}).decode()
+
+
+def clear(sid: str) -> str:
+    """Nothing that was sent and not yet played is to be played."""
+    return orjson.dumps({"event": "clear", "streamSid": sid}).decode()
+
+
+def connect(ring: Ring, *, url: str, action: str, turn: int) -> Answer:
+    """The TwiML that opens the socket. A query of `url` would be lost, so what we need to know goes as parameters."""
+    told = {"turn": str(turn), "to": ring.called, "from": ring.caller}
+    parameters = "".join(
+        f"<Parameter name={quoteattr(name)} value={quoteattr(value)}/>" for name, value in told.items() if value
+    )
+    return twiml(f"<Connect action={quoteattr(action)}><Stream url={quoteattr(url)}>{parameters}</Stream></Connect>")
+
+
+def _start(data: Mapping[str, object], sid: str) -> Start:
+    told = _inner(data, "customParameters")
+    ring = ring_of(_text(data, "callSid"), called=_text(told, "to"), caller=_text(told, "from"))
+    turn = _text(told, "turn")
+    is_number = turn.isascii() and turn.isdecimal() and len(turn) < 7
+    return Start(_text(data, "streamSid") or sid, ring, _text(data, "accountSid"), int(turn) if is_number else 0)
+
+
+def _sound(data: Mapping[str, object]) -> Sound | None:
+    """Raises: BadRequest"""
+    payload = data.get("payload")
+    if not isinstance(payload, str) or data.get("track", "inbound") not in ("inbound", "inbound_track"):
+        return None
+    if len(payload) > _MOST_SOUND * 4 / 3:
+        raise BadRequest("media.payload", "is longer than two seconds")
+    try:
+        return Sound(base64.b64decode(payload, validate=True))
+    except (binascii.Error, ValueError):
+        raise BadRequest("media.payload", "is not base64") from None
+
+
+def _inner(data: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = data.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(data: Mapping[str, object], name: str) -> str:
+    value = data.get(name, "")
+    return clean(value)[:_LONGEST] if isinstance(value, str) else ""
