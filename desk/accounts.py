@@ -335,6 +335,16 @@ def is_paused(db: Db, account_id: int) -> bool:
     return not db.execute(wanted).scalar_one_or_none()
 
 
+def text_account(db: Db, account_id: int) -> int | None:
+    """The account over which texts go to and from the number of that one, which takes calls; None when there is none."""
+    mine = select(_t.tenant_id, _t.provider, _t.address).where(_t.id == account_id).subquery()
+    same = _t.tenant_id == mine.c.tenant_id, _t.provider == mine.c.provider, _t.address == mine.c.address
+    found: int | None = db.execute(
+        select(_t.id).where(*same, _t.channel == "sms", _t.disconnected_at.is_(None), _t.is_active).limit(1)
+    ).scalar_one_or_none()
+    return found
+
+
 def takes_replies(kind: str, address: str) -> bool:
     """Whether people can write to it: not to a sender's name."""
     return kind != "sms" or _SENDER_NAME.fullmatch(address) is None

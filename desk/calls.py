@@ -181,6 +181,12 @@ def account_of(db: Db, sid: str) -> tuple[int, str | None] | None:
     return None if row is None else (row.account_id, row.phone)
 
 
+def has_spoken(db: Db, call_id: int) -> bool:
+    """Whether whoever is at the other end has said or pressed anything."""
+    wanted = select(_k.id).where(_k.call_id == call_id, _k.input.in_(("speech", "digits"))).limit(1)
+    return db.execute(wanted).scalar_one_or_none() is not None
+
+
 def left_voicemail(db: Db, call: Live) -> None:
     """The caller has left a message."""
     outcome = case((_t.outcome == "none", "voicemail"), else_=_t.outcome)

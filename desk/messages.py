@@ -183,6 +183,12 @@ def id_of_dedupe(db: Db, dedupe: str) -> int | None:
     return found
 
 
+def was_said(db: Db, conversation_id: int, prefix: str, *, since: datetime) -> bool:
+    """Whether something was said there since then under a name that begins so."""
+    named = _m.conversation_id == conversation_id, _m.dedupe.startswith(prefix, autoescape=True), _m.created_at > since
+    return db.execute(select(_m.id).where(*named).limit(1)).scalar_one_or_none() is not None
+
+
 def id_of_uid(db: Db, conversation_id: int, uid: str) -> int | None:
     """Our id of a message of this conversation by the one that is told outside, or None."""
     found: int | None = _OF_UID(db, {"conversation_id": conversation_id, "uid": uid}).scalar_one_or_none()

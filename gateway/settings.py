@@ -280,6 +280,7 @@ class VoiceCalls(Section):
     voicemail: bool = True
     voicemail_s: Annotated[int, Field(ge=5, le=120)] = 120
     transcribe: bool = True
+    missed_text_h: Annotated[int, Field(ge=0, le=720)] = 12
     look_min: Annotated[int, Field(ge=0, le=1440)] = 60
     recording_days: Count = 30
 

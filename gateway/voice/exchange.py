@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -37,7 +38,8 @@ class Exchange:
         adapter = self.house.adapter(account)
         channel = turn.Channel(account, adapter.capabilities, inline=True, is_aloud=True)
         voice = self.house.settings.voice
-        return Line(channel, self.house.bots, mode, voice.silence, voice.voicemail)
+        every = timedelta(hours=voice.missed_text_h)
+        return Line(channel, self.house.bots, mode, voice.silence, voice.voicemail, every, self.house.usual)
 
     async def begin(self, account: Account, ring: Ring, mode: calls.Mode) -> Speech:
         """The first words to a caller; for a call that goes on already, what was said last.

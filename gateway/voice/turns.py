@@ -6,7 +6,7 @@ is the question that was open: whatever comes twice, or late, for one that was a
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from bots.bot import Cue
@@ -21,6 +21,7 @@ from desk.calls import Live
 from desk.conversations import Context
 from desk.who import Actor
 from gateway.pipeline import outbox, turn
+from gateway.voice import missed
 from gateway.voice.speech import Speech, choices, phrase
 from storage.base import Db, JsonValue, new_uid
 
@@ -39,6 +40,8 @@ class Line:
     mode: calls.Mode
     ladder: Sequence[Step]
     takes_messages: bool = True
+    missed_every: timedelta = timedelta()
+    usual: sending.Policy = sending.USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +169,20 @@ def ended(
     duration_s: int | None = None,
     now: datetime,
 ) -> str:
-    """What became of the news that a call is over: noted, ignored (it was known) or unknown (the call is)."""
+    """What became of the news that a call is over: noted, ignored (it was known) or missed (the call was not)."""
     call = calls.live(db, line.channel.account.id, ring.sid)
-    if call is None:
-        return "unknown"
+    if call is None:  # busy, or our doors did not answer
+        missed.text(
+            db,
+            missed.unheard(db, line.channel.account, ring, now=now),
+            every=line.missed_every,
+            usual=line.usual,
+            now=now,
+        )
+        return "missed"
     if not calls.end(db, call, status, sequence=sequence, duration_s=duration_s, now=now):
         return "ignored"
+    missed.text(db, call, every=line.missed_every, usual=line.usual, now=now)
     context = conversations.by_id(db, Actor(call.tenant_id, "system"), call.conversation_id)
     if context.owner == "bot":
         turn.on_line(db, line.bots, line.channel, context, Cue("hung_up", {}), now=now)

@@ -17,7 +17,6 @@ from channels.messages import Media, parts_to_json
 from channels.voice import codec
 from channels.voice.codec import Recorded, Ring
 from desk import businesses, calls, conversations, files, messages, recordings
-from desk.calls import Live
 from desk.conversations import Context
 from desk.who import Actor
 from desk.work import requests
@@ -27,6 +26,7 @@ from gateway.errors import problem
 from gateway.hooks.routes import RECEIVER, away, public_urls
 from gateway.pipeline.receive import Forged
 from gateway.pipeline.turn import expected
+from gateway.voice import missed
 from gateway.voice.door import EXCHANGE, Call, opened, voicemail
 from gateway.voice.speech import phrase
 from storage.base import Db
@@ -96,7 +96,7 @@ async def _recorded(request: web.Request, incoming: Request) -> None:
 
 def take(db: Db, account: Account, ring: Ring, news: Recorded, *, words: str = "", now: datetime) -> str:
     """What became of a message that somebody left, or of the words in it: kept, told, or known."""
-    call = calls.live(db, account.id, ring.sid) or _unheard(db, account, ring, now=now)
+    call = calls.live(db, account.id, ring.sid) or missed.unheard(db, account, ring, kind="voicemail", now=now)
     context = conversations.by_id(db, Actor(call.tenant_id, "system"), call.conversation_id)
     kept = recordings.kept(db, account.id, news.sid)
     if kept is not None:
@@ -168,31 +168,6 @@ def _more(db: Db, context: Context, kept: recordings.Kept, news: Recorded, words
     recordings.change(db, kept.id, duration_s=duration_s, transcript=kept.transcript or words or None)
     messages.reword(db, kept.message_id, _said(db, context, duration_s, kept.transcript or words))
     return "told"
-
-
-def _unheard(db: Db, account: Account, ring: Ring, *, now: datetime) -> Live:
-    """A call of which nobody of ours heard: Twilio took the message by itself."""
-    peer = ring.peer
-    context = conversations.find(db, account.id, peer.kind, peer.value) or conversations.begin(
-        db, account.id, peer_kind=peer.kind, peer=peer.value, now=now
-    )
-    calls.begin(
-        db,
-        tenant_id=account.tenant_id,
-        business_id=context.business_id,
-        account_id=account.id,
-        customer_id=context.customer_id,
-        conversation_id=context.id,
-        sid=ring.sid,
-        phone=ring.caller or None,
-        mode="none",
-        kind="voicemail",
-        now=now,
-    )
-    call = calls.live(db, account.id, ring.sid)
-    assert call is not None  # noqa: S101  it has begun, here or in another process
-    calls.end(db, call, "missed", now=now)
-    return call
 
 
 def _said(db: Db, context: Context, duration_s: int | None, words: str) -> str:

@@ -211,3 +211,49 @@ async def test_the_ladder_of_silence_may_end_with_a_message(desk: Front, network
     assert await call.ends() == "completed"
     await network.settled()
     assert await desk.one("select count(*) from recordings") == 0
+
+
+async def test_a_missed_call_goes_on_by_text(desk: Front, network: TwilioSimulator) -> None:
+    """Once for each caller in a while, and not for who said something, said STOP, or is nobody."""
+    texts = (
+        "select m.text from messages m join conversations c on c.id = m.conversation_id where m.dedupe like 'missed:%'"
+    )
+    network.numbers[OURS] = replace(network.numbers[OURS], webhook_url=f"{desk.url}{front.MESSAGES}")
+    for _ in range(2):
+        call = await network.call(MARIA, OURS)
+        await call.hears("two for Move a visit")
+        await call.hang_up()
+    await network.settled()
+    await desk.work()
+    phone = network.phone(MARIA)
+    assert len(await desk.rows(texts)) == 1
+    (sorry,) = [one.body for one in phone.inbox]
+    assert sorry.startswith("Sorry we missed your call to Juniper")
+    await phone.text(OURS, "a haircut tomorrow at 3 pm")
+    assert "Shall I book it?" in phone.inbox[-1].body
+    assert await desk.rows("select channel from conversations where peer = :peer order by channel", peer=MARIA) == [
+        ("sms",),
+        ("voice",),
+    ]
+    # Nobody of ours heard of these: busy, and nobody called.
+    for number, missed in (("+15125550178", 1), ("anonymous", 0)):
+        caller = Caller(desk, number=number)
+        assert (await caller.hang_up(CallStatus="busy", CallDuration="0")).status == 200
+        assert (await caller.hang_up(CallStatus="busy", CallDuration="0")).status == 200
+        known = await desk.rows("select status, kind, mode from calls where sid = :sid", sid=caller.sid)
+        assert known == [("missed", "inbound", "none")]
+        assert len(await desk.rows(texts)) == 1 + missed if number != "anonymous" else 2
+    await desk.text("+15125550179", "STOP")
+    talker, stopped = Caller(desk, number="+15125550180"), Caller(desk, number="+15125550179")
+    for one in (talker, stopped):
+        await one.ring()
+    await talker.say("what are your opening hours")
+    for one in (talker, stopped):
+        await one.hang_up()
+    assert len(await desk.rows(texts)) == 2
+    # A day later the same caller is somebody who was missed again.
+    await desk.pass_time(timedelta(hours=13), step=timedelta(hours=13))
+    late = Caller(desk)
+    await late.ring()
+    await late.hang_up()
+    assert len(await desk.rows(texts)) == 3
