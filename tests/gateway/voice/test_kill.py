@@ -1,0 +1,82 @@
+"""A process that is killed in the middle of a call: real processes, and a phone network that outlives them."""
+
+import asyncio
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from gateway import demo_business as juniper
+from simulators.clock import HandClock
+from simulators.twilio import Account, Number, TwilioSimulator
+from tests.gateway import front
+from tests.gateway.test_cli import TOKEN, environment, rows, running
+from tests.gateway.voice.caller import VOICE
+
+SID = "AC" + "0" * 32
+MARIA = "+15125550177"
+# What is said, and heard then. The process is killed after each line but the last two.
+SCRIPT = (
+    ("book a haircut in three days", "You can say or press one for"),
+    ("one", "Shall I book it?"),
+    ("yes", "What name may I put it under?"),
+    ("Maria Lopez", "Is there anything else?"),
+    ("no thanks", "Goodbye"),
+)
+
+
+@pytest.mark.parametrize("mode", ["gather", "relay"])
+async def test_a_call_survives_kill_9_and_books_once(tmp_path: Path, mode: str) -> None:
+    clock = HandClock(front.NOON)
+    env = environment(
+        tmp_path,
+        TWILIO_AUTH_TOKEN=TOKEN,
+        TWILIO_ACCOUNT_SID=SID,
+        FRONTDESK_VOICE__MODE=mode,
+        FRONTDESK_VOICE__LOOK_MIN="0",
+    )
+    url = f"http://localhost:{env['PORT']}"
+    async with TwilioSimulator(
+        accounts=[Account(sid=SID, auth_token=TOKEN)],
+        reach={url.replace("http", "https", 1): url},
+        clock=clock,
+        sleep=clock.sleep,
+        advance=clock.advance,
+        rng=Random(1),
+    ) as network:
+        env["FRONTDESK_TWILIO__API_BASE"] = network.url
+        voice = f"{url}{VOICE}"
+        network.add_number(
+            Number(
+                number=juniper.SMS_NUMBER,
+                account_sid=SID,
+                voice_url=voice,
+                voice_fallback_url=f"{voice}/fallback",
+                voice_status_callback_url=f"{voice}/status",
+            )
+        )
+        call, asked, lines = None, "two for Move a visit", list(SCRIPT)
+        while lines:
+            server = running(env)
+            process = await asyncio.to_thread(server.__enter__)
+            try:
+                if call is None:
+                    call = await network.call(MARIA, juniper.SMS_NUMBER)
+                    await call.hears(asked)
+                elif mode == "relay":  # nobody can know whether the question was heard
+                    await call.hears("Sorry, we were cut off.", timeout_s=20)
+                    await call.hears(asked, timeout_s=20)
+                said, asked = lines.pop(0)
+                await call.say(said)
+                await call.hears(asked, timeout_s=20)
+                if len(lines) == 1:
+                    await call.say(lines.pop()[0])
+                    assert await call.ends() == "completed"
+                    await network.settled()
+            finally:
+                process.kill()
+                await asyncio.to_thread(server.__exit__, None, None, None)
+    assert rows(tmp_path, "SELECT count(*) FROM appointments WHERE source = 'bot'") == [(1,)]
+    assert rows(tmp_path, "SELECT status, outcome, count(*) FROM calls") == [("completed", "booked", 1)]
+    heard = rows(tmp_path, "SELECT text FROM messages WHERE direction = 'in' ORDER BY id")
+    assert [text for (text,) in heard] == [said for said, _ in SCRIPT]
