@@ -21,7 +21,7 @@ from storage.models.customers import customers
 from storage.session import Conflict, attempt
 
 NOUN: Final = "call"
-Mode = Literal["relay", "gather", "terminal", "none"]  # none: nobody of ours was on the line
+Mode = Literal["relay", "stream", "gather", "terminal", "none"]  # none: nobody of ours was on the line
 Kind = Literal["inbound", "voicemail"]
 Heard = Literal["unknown", "whole", "cut"]
 # A call's status goes forwards only.

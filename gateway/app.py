@@ -33,6 +33,7 @@ from gateway.rest.v1 import surface as v1
 from gateway.slow import Patience
 from gateway.voice import door as voice_door
 from gateway.voice import relay as voice_relay
+from gateway.voice import stream as voice_stream
 from gateway.voice import voicemail
 from gateway.voice.exchange import Exchange
 from gateway.webchat import door as webchat_door
@@ -63,6 +64,7 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     webchat.add_routes(app)
     voice_door.add_routes(app, Exchange(house))
     voice_relay.add_routes(app)
+    voice_stream.add_routes(app)
     voicemail.add_routes(app)
     webchat_door.mount(app, house, receiver, timings)
     app[errors.SURFACES] = surfaces = (v1.make(), dashboard.make())

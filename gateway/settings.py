@@ -269,7 +269,8 @@ class ElevenLabs(Section):
 
 
 class VoiceCalls(Section):
-    mode: Literal["relay", "gather"] = "relay"
+    mode: Literal["relay", "stream", "gather"] = "relay"
+    streams_max: Annotated[int, Field(ge=0, le=10_000)] = 100
     provider: Literal["ElevenLabs", "Google", "Amazon"] = "ElevenLabs"
     voice: Annotated[str, Field(max_length=80)] = ""
     silence_s: Annotated[float, Field(gt=0, le=60)] = 5.0

@@ -11,6 +11,20 @@ _BACKCHANNEL: Final = re.compile(
     r"\W*(?:(?:uh[ -]?huh|mm+[ -]?hmm*|mm+|hm+|u[hm]+|er+m?|ah|oh|okay|ok|right|i see|got it|alright|all right)\W*)+"
 )
 _NOISE: Final = re.compile(r"\W*(?:(?:uh[ -]?huh|mm+[ -]?hmm*|mm+|hm+|u[hm]+|er+m?|ah|oh)\W*)+")
+_LISTENING: Final = (
+    "uh huh",
+    "uh-huh",
+    "mm hmm",
+    "mhm",
+    "um",
+    "ah",
+    "oh",
+    "okay",
+    "right",
+    "i see",
+    "got it",
+    "alright",
+)
 _SMS: Final = re.compile(
     r"\b(?:text|sms|message)\s+(?:it|that|this|me|them)\b|\bsend (?:me )?(?:a|an|it by|that by) (?:text|sms)\b"
 )
@@ -39,6 +53,15 @@ def is_backchannel(text: str, listen: Listen) -> bool:
     """Whether it is a noise of listening rather than an answer."""
     folded = text.casefold().strip()
     return bool((_NOISE if listen.is_consent else _BACKCHANNEL).fullmatch(folded)) if folded else True
+
+
+def may_be_backchannel(text: str, listen: Listen) -> bool:
+    """Whether what was understood so far may yet become no more than a noise of listening."""
+    folded = text.casefold().strip()
+    if not folded:
+        return False
+    is_beginning = any(noise.startswith(folded) and is_backchannel(noise, listen) for noise in _LISTENING)
+    return is_beginning or is_backchannel(folded, listen)
 
 
 def wants_text(text: str) -> bool:

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import structlog
 from aiohttp import web
 
 from channels.base import Answer, Request
 from channels.errors import BadRequest
-from channels.voice import codec, relay
+from channels.voice import codec, relay, stream
 from channels.voice.codec import Ring
 from channels.voice.listen import Listen
 from gateway.accounts import Account
@@ -57,7 +57,14 @@ class Call:
 def add_routes(app: web.Application, exchange: Exchange) -> None:
     """Mount them, with and without a trailing slash, versioned and bare."""
     app[EXCHANGE] = exchange
-    doors = {"": begin, "/gather": gather, "/action": action, "/status": status, "/fallback": fallback}
+    doors = {
+        "": begin,
+        "/gather": gather,
+        "/action": action,
+        "/streamed": streamed,
+        "/status": status,
+        "/fallback": fallback,
+    }
     for prefix in ("/api/v1/webhooks", "/webhooks"):
         for name, handler in doors.items():
             for method in ("POST", "GET"):
@@ -68,7 +75,11 @@ def add_routes(app: web.Application, exchange: Exchange) -> None:
 async def begin(call: Call) -> Answer:
     """Somebody calls."""
     mode = call.exchange.house.settings.voice.mode
+    if mode == "stream" and not await call.exchange.can_stream(call.account):
+        mode = "gather"
     speech = await call.exchange.begin(call.account, call.ring, mode)
+    if mode == "stream" and speech.listen is not None:
+        return _stream(call, speech)
     return _relay(call, speech) if mode == "relay" else await _ask(call, speech)
 
 
@@ -142,6 +153,18 @@ async def action(call: Call) -> Answer:
     return _relay(call, speech) if mode == "relay" else await _ask(call, speech)
 
 
+async def streamed(call: Call) -> Answer:
+    """The sound of a call goes through us no more: we ended it, the caller hung up, or it goes on in a simpler way."""
+    if call.ring.status in codec.ENDED:
+        await call.exchange.hang_up(call.account, call.ring)
+        return codec.nothing()
+    speech, is_heard = await call.exchange.after_stream(call.account, call.ring)
+    if not is_heard:
+        log.warning("line broke", call=call.ring.sid, goes_on="gather")
+        return await _ask(call, speech)
+    return voicemail(call.base, call.exchange.house.settings.voice) if speech.then else codec.hang_up()
+
+
 async def _ask(call: Call, speech: Speech) -> Answer:
     """Say it and listen, or say it and hang up."""
     silence_s = call.exchange.house.settings.voice.silence_s
@@ -150,6 +173,12 @@ async def _ask(call: Call, speech: Speech) -> Answer:
     port = GatherPort(f"{call.base}/gather", codec.locale(speech.language), silence_s)
     await play(port, speech)
     return port.answer
+
+
+def _stream(call: Call, speech: Speech) -> Answer:
+    """Open the socket; the first words are said over it."""
+    socket = f"wss://{call.base.partition('://')[2]}/stream/{quote(call.account_sid, safe='')}"
+    return stream.connect(call.ring, url=socket, action=f"{call.base}/streamed", turn=speech.turn)
 
 
 def _relay(call: Call, speech: Speech) -> Answer:

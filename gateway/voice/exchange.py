@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
@@ -21,6 +21,9 @@ from gateway.voice.speech import Speech
 from gateway.voice.turns import Line
 from storage.store import StoreUnavailable
 
+if TYPE_CHECKING:
+    from gateway.voice.stream import StreamPort
+
 log = structlog.get_logger()
 
 T = TypeVar("T")
@@ -32,6 +35,7 @@ class Exchange:
 
     house: House
     monotonic_s: Callable[[], float] = time.monotonic
+    streams: "dict[str, StreamPort]" = field(default_factory=dict)  # calls whose sound goes through us
     _at_work: dict[tuple[int, str, int], asyncio.Task[Speech]] = field(default_factory=dict)
 
     def line(self, account: Account, mode: calls.Mode) -> Line:
@@ -40,6 +44,19 @@ class Exchange:
         voice = self.house.settings.voice
         every = timedelta(hours=voice.missed_text_h)
         return Line(channel, self.house.bots, mode, voice.silence, voice.voicemail, every, self.house.usual)
+
+    async def can_stream(self, account: Account) -> bool:
+        """Whether the sound of another call can go through us.
+
+        Raises: StoreUnavailable
+        """
+        if len(self.streams) >= self.house.settings.voice.streams_max:
+            log.warning("too many streams", account=account.id, streams=len(self.streams))
+            return False
+        if await self.house.speech.of(account) is None:
+            log.warning("no key for speech", account=account.id)
+            return False
+        return True
 
     async def begin(self, account: Account, ring: Ring, mode: calls.Mode) -> Speech:
         """The first words to a caller; for a call that goes on already, what was said last.
@@ -82,13 +99,23 @@ class Exchange:
         line = self.line(account, "relay")
         return await self._write(account, ring, partial(turns.go_on, line=line, ring=ring, is_hopeless=is_hopeless))
 
-    async def resume(self, account: Account, ring: Ring, turn: int) -> tuple[Speech, list[str]]:
+    async def resume(self, account: Account, ring: Ring, turn: int, mode: calls.Mode) -> tuple[Speech, list[str]]:
         """What is open in a call whose socket has just connected, and what its caller said since the question `turn`.
 
         Raises: StoreUnavailable
         """
-        line = self.line(account, "relay")
+        line = self.line(account, mode)
         return await self._write(account, ring, partial(turns.resume, line=line, ring=ring, turn_=turn))
+
+    async def after_stream(self, account: Account, ring: Ring) -> tuple[Speech, bool]:
+        """What was said last before the sound stopped going through us, with a word of apology, and whether that were the
+        last words and all of them were heard.
+
+        Raises: StoreUnavailable
+        """
+        return await self._write(
+            account, ring, partial(turns.after_stream, line=self.line(account, "gather"), ring=ring)
+        )
 
     async def reached(self, account: Account, ring: Ring, number: int, words: str | None) -> None:
         """Note how much of what was said in a turn was heard: all (None), or these words.

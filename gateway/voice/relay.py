@@ -15,26 +15,23 @@ from aiohttp import WSMsgType, web
 from channels.base import AccountKeys, Request
 from channels.errors import BadRequest
 from channels.voice import relay
-from channels.voice.codec import Given
-from channels.voice.listen import Listen
+from channels.voice.codec import Given, Ring
 from channels.voice.relay import Interrupt, Key, Played, Prompt, Setup, Speaking
+from desk import calls
 from gateway.accounts import Account
 from gateway.errors import problem
 from gateway.hooks.routes import away, public_urls
 from gateway.pipeline.receive import Forged
 from gateway.voice.door import EXCHANGE
 from gateway.voice.exchange import Exchange
-from gateway.voice.port import play
-from gateway.voice.speech import Speech, phrase
+from gateway.voice.talk import FAR_S, Talk
 from storage.store import StoreUnavailable
 
 log = structlog.get_logger()
 
 _SETUP_S: Final = 10.0  # in which a new connection must say what it is about
 _REPLAY_S: Final = 1.0  # after a reconnect, in which Twilio says again what it had kept
-_KEYS_S: Final = 3.0  # after the last of several keys
 _MOST_BYTES: Final = 64 * 1024  # of one message
-_FAR: Final = 3600.0
 
 
 def add_routes(app: web.Application) -> None:
@@ -48,7 +45,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
     """Twilio connects for a call; anybody else is refused before anything is upgraded."""
     exchange = request.app[EXCHANGE]
     try:
-        secret = await _signed_by(request)
+        secret = await signed_by(request, request.query.get("account", ""))
     except Forged:
         return problem(request, 403, "BAD_SIGNATURE", "The signature is missing or does not fit this request.")
     except BadRequest as bad:
@@ -59,11 +56,12 @@ async def connect(request: web.Request) -> web.StreamResponse:
     await socket.prepare(request)
     try:
         setup = await _first(socket)
-        account = await _account(exchange, setup, secret) if setup is not None else None
+        account = await account_of(exchange, setup.ring, setup.account, secret) if setup is not None else None
         if setup is None or account is None:
             await socket.close(code=1008, message=b"not a call of ours")
             return socket
-        await RelayPort(exchange, account, setup, socket).run()
+        port = RelayPort(exchange=exchange, account=account, ring=setup.ring, setup=setup, socket=socket)
+        await port.run()
     except StoreUnavailable:
         log.warning("call left to its fallback", reason="store unavailable")
     except BadRequest as bad:
@@ -73,35 +71,30 @@ async def connect(request: web.Request) -> web.StreamResponse:
     return socket
 
 
-@dataclass
-class RelayPort:
-    """One connection of a call. `said` is what is open; `played` how much of it was heard by Twilio's account."""
+@dataclass(kw_only=True)
+class RelayPort(Talk):
+    """One connection of a call. `played` is how much of the open words was heard by Twilio's account."""
 
-    exchange: Exchange
-    account: Account
+    mode: calls.Mode = "relay"
     setup: Setup
     socket: web.WebSocketResponse
     monotonic_s: Callable[[], float] = time.monotonic
-    turn: int = 0
-    spec: Listen = field(default_factory=Listen)
-    text: str = ""
-    language: str = "en"
     played: str = ""
     tells: bool = False  # Twilio tells what was played
     has_begun: bool = False  # Twilio told that it began to say the open words
-    is_settled: bool = False  # how much of the open words was heard is noted
-    keys: str = ""
     replay: list[str] = field(default_factory=list)
     replay_until_s: float = 0.0
-    due_s: float = 0.0  # when the caller has been silent for too long
-    is_over: bool = False
+    due_s: float = 0.0
+
+    def now_s(self) -> float:
+        return self.monotonic_s()
 
     async def run(self) -> None:
         """Talk until the call or the connection ends."""
-        speech, given = await self.exchange.resume(self.account, self.setup.ring, self.setup.turn)
+        speech, given = await self.exchange.resume(self.account, self.ring, self.setup.turn, self.mode)
         self.replay, self.replay_until_s = given, self.monotonic_s() + _REPLAY_S
         if speech.turn > self.setup.turn:
-            await self._play(speech)  # said before the connection broke, or never
+            await self.play(speech)  # said before the connection broke, or never
         elif speech.listen is None:
             self.text = speech.text
             await self.end(speech.then)
@@ -113,7 +106,7 @@ class RelayPort:
             try:
                 message = await self._next(max(0.0, self.due_s - self.monotonic_s()))
             except TimeoutError:
-                await self._due()
+                await self.come_due()
                 continue
             if message is None:
                 return
@@ -126,8 +119,8 @@ class RelayPort:
         await self.socket.send_str(relay.say(text))
         self._expect()
 
-    async def listen(self, spec: Listen, turn: int) -> None:
-        self.spec, self.turn, self.keys = spec, turn, ""
+    async def fill(self, text: str) -> None:
+        await self.socket.send_str(relay.say(text, is_filler=True))
 
     async def end(self, then: str = "") -> None:
         """Wait until the last words have been heard, or would have been, and let go."""
@@ -159,87 +152,38 @@ class RelayPort:
             case Played():
                 self._plays(message)
                 if self._is_heard():
-                    await self._settle(None)
+                    await self.settle(None)
                     self.due_s = self.monotonic_s() + settings.silence_s
             case Speaking(who="agent", is_on=True):
                 self.has_begun = True
             case Speaking(who="agent"):  # an end without its beginning may be that of what was said before
                 if self.text and (self.has_begun or not self.tells or self._is_heard()):
-                    await self._settle(None)
+                    await self.settle(None)
                     self.due_s = self.monotonic_s() + settings.silence_s
             case Speaking(who="client"):
-                self.due_s = self.monotonic_s() + (_FAR if message.is_on else settings.silence_s)
+                self.due_s = self.monotonic_s() + (FAR_S if message.is_on else settings.silence_s)
             case Interrupt():
                 self.due_s = self.monotonic_s() + settings.silence_s
                 if relay.is_beginning(self.text, message.heard) and not relay.has_heard_all(self.text, message.heard):
-                    await self._settle(message.heard)
+                    await self.settle(message.heard)
             case Key(digit):
-                await self._key(digit)
+                await self.key(digit)
             case Prompt(text) if text:
-                await self._give(Given(self.turn, "speech", text))
+                await self.give(Given(self.turn, "speech", text))
             case relay.Refused():
-                log.warning("relay refused a message", call=self.setup.ring.sid)
+                log.warning("relay refused a message", call=self.ring.sid)
             case _:
                 pass
 
-    async def _key(self, digit: str) -> None:
-        if self.spec.kind != "long":
-            if digit and digit != "#":
-                await self._give(Given(self.turn, "digits", digit))
-        elif digit == "#":
-            await self._flush()
-        else:
-            self.keys += digit
-            self.due_s = self.monotonic_s() + _KEYS_S
+    async def give(self, given: Given) -> None:
+        if given.kind == "silence" or not self._was_handled(given.text):
+            await super().give(given)
 
-    async def _flush(self) -> None:
-        keys, self.keys = self.keys, ""
-        if keys:
-            await self._give(Given(self.turn, "digits", keys))
-
-    async def _due(self) -> None:
-        """Nothing has come in time."""
-        if self.keys:
-            await self._flush()
-            return
-        await self._settle(None)  # long ago
-        await self._give(Given(self.turn, "silence"))
-
-    async def _give(self, given: Given) -> None:
-        """Have it answered. While that takes long the caller hears so; one filler at a time."""
-        if given.kind != "silence" and self._was_handled(given.text):
-            return
-        settings = self.exchange.house.settings.voice
-        task = asyncio.create_task(self._answered(given), name="call answer")
-        waited_s = 0.0
-        for until_s, key in (
-            (settings.moment_s, "voice_moment"),
-            (settings.still_s, "voice_still"),
-            (settings.slow_s, "voice_slow"),
-        ):
-            done, _ = await asyncio.wait({task}, timeout=max(0.0, until_s - waited_s))
-            if done:
-                break
-            waited_s = until_s
-            await self.socket.send_str(relay.say(phrase(self.language, key), is_filler=True))
-        await self._play(await task)
-
-    async def _answered(self, given: Given) -> Speech:
+    async def note_heard(self) -> None:
         if not self.tells or self._is_heard():
-            await self._settle(None)  # nobody broke in
+            await self.settle(None)  # nobody broke in
         elif self.spec.is_consent:
-            await self._settle(self.played)  # it was still being read out: no consent to that
-        return await asyncio.shield(self.exchange.hear(self.account, self.setup.ring, given, "relay"))
-
-    async def _play(self, speech: Speech) -> None:
-        self.turn, self.language = speech.turn, speech.language
-        await play(self, speech)
-
-    async def _settle(self, words: str | None) -> None:
-        """Note once how much of the open words was heard."""
-        if not self.is_settled:
-            self.is_settled = True
-            await self.exchange.reached(self.account, self.setup.ring, self.turn, words)
+            await self.settle(self.played)  # it was still being read out: no consent to that
 
     async def _next(self, timeout_s: float) -> relay.Message | None:
         """The next message that we act on; None when the connection is over.
@@ -290,9 +234,9 @@ async def _first(socket: web.WebSocketResponse) -> Setup | None:
     return message if isinstance(message, Setup) else None
 
 
-async def _signed_by(request: web.Request) -> str:
-    """The secret that has signed the upgrade. Which account it claims stands in the query, since an upgrade has no form;
-    whether Twilio signs the query is not confirmed, so both ways count.
+async def signed_by(request: web.Request, claimed: str) -> str:
+    """The secret of the claimed account that has signed the upgrade. Whether Twilio signs the query is not confirmed, so
+    both ways count.
 
     Raises: Forged, BadRequest, StoreUnavailable
     """
@@ -300,7 +244,6 @@ async def _signed_by(request: web.Request) -> str:
     bare = Request("GET", request.raw_path.partition("?")[0], incoming.headers)
     house = request.app[EXCHANGE].house
     adapter = house.adapters["twilio", "voice"]
-    claimed = incoming.query.get("account", "")
     for secret in await house.accounts.secrets("twilio", claimed):
         for url in public_urls(request):
             host = url.partition("://")[2]
@@ -312,9 +255,13 @@ async def _signed_by(request: web.Request) -> str:
     raise Forged
 
 
-async def _account(exchange: Exchange, setup: Setup, secret: str) -> Account | None:
-    account = await exchange.house.accounts.by_address("twilio", "voice", setup.ring.called)
-    if account is None or not account.is_opened_by(setup.account, secret):
-        log.warning("socket refused", call=setup.ring.sid, reason="account of another")
+async def account_of(exchange: Exchange, ring: Ring, claimed: str, secret: str) -> Account | None:
+    """Whose number was called; None when that is not for the claimed account and its secret to say.
+
+    Raises: StoreUnavailable
+    """
+    account = await exchange.house.accounts.by_address("twilio", "voice", ring.called)
+    if account is None or not account.is_opened_by(claimed, secret):
+        log.warning("socket refused", call=ring.sid, reason="account of another")
         return None
     return account

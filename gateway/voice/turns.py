@@ -131,6 +131,18 @@ def go_on(db: Db, line: Line, ring: Ring, *, is_hopeless: bool, now: datetime) -
     return _again(call, _last(db, call)), mode
 
 
+def after_stream(db: Db, line: Line, ring: Ring, *, now: datetime) -> tuple[Speech, bool]:
+    """What was said last, with a word of apology, and whether those were the last words and heard to their end."""
+    call = calls.live(db, line.channel.account.id, ring.sid)
+    if call is None:
+        return begin(db, line, ring, took_ms=lambda: 0, now=now), False
+    last = _last(db, call)
+    if last.ends and calls.heard(db, call.id, call.turn) == "whole":
+        return last, True
+    calls.failed(db, call, line.mode)
+    return _again(call, last), False
+
+
 def resume(db: Db, line: Line, ring: Ring, turn_: int, *, now: datetime) -> tuple[Speech, list[str]]:
     """What is open in a call whose socket has just connected, and what its caller gave since the question `turn_`. What
     was decided after that question may never have been heard, so it is said with a word of apology.

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from itertools import count
 
 _LONG_S, _THOUGHT_S = 0.5, 0.05
+_MOMENT_S = 0.02
+_LONGEST_WORK_S = 5.0
 _GLANCE_S = 0.005  # who waits need not look at every letter that a hundred calls hear
 
 
@@ -24,6 +26,8 @@ class Timeline:
         sleep: Callable[[float], Awaitable[object]],
         advance: Callable[[float], Awaitable[object]] | None,
     ) -> None:
+        # Whether the application works at something; told by a test that can look into it, no time passes meanwhile.
+        self.is_busy: Callable[[], bool] | None = None
         self._clock, self._sleep, self._advance = clock, sleep, advance
         self._order = count()
         self._due: set[tuple[datetime, int]] = set()
@@ -74,9 +78,14 @@ class Timeline:
             return
         while self._owed:
             await self._changed.wait()
-        async with self._turning:
-            await _let_others_run()
-            await self._advance(seconds)
+        ends, left = self._clock() + timedelta(seconds=seconds), seconds
+        while left > 0:
+            await self._idle()
+            async with self._turning:
+                await _let_others_run()
+                step = left if self.is_busy is None else min(left, self._next() or _MOMENT_S)
+                await self._advance(step)
+            left = (ends - self._clock()).total_seconds()
 
     async def until(self, is_so: Callable[[], bool], *, timeout_s: float, within_s: float) -> bool:
         """Wait until `is_so`, moving the time on where it can be; False after `timeout_s` real or `within_s` seconds in
@@ -88,6 +97,9 @@ class Timeline:
             if loop.time() > ends or self._clock() > latest:
                 return False
             changed = self._changed
+            if self._advance is not None and self.is_busy is not None and self.is_busy():
+                await asyncio.sleep(_GLANCE_S / 10)
+                continue
             if self._advance is not None and (step := self._next()) is not None:
                 if self._sockets and step > _LONG_S and await self._changes(changed):
                     continue
@@ -114,6 +126,12 @@ class Timeline:
         except TimeoutError:
             return False
         return True
+
+    async def _idle(self) -> None:
+        """Wait until the application works at nothing."""
+        ends = asyncio.get_running_loop().time() + _LONGEST_WORK_S
+        while self.is_busy is not None and self.is_busy() and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110  it does not tell
+            await asyncio.sleep(_GLANCE_S / 10)
 
     def _next(self) -> float | None:
         """In how many seconds something is due, or None if the application is to move first."""

@@ -6,7 +6,9 @@ from random import Random
 
 import pytest
 
+from gateway.voice.door import EXCHANGE
 from simulators.clock import HandClock
+from simulators.elevenlabs import ElevenLabsSimulator
 from simulators.twilio import Account, Number, TwilioSimulator
 from tests.clock import FakeClock
 from tests.conftest import ENGINES
@@ -26,9 +28,19 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def env() -> dict[str, str]:
+async def speech() -> AsyncIterator[ElevenLabsSimulator]:
+    """Who speaks and listens where the sound goes through us."""
+    async with ElevenLabsSimulator(api_keys=["the key"]) as running:
+        yield running
+
+
+@pytest.fixture
+def env(mode: str, request: pytest.FixtureRequest) -> dict[str, str]:
     """More settings."""
-    return {}
+    if mode != "stream":
+        return {}
+    api_base = request.getfixturevalue("speech").url
+    return {"FRONTDESK_ELEVENLABS__API_KEY": "the key", "FRONTDESK_ELEVENLABS__API_BASE": api_base}
 
 
 @pytest.fixture
@@ -61,5 +73,7 @@ async def network(desk: Front) -> AsyncIterator[TwilioSimulator]:
         advance=clock.advance,
         rng=Random(1),
     ) as running:
+        streams = desk.app[EXCHANGE].streams
+        running.time.is_busy = lambda: any(port.is_at_work for port in streams.values())
         yield running
         await running.settled()

@@ -33,7 +33,7 @@ async def _play(call: Call, script: tuple[tuple[str, str], ...]) -> None:
         await call.hears(answer)
 
 
-@pytest.mark.parametrize("mode", ["relay", "gather"], indirect=True)
+@pytest.mark.parametrize("mode", ["relay", "gather", "stream"], indirect=True)
 async def test_the_same_script_books_in_every_mode(desk: Front, network: TwilioSimulator, mode: str) -> None:
     before = await desk.one(BOOKED)
     call = await network.call(MARIA, OURS)
