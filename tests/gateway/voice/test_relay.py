@@ -51,6 +51,13 @@ async def test_the_same_script_books_in_every_mode(desk: Front, network: TwilioS
     assert not [alert for alert in network.alerts if alert.code != 64105]
 
 
+async def test_the_same_script_books_by_text(desk: Front) -> None:
+    before = await desk.one(BOOKED)
+    *_, last = await desk.says(MARIA, *(said for said, _ in SCRIPT))
+    assert last
+    assert await desk.one(BOOKED) == before + 1
+
+
 async def test_yes_during_an_unfinished_read_back_books_nothing(desk: Front, network: TwilioSimulator) -> None:
     before = await desk.one(BOOKED)
     call = await network.call(MARIA, OURS)

@@ -1,0 +1,192 @@
+"""Calls whose sound goes through us: what was heard is told from the samples that the telephone played."""
+
+import asyncio
+import base64
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+from twilio.request_validator import RequestValidator
+
+from gateway.voice.door import EXCHANGE
+from simulators import tones
+from simulators.elevenlabs import ElevenLabsSimulator
+from simulators.twilio import Call, TwilioSimulator
+from simulators.twilio.voice_stream import Stream
+from tests.gateway.front import OURS, SID, TOKEN, Front
+from tests.gateway.voice.caller import VOICE, Caller
+from tests.gateway.voice.test_relay import BOOKED, MARIA
+
+
+@pytest.fixture
+def mode() -> str:
+    return "stream"
+
+
+def _played(call: Call) -> Stream:
+    assert call.stream is not None
+    return call.stream
+
+
+async def _turns(desk: Front) -> list[tuple[str, str]]:
+    rows = await desk.rows(
+        "select t.heard, m.text from call_turns t left join messages m on m.id = t.reply_id order by t.number"
+    )
+    return [(heard, text) for heard, text in rows]
+
+
+async def test_whoever_breaks_in_hears_no_letter_more_and_consents_to_nothing(
+    desk: Front, network: TwilioSimulator
+) -> None:
+    before = await desk.one(BOOKED)
+    call = await network.call(MARIA, OURS)
+    await call.hears("two for Move a visit")
+    await call.say("a haircut tomorrow at three p m")
+    await call.hears("Haircut on")
+    began = len(_played(call).played)
+    await call.interrupt(after="Tuesday", say="yes please")
+    await call.hears("once more to the end.")
+    stream = _played(call)
+    assert len(stream.clears) == 1
+    onset = next(
+        at for at in range(began, stream.clears[0], 160) if "Tuesday" in tones.decode(bytes(stream.played[began:at]))
+    )
+    assert (stream.clears[0] - onset) / tones.RATE <= 0.25 + 0.04  # they begin within two frames
+    after = tones.decode(bytes(stream.played[stream.clears[0] :]))
+    assert after.startswith("Once more") or "once more" in after[:80]
+    assert await desk.one(BOOKED) == before
+    heard, text = (await _turns(desk))[1]
+    until = tones.decode(bytes(stream.played[began - 5000 : stream.clears[0]]))
+    assert heard == "cut"
+    assert text.startswith("Haircut on")
+    assert 0 <= len(until.split()) - len(text.split()) <= 3
+    assert any(not is_reached for _, is_reached in stream.marks)
+    await call.hears("Shall I book it?")
+    await call.say("yes")
+    await call.hears("Booked")
+    assert await desk.one(BOOKED) == before + 1
+    await call.hang_up()
+
+
+async def test_noises_of_listening_stop_nobody_and_words_do(desk: Front, network: TwilioSimulator) -> None:
+    call = await network.call(MARIA, OURS)
+    await call.interrupt(after="What can I do", say="mm")
+    await call.hears("two for Move a visit")
+    assert _played(call).clears == []
+    await call.say("book a visit")
+    await call.interrupt(after="What would you", say="uh-huh")
+    await call.hears("one for Haircut")  # the rest of it, whether it was held or taken up again
+    await call.interrupt(after="two for", say="hair cut")
+    await call.hears("which day")
+    assert [input_ for (input_,) in await desk.rows("select input from call_turns order by number")] == [
+        "start",
+        "speech",
+        "speech",
+    ]
+    await call.hang_up()
+
+
+async def test_keys_silence_and_goodbye(desk: Front, network: TwilioSimulator) -> None:
+    call = await network.call(MARIA, OURS)
+    await call.hears("one for Book a visit")
+    await call.press("1")
+    await call.hears("one for Haircut")
+    await call.press("1")
+    await call.hears("which day")
+    for said in ("which day", "keys", "person", "Goodbye"):
+        await call.hears(said)
+    assert await call.ends() == "completed"
+    await network.settled()
+    assert await desk.rows("select silences, status, mode from calls") == [(4, "completed", "stream")]
+    assert not [gap for gap in _played(call).gaps if gap]  # nothing was ever sent too late
+    assert not network.alerts
+
+
+FAULTS: dict[str, dict[str, object]] = {
+    "speaking": {"http_401": 99},
+    "hearing": {"scribe_error": 99, "scribe_error_type": "quota_exceeded"},
+}
+
+
+@pytest.mark.parametrize("what", [*FAULTS, "both ends"])
+async def test_whatever_fails_the_call_goes_on_in_a_simpler_way_and_books_once(
+    desk: Front, network: TwilioSimulator, speech: ElevenLabsSimulator, what: str
+) -> None:
+    before = await desk.one(BOOKED)
+    call = await network.call(MARIA, OURS)
+    await call.hears("two for Move a visit")
+    await call.say("a haircut tomorrow at three p m")
+    await call.hears("Shall I book it?")
+    for name, value in FAULTS.get(what, {}).items():
+        setattr(speech.faults, name, value)
+    if what == "both ends":
+        (port,) = desk.app[EXCHANGE].streams.values()
+        port.socket._req.transport.abort()  # type: ignore[union-attr]
+    else:
+        await call.say("yes")
+    await call.hears("Sorry, we were cut off.")
+    await call.hears("What name" if what == "speaking" else "Shall I book it?")
+    if what != "speaking":
+        await call.say("yes")
+        await call.hears("What name")
+    await call.say("Maria")
+    await call.hears("anything else")
+    assert await desk.one(BOOKED) == before + 1
+    assert await desk.rows("select mode from calls") == [("gather",)]
+    await call.hang_up()
+
+
+@pytest.mark.parametrize("most", [0, 1])
+async def test_one_call_too_many_is_answered_in_a_simpler_way(desk: Front, network: TwilioSimulator, most: int) -> None:
+    object.__setattr__(desk.house.settings.voice, "streams_max", most)
+    calls: list[Call] = []
+    for number in range(most + 1):
+        calls.append(await network.call(f"+1512555018{number}", OURS))
+        await calls[-1].hears("two for Move a visit")
+    assert [call.stream is not None for call in calls] == [True] * most + [False]
+    await calls[-1].say("book a visit")
+    await calls[-1].hears("one for Haircut")
+    for call in calls:
+        await call.hang_up()
+    assert not desk.app[EXCHANGE].streams
+
+
+async def test_a_stream_opens_to_twilio_alone_and_bears_what_it_does_not_know(desk: Front) -> None:
+    caller = Caller(desk)
+    await caller.post(VOICE)
+    stream = caller.twiml.find("Connect/Stream")
+    assert stream is not None
+    assert "?" not in stream.attrib["url"]
+    told = {one.attrib["name"]: one.attrib["value"] for one in stream}
+    assert told == {"turn": "0", "to": OURS, "from": caller.number}
+    for token, account in (("another", SID), ("another", "AC" + "9" * 32)):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await _connect(desk, token, account)
+        assert refused.value.status == 403
+    other = await _connect(desk)
+    await other.send_str(json.dumps({"event": "media", "media": {"payload": ""}}))
+    await other.send_str("{")
+    assert (await other.receive()).type is aiohttp.WSMsgType.CLOSE
+    socket = await _connect(desk)
+    start = {"accountSid": SID, "streamSid": "MZ1", "callSid": caller.sid, "customParameters": told}
+    for message in ({"event": "connected"}, {"event": "start", "streamSid": "MZ1", "start": start}):
+        await socket.send_str(json.dumps(message))
+    for odd in ("{", "[]", '{"event":"new"}', '{"event":"media","media":{"payload":"%"}}', '{"event":"mark"}'):
+        await socket.send_str(odd)
+    heard = b""
+    while len(heard) < 15 * 160:
+        message = json.loads(await asyncio.wait_for(socket.receive_str(), 5))
+        if message["event"] == "media":
+            heard += base64.b64decode(message["media"]["payload"])
+    assert tones.decode(heard) == "Hi, "
+    await socket.send_str("x" * 70_000)
+    while (message := await socket.receive()).type is not aiohttp.WSMsgType.CLOSE:
+        # Nothing more is sent ahead of the caller, of whom no frame has come.
+        assert json.loads(message.data)["event"] == "mark"
+
+
+async def _connect(desk: Front, token: str = TOKEN, account: str = SID) -> Any:
+    path = f"{VOICE}/stream/{account}"
+    signed = RequestValidator(token).compute_signature(f"wss://{desk.url.partition('://')[2]}{path}", {})
+    return await desk.http.ws_connect(desk.url + path, headers={"X-Twilio-Signature": signed})
