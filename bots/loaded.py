@@ -124,7 +124,8 @@ class LoadedBot:
     """Nothing in it ever changes; a change of the business or of the scenarios makes a new one.
 
     `scenarios` are the published ones by id; `find_version` finds those that conversations are still pinned to.
-    `asks_name`: a new customer is asked for a name once a visit is booked.
+    `asks_name`: a new customer is asked for a name once a visit is booked. `records_calls`: callers are told that their call
+    is recorded, and it is.
     """
 
     id: int
@@ -133,6 +134,7 @@ class LoadedBot:
     scenarios: Mapping[str, LoadedScenario]
     spoken: Mapping[str, Spoken]
     asks_name: bool
+    records_calls: bool
     find_version: Callable[[Db, int], LoadedScenario | None]
     calendar_link: CalendarLink = no_calendar_link
 

@@ -133,6 +133,7 @@ def prepare(
         scenarios=published,
         spoken=spoken,
         asks_name=settings.get("asks_name") is not False,
+        records_calls=settings.get("records_calls") is True,
         find_version=find_version,
     )
 

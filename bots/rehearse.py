@@ -110,6 +110,7 @@ def _shop(lang: str) -> LoadedBot:
         scenarios={},
         spoken={words.code: Spoken(voice, ear, choices)},
         asks_name=True,
+        records_calls=False,
         find_version=lambda _db, _version_id: None,
     )
 

@@ -1,14 +1,15 @@
 """Telephone calls: who called, how far they came, and every turn of it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from sqlalchemy import Row, Select, and_, case, exists, insert, select, update
 
-from desk import customer_book, refs
+from desk import customer_book, recordings, refs
 from desk.listing import Found, Window, page
+from desk.recordings import Recording
 from desk.refs import Ref
 from desk.who import Actor
 from storage.base import Db, JsonValue, new_uid
@@ -72,6 +73,7 @@ class Call:
     duration_s: int | None
     started_at: datetime
     ended_at: datetime | None
+    recordings: Sequence[Recording] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,9 @@ def find(db: Db, who: Actor, window: Window, wanted: Filter) -> Found[Call]:
     if wanted.business is not None:
         rows = rows.where(_t.business_id == refs.id_of(db, businesses, who, wanted.business, "business"))
     sorts = {"start_time": _t.started_at, "duration": _t.duration_s}
-    return page(db, rows, window, _one, sorts=sorts, by="-start_time", tie=_t.id)
+    found = page(db, rows, window, _one, sorts=sorts, by="-start_time", tie=_t.id)
+    sounds = recordings.of_calls(db, [one.id for one in found.items])
+    return replace(found, items=[replace(one, recordings=sounds.get(one.id, ())) for one in found.items])
 
 
 def get(db: Db, who: Actor, ref: Ref) -> tuple[Call, list[Turn]]:
@@ -116,7 +120,8 @@ def get(db: Db, who: Actor, ref: Ref) -> tuple[Call, list[Turn]]:
     Raises: NotFound
     """
     call_id = refs.id_of(db, table, who, ref, NOUN)
-    return _one(db.execute(_CALL.where(_t.id == call_id)).one()), turns(db, call_id)
+    call = _one(db.execute(_CALL.where(_t.id == call_id)).one())
+    return replace(call, recordings=recordings.of_calls(db, [call_id]).get(call_id, ())), turns(db, call_id)
 
 
 def turns(db: Db, call_id: int) -> list[Turn]:

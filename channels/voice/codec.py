@@ -203,6 +203,18 @@ def voicemail(
     return twiml(f"{_say(text, language)}<Record{_attributes(attributes)}/>{_say(nothing_heard, language)}<Hangup/>")
 
 
+def recording(answer: Answer, notice: str, *, language: str, report: str) -> Answer:
+    """The same with the notice before it; from its end on the call is recorded, and `report` is told of it."""
+    begun = {
+        "recordingStatusCallback": report,
+        "recordingStatusCallbackEvent": "completed",
+        "track": "both",
+        "channels": "dual",
+    }
+    start = f"{_say(notice, language)}<Start><Recording{_attributes(begun)}/></Start>"
+    return Answer(answer.content_type, answer.body.replace(b"<Response>", f"<Response>{start}".encode(), 1))
+
+
 def hang_up() -> Answer:
     return twiml("<Hangup/>")
 

@@ -1,6 +1,7 @@
 """Recordings at the provider: those of which we were not told, and those that it is to forget."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -12,7 +13,7 @@ from channels.voice.codec import Recorded, ring_of
 from desk import calls, recordings
 from gateway.accounts import Account
 from gateway.context import House
-from gateway.voice import voicemail
+from gateway.voice import recording, voicemail
 from storage import queue
 from storage.base import Db
 from storage.queue import Job
@@ -46,7 +47,7 @@ async def _look(house: House, account: Account, since: datetime) -> None:
     adapter = house.adapter(account)
     assert isinstance(adapter, VoiceAdapter)  # noqa: S101  of "voice"
     for one in await adapter.calls.recordings(account.keys, since=since):
-        if one.source == "RecordVerb" and one.status == "completed":
+        if one.status == "completed":
             await _take(house, adapter, account, one)
 
 
@@ -55,6 +56,14 @@ async def _take(house: House, adapter: VoiceAdapter, account: Account, one: List
     if await house.store.read(recordings.is_known, one.sid):
         return
     found = await house.store.read(calls.account_of, one.call)
+    if one.source != "RecordVerb":  # of a call that was recorded; which calls those are, we have said ourselves
+        if (account_id := found[0] if found else None) is None:
+            return
+        mine = await house.accounts.by_id(account_id)
+        run = None if mine is None else partial(recording.take, account=mine, sid=one.call, news=_news(one))
+        if run is not None:
+            await house.store.write(run, now=house.clock.now())
+        return
     if found is None:
         told = await adapter.calls.fetch(account.keys, one.call)
         mine = None if told is None else await house.accounts.by_address("twilio", "voice", told.called)
@@ -64,10 +73,13 @@ async def _take(house: House, adapter: VoiceAdapter, account: Account, one: List
         ring = ring_of(one.call, called="", caller=found[1] or "")
     if mine is None or ring is None:
         return  # another application's
-    news = Recorded(one.sid, one.call, one.status, one.url, one.duration_s)
     async with house.order.turn(mine.tenant_id, (mine.id, ring.peer)):
-        outcome = await house.store.write(voicemail.take, mine, ring, news, now=house.clock.now())
+        outcome = await house.store.write(voicemail.take, mine, ring, _news(one), now=house.clock.now())
     log.info("voicemail found", account=mine.id, call=one.call, recording=one.sid, outcome=outcome)
+
+
+def _news(one: Listed) -> Recorded:
+    return Recorded(one.sid, one.call, one.status, one.url, one.duration_s)
 
 
 async def delete(house: House, job: Job) -> None:

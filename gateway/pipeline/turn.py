@@ -149,6 +149,12 @@ def on_line(db: Db, registry: Registry, channel: Channel, context: Context, what
     return _answer(db, channel, context, result, message_id=None, now=now)
 
 
+def records(db: Db, registry: Registry, channel: Channel, context: Context) -> bool:
+    """Whether calls of that conversation's bot are recorded."""
+    bot = _bot(db, registry, channel, context)
+    return bot is not None and bot.records_calls
+
+
 def refuse(
     db: Db,
     registry: Registry,

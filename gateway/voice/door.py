@@ -79,8 +79,14 @@ async def begin(call: Call) -> Answer:
         mode = "gather"
     speech = await call.exchange.begin(call.account, call.ring, mode)
     if mode == "stream" and speech.listen is not None:
-        return _stream(call, speech)
-    return _relay(call, speech) if mode == "relay" else await _ask(call, speech)
+        answer = _stream(call, speech)
+    else:
+        answer = _relay(call, speech) if mode == "relay" else await _ask(call, speech)
+    if not speech.is_recorded:
+        return answer
+    # In the document, so that it begins when the notice has been heard to its end, in every mode and only once.
+    notice, language = phrase(speech.language, "voice_recorded"), codec.locale(speech.language)
+    return codec.recording(answer, notice, language=language, report=f"{call.base}/recording")
 
 
 async def gather(call: Call) -> Answer:

@@ -25,6 +25,7 @@ class Speech:
     written: str = ""
     is_more: bool = False
     then: Literal["", "voicemail"] = ""  # what follows the last words, instead of hanging up
+    is_recorded: bool = False  # of the first words: the caller is told so before them
 
     @property
     def ends(self) -> bool:
@@ -38,6 +39,7 @@ class Speech:
             "written": self.written,
             "is_more": self.is_more,
             "then": self.then,
+            "is_recorded": self.is_recorded,
         }
 
     @classmethod
@@ -51,6 +53,7 @@ class Speech:
             str(data.get("written", "")),
             bool(data.get("is_more")),
             "voicemail" if data.get("then") == "voicemail" else "",
+            bool(data.get("is_recorded")),
         )
 
 

@@ -83,7 +83,9 @@ def begin(db: Db, line: Line, ring: Ring, *, took_ms: Callable[[], int], now: da
     if context.status != "open":
         conversations.reopen(db, Actor(context.tenant_id, "customer"), context.id, now=now)
     turn_ = _Turn(db, line, call, context, None, Given(-1, "speech"), now)
-    return turn_.keep(turn_.greet(), input="start", number=0, took_ms=took_ms)
+    speech = turn_.greet()
+    is_recorded = not speech.ends and turn.records(db, line.bots, line.channel, context)
+    return turn_.keep(replace(speech, is_recorded=is_recorded), input="start", number=0, took_ms=took_ms)
 
 
 def hear(

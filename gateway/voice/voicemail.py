@@ -4,6 +4,7 @@ Twilio records, and tells us of it at the doors here when we are there to be tol
 (`gateway.jobs.recordings`). All of that may come twice and in any order: the recording's id is the key.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
@@ -26,7 +27,7 @@ from gateway.errors import problem
 from gateway.hooks.routes import RECEIVER, away, public_urls
 from gateway.pipeline.receive import Forged
 from gateway.pipeline.turn import expected
-from gateway.voice import missed
+from gateway.voice import missed, recording
 from gateway.voice.door import EXCHANGE, Call, opened, voicemail
 from gateway.voice.speech import phrase
 from storage.base import Db
@@ -37,12 +38,17 @@ log = structlog.get_logger()
 
 def add_routes(app: web.Application) -> None:
     """Mount the doors, with and without a trailing slash, versioned and bare."""
-    doors = {"": opened(offer), "/left": opened(left), "/recorded": recorded}
-    for prefix in ("/api/v1/webhooks", "/webhooks"):
+    doors = {
+        "/voicemail": opened(offer),
+        "/voicemail/left": opened(left),
+        "/voicemail/recorded": recorded,
+        "/recording": recorded,
+    }
+    for prefix in ("/api/v1/webhooks/twilio/voice", "/webhooks/twilio/voice"):
         for name, handler in doors.items():
             for method in ("POST", "GET"):
-                app.router.add_route(method, f"{prefix}/twilio/voice/voicemail{name}", handler)
-                app.router.add_route(method, f"{prefix}/twilio/voice/voicemail{name}/", handler)
+                app.router.add_route(method, f"{prefix}{name}", handler)
+                app.router.add_route(method, f"{prefix}{name}/", handler)
 
 
 async def offer(call: Call) -> Answer:
@@ -89,9 +95,11 @@ async def _recorded(request: web.Request, incoming: Request) -> None:
         log.warning("webhook refused", provider="twilio", account=account.id, reason="account of another")
         raise Forged
     if news.status in ("", "completed"):  # a transcript has no status of the recording
-        run = partial(take, account=account, ring=ring, news=news, words=codec.transcript(incoming))
+        run: Callable[..., str] = partial(take, account=account, ring=ring, news=news, words=codec.transcript(incoming))
+        if incoming.url.partition("?")[0].rstrip("/").endswith("/recording"):
+            run = partial(recording.take, account=account, sid=ring.sid, news=news)
         outcome = await exchange.in_turn(account, ring, run)
-        log.info("voicemail", account=account.id, call=ring.sid, recording=news.sid, outcome=outcome)
+        log.info("recorded", account=account.id, call=ring.sid, recording=news.sid, outcome=outcome)
 
 
 def take(db: Db, account: Account, ring: Ring, news: Recorded, *, words: str = "", now: datetime) -> str:

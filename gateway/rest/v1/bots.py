@@ -18,6 +18,9 @@ class Settings(Body):
     """How a bot behaves."""
 
     asks_name: Annotated[bool, Field(description="Ask new customers for their name once a visit is booked.")] = True
+    records_calls: Annotated[
+        bool, Field(description="Tell callers that their call is recorded, and record it from then on.")
+    ] = False
 
 
 class Bot(Answer):
@@ -34,7 +37,10 @@ class Bot(Answer):
             id=one.uid,
             business_id=one.business_uid,
             name=one.name,
-            settings=Settings(asks_name=one.settings.get("asks_name") is not False),
+            settings=Settings(
+                asks_name=one.settings.get("asks_name") is not False,
+                records_calls=one.settings.get("records_calls") is True,
+            ),
             is_active=one.is_active,
             created_at=one.created_at,
         )

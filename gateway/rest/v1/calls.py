@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from desk import calls
+from desk import calls, recordings
+from gateway.media.links import Show
 from gateway.rest.call import Call as Request
 from gateway.rest.route import Routes
 from gateway.rest.schema import Answer, Moment, Page, SkipQuery, Uid
@@ -12,6 +13,32 @@ from gateway.rest.schema import Answer, Moment, Page, SkipQuery, Uid
 routes = Routes("Calls")
 
 Status = Literal["in-progress", "transferred", "completed", "missed"]
+
+
+class Recording(Answer):
+    """A message that was left (`voicemail`), or the call itself (`call`). `url` is good for a day."""
+
+    id: Uid
+    kind: str
+    status: str = Field(description="running, done, or deleted.")
+    duration_seconds: int | None
+    transcript: str | None = Field(description="Null: there is none, or not yet.")
+    file_id: Uid | None
+    url: str | None = Field(description="Null while it has not been fetched, and once it is gone.")
+
+    @classmethod
+    def of(cls, one: recordings.Recording, show: Show) -> "Recording":
+        file = one.file
+        is_ready = file is not None and file.status == "ready" and one.status == "done"
+        return cls(
+            id=one.uid,
+            kind=one.kind,
+            status=one.status,
+            duration_seconds=one.duration_s,
+            transcript=one.transcript,
+            file_id=None if file is None else file.uid,
+            url=show.links.to(file.uid, show.now) if file is not None and is_ready else None,
+        )
 
 
 class Call(Answer):
@@ -29,12 +56,14 @@ class Call(Answer):
     end_time: Moment | None
     duration: Annotated[str | None, Field(description="Minutes and seconds.", examples=["1:05"])]
     duration_seconds: int | None
+    recording: str | None = Field(description="A link to the first of `recordings` that is there.")
+    recordings: list[Recording]
     silences: int = Field(description="How often the caller said nothing.")
     interruptions: int = Field(description="How often they broke into what we said.")
 
     @classmethod
-    def of(cls, one: calls.Call) -> "Call":
-        return cls(**_fields(one))
+    def of(cls, one: calls.Call, show: Show) -> "Call":
+        return cls(**_fields(one, show))
 
 
 class Turn(Answer):
@@ -54,11 +83,11 @@ class CallWithTurns(Call):
     turns: list[Turn]
 
     @classmethod
-    def told(cls, found: tuple[calls.Call, list[calls.Turn]]) -> "CallWithTurns":
+    def told(cls, found: tuple[calls.Call, list[calls.Turn]], show: Show) -> "CallWithTurns":
         one, turns = found
         said = [(who, words) for turn in turns for who, words in (("Caller", turn.said), ("Bot", turn.answer)) if words]
         return cls(
-            **_fields(one),
+            **_fields(one, show),
             transcript="\n".join(f"{who}: {words}" for who, words in said),
             turns=[
                 Turn(
@@ -88,16 +117,18 @@ class CallFilter(SkipQuery):
 @routes.get("/calls", scope="conversations:read", summary="Calls")
 async def find(call: Request, query: CallFilter) -> Page[Call]:
     window = query.window(query.sort)
-    return Page[Call].of(await call.read(calls.find, window, query.filter()), window, Call.of)
+    found = await call.read(calls.find, window, query.filter())
+    return Page[Call].of(found, window, lambda one: Call.of(one, call.show))
 
 
 @routes.get("/calls/{call_id}", scope="conversations:read", summary="A call and its turns")
 async def read(call: Request, call_id: Uid) -> CallWithTurns:
-    return CallWithTurns.told(await call.read(calls.get, call_id))
+    return CallWithTurns.told(await call.read(calls.get, call_id), call.show)
 
 
-def _fields(one: calls.Call) -> dict[str, Any]:
+def _fields(one: calls.Call, show: Show) -> dict[str, Any]:
     seconds = one.duration_s
+    sounds = [Recording.of(each, show) for each in one.recordings]
     return {
         "id": one.uid,
         "business_id": one.business_uid,
@@ -113,6 +144,8 @@ def _fields(one: calls.Call) -> dict[str, Any]:
         "end_time": one.ended_at,
         "duration": None if seconds is None else f"{seconds // 60}:{seconds % 60:02}",
         "duration_seconds": seconds,
+        "recording": next((each.url for each in sounds if each.url), None),
+        "recordings": sounds,
         "silences": one.silences,
         "interruptions": one.interruptions,
     }

@@ -97,6 +97,20 @@ async def test_a_correction_may_break_in_and_keys_work(desk: Front, network: Twi
     assert await desk.one("select owner from conversations where channel = 'voice'") == "queue"
 
 
+async def test_what_is_recorded_begins_behind_the_notice(desk: Front, network: TwilioSimulator) -> None:
+    api = await clients.person(desk, "admin")
+    (bot,) = (await api.get("/bots"))["items"]
+    await api.patch(f"/bots/{bot['id']}", {"settings": {"records_calls": True}})
+    call = await network.call(MARIA, OURS)
+    assert (await call.hears("two for Move a visit")).startswith("This call is recorded.")
+    await call.say("no thanks")
+    await call.hang_up()
+    await network.settled()
+    (recording,) = network.recordings.values()
+    assert recording.text.startswith("Hi, this is Juniper")
+    assert await desk.rows("select kind, status from recordings") == [("call", "done")]
+
+
 class Socket:
     """Twilio's end of a session, by hand."""
 

@@ -41,10 +41,10 @@ async def network() -> AsyncIterator[TwilioSimulator]:
 
 @pytest.fixture
 async def desk(
-    database_url: str, tmp_path: Path, clock: FakeClock, network: TwilioSimulator, env: dict[str, str]
+    database_url: str, tmp_path: Path, clock: FakeClock, network: TwilioSimulator, mode: str, env: dict[str, str]
 ) -> AsyncIterator[Front]:
     clock.set(front.NOON)
-    told = {"FRONTDESK_TWILIO__API_BASE": network.url, "FRONTDESK_VOICE__MODE": "gather", **env}
+    told = {"FRONTDESK_TWILIO__API_BASE": network.url, "FRONTDESK_VOICE__MODE": mode, **env}
     async with front.opened(database_url, tmp_path, clock, told, seeded=False) as opened:
         voice = f"{opened.url}{VOICE}"
         network.add_number(
@@ -57,6 +57,11 @@ async def desk(
             )
         )
         yield opened
+
+
+@pytest.fixture(params=["gather"])
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 async def messages(desk: Front, api: Client) -> list[Any]:
@@ -257,3 +262,44 @@ async def test_a_missed_call_goes_on_by_text(desk: Front, network: TwilioSimulat
     await late.ring()
     await late.hang_up()
     assert len(await desk.rows(texts)) == 3
+
+
+async def test_a_call_is_recorded_once_its_caller_was_told(desk: Front, network: TwilioSimulator) -> None:
+    """Off by default; on by the bot; what was said before the notice had ended is not in it."""
+    api = await clients.person(desk, "admin")
+    (bot,) = (await api.get("/bots"))["items"]
+    for is_on in (False, True):
+        await api.patch(f"/bots/{bot['id']}", {"settings": {"records_calls": is_on}})
+        call = await network.call(MARIA, OURS)
+        heard = await call.hears("two for Move a visit")
+        assert ("This call is recorded." in heard) == is_on
+        await call.say("what are your opening hours")
+        await call.hears("Monday, Tuesday and Thursday nine to six")
+        await call.hang_up()
+        await network.settled()
+        assert len(network.recordings) == is_on
+    (kept,) = network.recordings.values()
+    assert "This call is recorded" not in kept.text
+    assert "What can I do for you?" in kept.text
+    assert "opening hours" in kept.text
+    await desk.work()
+    newest, before = (await api.get("/calls"))["items"]
+    assert (before["recording"], before["recordings"]) == (None, [])
+    (recording,) = newest["recordings"]
+    assert (recording["kind"], recording["status"], recording["url"]) == ("call", "done", newest["recording"])
+    async with desk.http.get(newest["recording"]) as answer:
+        assert (answer.status, (await answer.read())[:4]) == (200, b"RIFF")
+    thread = (await api.get(f"/conversations/{newest['conversation_id']}/messages?limit=100"))["items"]
+    (note,) = [one for one in thread if one["media"]]
+    assert note["text"].startswith("The call was recorded, ")
+    # Told twice it is one; and gone with its time, here and at Twilio.
+    again = {"RecordingSid": kept.sid, "RecordingStatus": "completed", "RecordingUrl": "https://api.twilio.com/x"}
+    caller = Caller(desk, sid=kept.call_sid)
+    assert (await desk.post(caller.form(**again), path=f"{VOICE}/recording")).status == 200
+    assert await desk.one("select count(*) from recordings") == 1
+    await desk.pass_time(timedelta(days=31), step=timedelta(days=31))
+    await desk.work()
+    assert not network.recordings
+    api = await clients.person(desk, "admin")
+    gone = (await api.get(f"/calls/{newest['id']}"))["recordings"][0]
+    assert (gone["status"], gone["url"]) == ("deleted", None)

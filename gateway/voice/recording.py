@@ -1,0 +1,57 @@
+"""Calls that are recorded from the notice on: the sound comes in as a file of a note in the conversation."""
+
+from datetime import datetime
+
+from bots import language as languages
+from channels.messages import Media, OutboundMessage
+from channels.voice.codec import Recorded
+from desk import businesses, calls, conversations, files, messages, recordings
+from desk.who import Actor
+from flows.words import fill
+from gateway.accounts import Account
+from gateway.pipeline.turn import expected
+from storage.base import Db
+
+
+def take(db: Db, account: Account, sid: str, news: Recorded, *, now: datetime) -> str:
+    """What became of the recording of a call: kept, known, or unknown, as the call is."""
+    call = calls.live(db, account.id, sid)
+    if call is None:
+        return "unknown"
+    if not recordings.add(
+        db,
+        tenant_id=call.tenant_id,
+        account_id=account.id,
+        call_id=call.id,
+        sid=news.sid,
+        kind="call",
+        duration_s=news.duration_s,
+        now=now,
+    ):
+        return "known"
+    context = conversations.by_id(db, Actor(call.tenant_id, "system"), call.conversation_id)
+    seconds = news.duration_s or 0
+    words = languages.load(businesses.load(db, context.business_id).languages[0]).phrases["recording"]
+    sound = (Media("audio", url=f"{news.url}.wav", name="call.wav"),)
+    note = OutboundMessage(fill(words, {"length": f"{seconds // 60}:{seconds % 60:02}"}), media=sound)
+    message_id = messages.add_out(
+        db,
+        tenant_id=call.tenant_id,
+        account_id=account.id,
+        conversation_id=context.id,
+        author="system",
+        text=note.text,
+        content=note.to_json(),
+        status="noted",
+        is_private=True,
+        dedupe=f"recording:{account.id}:{news.sid}",
+        now=now,
+    )
+    kept = recordings.kept(db, account.id, news.sid)
+    if message_id is None or kept is None:
+        return "known"
+    recordings.change(db, kept.id, message_id=message_id)
+    files.expect(
+        db, tenant_id=call.tenant_id, account_id=account.id, message_id=message_id, files=expected(sound), now=now
+    )
+    return "kept"
