@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from sqlalchemy import Row, Select, and_, case, exists, insert, select, update
 
-from desk import customer_book, recordings, refs
+from desk import customer_book, events, recordings, refs
 from desk.listing import Found, Window, page
+from desk.messages import Charged
 from desk.recordings import Recording
 from desk.refs import Ref
 from desk.who import Actor
+from storage import queue
 from storage.base import Db, JsonValue, new_uid
 from storage.models.businesses import businesses
 from storage.models.calendar import appointments
@@ -22,6 +24,9 @@ from storage.models.customers import customers
 from storage.session import Conflict, attempt
 
 NOUN: Final = "call"
+SETTLE: Final = "settle_call"
+_SOON: Final = timedelta(minutes=10)  # after its end, when it may have a price
+_LONG: Final = timedelta(hours=4)  # after which a call is over, and we ought to know
 Mode = Literal["relay", "stream", "gather", "terminal", "none"]  # none: nobody of ours was on the line
 Kind = Literal["inbound", "voicemail"]
 Heard = Literal["unknown", "whole", "cut"]
@@ -71,6 +76,8 @@ class Call:
     silences: int
     interruptions: int
     duration_s: int | None
+    price_millionths: int | None
+    price_currency: str | None
     started_at: datetime
     ended_at: datetime | None
     recordings: Sequence[Recording] = ()
@@ -94,6 +101,11 @@ class Filter:
     status: str | None = None
     customer: str | None = None
     business: str | None = None
+    kind: str | None = None
+    outcome: str | None = None
+    phone: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 def find(db: Db, who: Actor, window: Window, wanted: Filter) -> Found[Call]:
@@ -104,11 +116,18 @@ def find(db: Db, who: Actor, window: Window, wanted: Filter) -> Found[Call]:
     rows = _CALL.where(_t.tenant_id == who.tenant_id)
     if wanted.status is not None:
         rows = rows.where(_t.status == wanted.status)
+    for column, value in ((_t.kind, wanted.kind), (_t.outcome, wanted.outcome), (_t.phone, wanted.phone)):
+        if value is not None:
+            rows = rows.where(column == value)
+    if wanted.since is not None:
+        rows = rows.where(_t.started_at >= wanted.since)
+    if wanted.until is not None:
+        rows = rows.where(_t.started_at < wanted.until)
     if wanted.customer is not None:
         rows = rows.where(_t.customer_id == customer_book.row_of(db, who, wanted.customer).id)
     if wanted.business is not None:
         rows = rows.where(_t.business_id == refs.id_of(db, businesses, who, wanted.business, "business"))
-    sorts = {"start_time": _t.started_at, "duration": _t.duration_s}
+    sorts = {"start_time": _t.started_at, "duration": _t.duration_s, "cost": _t.price_millionths}
     found = page(db, rows, window, _one, sorts=sorts, by="-start_time", tie=_t.id)
     sounds = recordings.of_calls(db, [one.id for one in found.items])
     return replace(found, items=[replace(one, recordings=sounds.get(one.id, ())) for one in found.items])
@@ -177,7 +196,22 @@ def begin(
             db.execute(insert(table).values(values))
     except Conflict:
         return None
-    return live(db, account_id, sid)
+    call = live(db, account_id, sid)
+    if call is not None:
+        _settle(db, call, at=now + _LONG, now=now)
+        events.emit(db, tenant_id, "call.started", lambda: _told(db, call.id), now=now)
+    return call
+
+
+def by_id(db: Db, call_id: int) -> Live | None:
+    row = db.execute(select(*_LIVE).where(_t.id == call_id)).one_or_none()
+    return None if row is None else Live(**row._mapping)
+
+
+def charge(db: Db, call_id: int, told: Charged) -> None:
+    """Keep what a call has cost."""
+    values = {"price_millionths": told.millionths, "price_currency": told.currency}
+    db.execute(update(table).where(_t.id == call_id).values(values))
 
 
 def account_of(db: Db, sid: str) -> tuple[int, str | None] | None:
@@ -294,7 +328,34 @@ def end(
     seconds = max(0, int((now - call.started_at).total_seconds())) if duration_s is None else duration_s
     values = {"status": status, "outcome": outcome, "ended_at": now, "duration_s": seconds}
     db.execute(update(table).where(_t.id == call.id).values(values))
+    _settle(db, call, at=now + _SOON, now=now)
+    events.emit(db, call.tenant_id, "call.ended", lambda: _told(db, call.id), now=now)
     return True
+
+
+def _settle(db: Db, call: Live, *, at: datetime, now: datetime) -> None:
+    """Have the provider asked then what it knows of the call: its price, and whether it is over."""
+    name = f"{SETTLE}:{call.id}"
+    queue.enqueue(
+        db, SETTLE, {"call_id": call.id}, now=now, run_at=at, tenant_id=call.tenant_id, lane=SETTLE, dedupe=name
+    )
+
+
+def _told(db: Db, call_id: int) -> dict[str, JsonValue]:
+    """What subscribers hear of a call: ids, states and times."""
+    one = _one(db.execute(_CALL.where(_t.id == call_id)).one())
+    return {
+        "call_id": one.uid,
+        "business_id": one.business_uid,
+        "customer_id": one.customer_uid,
+        "conversation_id": one.conversation_uid,
+        "type": one.kind,
+        "status": one.status,
+        "outcome": one.outcome,
+        "duration_seconds": one.duration_s,
+        "start_time": events.rfc3339(one.started_at),
+        "end_time": None if one.ended_at is None else events.rfc3339(one.ended_at),
+    }
 
 
 _LIVE: Final = (
@@ -329,6 +390,8 @@ _CALL: Select[Any] = (
         _t.silences,
         _t.interruptions,
         _t.duration_s,
+        _t.price_millionths,
+        _t.price_currency,
         _t.started_at,
         _t.ended_at,
     )

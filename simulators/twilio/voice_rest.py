@@ -260,7 +260,7 @@ def _call(call: Call) -> Json:
         "forwarded_from": call.extra.get("ForwardedFrom"),
         "from": call.sender,
         "parent_call_sid": call.parent.sid if call.parent else None,
-        "price": None,
+        "price": _price(call),
         "price_unit": "USD",
         "sid": call.sid,
         "start_time": format_datetime(call.answered_at) if call.answered_at else None,
@@ -269,6 +269,11 @@ def _call(call: Call) -> Json:
         "to": call.to,
         "uri": f"{uri}.json",
     }
+
+
+def _price(call: Call) -> str | None:
+    """Negative, by the minute that has begun, and only known once it is over."""
+    return f"{-0.0085 * max(1, -(-call.duration_s // 60)):.5f}" if call.ended_at and call.answered_at else None
 
 
 def _recording(recording: Recording) -> Json:

@@ -1,6 +1,6 @@
 """Telephone calls, and what was said in each of them turn by turn."""
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
 from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, type_json, uid_column
 
@@ -29,6 +29,8 @@ calls = Table(
     ),  # of the mode; too many and a simpler one takes over
     Column("sequence", Integer, nullable=False, server_default="-1"),  # the last status callback that was taken
     Column("duration_s", Integer),
+    Column("price_millionths", BigInteger),  # as the provider says, of a unit of the currency
+    Column("price_currency", String(3)),
     time_column("started_at"),
     Column("ended_at", UtcDateTime),
     UniqueConstraint("account_id", "sid"),

@@ -12,6 +12,8 @@ from gateway.rest.schema import Answer, Moment, Page, SkipQuery, Uid
 
 routes = Routes("Calls")
 
+Type = Literal["inbound", "voicemail"]
+Outcome = Literal["booked", "handed_off", "voicemail", "none"]
 Status = Literal["in-progress", "transferred", "completed", "missed"]
 
 
@@ -56,6 +58,10 @@ class Call(Answer):
     end_time: Moment | None
     duration: Annotated[str | None, Field(description="Minutes and seconds.", examples=["1:05"])]
     duration_seconds: int | None
+    cost: Annotated[
+        float | None, Field(description="As the provider says, some time after the end.", examples=[0.0085])
+    ]
+    currency: str | None
     recording: str | None = Field(description="A link to the first of `recordings` that is there.")
     recordings: list[Recording]
     silences: int = Field(description="How often the caller said nothing.")
@@ -108,10 +114,24 @@ class CallFilter(SkipQuery):
     status: Status | None = None
     customer_id: Uid | None = None
     business_id: Uid | None = None
-    sort: str | None = None
+    type: Type | None = None
+    outcome: Outcome | None = None
+    phone: Annotated[str | None, Field(max_length=40, description="The caller's number, as E.164.")] = None
+    since: Annotated[Moment | None, Field(description="Begun then or later.")] = None
+    until: Annotated[Moment | None, Field(description="Begun before.")] = None
+    sort: Annotated[str | None, Field(description="start_time, duration or cost; with a minus the other way.")] = None
 
     def filter(self) -> calls.Filter:
-        return calls.Filter(self.status, self.customer_id, self.business_id)
+        return calls.Filter(
+            self.status,
+            self.customer_id,
+            self.business_id,
+            self.type,
+            self.outcome,
+            self.phone,
+            self.since,
+            self.until,
+        )
 
 
 @routes.get("/calls", scope="conversations:read", summary="Calls")
@@ -144,6 +164,8 @@ def _fields(one: calls.Call, show: Show) -> dict[str, Any]:
         "end_time": one.ended_at,
         "duration": None if seconds is None else f"{seconds // 60}:{seconds % 60:02}",
         "duration_seconds": seconds,
+        "cost": None if one.price_millionths is None else one.price_millionths / 1_000_000,
+        "currency": one.price_currency,
         "recording": next((each.url for each in sounds if each.url), None),
         "recordings": sounds,
         "silences": one.silences,

@@ -1825,6 +1825,8 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("sequence", sa.Integer(), server_default="-1", nullable=False),
         sa.Column("duration_s", sa.Integer(), nullable=True),
+        sa.Column("price_millionths", sa.BigInteger(), nullable=True),
+        sa.Column("price_currency", sa.String(length=3), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(

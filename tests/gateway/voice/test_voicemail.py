@@ -303,3 +303,29 @@ async def test_a_call_is_recorded_once_its_caller_was_told(desk: Front, network:
     api = await clients.person(desk, "admin")
     gone = (await api.get(f"/calls/{newest['id']}"))["recordings"][0]
     assert (gone["status"], gone["url"]) == ("deleted", None)
+
+
+@pytest.mark.parametrize("env", [{"FRONTDESK_VOICE__LOOK_MIN": "60", "FRONTDESK_WEBHOOKS__ALLOW_PRIVATE": "true"}])
+async def test_a_call_is_told_of_and_has_a_price_and_an_end(desk: Front, network: TwilioSimulator) -> None:
+    """Also when the news of its end was lost."""
+    api = await clients.person(desk, "admin")
+    hook = {"url": "http://localhost:9/calls", "event_types": ["call.started", "call.ended"]}
+    await api.post("/webhooks", hook)
+    for is_lost in (False, True):
+        network.faults = Faults(never_status=is_lost)
+        call = await network.call(MARIA, OURS)
+        await call.say("what are your opening hours")
+        await call.hears("Monday, Tuesday and Thursday")
+        await call.hang_up()
+        await network.settled()
+        await desk.pass_time(timedelta(minutes=15))
+    told = await desk.rows("select event from webhook_deliveries order by id")
+    assert [event for (event,) in told] == ["call.started", "call.ended", "call.started"]
+    await desk.pass_time(timedelta(hours=4), step=timedelta(hours=1))
+    api = await clients.person(desk, "admin")
+    both = (await api.get("/calls?type=inbound&outcome=none&sort=-cost"))["items"]
+    assert [(one["status"], one["cost"], one["currency"]) for one in both] == [("completed", 0.0085, "USD")] * 2
+    later = (await api.get("/calls?since=2026-03-02T18:10:00Z&phone=%2B15125550177"))["items"]
+    assert len(later) == 1
+    assert len((await api.get("/calls?until=2026-03-02T18:10:00Z"))["items"]) == 1
+    assert (await api.get("/calls?type=voicemail"))["items"] == []
