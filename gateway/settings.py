@@ -284,6 +284,7 @@ class VoiceCalls(Section):
     missed_text_h: Annotated[int, Field(ge=0, le=720)] = 12
     look_min: Annotated[int, Field(ge=0, le=1440)] = 60
     recording_days: Count = 30
+    recording_max_bytes: Annotated[int, Field(ge=1024, le=1_073_741_824)] = 125_829_120
 
 
 class Jobs(Section):

@@ -209,7 +209,7 @@ def recording(answer: Answer, notice: str, *, language: str, report: str) -> Ans
         "recordingStatusCallback": report,
         "recordingStatusCallbackEvent": "completed",
         "track": "both",
-        "channels": "dual",
+        "channels": "mono",  # half as large
     }
     start = f"{_say(notice, language)}<Start><Recording{_attributes(begun)}/></Start>"
     return Answer(answer.content_type, answer.body.replace(b"<Response>", f"<Response>{start}".encode(), 1))

@@ -152,8 +152,11 @@ async def _fetch(house: House, job: Job, due: Due) -> str:
     account = await house.accounts.by_id(due.account_id)
     if account is None:
         raise _NotToBeHad("gone")  # its keys are forgotten with it
+    most_bytes = settings.max_bytes
+    if account.channel == "voice":  # made by the vendor, and as long as the call
+        most_bytes = max(most_bytes, house.settings.voice.recording_max_bytes)
     located = await _located(house, account, _media(due))
-    if (located.size or 0) > settings.max_bytes:
+    if (located.size or 0) > most_bytes:
         raise _NotToBeHad("too_large")
     async with house.keeper.draft() as draft:
         try:
@@ -163,7 +166,7 @@ async def _fetch(house: House, job: Job, due: Due) -> str:
                 hosts=located.hosts,
                 headers=located.headers,
                 timeout_s=settings.timeout_s,
-                most_bytes=settings.max_bytes,
+                most_bytes=most_bytes,
             )
         except TooLarge:
             raise _NotToBeHad("too_large") from None

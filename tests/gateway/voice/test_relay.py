@@ -111,6 +111,21 @@ async def test_what_is_recorded_begins_behind_the_notice(desk: Front, network: T
     assert await desk.rows("select kind, status from recordings") == [("call", "done")]
 
 
+async def test_who_would_rather_leave_a_message_may(desk: Front, network: TwilioSimulator) -> None:
+    call = await network.call(MARIA, OURS)
+    await call.hears("two for Move a visit")
+    await call.say("can I leave a message")
+    await call.hears("Of course.")
+    await call.hears("Please leave a message after the tone")
+    await call.say("It is about my boiler.")
+    await call.press("#")
+    await call.hears("We have your message")
+    assert await call.ends() == "completed"
+    await network.settled()
+    assert await desk.rows("select kind, transcript from recordings") == [("voicemail", "It is about my boiler.")]
+    assert await desk.rows("select kind, status, outcome from calls") == [("voicemail", "completed", "voicemail")]
+
+
 class Socket:
     """Twilio's end of a session, by hand."""
 
