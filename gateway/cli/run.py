@@ -241,6 +241,9 @@ def _welcome(settings: Settings, phones: str, whatsapp: str, voice: str, *, is_n
             "  Or play a phone      curl -H 'Content-Type: application/json' "
             f'-d \'{{"to": "{juniper.SMS_NUMBER}", "body": "hi"}}\' {phones}/_sim/phones/{_PHONE}/messages',
             f"  What it received     curl {phones}/_sim/phones/{_PHONE}",
+            "  Or call              curl -H 'Content-Type: application/json' "
+            f'-d \'{{"to": "{juniper.SMS_NUMBER}"}}\' {phones}/_sim/phones/{_PHONE}/calls',
+            f'  and say something    the same with \'{{"say": "…"}}\' to {phones}/_sim/calls/ and the sid',
             "  On WhatsApp          the same with whatsapp: before both numbers, and "
             f'\'{{"title": "…"}}\' to /taps; ours is whatsapp:{juniper.WHATSAPP_NUMBER}',
         ]

@@ -7,11 +7,16 @@ from dataclasses import asdict
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from simulators.twilio import faults
+from simulators.twilio import faults, voice
 from simulators.twilio.inbound import UnknownNumber
 from simulators.twilio.model import Exchange, Media, Message, Received
 from simulators.twilio.phone import Phone
 from simulators.twilio.rest import NETWORK, Json
+from simulators.twilio.voice_call import Call
+from simulators.twilio.voice_model import CallOver
+
+_ANSWER_S = 10.0
+_PATIENCE_S = 60.0
 
 
 def routes() -> list[web.RouteDef]:
@@ -22,6 +27,9 @@ def routes() -> list[web.RouteDef]:
         web.post("/_sim/phones/{number}/messages", _text),
         web.post("/_sim/phones/{number}/taps", _tap),
         web.post("/_sim/phones/{number}/reads", _read),
+        web.post("/_sim/phones/{number}/calls", _call),
+        web.get("/_sim/calls/{sid}", _listen),
+        web.post("/_sim/calls/{sid}", _speak),
         web.get("/_sim/faults", _show_faults),
         web.put("/_sim/faults", _set_faults),
     ]
@@ -84,6 +92,74 @@ async def _read(request: web.Request) -> web.Response:
     await _object(request)
     await _phone(request).read()
     return web.Response(status=204)
+
+
+async def _call(request: web.Request) -> web.Response:
+    to = (await _object(request)).get("to")
+    if not isinstance(to, str):
+        raise web.HTTPBadRequest(text='send {"to": "+15125550100"}')
+    try:
+        call = await voice.call(request.app[NETWORK], _phone(request).number, to, {})
+        await _quiet(call)
+    except UnknownNumber as error:
+        raise web.HTTPNotFound(text=str(error)) from error
+    except TimeoutError as error:
+        raise web.HTTPGatewayTimeout(text=str(error)) from error
+    return web.json_response(_told(call), status=201)
+
+
+async def _listen(request: web.Request) -> web.Response:
+    return web.json_response(_told(_found(request)))
+
+
+async def _speak(request: web.Request) -> web.Response:
+    """Say something, press keys or hang up; back when the other side has answered, or is silent for good."""
+    call, data = _found(request), await _object(request)
+    try:
+        if "say" in data:
+            await _quiet(call)
+        said = len(call.transcript)
+        match data:
+            case {"say": str(text)} if text.strip():
+                await call.say(text)
+            case {"press": str(keys)} if keys and not keys.strip("0123456789*#"):
+                await call.press(keys)
+            case {"hang_up": True}:
+                await call.hang_up()
+            case _:
+                raise web.HTTPBadRequest(text='send {"say": "tomorrow"}, {"press": "1"} or {"hang_up": true}')
+        await _quiet(call, said)
+    except CallOver as error:
+        raise web.HTTPConflict(text=str(error)) from error
+    except TimeoutError as error:
+        raise web.HTTPGatewayTimeout(text=str(error)) from error
+    return web.json_response(_told(call))
+
+
+async def _quiet(call: Call, since: int = -1) -> None:
+    """Wait until the other side has finished and listens; with `since`, after it has said something more than that."""
+
+    def is_so() -> bool:
+        has_spoken = any(line.who == "bot" for line in call.transcript[max(0, since) :])
+        is_quiet = call.listener is not None and not call.is_speaking
+        return call.over.is_set() or (is_quiet and (since < 0 or has_spoken))
+
+    if since >= 0:  # it may have nothing to say
+        await call.network.time.until(lambda: call.is_speaking or is_so(), timeout_s=_ANSWER_S, within_s=_ANSWER_S)
+    if since < 0 or call.is_speaking:
+        await call.network.time.until(is_so, timeout_s=_PATIENCE_S, within_s=_PATIENCE_S)
+
+
+def _found(request: web.Request) -> Call:
+    call = request.app[NETWORK].calls.get(request.match_info["sid"])
+    if call is None:
+        raise web.HTTPNotFound(text="there is no such call")
+    return call
+
+
+def _told(call: Call) -> Json:
+    lines = [{"who": line.who, "text": line.text.strip(), "is_cut": line.is_cut} for line in call.transcript]
+    return {"sid": call.sid, "from": call.sender, "to": call.to, "status": call.status, "transcript": lines}
 
 
 async def _show_faults(request: web.Request) -> web.Response:

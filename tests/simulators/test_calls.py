@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from random import Random
+from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from twilio.request_validator import RequestValidator
@@ -421,3 +423,32 @@ async def test_a_caller_waits_in_a_room_until_somebody_comes(bot: Bot, sim: Twil
     assert sorted(told, key=lambda one: one[1]) == [(name, str(place)) for place, name in enumerate(names)]
     assert not bot.at("/never")
     assert [seen.form["DialCallStatus"] for seen in bot.at("/left")] == ["answered", "answered"]
+
+
+async def test_somebody_calls_by_curl(bot: Bot, sim: TwilioSimulator) -> None:
+    bot.answers |= {"/voice": _menu(), "/turn": _menu()}
+    async with aiohttp.ClientSession(sim.url) as curl:
+
+        async def post(path: str, status: int, **data: object) -> dict[str, Any]:
+            async with curl.post(path, json=data) as answer:
+                told: dict[str, Any] = await answer.json()
+                assert answer.status == status, told
+                return told
+
+        called = await post(f"/_sim/phones/{ANNA}/calls", 201, to=NUMBER)
+        path = f"/_sim/calls/{called['sid']}"
+        assert [line["text"] for line in called["transcript"]] == ["Hello, Lakeside Hair.", "Which day suits you?"]
+        said = await post(path, 200, say="Tuesday")
+        assert [line["text"] for line in said["transcript"][2:]] == [
+            "Tuesday",
+            "Hello, Lakeside Hair.",
+            "Which day suits you?",
+        ]
+        assert (await post(path, 200, press="1"))["transcript"][5]["text"] == "1"
+        await post(path, 400, shout="hello")
+        assert (await post(path, 200, hang_up=True))["status"] == "completed"
+        await post(path, 409, say="hello?")
+        async with curl.get(path) as answer:
+            assert (await answer.json())["status"] == "completed"
+        await post(f"/_sim/phones/{ANNA}/calls", 404, to="+15125550199")
+        await post("/_sim/calls/CA1", 404, say="hello?")
