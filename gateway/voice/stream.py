@@ -167,7 +167,7 @@ class StreamPort(Talk):
             speech, _ = await self.exchange.resume(self.account, self.ring, self.start.turn, self.mode)
         self._events.put_nowait(speech)
         tasks = [self._task("answers", self._answers()), self._task("speaks", self._speaks())]
-        tasks.append(self._task("hears", self._hears()))
+        tasks += [self._task("hears", self._hears()), self._task("watches", self._watches())]
         try:
             await self._reads()
         finally:
@@ -229,11 +229,7 @@ class StreamPort(Talk):
     async def _reads(self) -> None:
         malformed = 0
         while True:
-            try:
-                frame = await self.socket.receive(timeout=_DEAD_S)
-            except TimeoutError:
-                log.warning("stream fell silent", call=self.ring.sid)
-                return
+            frame = await self.socket.receive()
             if frame.type is not WSMsgType.TEXT:
                 return
             try:
@@ -256,6 +252,15 @@ class StreamPort(Talk):
                     return
                 case _:
                     pass
+
+    async def _watches(self) -> None:
+        """Give up a line over which nothing comes. One look in a while costs less than a time-out for each frame."""
+        seen = -1
+        while seen != self._frames:
+            seen = self._frames
+            await asyncio.sleep(_DEAD_S)
+        log.warning("stream fell silent", call=self.ring.sid)
+        await self.socket.close()
 
     async def _takes(self, sound: bytes) -> None:
         self._rest += sound
