@@ -322,8 +322,7 @@ def _upsert_lane(db: Db, name: str, values: Mapping[str, object]) -> None:
 
 
 def _closed_lanes(db: Db, now: datetime) -> Set[str]:
-    closed = or_(lanes.c.is_paused.is_(True), lanes.c.blocked_until > now)
-    return set(db.execute(select(lanes.c.name).where(closed)).scalars())
+    return set(_CLOSED(db, {"now": now}).scalars())
 
 
 def _busy_lanes(db: Db, now: datetime, kinds: frozenset[str]) -> frozenset[str]:
@@ -379,15 +378,12 @@ def _campaigns(
     db: Db, buckets: Mapping[str, "_Bucket"], *, now: datetime, kinds: frozenset[str], limit: int
 ) -> list[Row[Any]]:
     """What may go in these lanes behind replies: of each as many as it has tokens for, one of each lane in turn."""
-    heads: list[list[Row[Any]]] = []
+    heads: list[list[Any]] = []
     for lane, bucket in buckets.items():
         may = min(bucket.has(1), limit)
         if may == 0 or _WAITS_IN(db, {"lane": lane, "now": now}).first() is None:
             continue
-        wanted = jobs.c.status == "ready", jobs.c.lane == lane, jobs.c.priority > 0, jobs.c.run_at <= now
-        first = select(jobs).where(*wanted, jobs.c.kind.in_(sorted(kinds)))
-        ordered = first.order_by(jobs.c.priority, jobs.c.run_at, jobs.c.id).limit(may)
-        heads.append([*db.execute(ordered.with_for_update(skip_locked=True))])
+        heads.append(_HEADS(db, {"lane": lane, "now": now, "kinds": sorted(kinds), "most": may}).all())
     return [row for turn in zip_longest(*heads) for row in turn if row is not None]
 
 
@@ -491,6 +487,17 @@ _SPEND = Prepared(
     update(lanes).where(lanes.c.name == bindparam("lane")).values(tokens=bindparam("left"), filled_at=bindparam("at"))
 )
 _is_ready = jobs.c.status == "ready"
+_CLOSED = Prepared(
+    select(lanes.c.name).where(or_(lanes.c.is_paused.is_(True), lanes.c.blocked_until > bindparam("now")))
+)
+_HEADS = Prepared(
+    select(jobs)
+    .where(_is_ready, jobs.c.lane == bindparam("lane"), jobs.c.priority > 0, jobs.c.run_at <= bindparam("now"))
+    .where(jobs.c.kind.in_(bindparam("kinds", expanding=True)))
+    .order_by(jobs.c.priority, jobs.c.run_at, jobs.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
 _CAMPAIGNS = Prepared(
     select(jobs.c.id).where(_is_ready, jobs.c.priority == 1, jobs.c.run_at <= bindparam("now")).limit(1)
 )

@@ -6,9 +6,11 @@ vendor. What `write` returns is committed.
 
 import asyncio
 import contextlib
+import math
 import random
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +40,8 @@ class Store(Protocol):
     """A database that can be read and written. One per process."""
 
     dialect: str
+    asked_s: float
+    """When somebody who waits (not `IN_BACKGROUND`) last asked for something, by `time.monotonic`."""
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
@@ -161,6 +165,7 @@ class SqliteStore:
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="sqlite-read")
         self._reader_local = threading.local()
         self._reader_connections: list[Connection] = []
+        self.asked_s = -math.inf
 
     async def start(self) -> None:
         """Raises: filelock.Held when another process already writes this file."""
@@ -186,12 +191,17 @@ class SqliteStore:
         future: asyncio.Future[T] = loop.create_future()
         if self._thread is None:
             raise StoreUnavailable("the store is stopped")
-        line = self._patient if IN_BACKGROUND.get() else self._waiting
+        if IN_BACKGROUND.get():
+            line = self._patient
+        else:
+            line, self.asked_s = self._waiting, time.monotonic()
         line.append((lambda db: fn(db, *args, **kwargs), future, loop))
         self._wake.release()
         return await future
 
     async def read(self, fn: Callable[Concatenate[Db, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if not IN_BACKGROUND.get():
+            self.asked_s = time.monotonic()
         return await asyncio.get_running_loop().run_in_executor(
             self._readers, lambda: self._read(lambda db: fn(db, *args, **kwargs))
         )
@@ -251,7 +261,9 @@ class SqliteStore:
             try:
                 if connection is None:
                     connection = engine.connect()
-                results, said = _run_group(connection, calls)
+                results, said = _run_group(
+                    connection, calls, self._is_hurried if patient == len(calls) and not stopping else _never
+                )
             except Exception as away:  # noqa: BLE001  a border: this thread must not die
                 # The connection may be in any state: drop it, and tell everybody that nothing was changed.
                 if connection is not None:
@@ -261,13 +273,25 @@ class SqliteStore:
                 unavailable = StoreUnavailable(_reason(away))
                 unavailable.__cause__ = away
                 results, said = [(False, unavailable)] * len(calls), Said()
-            _resolve(calls, results, said, self._bus)
+            late = calls[len(results) :]
+            self._patient.extendleft(reversed(late))
+            for _ in late:
+                self._wake.release()
+            _resolve(calls[: len(results)], results, said, self._bus)
         if connection is not None:
             connection.close()
         engine.dispose()
 
+    def _is_hurried(self) -> bool:
+        return bool(self._waiting)
+
 
 _Result = tuple[bool, Any]
+
+
+def _never() -> bool:
+    return False
+
 
 # Trouble of the file rather than of one function: SQLITE_BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN.
 _FILE_TROUBLE: Final = frozenset({5, 6, 7, 8, 10, 11, 13, 14})
@@ -278,8 +302,12 @@ def _breaks_file(error: OperationalError) -> bool:
     return code is not None and code & 0xFF in _FILE_TROUBLE  # the low byte of an extended code is the code
 
 
-def _run_group(connection: Connection, calls: list[_Call]) -> tuple[list[_Result], Said]:
-    """Each call in its savepoint, one commit for all. An error of the file itself undoes the whole group."""
+def _run_group(
+    connection: Connection, calls: list[_Call], ends_early: Callable[[], bool]
+) -> tuple[list[_Result], Said]:
+    """Each call in its savepoint, one commit for all; those after one at which it `ends_early` are not begun. An error of
+    the file itself undoes the whole group.
+    """
     results: list[_Result] = []
     said = Said()
     with connection.begin():
@@ -297,6 +325,8 @@ def _run_group(connection: Connection, calls: list[_Call]) -> tuple[list[_Result
                 raw.execute("RELEASE call")
                 take_said(connection)
                 results.append((False, error))
+            if ends_early():
+                break
     return results, said
 
 
@@ -340,6 +370,7 @@ class PostgresStore:
         self._bus = bus
         self._wait_s = wait_s
         self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="postgres")
+        self.asked_s = -math.inf
 
     async def start(self) -> None:
         """Does not connect: the server may come up before its database does."""
@@ -381,6 +412,8 @@ class PostgresStore:
 
         Raises: StoreUnavailable
         """
+        if not IN_BACKGROUND.get():
+            self.asked_s = time.monotonic()
         future = self._threads.submit(run)
         waiting = asyncio.wrap_future(future)
         try:

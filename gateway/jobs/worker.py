@@ -6,6 +6,7 @@ Wake-ups make it quick; the poll behind them makes it sure.
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 Handler = Callable[[House, Job], Awaitable[None]]
 
 MAX_ATTEMPTS = 10
+_CROWD_S = 2.0  # so long after the last question somebody is taken to be there
 _BREATH_S = 0.02  # between two looks for tokens: those that come meanwhile are kept, and are taken in one go
 
 
@@ -65,11 +67,15 @@ class Worker:
         """Work until `stopping` is set; then finish what runs and give back what does not finish in time."""
         IN_BACKGROUND.set(True)
         jobs = self._house.settings.jobs
-        watching = asyncio.create_task(self._pressure.watch()) if self._pressure is not None else None
+        watching = None
+        if self._pressure is not None:
+            watching = asyncio.create_task(self._pressure.watch(self._is_waited_for))
         async with self._house.bus.listen(self._topic) as woken:
             while not stopping.is_set():
                 woken.clear()
                 if await self._claim(self._free):
+                    if self._pressure is not None and self._pressure.rest_s > 0:
+                        await self._rest(stopping, self._pressure.rest_s)
                     continue
                 await self._wait(woken, stopping, await self._until_next(jobs.poll_s))
         if watching is not None:
@@ -84,6 +90,10 @@ class Worker:
         room = self._pressure.room
         free = room - len(self._running)
         return free if free >= room // 4 else 0
+
+    def _is_waited_for(self) -> bool:
+        """Whether somebody has asked for something of late, and so may again."""
+        return time.monotonic() - self._house.store.asked_s < _CROWD_S
 
     async def drain(self) -> int:
         """Do everything that is due now, until nothing is; how many jobs that were. For tests and the command line."""
@@ -165,6 +175,11 @@ class Worker:
         for wait in waits:
             wait.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _rest(self, stopping: asyncio.Event, for_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(for_s):
+                await stopping.wait()
 
     async def _stop(self) -> None:
         if self._running:

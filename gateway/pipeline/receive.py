@@ -19,7 +19,7 @@ from gateway.pipeline import echo, refused, status, turn, wire
 from gateway.pipeline.spool import Spool
 from gateway.pipeline.wire import Seen
 from storage.base import Db
-from storage.store import StoreUnavailable
+from storage.store import IN_BACKGROUND, StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -112,6 +112,10 @@ class Receiver:
         if isinstance(event, InboundMessage):
             return (await self.message(account, event, inline=inline, seen=seen)).replies
         write, now = self.house.store.write, self.house.clock.now
+        if isinstance(event, StatusUpdate):
+            IN_BACKGROUND.set(
+                True
+            )  # of this request alone: the provider has time, and a campaign brings thousands of them
         async with self.house.order.turn(account.tenant_id, _key(account, event)):
             if isinstance(event, StatusUpdate):
                 outcome = await write(_news, self.house.adapter(account), account, event, seen, now=now())

@@ -311,3 +311,18 @@ def test_who_gives_way_halves_when_late_and_grows_one_by_one() -> None:
         pressure.felt(late_s)
         rooms.append(pressure.room)
     assert rooms == [16, 8, 4, 5, 6, 3, 1, 1, 1, *range(2, 17), *[16] * 15]
+
+
+def test_where_one_at_a_time_is_too_much_for_somebody_who_waits_there_are_rests() -> None:
+    pressure = Pressure(2)
+    seen = []
+    for late_s in (0.0, 0.009, 0.009, 0.009, *[0.009] * 9, *[0.0] * 17):
+        pressure.felt(late_s, is_waited_for=True)
+        seen.append((pressure.room, round(pressure.rest_s, 3)))
+    assert seen[:4] == [(2, 0.0), (1, 0.0), (1, 0.01), (1, 0.02)]
+    assert seen[12] == (1, 0.25)
+    assert seen[-1] == (2, 0.0)
+    pressure.felt(0.009, is_waited_for=True)
+    pressure.felt(0.009, is_waited_for=True)
+    pressure.felt(0.009, is_waited_for=False)
+    assert pressure.rest_s == 0.0
