@@ -25,7 +25,7 @@ __all__ = ["KIND", "about_visit", "piece", "write"]
 
 log = structlog.get_logger()
 
-_PIECE: Final = 4  # messages in one transaction: others wait for it, so it is short
+_PIECE: Final = 5  # messages in one transaction: others wait for it, so it is short
 _AHEAD: Final = 200  # messages that wait for their turn on a channel, at most about so many
 _LOOK_AGAIN: Final = timedelta(milliseconds=500)
 _PLANNED: Final = 200  # visits for which messages are planned in one transaction
