@@ -24,6 +24,7 @@ BENCHES: Final = (
     Bench("Full text of messages", "bench.search", ("--messages", "50000", "--asks", "20")),
     Bench("A thousand people look at one conversation", "bench.fanout", ("--rounds", "20")),
     Bench("REST, beside bare aiohttp", "bench.rest", ("--seconds", "1")),
+    Bench("A campaign beside live talk", "bench.campaign", ("--quick",)),
     Bench("Calls, beside bare aiohttp", "bench.voice", ("--quick",)),
     Bench("Killed at random, SQLite", "bench.chaos", ("--messages", "400", "--kills", "4")),
     Bench(
