@@ -119,6 +119,7 @@ def add_out(
     error_text: str | None = None,
     scheduled_for: datetime | None = None,
     use: Use | None = None,
+    about: tuple[int, int] | None = None,
     uid: str | None = None,
     now: datetime,
 ) -> int | None:
@@ -127,7 +128,7 @@ def add_out(
     `status`: accepted (goes out in the webhook's answer), queued (in the outbox), scheduled (at `scheduled_for`), held
     (until then, with the error that says why), parked (until the customer writes again) or refused (with it too) or, for a
     private one, noted. `turn_id` is the message that it answers. `uid` is for a caller who has said it already; `use` is
-    None for what people and bots say.
+    None for what people and bots say. `about` is the visit that it reminds of, and its `sequence` then.
     """
     added: int | None = _ADD_OUT(
         db,
@@ -148,6 +149,8 @@ def add_out(
             "dedupe": dedupe,
             "scheduled_for": scheduled_for,
             "use": use,
+            "appointment_id": about and about[0],
+            "appointment_sequence": about and about[1],
             "created_at": now,
         },
     ).scalar_one_or_none()

@@ -4,7 +4,7 @@ Each is found by a reading query and looked at again under the conversation's lo
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -24,6 +24,7 @@ from storage.queue import Job
 log = structlog.get_logger()
 
 _AT_ONCE = 100
+_ASKED_WITHIN = timedelta(days=3)  # the question how it was, where its channel is paused
 
 
 async def sweep(house: House) -> None:
@@ -44,18 +45,21 @@ async def resume(house: House, job: Job) -> None:
 
 
 async def csat(house: House, job: Job) -> None:
-    """Ask how it went, some time after a conversation was closed, if we (still) may."""
+    """Ask how it went, some time after a conversation was closed, if we (still) may. While the channel is paused that waits;
+    after some days it would be out of place, and people see that it was not asked.
+    """
     conversation_id = int(str(job.payload["conversation_id"]))
     where = await house.store.read(cues.place, conversation_id)
     account = await house.accounts.by_id(where.account_id) if where else None
-    is_on = account is not None and account.is_active
-    window_h = house.adapter(account).capabilities.session_window_h if account is not None and is_on else None
-    if not is_on or not await house.store.read(
+    window_h = house.adapter(account).capabilities.session_window_h if account is not None else None
+    if account is None or not await house.store.read(
         survey.may_ask, conversation_id, window_h=window_h, now=house.clock.now()
     ):
         await house.store.write(queue.finish, job)
         return
-    await cues.play(house, conversation_id, Cue(survey.KIND, {}), job=job)
+    planned_at = job.payload.get("planned_at")
+    until = (datetime.fromisoformat(str(planned_at)) if planned_at else job.run_at) + _ASKED_WITHIN
+    await cues.play(house, conversation_id, Cue(survey.KIND, {}), job=job, until=until)
 
 
 async def _each(house: House, due: list[Due], act: Callable[..., Any]) -> None:

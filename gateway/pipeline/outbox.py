@@ -16,12 +16,14 @@ from channels.errors import SendError
 from channels.messages import Address, AddressKind, OutboundMessage
 from desk import accounts as accounts_of
 from desk import broadcasts, messages, sending
+from desk.calendar.appointments import LIVE
 from desk.verdicts import Held, Refusal, Use
 from gateway.accounts import Account
 from gateway.pipeline import parked, status
 from storage import queue
 from storage.base import Db
 from storage.models.accounts import accounts
+from storage.models.calendar import appointments
 from storage.models.conversations import conversations as conversation_table
 from storage.models.conversations import messages as message_table
 from storage.models.conversations import outbox
@@ -38,6 +40,8 @@ LOOK_AGAIN = timedelta(seconds=1)  # while another process sends the one before
 ASK_AFTER = (timedelta(minutes=30), timedelta(hours=3), timedelta(hours=24))
 ONCE_MORE = 2  # tries for trouble that may be passing or may not
 PAUSED = Refusal("channel_paused", "This channel is paused: only people write here.")
+WAITS = "This channel is paused: it goes out when the channel is switched on before the visit."
+CHANGED = Refusal("visit_changed", "The visit has been moved, called off or begun since this was written.")
 
 
 Adapters = Mapping[tuple[str, str], Adapter]
@@ -174,6 +178,20 @@ def begin(
     )
     if not row.is_active and row.author != "staff" and row.state == "ready":
         verdict = PAUSED
+    if row.appointment_id is not None and row.state == "ready":
+        begins = _VISIT(db, {"visit": row.appointment_id, "sequence": row.appointment_sequence}).scalar_one_or_none()
+        if begins is None or begins <= now:
+            verdict = CHANGED if row.is_active else PAUSED
+        elif verdict is PAUSED and accounts_of.is_paused(db, row.account_id):
+            messages.hold(db, message_id, until=begins, code=PAUSED.code, text=WAITS)
+            lane = accounts_of.waiting_lane(row.account_id)
+            queue.wait(db, job, lane=lane, until=begins, payload=job.payload)
+            return None
+        elif verdict is PAUSED or job.lane == accounts_of.waiting_lane(row.account_id):
+            messages.let_go(db, message_id)  # the channel serves again; from here on it keeps to its rate
+            _enqueue(db, row.tenant_id, row.account_id, message_id, now=now, run_at=None, priority=0)
+            queue.finish(db, job)
+            return None
     if isinstance(verdict, Refusal):
         sending.alarm(db, **letter, refusal=verdict, now=now)
         if verdict.code == sending.WINDOW_CLOSED and parked.may_wait(row.author):
@@ -317,6 +335,8 @@ _LETTER = Prepared(
         message_table.c.status,
         message_table.c.author,
         message_table.c.use,
+        message_table.c.appointment_id,
+        message_table.c.appointment_sequence,
         accounts.c.is_active,
         accounts.c.provider,
         accounts.c.channel,
@@ -331,6 +351,13 @@ _LETTER = Prepared(
     .join(conversation_table, conversation_table.c.id == message_table.c.conversation_id)
     .join(accounts, accounts.c.id == message_table.c.account_id)
     .where(message_table.c.id == bindparam("message_id"))
+)
+_VISIT = Prepared(
+    select(appointments.c.starts_at).where(
+        appointments.c.id == bindparam("visit"),
+        appointments.c.sequence == bindparam("sequence"),
+        appointments.c.status.in_(LIVE),
+    )
 )
 _m = message_table.c
 _CONVERSATION = Prepared(select(_m.conversation_id).where(_m.id == bindparam("message_id")))

@@ -120,13 +120,14 @@ def cue(db: Db, registry: Registry, channel: Channel, context: Context, what: bo
         return Taken(context.id, 0, (), {})
     channel = replace(channel, inline=False)
     use: Use | None = "reminder" if what.kind == "reminder" else None
+    about = _visit_of(what)
     window = sending.Window(channel.capabilities.session_window_h, context.last_in_at)
     if window.is_open(now) or channel.account.window_template is not None:
         result = bots.take_turn(db, bot, context, what, now=now)
         if not window.is_open(now) and (template := channel.account.window_template) is not None:
             said = tuple(in_template(one, channel.capabilities, template) for one in result.replies)
             result = replace(result, replies=said)
-        return _answer(db, channel, context, result, message_id=None, use=use, now=now)
+        return _answer(db, channel, context, result, message_id=None, use=use, about=about, now=now)
     unsaid = Unsaid(sending.closed(window), is_kept=what.kind in _ANSWERS)
     try:
         with attempt(db):
@@ -138,6 +139,14 @@ def cue(db: Db, registry: Registry, channel: Channel, context: Context, what: bo
             _say(db, channel, context, piece, message_id=None, unsaid=unsaid, use=use, now=now)
         return Taken(context.id, 0, (), {"refused": unsaid.refusal.code})
     return _answer(db, channel, context, result, message_id=None, unsaid=unsaid, use=use, now=now)
+
+
+def _visit_of(what: bots.Cue) -> tuple[int, int] | None:
+    """The visit that a reminder is of, and which state of it."""
+    visit, sequence = what.data.get("appointment_id"), what.data.get("sequence")
+    if what.kind == "reminder" and isinstance(visit, int) and isinstance(sequence, int):
+        return visit, sequence
+    return None
 
 
 def on_line(db: Db, registry: Registry, channel: Channel, context: Context, what: bots.Cue, *, now: datetime) -> Taken:
@@ -350,6 +359,7 @@ def _answer(
     message_id: int | None,
     heard_at: datetime | None = None,
     use: Use | None = None,
+    about: tuple[int, int] | None = None,
     unsaid: Unsaid | None = None,
     now: datetime,
 ) -> Taken:
@@ -360,7 +370,8 @@ def _answer(
     pieces = [piece for reply in replies for piece in render(reply, channel.capabilities)]
     channel = channel.saying(pieces)
     said = tuple(
-        _say(db, channel, context, piece, message_id=message_id, use=use, unsaid=unsaid, now=now) for piece in pieces
+        _say(db, channel, context, piece, message_id=message_id, use=use, about=about, unsaid=unsaid, now=now)
+        for piece in pieces
     )
     conversations.save_turn(
         db,
@@ -395,6 +406,7 @@ def _say(
     author: messages.Author = "bot",
     dedupe: str | None = None,
     use: Use | None = None,
+    about: tuple[int, int] | None = None,
     unsaid: Unsaid | None = None,
     now: datetime,
 ) -> OutboundMessage:
@@ -425,6 +437,7 @@ def _say(
         turn_id=message_id,
         dedupe=dedupe,
         use=use,
+        about=about,
         now=now,
     )
     if not channel.inline and row_id is not None and unsaid is None:

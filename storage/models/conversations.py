@@ -147,6 +147,9 @@ messages = Table(
     Column("sent_at", UtcDateTime),  # in: by the provider's clock, where it tells
     Column("scheduled_for", UtcDateTime),  # out: to be sent then
     Column("use", String(10)),  # out: reminder, marketing or legal; null is talk (desk/verdicts.py)
+    # Out: the visit that a reminder is of, and which state of it, so that it is not sent once that has changed.
+    Column("appointment_id", BigId),
+    Column("appointment_sequence", Integer),
     # Out, as the provider says: what it has cost (millionths of a unit of the currency), or whether it counts as paid.
     Column("price_millionths", BigInteger),
     Column("price_currency", String(3)),

@@ -190,6 +190,36 @@ async def test_an_outage_is_waited_out_by_the_schedule_and_then_people_and_progr
         assert (await api.get(f"/messages/{said['id']}"))["status"] == "delivered"
 
 
+async def test_a_reminder_that_is_on_its_way_waits_for_its_channel_and_is_not_sent_once_the_visit_has_changed(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with networked(database_url, tmp_path, clock) as (desk, network):
+        api = await program(desk, "channels:read", "channels:write")
+        channel = next(one["id"] for one in (await api.get("/channels"))["items"] if one["address"] == OURS)
+        phones = [network.phone(f"+1512555017{number}") for number in (7, 8)]
+        for phone, time in zip(phones, ("3pm", "4pm"), strict=True):
+            await phone.text(OURS, f"haircut with Maya on thursday at {time}")
+            await phone.text(OURS, "yes")
+            phone.inbox.clear()
+        written = "SELECT status, error_code FROM messages WHERE \"use\" = 'reminder' ORDER BY id"
+        network.faults = Faults(rest_429=2)
+        await desk.pass_time(timedelta(days=2, hours=4, minutes=10), step=timedelta(hours=4, minutes=10))
+        assert await desk.rows(written) == [("queued", None)] * 2  # to be tried again
+        network.faults = Faults()
+        await api.patch(f"/channels/{channel}", {"is_active": False})
+        await desk.pass_time(timedelta(hours=2), step=timedelta(hours=1))
+        await network.settled()
+        assert await desk.rows(written) == [("held", "channel_paused")] * 2
+        assert [phone.inbox for phone in phones] == [[], []]
+        await desk.change("UPDATE appointments SET status = 'cancelled' WHERE id = (SELECT max(id) FROM appointments)")
+        await api.patch(f"/channels/{channel}", {"is_active": True})
+        await desk.pass_time(timedelta(minutes=1))
+        await network.settled()
+        assert ["March 5" in one.body for one in phones[0].inbox] == [True]
+        assert phones[1].inbox == []
+        assert set(await desk.rows(written)) == {("delivered", None), ("refused", "visit_changed")}
+
+
 async def test_a_provider_that_says_nothing_is_asked_a_few_times_and_then_people_are_told(
     database_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:

@@ -1269,6 +1269,8 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("scheduled_for", sa.DateTime(timezone=True), nullable=True),
         sa.Column("use", sa.String(length=10), nullable=True),
+        sa.Column("appointment_id", big_id, nullable=True),
+        sa.Column("appointment_sequence", sa.Integer(), nullable=True),
         sa.Column("price_millionths", sa.BigInteger(), nullable=True),
         sa.Column("price_currency", sa.String(length=3), nullable=True),
         sa.Column("is_billable", sa.Boolean(), nullable=True),

@@ -47,7 +47,14 @@ async def test_a_customer_asks_a_person_answers_closes_and_asks_how_it_was(desk:
     assert len((await robin.call("GET", f"{path}/transcript?format=json&private=true")).json) == 5
     assert [one["owner"] for one in await robin.get(f"{path}/owners")] == ["queue", "staff", "bot"]
 
+    channel = f"/channels/{(await api.get(path))['channel_id']}"
+    await api.patch(channel, {"is_active": False})  # the question waits until the channel serves again
     desk.clock.advance(timedelta(minutes=31))
+    await desk.work()
+    assert not (await robin.get(path))["last_message"]["text"].startswith("How was it?")
+    await desk.pass_time(timedelta(hours=20), step=timedelta(hours=10))
+    api, robin = await person(desk), await person(desk, "agent")
+    await api.patch(channel, {"is_active": True})
     await desk.work()
     last = (await robin.get(path))["last_message"]
     assert last["text"].startswith("How was it?")
