@@ -123,7 +123,10 @@ async def test_a_message_comes_with_sound_and_words_and_one_task(
         assert answer.status in (403, 404)
 
 
-async def test_who_is_erased_leaves_no_message_anywhere(desk: Front, network: TwilioSimulator) -> None:
+async def test_who_is_erased_leaves_no_sound_anywhere(desk: Front, network: TwilioSimulator) -> None:
+    api = await clients.person(desk, "admin")
+    (bot,) = (await api.get("/bots"))["items"]
+    await api.patch(f"/bots/{bot['id']}", {"settings": {"records_calls": True}})
     call = await network.call(MARIA, OURS)
     await call.say("leave a message")
     await call.hears("after the tone")
@@ -131,8 +134,9 @@ async def test_who_is_erased_leaves_no_message_anywhere(desk: Front, network: Tw
     await call.hang_up()
     await network.settled()
     await desk.work()
-    api = await clients.person(desk, "admin")
     (call_,) = (await api.get("/calls"))["items"]
+    assert sorted(one["kind"] for one in call_["recordings"]) == ["call", "voicemail"]
+    assert len(network.recordings) == 2
     assert (await api.call("DELETE", f"/customers/{call_['customer_id']}")).status == 204
     await desk.work()
     assert not network.recordings
