@@ -56,7 +56,7 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     patience = Patience(head_s=server.head_timeout_s, body_s=server.body_timeout_s)
     app = web.Application(client_max_size=server.max_body_bytes, middlewares=[patience.middleware, errors.catch])
     app[PATIENCE] = patience
-    spool = Spool(house.settings.data_dir / "spool")
+    spool = Spool(house.settings.data_dir / "spool", house.sealer)
     app[health.HOUSE] = house
     app[health.SPOOL] = spool
     app[routes.RECEIVER] = receiver = Receiver(house, spool if server.spool else None)
@@ -114,7 +114,9 @@ async def working(house: House) -> AsyncIterator[None]:
     """The job workers and the sweeper, stopped gently when the block ends."""
     stopping = asyncio.Event()
     tasks = [asyncio.create_task(worker.run(stopping), name="worker") for worker in workers(house)] + [
-        asyncio.create_task(Sweeper(house, Spool(house.settings.data_dir / "spool")).run(stopping), name="sweeper"),
+        asyncio.create_task(
+            Sweeper(house, Spool(house.settings.data_dir / "spool", house.sealer)).run(stopping), name="sweeper"
+        ),
     ]
     try:
         yield

@@ -75,7 +75,7 @@ class Here:
         self._receiver = Receiver(house)
         # What goes out over other numbers waits for a server: a chat in a terminal must not text anybody.
         self._worker = Worker(house, {kind: do for kind, do in HANDLERS.items() if kind != outbox.KIND})
-        self._sweeper = Sweeper(house, Spool(house.settings.data_dir / "spool"))
+        self._sweeper = Sweeper(house, Spool(house.settings.data_dir / "spool", house.sealer))
         self._conversation_id: int | None = None
         self._shown = 0
         self._place = Place(account.provider, account.channel, account.address, Address("sim", number))

@@ -11,14 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-import orjson
 import structlog
 
 from channels.base import Request
+from storage.base import JsonValue
+from storage.seal import Sealer
 
 log = structlog.get_logger()
 
+_NOBODYS = 0  # a request may be about several tenants
+_FIELD = "spool"
 _FILE_BYTES = 8 * 1024 * 1024  # then a new file is begun, so that a long outage does not make one huge file
 
 
@@ -34,10 +38,11 @@ class Spooled:
 
 
 class Spool:
-    """A folder of files of JSON lines, one folder for each process (`owner`) that may write."""
+    """A folder of files, a sealed request in each line: they hold customers' words and the tokens of their sessions."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sealer: Sealer) -> None:
         self._folder = folder
+        self._sealer = sealer
         self._lock = asyncio.Lock()
         self._number = 0
 
@@ -46,20 +51,19 @@ class Spool:
 
         Raises: OSError when it cannot be written; the provider must hear that we do not have it.
         """
-        line = orjson.dumps(
-            {
-                "provider": provider,
-                "channel": channel,
-                "account_id": account_id,
-                "method": request.method,
-                "url": request.url,
-                "headers": dict(request.headers),
-                "body": base64.b64encode(request.body).decode(),
-                "received_at": received_at.isoformat(),
-            }
-        )
+        kept: dict[str, JsonValue] = {
+            "provider": provider,
+            "channel": channel,
+            "account_id": account_id,
+            "method": request.method,
+            "url": request.url,
+            "headers": dict(request.headers),
+            "body": base64.b64encode(request.body).decode(),
+            "received_at": received_at.isoformat(),
+        }
+        line = self._sealer.seal(kept, tenant_id=_NOBODYS, field=_FIELD)
         async with self._lock:
-            await asyncio.to_thread(self._append, line)
+            await asyncio.to_thread(self._append, line.encode())
 
     def is_empty(self) -> bool:
         """True when nothing waits."""
@@ -68,7 +72,7 @@ class Spool:
     def waiting(self) -> Iterator[tuple[Path, list[Spooled]]]:
         """The files, oldest first, with what is in them; delete each with `done` once it is handled."""
         for path in self._files():
-            yield path, list(_read(path))
+            yield path, list(_read(path, self._sealer))
 
     def done(self, path: Path) -> None:
         path.unlink()
@@ -91,10 +95,10 @@ class Spool:
         return self._folder / f"{self._number:012d}.jsonl"
 
 
-def _read(path: Path) -> Iterator[Spooled]:
+def _read(path: Path, sealer: Sealer) -> Iterator[Spooled]:
     for line in path.read_bytes().splitlines():
         try:
-            kept = orjson.loads(line)
+            kept: Any = sealer.unseal(line.decode(), tenant_id=_NOBODYS, field=_FIELD)
             request = Request.read(
                 kept["method"], kept["url"], kept["headers"], base64.b64decode(kept["body"], validate=True)
             )
@@ -106,5 +110,5 @@ def _read(path: Path) -> Iterator[Spooled]:
                 datetime.fromisoformat(kept["received_at"]),
             )
         except (ValueError, KeyError, TypeError):
-            # Only the last line can be torn, and its sender never heard 2xx.
-            log.warning("torn line in the spool", file=path.name)
+            # Only the last line can be torn, and its sender never heard 2xx. Or the key that sealed it is gone.
+            log.warning("line of the spool cannot be read", file=path.name)

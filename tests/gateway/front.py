@@ -63,7 +63,7 @@ class Front:
         self.url = url
         self.clock = clock
         self._workers = workers(house)
-        self._sweeper = Sweeper(house, Spool(house.settings.data_dir / "spool"))
+        self._sweeper = Sweeper(house, Spool(house.settings.data_dir / "spool", house.sealer))
 
     async def text(self, sender: str, body: str, *, sid: str | None = None, **more: str) -> Answer:
         """Text the business and read what comes back in the webhook's answer."""

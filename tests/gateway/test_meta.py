@@ -411,6 +411,7 @@ async def test_while_the_database_is_away_a_batch_goes_to_disk_once_for_each_num
             assert met.meta.posts[-1].status == 200
             (spooled,) = (tmp_path / "spool").glob("*.jsonl")
             assert len(spooled.read_bytes().splitlines()) == 1
+            assert not [word for word in (b"whatsapp", b"signature", b"+1512") if word in spooled.read_bytes().lower()]
             await between.mend()
             await met.settle()
             await met.settle()
