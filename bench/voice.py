@@ -289,7 +289,7 @@ async def _speech(port: int) -> None:
 
 
 @contextmanager
-def _running(room: Path, what: str, speech: int) -> Iterator[server.Server]:
+def _running(room: Path, what: str, speech: int, *, most: int) -> Iterator[server.Server]:
     folder, port = room / what, free_port()
     folder.mkdir()
     if what == "bare":
@@ -300,6 +300,7 @@ def _running(room: Path, what: str, speech: int) -> Iterator[server.Server]:
         command, env = server.frontdesk_command(), server.frontdesk_env(url, folder, port=port)
         env |= {
             "FRONTDESK_VOICE__MODE": what,
+            "FRONTDESK_VOICE__STREAMS_MAX": str(most),
             "FRONTDESK_ELEVENLABS__API_KEY": _KEY,
             "FRONTDESK_ELEVENLABS__API_BASE": f"http://127.0.0.1:{speech}",
             "FRONTDESK_LOG__LEVEL": "warning",
@@ -347,7 +348,7 @@ def main() -> int:
         rows: list[list[str]] = []
         echoed, bare_share = Seen(), 0.0
         for what in ("bare", "relay"):
-            with _running(room, what, speech) as tested:
+            with _running(room, what, speech, most=calls) as tested:
                 waits = uvloop.run(relays(tested.port, talking, seconds / 2, floor=what == "bare"))
                 name = {"bare": "aiohttp, constant words", "relay": "Frontdesk, relay"}[what]
                 rows.append([name, str(talking), str(len(waits)), _ms(waits, 50), _ms(waits, 95)])
@@ -356,7 +357,7 @@ def main() -> int:
                     echoed, _, _ = uvloop.run(streams(tested.port, calls, seconds / 2, floor=True))
                     bare_share = (tested.cpu_s() - used_s) / (seconds / 2)
         print(report.table(["words in, words out", "calls", "answers", "p50 ms", "p95 ms"], rows))
-        with _running(room, "stream", speech) as tested:
+        with _running(room, "stream", speech, most=calls) as tested:
             used_s = tested.cpu_s()
             seen, open_, more = uvloop.run(streams(tested.port, calls, seconds, floor=False))
             share, peak_mb = (tested.cpu_s() - used_s) / seconds, tested.peak_mb()
