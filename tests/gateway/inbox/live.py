@@ -24,7 +24,7 @@ from tests.gateway.rest.api import Client
 
 # As in the product, but soon enough for a test.
 QUICK = Timings(grace_s=0.15, typing_s=0.3, sweep_s=0.1, seen_s=0.1, nameless_s=1.0)
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 ANNA = "+15125550147"
 SESSION = canaries.VISITOR
 _NO_ENV: Mapping[str, str] = {}
