@@ -14,9 +14,10 @@ import orjson
 
 from channels.base import Answer
 from channels.clean import clean
-from channels.errors import BadRequest
+from channels.voice import socket
 from channels.voice.codec import Ring, ring_of, twiml
 from channels.voice.listen import Listen
+from channels.voice.socket import Key, inner
 
 LETTERS_PER_S: Final = 14.0  # of a voice on the telephone; for how long it speaks when Twilio does not tell
 _LONGEST: Final = 2000
@@ -35,11 +36,6 @@ class Setup:
 @dataclass(frozen=True, slots=True)
 class Prompt:
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    digit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +73,7 @@ def read(raw: str | bytes) -> Message | None:
 
     Raises: BadRequest
     """
-    try:
-        data = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise BadRequest("message", "is not JSON") from None
-    if not isinstance(data, dict):
-        raise BadRequest("message", "is not an object")
+    data = socket.message(raw)
     match data.get("type"):
         case "setup":
             return _setup(data)
@@ -162,10 +153,8 @@ def _words(text: str) -> list[str]:
 
 
 def _setup(data: Mapping[str, object]) -> Setup:
-    parameters = data.get("customParameters")
-    turn = parameters.get("turn") if isinstance(parameters, dict) else None
     ring = ring_of(_text(data, "callSid"), called=_text(data, "to"), caller=_text(data, "from"))
-    return Setup(ring, _text(data, "accountSid"), int(turn) if isinstance(turn, str) and turn.isdecimal() else 0)
+    return Setup(ring, _text(data, "accountSid"), socket.turn(inner(data, "customParameters")))
 
 
 def _info(data: Mapping[str, object]) -> Message | None:
@@ -178,5 +167,4 @@ def _info(data: Mapping[str, object]) -> Message | None:
 
 
 def _text(data: Mapping[str, object], name: str) -> str:
-    value = data.get(name, "")
-    return clean(value)[:_LONGEST] if isinstance(value, str) else ""
+    return socket.text(data, name, most=_LONGEST)

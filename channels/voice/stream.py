@@ -13,9 +13,10 @@ from xml.sax.saxutils import quoteattr
 import orjson
 
 from channels.base import Answer
-from channels.clean import clean
 from channels.errors import BadRequest
+from channels.voice import socket
 from channels.voice.codec import Ring, ring_of, twiml
+from channels.voice.socket import Key, inner
 
 _LONGEST: Final = 200  # characters of a name
 _MOST_SOUND: Final = 16_000  # bytes of one message: two seconds, a hundred times what Twilio sends
@@ -39,11 +40,6 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    digit: str
-
-
-@dataclass(frozen=True, slots=True)
 class Mark:
     """Everything before this mark has been played, or was cleared: Twilio does not tell which."""
 
@@ -63,21 +59,16 @@ def read(raw: str | bytes) -> Message | None:
 
     Raises: BadRequest
     """
-    try:
-        data = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise BadRequest("message", "is not JSON") from None
-    if not isinstance(data, dict):
-        raise BadRequest("message", "is not an object")
+    data = socket.message(raw)
     match data.get("event"):
         case "media":
-            return _sound(_inner(data, "media"))
+            return _sound(inner(data, "media"))
         case "mark":
-            return Mark(_text(_inner(data, "mark"), "name"))
+            return Mark(_text(inner(data, "mark"), "name"))
         case "dtmf":
-            return Key(_text(_inner(data, "dtmf"), "digit")[:1])
+            return Key(_text(inner(data, "dtmf"), "digit")[:1])
         case "start":
-            return _start(_inner(data, "start"), _text(data, "streamSid"))
+            return _start(inner(data, "start"), _text(data, "streamSid"))
         case "stop":
             return Stop()
         case _:
@@ -111,11 +102,9 @@ def connect(ring: Ring, *, url: str, action: str, turn: int) -> Answer:
 
 
 def _start(data: Mapping[str, object], sid: str) -> Start:
-    told = _inner(data, "customParameters")
+    told = inner(data, "customParameters")
     ring = ring_of(_text(data, "callSid"), called=_text(told, "to"), caller=_text(told, "from"))
-    turn = _text(told, "turn")
-    is_number = turn.isascii() and turn.isdecimal() and len(turn) < 7
-    return Start(_text(data, "streamSid") or sid, ring, _text(data, "accountSid"), int(turn) if is_number else 0)
+    return Start(_text(data, "streamSid") or sid, ring, _text(data, "accountSid"), socket.turn(told))
 
 
 def _sound(data: Mapping[str, object]) -> Sound | None:
@@ -131,11 +120,5 @@ def _sound(data: Mapping[str, object]) -> Sound | None:
         raise BadRequest("media.payload", "is not base64") from None
 
 
-def _inner(data: Mapping[str, object], name: str) -> Mapping[str, object]:
-    value = data.get(name)
-    return value if isinstance(value, dict) else {}
-
-
 def _text(data: Mapping[str, object], name: str) -> str:
-    value = data.get(name, "")
-    return clean(value)[:_LONGEST] if isinstance(value, str) else ""
+    return socket.text(data, name, most=_LONGEST)

@@ -15,6 +15,9 @@ from storage.store import StoreUnavailable
 
 RECEIVER = web.AppKey("receiver", Receiver)
 
+# Why a request is not taken: not the provider's, no sense in it, or the database is away.
+NOT_TAKEN = (Forged, BadRequest, StoreUnavailable)
+
 _RETRY_AFTER_S = "5"
 _META_MOST_BYTES = 3 * 1024 * 1024  # of one request (developers.facebook.com/docs/whatsapp/cloud-api/webhooks)
 
@@ -47,10 +50,8 @@ async def meta_challenge(request: web.Request) -> web.Response:
     try:
         asked = Request.read(request.method, request.raw_path, request.headers)
         tokens = await request.app[RECEIVER].house.accounts.verify_tokens("meta")
-    except BadRequest as bad:
-        return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
-    except StoreUnavailable:
-        return away(request)
+    except NOT_TAKEN as why:
+        return turned_away(request, why)
     word = challenge(asked, tokens)
     if word is None:
         return problem(request, 403, "BAD_VERIFY_TOKEN", "The verify token is missing or is not ours.")
@@ -65,15 +66,22 @@ async def webhook(request: web.Request, provider: str, channel: str | Callable[[
         if not isinstance(channel, str):
             channel = channel(incoming)
         answer = await request.app[RECEIVER].webhook(provider, channel, incoming, public_urls(request))
-    except Forged:
-        return problem(request, 403, "BAD_SIGNATURE", "The signature is missing or does not fit this request.")
-    except BadRequest as bad:
-        return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
-    except (StoreUnavailable, OSError):
-        return away(request)
+    except (*NOT_TAKEN, OSError) as why:
+        return turned_away(request, why)
     return web.Response(
         status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type} if answer.body else None
     )
+
+
+def turned_away(request: web.Request, why: Exception) -> web.Response:
+    """The answer to a request of a provider's that we did not take, for one of `NOT_TAKEN` or trouble with the disk."""
+    match why:
+        case Forged():
+            return problem(request, 403, "BAD_SIGNATURE", "The signature is missing or does not fit this request.")
+        case BadRequest(field=field, problem=wrong):
+            return problem(request, 400, "BAD_REQUEST", f"{field}: {wrong}")
+        case _:
+            return away(request)
 
 
 def away(request: web.Request) -> web.Response:

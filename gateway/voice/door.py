@@ -14,8 +14,7 @@ from channels.voice import codec, relay, stream
 from channels.voice.codec import Ring
 from channels.voice.listen import Listen
 from gateway.accounts import Account
-from gateway.errors import problem
-from gateway.hooks.routes import RECEIVER, away, public_urls
+from gateway.hooks.routes import NOT_TAKEN, RECEIVER, public_urls, turned_away
 from gateway.pipeline.receive import Forged
 from gateway.settings import VoiceCalls
 from gateway.voice.exchange import Exchange
@@ -241,13 +240,9 @@ def opened(handler: Callable[[Call], Awaitable[Answer]]) -> Callable[[web.Reques
                 await request.app[RECEIVER].refused(voice, incoming, refusal)
                 raise
             answer = codec.reject() if call is None else await handler(call)
-        except Forged:
-            return problem(request, 403, "BAD_SIGNATURE", "The signature is missing or does not fit this request.")
-        except BadRequest as bad:
-            return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
-        except StoreUnavailable:
-            if handler is not fallback:
-                return away(request)
+        except NOT_TAKEN as why:
+            if handler is not fallback or not isinstance(why, StoreUnavailable):
+                return turned_away(request, why)
             # Nothing can be asked, not even who may call. This tells nothing and does nothing, so it goes to anybody.
             server = request.app[EXCHANGE].house.settings
             answer = sorry(server.server.public_url + PATH, server.voice)

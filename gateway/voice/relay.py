@@ -16,11 +16,11 @@ from channels.base import AccountKeys, Request
 from channels.errors import BadRequest
 from channels.voice import relay
 from channels.voice.codec import Given, Ring
-from channels.voice.relay import Interrupt, Key, Played, Prompt, Setup, Speaking
+from channels.voice.relay import Interrupt, Played, Prompt, Setup, Speaking
+from channels.voice.socket import Key
 from desk import calls
 from gateway.accounts import Account
-from gateway.errors import problem
-from gateway.hooks.routes import away, public_urls
+from gateway.hooks.routes import NOT_TAKEN, public_urls, turned_away
 from gateway.pipeline.receive import Forged
 from gateway.voice.door import EXCHANGE
 from gateway.voice.exchange import Exchange
@@ -46,12 +46,8 @@ async def connect(request: web.Request) -> web.StreamResponse:
     exchange = request.app[EXCHANGE]
     try:
         secret = await signed_by(request, request.query.get("account", ""))
-    except Forged:
-        return problem(request, 403, "BAD_SIGNATURE", "The signature is missing or does not fit this request.")
-    except BadRequest as bad:
-        return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
-    except StoreUnavailable:
-        return away(request)
+    except NOT_TAKEN as why:
+        return turned_away(request, why)
     socket = web.WebSocketResponse(heartbeat=30.0, max_msg_size=_MOST_BYTES, compress=False)
     await socket.prepare(request)
     try:

@@ -20,14 +20,13 @@ from channels.voice import audio, hearing, stream
 from channels.voice.codec import Given
 from channels.voice.endpoint import Endpoint
 from channels.voice.listen import Listen
+from channels.voice.socket import Key
 from channels.voice.speech.base import Hearing, Listener, Speaker, SpeechError
-from channels.voice.stream import Key, Mark, Sound, Start, Stop
+from channels.voice.stream import Mark, Sound, Start, Stop
 from channels.voice.utterance import Utterance
 from channels.voice.vad import EnergyVad, Vad
 from desk import calls
-from gateway.errors import problem
-from gateway.hooks.routes import away
-from gateway.pipeline.receive import Forged
+from gateway.hooks.routes import NOT_TAKEN, turned_away
 from gateway.voice.door import EXCHANGE
 from gateway.voice.relay import account_of, signed_by
 from gateway.voice.speech import Speech
@@ -62,12 +61,8 @@ async def connect(request: web.Request) -> web.StreamResponse:
     exchange = request.app[EXCHANGE]
     try:
         secret = await signed_by(request, request.match_info["account"])
-    except Forged:
-        return problem(request, 403, "BAD_SIGNATURE", "The signature is missing or does not fit this request.")
-    except BadRequest as bad:
-        return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
-    except StoreUnavailable:
-        return away(request)
+    except NOT_TAKEN as why:
+        return turned_away(request, why)
     socket = web.WebSocketResponse(max_msg_size=_MOST_BYTES, compress=False)
     await socket.prepare(request)
     start = await _first(socket)

@@ -13,7 +13,6 @@ from aiohttp import web
 
 from bots import language as languages
 from channels.base import Answer, Request
-from channels.errors import BadRequest
 from channels.messages import Media, parts_to_json
 from channels.voice import codec
 from channels.voice.codec import Recorded, Ring
@@ -23,15 +22,13 @@ from desk.who import Actor
 from desk.work import requests
 from flows.words import fill
 from gateway.accounts import Account
-from gateway.errors import problem
-from gateway.hooks.routes import RECEIVER, away, public_urls
+from gateway.hooks.routes import NOT_TAKEN, RECEIVER, public_urls, turned_away
 from gateway.pipeline.receive import Forged
 from gateway.pipeline.turn import expected
 from gateway.voice import missed, recording
 from gateway.voice.door import EXCHANGE, Call, opened, voicemail
 from gateway.voice.speech import phrase
 from storage.base import Db
-from storage.store import StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -66,12 +63,8 @@ async def recorded(request: web.Request) -> web.StreamResponse:
     try:
         incoming = Request.read(request.method, request.raw_path, request.headers, await request.read())
         await _recorded(request, incoming)
-    except Forged:
-        return problem(request, 403, "BAD_SIGNATURE", "The signature is missing or does not fit this request.")
-    except BadRequest as bad:
-        return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
-    except StoreUnavailable:
-        return away(request)
+    except NOT_TAKEN as why:
+        return turned_away(request, why)
     return web.Response()
 
 
