@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Row, Select, and_, case, exists, insert, select, update
 
 from desk import customer_book, events, recordings, refs
+from desk.conversations import Context
 from desk.listing import Found, Window, page
 from desk.messages import Charged
 from desk.recordings import Recording
@@ -164,26 +165,22 @@ def live(db: Db, account_id: int, sid: str) -> Live | None:
 
 def begin(
     db: Db,
+    context: Context,
     *,
-    tenant_id: int,
-    business_id: int,
-    account_id: int,
-    customer_id: int,
-    conversation_id: int,
     sid: str,
     phone: str | None,
     mode: Mode,
     kind: Kind = "inbound",
     now: datetime,
 ) -> Live | None:
-    """A call that has just come in; None when it is known already."""
+    """A call of that conversation, which has just come in; None when it is known already."""
     values = {
         "uid": new_uid(),
-        "tenant_id": tenant_id,
-        "business_id": business_id,
-        "account_id": account_id,
-        "customer_id": customer_id,
-        "conversation_id": conversation_id,
+        "tenant_id": context.tenant_id,
+        "business_id": context.business_id,
+        "account_id": context.account_id,
+        "customer_id": context.customer_id,
+        "conversation_id": context.id,
         "sid": sid,
         "phone": phone,
         "mode": mode,
@@ -196,11 +193,16 @@ def begin(
             db.execute(insert(table).values(values))
     except Conflict:
         return None
-    call = live(db, account_id, sid)
+    call = live(db, context.account_id, sid)
     if call is not None:
         _settle(db, call, at=now + _LONG, now=now)
-        events.emit(db, tenant_id, "call.started", lambda: _told(db, call.id), now=now)
+        events.emit(db, context.tenant_id, "call.started", lambda: _told(db, call.id), now=now)
     return call
+
+
+def length(seconds: int) -> str:
+    """In minutes and seconds: 1:05."""
+    return f"{seconds // 60}:{seconds % 60:02}"
 
 
 def by_id(db: Db, call_id: int) -> Live | None:

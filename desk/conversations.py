@@ -148,6 +148,15 @@ def begin(
     return found
 
 
+def meet(db: Db, account_id: int, *, peer_kind: str, peer: str, now: datetime) -> Context:
+    """The conversation with that peer: the one there is, as it is, or else a new one (`begin`).
+
+    Raises: NotFound when there is no such account, or it was disconnected.
+    """
+    known = find(db, account_id, peer_kind, peer)
+    return known or begin(db, account_id, peer_kind=peer_kind, peer=peer, now=now)
+
+
 def by_id(db: Db, who: Actor, conversation_id: int, *, lock: bool = True) -> Context:
     """The conversation; with `lock`, others wait for it until the commit.
 
@@ -187,6 +196,27 @@ def save_turn(
             "more": unread,
             "new_language": language,
         },
+    )
+
+
+def touch(
+    db: Db,
+    context: Context,
+    *,
+    last_in_at: datetime | None = None,
+    last_out_at: datetime | None = None,
+    unread: int = 0,
+) -> None:
+    """Keep that something was said beside the scenario, which stays where it is. `unread` is added."""
+    save_turn(
+        db,
+        context.id,
+        flow=context.flow,
+        silence_due_at=context.silence_due_at,
+        flow_expires_at=context.flow_expires_at,
+        last_in_at=last_in_at,
+        last_out_at=last_out_at,
+        unread=unread,
     )
 
 

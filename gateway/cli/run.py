@@ -6,7 +6,7 @@ import ipaddress
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import typer
 from sqlalchemy.engine import make_url
@@ -81,15 +81,15 @@ async def _everything(settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         phones = whatsapp = voice = ""
         if _needs_keys(settings):
-            simulator = await stack.enter_async_context(_phone_network(settings))
+            simulator = await stack.enter_async_context(_served(_phone_network(settings), settings, 1))
             phones = simulator.url
             settings = demo.with_keys(settings, api_base=phones)
         if _needs_meta_keys(settings):
-            meta = await stack.enter_async_context(_meta(settings))
+            meta = await stack.enter_async_context(_served(_meta(settings), settings, 2))
             whatsapp = meta.url
             settings = demo.with_meta_keys(settings, api_base=meta.api_base)
         if _needs_speech_key(settings):
-            speech = await stack.enter_async_context(_speech(settings))
+            speech = await stack.enter_async_context(_served(_speech(settings), settings, 3))
             voice = speech.url
             settings = demo.with_speech_key(settings, api_base=voice)
         house = await stack.enter_async_context(open_house(settings, note=local_url(settings)))
@@ -142,14 +142,32 @@ def _port(settings: Settings, after: int) -> int:
     return (settings.server.port + after - 1) % 65_535 + 1
 
 
+class _Simulator(Protocol):
+    async def serve(self, host: str, port: int) -> None: ...
+    async def close(self) -> None: ...
+
+
+_S = TypeVar("_S", bound=_Simulator)
+
+
 @contextlib.asynccontextmanager
-async def _phone_network(settings: Settings) -> AsyncIterator["TwilioSimulator"]:
-    """A phone network that reports to us, on the port after ours or, if that is taken, on any."""
+async def _served(simulator: _S, settings: Settings, after: int) -> AsyncIterator[_S]:
+    """The simulator, on the port so many after ours or, if that is taken, on any."""
+    port = _port(settings, after)
+    try:
+        await simulator.serve("127.0.0.1", port if _is_free(port) else 0)
+        yield simulator
+    finally:
+        await simulator.close()
+
+
+def _phone_network(settings: Settings) -> "TwilioSimulator":
+    """A phone network that reports to us."""
     from simulators.twilio import Account, Number, TwilioSimulator
 
     server, here = settings.server, local_url(settings)
     voice = f"{server.public_url}/api/v1/webhooks/twilio/voice"
-    simulator = TwilioSimulator(
+    return TwilioSimulator(
         accounts=[Account(sid=demo.TWILIO_ACCOUNT, auth_token=demo.TWILIO_TOKEN)],
         numbers=[
             Number(
@@ -169,22 +187,15 @@ async def _phone_network(settings: Settings) -> AsyncIterator["TwilioSimulator"]
         reach={server.public_url: here, f"https://{server.public_url.partition('://')[2]}": here},
         pace_s=_PACE_S,
     )
-    port = _port(settings, 1)
-    try:
-        await simulator.serve("127.0.0.1", port if _is_free(port) else 0)
-        yield simulator
-    finally:
-        await simulator.close()
 
 
-@contextlib.asynccontextmanager
-async def _meta(settings: Settings) -> AsyncIterator["MetaSimulator"]:
-    """Meta's side of WhatsApp, on the port after the phone network's or, if that is taken, on any."""
+def _meta(settings: Settings) -> "MetaSimulator":
+    """Meta's side of WhatsApp."""
     from simulators.meta import App, MetaSimulator
     from simulators.meta import Number as MetaNumber
 
     server = settings.server
-    simulator = MetaSimulator(
+    return MetaSimulator(
         app=App(
             secret=demo.META_SECRET,
             tokens=(demo.META_TOKEN,),
@@ -197,26 +208,13 @@ async def _meta(settings: Settings) -> AsyncIterator["MetaSimulator"]:
         reach={server.public_url: local_url(settings)},
         pace_s=_PACE_S,
     )
-    port = _port(settings, 2)
-    try:
-        await simulator.serve("127.0.0.1", port if _is_free(port) else 0)
-        yield simulator
-    finally:
-        await simulator.close()
 
 
-@contextlib.asynccontextmanager
-async def _speech(settings: Settings) -> AsyncIterator["ElevenLabsSimulator"]:
-    """ElevenLabs' side, on the port after Meta's or, if that is taken, on any."""
+def _speech(settings: Settings) -> "ElevenLabsSimulator":
+    """ElevenLabs' side."""
     from simulators.elevenlabs import ElevenLabsSimulator
 
-    simulator = ElevenLabsSimulator(api_keys=[demo.ELEVENLABS_KEY])
-    port = _port(settings, 3)
-    try:
-        await simulator.serve("127.0.0.1", port if _is_free(port) else 0)
-        yield simulator
-    finally:
-        await simulator.close()
+    return ElevenLabsSimulator(api_keys=[demo.ELEVENLABS_KEY])
 
 
 def _is_free(port: int) -> bool:

@@ -151,14 +151,7 @@ def _say(db: Db, house: House, plan: Plan, one: Reached, *, visit_id: int | None
     estimate = broadcasts.estimate(plan, one, words, measure=count, prices=prices)
     note(message_id=message_id, skipped_for=None, estimate=estimate)
     outbox.post(db, plan.tenant_id, plan.account_id, message_id, now=now, run_at=due, priority=_CAMPAIGN)
-    conversations.save_turn(
-        db,
-        context.id,
-        flow=context.flow,
-        silence_due_at=context.silence_due_at,
-        flow_expires_at=context.flow_expires_at,
-        last_out_at=now,
-    )
+    conversations.touch(db, context, last_out_at=now)
 
 
 def _go_on_later(

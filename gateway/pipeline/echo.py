@@ -21,9 +21,7 @@ from storage.models.tenants import users
 def take(db: Db, account: Account, event: Echo, *, now: datetime) -> str:
     """kept, or known when it was told before. The bot is silent from now on."""
     peer = event.recipient
-    context = conversations.find(db, account.id, peer.kind, peer.value) or conversations.begin(
-        db, account.id, peer_kind=peer.kind, peer=peer.value, now=now
-    )
+    context = conversations.meet(db, account.id, peer_kind=peer.kind, peer=peer.value, now=now)
     if messages.id_of(db, account.id, event.provider_id) is not None:
         return "known"
     who = _whoever_has_the_phone(db, context)

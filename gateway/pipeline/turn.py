@@ -295,15 +295,7 @@ def _heard_at(context: Context, message: InboundMessage, now: datetime) -> datet
 
 def _keep_flow(db: Db, context: Context, *, heard_at: datetime) -> None:
     """Nobody of ours answers: the message waits for a person."""
-    conversations.save_turn(
-        db,
-        context.id,
-        flow=context.flow,
-        silence_due_at=context.silence_due_at,
-        flow_expires_at=context.flow_expires_at,
-        last_in_at=heard_at,
-        unread=1,
-    )
+    conversations.touch(db, context, last_in_at=heard_at, unread=1)
 
 
 def _to_people(

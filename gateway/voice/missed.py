@@ -19,16 +19,10 @@ _PREFIX: Final = "missed:"
 def unheard(db: Db, account: Account, ring: Ring, *, kind: Kind = "inbound", now: datetime) -> Live:
     """The record of a call of which nobody of ours heard while it went on."""
     peer = ring.peer
-    context = conversations.find(db, account.id, peer.kind, peer.value) or conversations.begin(
-        db, account.id, peer_kind=peer.kind, peer=peer.value, now=now
-    )
+    context = conversations.meet(db, account.id, peer_kind=peer.kind, peer=peer.value, now=now)
     calls.begin(
         db,
-        tenant_id=account.tenant_id,
-        business_id=context.business_id,
-        account_id=account.id,
-        customer_id=context.customer_id,
-        conversation_id=context.id,
+        context,
         sid=ring.sid,
         phone=ring.caller or None,
         mode="none",
@@ -51,9 +45,7 @@ def text(db: Db, call: Live, *, every: timedelta, usual: sending.Policy, now: da
     if not conversations.may_talk(conversations.by_id(db, system, call.conversation_id), system):
         return False  # they were told that somebody calls back
     account_id = accounts.text_account(db, call.account_id) or call.account_id
-    context = conversations.find(db, account_id, "phone", call.phone) or conversations.begin(
-        db, account_id, peer_kind="phone", peer=call.phone, now=now
-    )
+    context = conversations.meet(db, account_id, peer_kind="phone", peer=call.phone, now=now)
     if not conversations.may_talk(context, system):
         return False
     if messages.was_said(db, context.id, _PREFIX, since=now - every):

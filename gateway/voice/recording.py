@@ -2,14 +2,13 @@
 
 from datetime import datetime
 
-from bots import language as languages
 from channels.messages import Media, OutboundMessage
 from channels.voice.codec import Recorded
-from desk import businesses, calls, conversations, files, messages, recordings
+from desk import calls, conversations, files, messages, recordings
 from desk.who import Actor
-from flows.words import fill
 from gateway.accounts import Account
 from gateway.pipeline.turn import expected
+from gateway.voice.speech import noted
 from storage.base import Db
 
 
@@ -30,10 +29,9 @@ def take(db: Db, account: Account, sid: str, news: Recorded, *, now: datetime) -
     ):
         return "known"
     context = conversations.by_id(db, Actor(call.tenant_id, "system"), call.conversation_id)
-    seconds = news.duration_s or 0
-    words = languages.load(businesses.load(db, context.business_id).languages[0]).phrases["recording"]
+    words = noted(db, context.business_id, "recording", length=calls.length(news.duration_s or 0))
     sound = (Media("audio", url=f"{news.url}.wav", name="call.wav"),)
-    note = OutboundMessage(fill(words, {"length": f"{seconds // 60}:{seconds % 60:02}"}), media=sound)
+    note = OutboundMessage(words, media=sound)
     message_id = messages.add_out(
         db,
         tenant_id=call.tenant_id,

@@ -1,11 +1,9 @@
 """Who speaks and who listens in a call whose sound goes through us."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import aiohttp
-from sqlalchemy import select
 
 from channels.voice.speech.base import Listener, Speaker
 from channels.voice.speech.elevenlabs import ElevenLabsSpeaker, ScribeListener
@@ -15,7 +13,6 @@ from desk.who import Actor
 from gateway.accounts import Account
 from gateway.settings import Settings
 from storage.base import Db
-from storage.models.bots import bots
 from storage.seal import Sealer
 from storage.store import Store
 
@@ -54,7 +51,6 @@ class SpeechServices:
                 _means,
                 tenant_id=account.tenant_id,
                 business_id=account.business_id,
-                bot_id=account.bot_id,
                 sealer=self._sealer,
                 settings=self._settings,
             )
@@ -67,20 +63,7 @@ class SpeechServices:
         return Services(speaker, listener)
 
 
-def _means(
-    db: Db, *, tenant_id: int, business_id: int, bot_id: int | None, sealer: Sealer, settings: Settings
-) -> _Means | None:
+def _means(db: Db, *, tenant_id: int, business_id: int, sealer: Sealer, settings: Settings) -> _Means | None:
     own = integrations.api_key(db, Actor(tenant_id, "system"), business_id, KIND, sealer=sealer)
     key = own or settings.elevenlabs.api_key.get_secret_value()
-    if not key:
-        return None
-    told: Mapping[str, object] = {}
-    if bot_id is not None:
-        told = db.execute(select(bots.c.settings).where(bots.c.id == bot_id)).scalar_one_or_none() or {}
-    return _Means(key, voices_of(told, settings))
-
-
-def voices_of(told: Mapping[str, object], settings: Settings) -> Voices:
-    """The voices of a bot by its settings; what it does not say is as usual."""
-    usual = Voice(settings.elevenlabs.voice, settings.elevenlabs.model)
-    return Voices(usual)
+    return _Means(key, Voices(Voice(settings.elevenlabs.voice, settings.elevenlabs.model))) if key else None

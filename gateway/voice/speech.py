@@ -8,8 +8,9 @@ from bots import language as languages
 from channels.messages import OutboundMessage
 from channels.voice.listen import Listen
 from channels.voice.words import spoken
+from desk import businesses
 from flows.words import fill
-from storage.base import JsonValue
+from storage.base import Db, JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,11 @@ class Speech:
 def phrase(language: str, key: str, **args: str) -> str:
     """One of our own phrases, as it is said."""
     return spoken(fill(languages.load(language or "en").phrases[key], args), language or "en")
+
+
+def noted(db: Db, business_id: int, key: str, **args: str) -> str:
+    """One of our own phrases as it is written for the people of the business, in its first language."""
+    return fill(languages.load(businesses.load(db, business_id).languages[0]).phrases[key], args)
 
 
 def aloud(message: OutboundMessage, language: str) -> OutboundMessage:

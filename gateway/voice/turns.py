@@ -61,16 +61,10 @@ def begin(db: Db, line: Line, ring: Ring, *, took_ms: Callable[[], int], now: da
     if known is not None:
         return _last(db, known)
     peer = ring.peer
-    context = conversations.find(db, account.id, peer.kind, peer.value) or conversations.begin(
-        db, account.id, peer_kind=peer.kind, peer=peer.value, now=now
-    )
+    context = conversations.meet(db, account.id, peer_kind=peer.kind, peer=peer.value, now=now)
     call = calls.begin(
         db,
-        tenant_id=account.tenant_id,
-        business_id=context.business_id,
-        account_id=account.id,
-        customer_id=context.customer_id,
-        conversation_id=context.id,
+        context,
         sid=ring.sid,
         phone=ring.caller or None,
         mode=line.mode,

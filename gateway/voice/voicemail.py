@@ -11,23 +11,21 @@ from functools import partial
 import structlog
 from aiohttp import web
 
-from bots import language as languages
 from channels.base import Answer, Request
 from channels.messages import Media, parts_to_json
 from channels.voice import codec
 from channels.voice.codec import Recorded, Ring
-from desk import businesses, calls, conversations, files, messages, recordings
+from desk import calls, conversations, files, messages, recordings
 from desk.conversations import Context
 from desk.who import Actor
 from desk.work import requests
-from flows.words import fill
 from gateway.accounts import Account
 from gateway.hooks.routes import NOT_TAKEN, RECEIVER, public_urls, turned_away
 from gateway.pipeline.receive import Forged
 from gateway.pipeline.turn import expected
 from gateway.voice import missed, recording
 from gateway.voice.door import EXCHANGE, Call, opened, voicemail
-from gateway.voice.speech import phrase
+from gateway.voice.speech import noted, phrase
 from storage.base import Db
 
 log = structlog.get_logger()
@@ -136,16 +134,8 @@ def take(db: Db, account: Account, ring: Ring, news: Recorded, *, words: str = "
     calls.left_voicemail(db, call)
     if context.status != "open":
         conversations.reopen(db, Actor(call.tenant_id, "customer"), context.id, now=now)
-    conversations.save_turn(
-        db,
-        context.id,
-        flow=context.flow,
-        silence_due_at=context.silence_due_at,
-        flow_expires_at=context.flow_expires_at,
-        last_in_at=now,
-        unread=1,
-    )
-    title = _phrase(db, context, "call_back" if call.phone else "call_back_none", number=call.phone or "")
+    conversations.touch(db, context, last_in_at=now, unread=1)
+    title = noted(db, context.business_id, "call_back" if call.phone else "call_back_none", number=call.phone or "")
     system = Actor(call.tenant_id, "system")
     requests.call_back(
         db,
@@ -172,12 +162,5 @@ def _more(db: Db, context: Context, kept: recordings.Kept, news: Recorded, words
 
 
 def _said(db: Db, context: Context, duration_s: int | None, words: str) -> str:
-    seconds = duration_s or 0
-    length = f"{seconds // 60}:{seconds % 60:02}"
-    return _phrase(db, context, "voicemail_words" if words else "voicemail", length=length, words=words)
-
-
-def _phrase(db: Db, context: Context, key: str, **args: str) -> str:
-    """For the people of the business, in its first language."""
-    language = businesses.load(db, context.business_id).languages[0]
-    return fill(languages.load(language).phrases[key], args)
+    length = calls.length(duration_s or 0)
+    return noted(db, context.business_id, "voicemail_words" if words else "voicemail", length=length, words=words)

@@ -162,7 +162,7 @@ def _fields(one: calls.Call, show: Show) -> dict[str, Any]:
         "outcome": one.outcome,
         "start_time": one.started_at,
         "end_time": one.ended_at,
-        "duration": None if seconds is None else f"{seconds // 60}:{seconds % 60:02}",
+        "duration": None if seconds is None else calls.length(seconds),
         "duration_seconds": seconds,
         "cost": None if one.price_millionths is None else one.price_millionths / 1_000_000,
         "currency": one.price_currency,

@@ -17,6 +17,31 @@ from tests.gateway.front import OURS, SID, TOKEN, Front
 from tests.gateway.voice.caller import VOICE
 
 
+def answered_at(url: str, number: str = OURS) -> Number:
+    """A number whose calls we take at that address."""
+    voice = f"{url}{VOICE}"
+    return Number(
+        number=number,
+        account_sid=SID,
+        voice_url=voice,
+        voice_fallback_url=f"{voice}/fallback",
+        voice_status_callback_url=f"{voice}/status",
+    )
+
+
+def phone_network(url: str = "") -> TwilioSimulator:
+    """One in which time stands still until a caller waits; it brings what is for `url` with a padlock there."""
+    clock = HandClock(front.NOON)
+    return TwilioSimulator(
+        accounts=[Account(sid=SID, auth_token=TOKEN)],
+        reach={url.replace("http", "https", 1): url} if url else None,
+        clock=clock,
+        sleep=clock.sleep,
+        advance=clock.advance,
+        rng=Random(1),
+    )
+
+
 @pytest.fixture(params=ENGINES)
 def database_url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"demo_{request.param}_url"))
@@ -56,23 +81,8 @@ async def desk(
 @pytest.fixture
 async def network(desk: Front) -> AsyncIterator[TwilioSimulator]:
     """Time in it stands still until a caller waits."""
-    clock, voice = HandClock(front.NOON), f"{desk.url}{VOICE}"
-    number = Number(
-        number=OURS,
-        account_sid=SID,
-        voice_url=voice,
-        voice_fallback_url=f"{voice}/fallback",
-        voice_status_callback_url=f"{voice}/status",
-    )
-    async with TwilioSimulator(
-        accounts=[Account(sid=SID, auth_token=TOKEN)],
-        numbers=[number],
-        reach={desk.url.replace("http", "https", 1): desk.url},
-        clock=clock,
-        sleep=clock.sleep,
-        advance=clock.advance,
-        rng=Random(1),
-    ) as running:
+    async with phone_network(desk.url) as running:
+        running.add_number(answered_at(desk.url))
         streams = desk.app[EXCHANGE].streams
         running.time.is_busy = lambda: any(port.is_at_work for port in streams.values())
         yield running

@@ -2,18 +2,14 @@
 
 import asyncio
 from pathlib import Path
-from random import Random
 
 import pytest
 
 from gateway import demo_business as juniper
-from simulators.clock import HandClock
-from simulators.twilio import Account, Number, TwilioSimulator
-from tests.gateway import front
-from tests.gateway.test_cli import TOKEN, environment, rows, running
-from tests.gateway.voice.caller import VOICE
+from tests.gateway.front import SID, TOKEN
+from tests.gateway.test_cli import environment, rows, running
+from tests.gateway.voice.conftest import answered_at, phone_network
 
-SID = "AC" + "0" * 32
 MARIA = "+15125550177"
 # What is said, and heard then. The process is killed after each line but the last two.
 SCRIPT = (
@@ -27,7 +23,6 @@ SCRIPT = (
 
 @pytest.mark.parametrize("mode", ["gather", "relay"])
 async def test_a_call_survives_kill_9_and_books_once(tmp_path: Path, mode: str) -> None:
-    clock = HandClock(front.NOON)
     env = environment(
         tmp_path,
         TWILIO_AUTH_TOKEN=TOKEN,
@@ -36,25 +31,9 @@ async def test_a_call_survives_kill_9_and_books_once(tmp_path: Path, mode: str) 
         FRONTDESK_VOICE__LOOK_MIN="0",
     )
     url = f"http://localhost:{env['PORT']}"
-    async with TwilioSimulator(
-        accounts=[Account(sid=SID, auth_token=TOKEN)],
-        reach={url.replace("http", "https", 1): url},
-        clock=clock,
-        sleep=clock.sleep,
-        advance=clock.advance,
-        rng=Random(1),
-    ) as network:
+    async with phone_network(url) as network:
         env["FRONTDESK_TWILIO__API_BASE"] = network.url
-        voice = f"{url}{VOICE}"
-        network.add_number(
-            Number(
-                number=juniper.SMS_NUMBER,
-                account_sid=SID,
-                voice_url=voice,
-                voice_fallback_url=f"{voice}/fallback",
-                voice_status_callback_url=f"{voice}/status",
-            )
-        )
+        network.add_number(answered_at(url, juniper.SMS_NUMBER))
         call, asked, lines = None, "two for Move a visit", list(SCRIPT)
         while lines:
             server = running(env)

@@ -4,21 +4,20 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from gateway.cli import fallback
-from simulators.clock import HandClock
-from simulators.twilio import Account, Faults, Number, TwilioSimulator
+from simulators.twilio import Faults, TwilioSimulator
 from tests.clock import FakeClock
 from tests.gateway import front
-from tests.gateway.front import OURS, SID, TOKEN, Front
+from tests.gateway.front import OURS, Front
 from tests.gateway.rest import api as clients
 from tests.gateway.rest.api import Client
 from tests.gateway.voice.caller import VOICE, Caller
+from tests.gateway.voice.conftest import answered_at, phone_network
 
 MARIA = "+15125550177"
 WORDS = "Please call me about my boiler."
@@ -27,14 +26,7 @@ WORDS = "Please call me about my boiler."
 @pytest.fixture
 async def network() -> AsyncIterator[TwilioSimulator]:
     """Time in it stands still until a caller waits."""
-    clock = HandClock(front.NOON)
-    async with TwilioSimulator(
-        accounts=[Account(sid=SID, auth_token=TOKEN)],
-        clock=clock,
-        sleep=clock.sleep,
-        advance=clock.advance,
-        rng=Random(1),
-    ) as running:
+    async with phone_network() as running:
         yield running
         await running.settled()
 
@@ -46,16 +38,7 @@ async def desk(
     clock.set(front.NOON)
     told = {"FRONTDESK_TWILIO__API_BASE": network.url, "FRONTDESK_VOICE__MODE": mode, **env}
     async with front.opened(database_url, tmp_path, clock, told, seeded=False) as opened:
-        voice = f"{opened.url}{VOICE}"
-        network.add_number(
-            Number(
-                number=OURS,
-                account_sid=SID,
-                voice_url=voice,
-                voice_fallback_url=f"{voice}/fallback",
-                voice_status_callback_url=f"{voice}/status",
-            )
-        )
+        network.add_number(answered_at(opened.url))
         yield opened
 
 
