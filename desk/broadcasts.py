@@ -247,10 +247,7 @@ def find(
         wanted = wanted.where(_t.status == status)
     sorts = {"created_at": _t.created_at, "name": _t.name, "started_at": _t.started_at}
     found = page(db, wanted, window, _one, sorts=sorts, by="-created_at", tie=_t.id)
-    ids = [one.id for one in found.items]
-    counts, spent = _counts(db, ids), _spent(db, ids)
-    items = [replace(one, counts=counts.get(one.id, Counts()), spent=spent.get(one.id, Spent())) for one in found.items]
-    return Found(items, found.total)
+    return Found(_tallied(db, found.items), found.total)
 
 
 def get(db: Db, who: Actor, ref: Ref) -> Broadcast:
@@ -781,26 +778,11 @@ def _mine(broadcast_id: int) -> Select[str]:
     return select(literal("send:") + cast(_r.message_id, String)).where(_r.broadcast_id == broadcast_id)
 
 
-def _counts(db: Db, ids: Sequence[int]) -> Mapping[int, Counts]:
-    found: dict[int, Counter[str]] = {}
-    grouped = (
-        select(
-            _r.broadcast_id, messages.c.status, _r.skipped_for.is_not(None).label("skipped"), func.count().label("n")
-        )
-        .select_from(recipients)
-        .outerjoin(messages, messages.c.id == _r.message_id)
-        .where(or_(False, _r.broadcast_id.in_(ids)))
-        .group_by(_r.broadcast_id, messages.c.status, _r.skipped_for.is_not(None))
-    )
-    for row in db.execute(grouped):
-        name = "skipped" if row.skipped or row.status is None else _COUNTED.get(row.status, "queued")
-        found.setdefault(row.broadcast_id, Counter())[name] += row.n
-    return {broadcast_id: Counts(**counted) for broadcast_id, counted in found.items()}
-
-
-def _spent(db: Db, ids: Sequence[int]) -> Mapping[int, Spent]:
+def _tallied(db: Db, found: Sequence[Broadcast]) -> list[Broadcast]:
+    """The same with their counts and what they cost, from one look at all their recipients."""
     m = messages.c
-    by = (_r.broadcast_id, m.price_currency, m.is_billable, m.billed_as)
+    is_skipped = _r.skipped_for.is_not(None).label("skipped")
+    by = (_r.broadcast_id, m.status, is_skipped, m.price_currency, m.is_billable, m.billed_as)
     grouped = (
         select(
             *by,
@@ -811,17 +793,28 @@ def _spent(db: Db, ids: Sequence[int]) -> Mapping[int, Spent]:
             func.count().label("n"),
         )
         .select_from(recipients)
-        .join(messages, m.id == _r.message_id)
-        .where(or_(False, _r.broadcast_id.in_(ids)))
+        .outerjoin(messages, m.id == _r.message_id)
+        .where(or_(False, _r.broadcast_id.in_([one.id for one in found])))
         .group_by(*by)
     )
     rows: dict[int, list[Row[Any]]] = {}
     for row in db.execute(grouped):
         rows.setdefault(row.broadcast_id, []).append(row)
-    return {broadcast_id: _sum(mine) for broadcast_id, mine in rows.items()}
+    return [
+        replace(one, counts=_count(rows.get(one.id, ())), spent=_sum([r for r in rows.get(one.id, ()) if r.status]))
+        for one in found
+    ]
+
+
+def _count(rows: Sequence[Row[Any]]) -> Counts:
+    counted = Counter[str]()
+    for row in rows:
+        counted["skipped" if row.skipped or row.status is None else _COUNTED.get(row.status, "queued")] += row.n
+    return Counts(**counted)
 
 
 def _sum(rows: Sequence[Row[Any]]) -> Spent:
+    """Of groups of messages."""
     told: dict[str, tuple[int, int]] = {}
     billed: Counter[str] = Counter()
     for row in rows:
@@ -830,7 +823,7 @@ def _sum(rows: Sequence[Row[Any]]) -> Spent:
             told[row.price_currency] = (amount + int(row.amount), count + row.priced)
         if row.is_billable:
             billed[row.billed_as or ""] += row.n
-    is_whole = all(row.estimated == row.n for row in rows)
+    is_whole = bool(rows) and all(row.estimated == row.n for row in rows)
     return Spent(
         estimate=sum(int(row.estimate) for row in rows) if is_whole else None,
         told=told,
@@ -860,12 +853,7 @@ def _written(value: attributes.Value) -> str:
 
 
 def _get(db: Db, broadcast_id: int) -> Broadcast:
-    found = _one(db.execute(_BROADCAST.where(_t.id == broadcast_id)).one())
-    return replace(
-        found,
-        counts=_counts(db, [broadcast_id]).get(broadcast_id, Counts()),
-        spent=_spent(db, [broadcast_id]).get(broadcast_id, Spent()),
-    )
+    return _tallied(db, [_one(db.execute(_BROADCAST.where(_t.id == broadcast_id)).one())])[0]
 
 
 _BROADCAST = select(table, accounts.c.uid.label("channel_uid")).join(accounts, accounts.c.id == _t.account_id)
