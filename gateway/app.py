@@ -33,8 +33,8 @@ from gateway.rest.v1 import surface as v1
 from gateway.slow import Patience
 from gateway.voice import door as voice_door
 from gateway.voice import relay as voice_relay
+from gateway.voice import sound_door, voicemail
 from gateway.voice import stream as voice_stream
-from gateway.voice import voicemail
 from gateway.voice.exchange import Exchange
 from gateway.webchat import door as webchat_door
 
@@ -66,6 +66,7 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     voice_relay.add_routes(app)
     voice_stream.add_routes(app)
     voicemail.add_routes(app)
+    sound_door.add_routes(app)
     webchat_door.mount(app, house, receiver, timings)
     app[errors.SURFACES] = surfaces = (v1.make(), dashboard.make())
     app.router.register_resource(Mount("/api", partial(_fill, house, surfaces), patience.heard))

@@ -39,6 +39,7 @@ from gateway.pipeline.refused import Refusals
 from gateway.rest.limits import Limits
 from gateway.settings import Settings, master_keys
 from gateway.voice.services import SpeechServices
+from gateway.voice.sounds import Sounds
 from gateway.workshop import Workshop
 from storage.blobs import Blobs, Folder
 from storage.bus import Bus, MemoryBus, RedisBus
@@ -125,6 +126,16 @@ async def open_house(
     relay = Relay(bus, settings.redis.url)
     rolls = Rolls(relay, monotonic_s)
     limits = Limits(settings)
+    sounds = Sounds(
+        store,
+        keeper,
+        clock,
+        sealer,
+        settings.server.public_url,
+        keep_days=settings.voice.sounds_days,
+        most_bytes=settings.voice.sounds_max_bytes,
+    )
+    speech = SpeechServices(store, sealer, settings, sounds, sound, clock, monotonic_s)
     try:
         await bus.start()
         await rolls.start()
@@ -148,7 +159,7 @@ async def open_house(
             relay=relay,
             rolls=rolls,
             order=Order(_turns_at_once(store, settings)),
-            speech=SpeechServices(store, sealer, settings, sound),
+            speech=speech,
         )
         forgetting = [
             asyncio.create_task(_forget(bus, ACCOUNTS_TOPIC, accounts.forget)),
@@ -160,6 +171,7 @@ async def open_house(
             for task in forgetting:
                 task.cancel()
     finally:
+        await speech.close()
         await http.close()
         await sound.close()
         await outside.close()

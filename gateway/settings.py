@@ -265,6 +265,7 @@ class ElevenLabs(Section):
     api_base: Annotated[WebAddress, Field(min_length=1)] = "https://api.elevenlabs.io"
     voice: Annotated[str, Field(pattern="^[A-Za-z0-9]{8,40}$")] = "UgBBYS2sOqTuMpoF3BR0"
     model: Annotated[str, Field(pattern="^[a-z0-9_]{1,40}$")] = "eleven_flash_v2_5"
+    at_once: Annotated[int, Field(ge=1, le=1000)] = 10
     listening_model: Annotated[str, Field(pattern="^[a-z0-9_]{1,40}$")] = "scribe_v2_realtime"
 
 
@@ -285,6 +286,9 @@ class VoiceCalls(Section):
     look_min: Annotated[int, Field(ge=0, le=1440)] = 60
     recording_days: Count = 30
     recording_max_bytes: Annotated[int, Field(ge=1024, le=1_073_741_824)] = 125_829_120
+    play_budget_s: Annotated[float, Field(ge=0, le=5)] = 0.8
+    sounds_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    sounds_max_bytes: Annotated[int, Field(ge=1_000_000)] = 50_000_000
 
 
 class Jobs(Section):

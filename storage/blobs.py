@@ -26,7 +26,7 @@ class Unavailable(OSError):  # noqa: N818  blobs.Unavailable says it
 
 
 class Blobs(Protocol):
-    """A store of contents. Names are those of `name_of` and `thumbnail_of`, and nothing that came from outside.
+    """A store of contents. Names are those of `name_of`, `thumbnail_of` and `sound_of`, and nothing that came from outside.
 
     Everything raises `Unavailable` (or another OSError, of a disk) when the store cannot be used just now.
     """
@@ -68,6 +68,11 @@ def name_of(tenant_id: int, sha256: str) -> str:
 def thumbnail_of(tenant_id: int, sha256: str) -> str:
     """The name of the small picture made from that content."""
     return f"{name_of(tenant_id, sha256)}.thumbnail"
+
+
+def sound_of(tenant_id: int, key: str) -> str:
+    """The name of something that we say: no file of anybody's, and none of a row in `files` (`digest_of` is None)."""
+    return f"{tenant_id}/sounds/{key[:2]}/{key}"
 
 
 def aside(name: str) -> str:

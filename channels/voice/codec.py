@@ -147,9 +147,11 @@ def transcript(request: Request) -> str:
     return clean(fields.get("TranscriptionText", "")).strip()[:_LONGEST_RECORDING] if is_there else ""
 
 
-def gather(text: str, listen: Listen, *, action: str, language: str, silence_s: float) -> Answer:
-    """Say it and listen. What asks for consent is said to its end before anything is heard (promise V6)."""
-    say = _say(text, language)
+def gather(text: str, listen: Listen, *, action: str, language: str, silence_s: float, file: str = "") -> Answer:
+    """Say it, by playing that `file` if there is one, and listen. What asks for consent is said to its end before anything
+    is heard (promise V6).
+    """
+    say = _say(text, language, file)
     attributes = {
         "input": "dtmf speech",
         "action": action,
@@ -168,9 +170,9 @@ def gather(text: str, listen: Listen, *, action: str, language: str, silence_s: 
     return twiml(f"{before}<Gather{_attributes(attributes)}>{inside}</Gather>")
 
 
-def goodbye(text: str, *, language: str) -> Answer:
+def goodbye(text: str, *, language: str, file: str = "") -> Answer:
     """Say it and hang up."""
-    return twiml(f"{_say(text, language)}<Hangup/>")
+    return twiml(f"{_say(text, language, file)}<Hangup/>")
 
 
 def voicemail(
@@ -248,7 +250,9 @@ def locale(language: str) -> str:
 _LOCALES: Final[Mapping[str, str]] = {"en": "en-US", "es": "es-US", "pt": "pt-BR", "zh": "cmn-CN"}
 
 
-def _say(text: str, language: str) -> str:
+def _say(text: str, language: str, file: str = "") -> str:
+    if file:
+        return f"<Play>{escape(file)}</Play>"
     return f"<Say language={quoteattr(language)}>{escape(text)}</Say>" if text else ""
 
 

@@ -119,6 +119,7 @@ class Sweeper:
         await self._house.store.write(parked.drop, before=parked_before)
         await files.sweep(self._house)
         await recordings.sweep(self._house)
+        await self._house.speech.sounds.sweep()
 
     async def _play(self, due: list[Due], kind: str) -> None:
         for one in due:

@@ -175,7 +175,8 @@ async def _ask(call: Call, speech: Speech) -> Answer:
     silence_s = call.exchange.house.settings.voice.silence_s
     if speech.then:
         return voicemail(call.base, call.exchange.house.settings.voice, speech.text)
-    port = GatherPort(f"{call.base}/gather", codec.locale(speech.language), silence_s)
+    file = await call.exchange.house.speech.file(call.account, speech.text, speech.language)
+    port = GatherPort(f"{call.base}/gather", codec.locale(speech.language), silence_s, file)
     await play(port, speech)
     return port.answer
 
@@ -213,6 +214,7 @@ class GatherPort:
     action: str
     language: str
     silence_s: float
+    file: str = ""  # what is said, as sound
     answer: Answer = field(default_factory=codec.nothing)
     _text: str = ""
 
@@ -221,10 +223,12 @@ class GatherPort:
 
     async def listen(self, spec: Listen, turn: int) -> None:
         action = f"{self.action}?turn={turn}"
-        self.answer = codec.gather(self._text, spec, action=action, language=self.language, silence_s=self.silence_s)
+        self.answer = codec.gather(
+            self._text, spec, action=action, language=self.language, silence_s=self.silence_s, file=self.file
+        )
 
     async def end(self, then: str = "") -> None:
-        self.answer = codec.goodbye(self._text, language=self.language)
+        self.answer = codec.goodbye(self._text, language=self.language, file=self.file)
 
 
 def opened(handler: Callable[[Call], Awaitable[Answer]]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -1,22 +1,37 @@
-"""Who speaks and who listens in a call whose sound goes through us."""
+"""Who speaks and who listens in a call whose sound goes through us, or whose words Twilio plays as files of ours."""
 
+import asyncio
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import aiohttp
+import structlog
 
 from channels.voice.speech.base import Listener, Speaker
-from channels.voice.speech.elevenlabs import ElevenLabsSpeaker, ScribeListener
+from channels.voice.speech.cache import CachedSpeaker, Renderings
+from channels.voice.speech.elevenlabs import ElevenLabsSpeaker, Patience, ScribeListener
+from channels.voice.speech.fuse import Fuse, GuardedListener, GuardedSpeaker
 from channels.voice.speech.voices import Voice, Voices
-from desk import integrations
+from desk import integrations, speech_usage
+from desk.clock import Clock
+from desk.speech_usage import Kind
 from desk.who import Actor
 from gateway.accounts import Account
 from gateway.settings import Settings
+from gateway.voice.sounds import Sounds
 from storage.base import Db
 from storage.seal import Sealer
-from storage.store import Store
+from storage.store import Store, StoreUnavailable
 
-KIND = "eleven_labs"  # as an integration
+log = structlog.get_logger()
+
+KIND: Final = "eleven_labs"  # as an integration
+_UNHURRIED: Final = Patience(try_s=10.0, first_s=25.0, next_s=10.0)  # nobody waits on the line
+_COUNT_S: Final = 1.0  # that counts wait for others before they are written
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +40,19 @@ class Services:
 
     speaker: Speaker
     listener: Listener
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose bot speaks."""
+
+    tenant_id: int
+    business_id: int
+    bot_id: int | None
+
+    @classmethod
+    def of(cls, account: Account) -> "Whose":
+        return cls(account.tenant_id, account.business_id, account.bot_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +66,148 @@ class _Means:
 class SpeechServices:
     """One per process. The session is open as long as it is, and has no limit of connections: each call needs its own."""
 
-    def __init__(self, store: Store, sealer: Sealer, settings: Settings, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sealer: Sealer,
+        settings: Settings,
+        sounds: Sounds,
+        session: aiohttp.ClientSession,
+        clock: Clock,
+        monotonic_s: Callable[[], float],
+    ) -> None:
+        self.sounds: Final = sounds
         self._store, self._sealer, self._settings, self._session = store, sealer, settings, session
+        self._monotonic_s = monotonic_s
+        self._renderings = Renderings(settings.elevenlabs.at_once)
+        self._fuses: dict[tuple[str, str], Fuse] = {}
+        self._meter = _Meter(store, clock)
 
     async def of(self, account: Account) -> Services | None:
-        """For a call to that number; None when there is no key, so that Twilio has to speak and listen.
+        """For a call to that number; None when there is no key, or a service that is left alone since it is broken, so that
+        Twilio has to speak and listen.
 
         Raises: StoreUnavailable
         """
-        means = await self._store.read(
-            partial(
-                _means,
-                tenant_id=account.tenant_id,
-                business_id=account.business_id,
-                sealer=self._sealer,
-                settings=self._settings,
-            )
-        )
-        if means is None:
+        whose = Whose.of(account)
+        means = await self._means(whose)
+        if means is None or any(self._fuse(kind, means.api_key).is_blown for kind in speech_usage.KINDS):
             return None
-        ours, session = self._settings.elevenlabs, self._session
-        speaker = ElevenLabsSpeaker(session, means.voices, api_key=means.api_key, api_base=ours.api_base)
-        listener = ScribeListener(session, api_key=means.api_key, api_base=ours.api_base, model_id=ours.listening_model)
-        return Services(speaker, listener)
+        ours = self._settings.elevenlabs
+        listener = ScribeListener(
+            self._session,
+            api_key=means.api_key,
+            api_base=ours.api_base,
+            model_id=ours.listening_model,
+            heard=partial(self._meter.count, whose, "heard"),
+        )
+        return Services(self._speaker(whose, means), GuardedListener(listener, self._fuse("heard", means.api_key)))
+
+    async def file(self, account: Account, text: str, language: str) -> str:
+        """Where Twilio can fetch that text as sound; empty when there is no voice, or it cannot be had within
+        `voice.play_budget_s`.
+
+        Raises: StoreUnavailable
+        """
+        whose = Whose.of(account)
+        means = await self._means(whose) if text else None
+        if means is None:
+            return ""
+        speaker = self._speaker(whose, means, keeps=True)
+        keys = await speaker.kept(text, language, within_s=self._settings.voice.play_budget_s)
+        return self.sounds.url(whose.tenant_id, keys, now=self._meter.clock.now()) if keys else ""
+
+    async def prompter(self, whose: Whose) -> CachedSpeaker | None:
+        """What makes sounds that stay, without hurry; None when there is no voice.
+
+        Raises: StoreUnavailable
+        """
+        means = await self._means(whose)
+        return None if means is None else self._speaker(whose, means, keeps=True, is_lasting=True)
+
+    async def close(self) -> None:
+        await self._renderings.close()
+        await self._meter.close()
+
+    def _speaker(self, whose: Whose, means: _Means, *, keeps: bool = False, is_lasting: bool = False) -> CachedSpeaker:
+        speaker = ElevenLabsSpeaker(
+            self._session,
+            means.voices,
+            api_key=means.api_key,
+            api_base=self._settings.elevenlabs.api_base,
+            patience=_UNHURRIED if is_lasting else Patience(),
+            spoken=partial(self._meter.count, whose, "spoken"),
+        )
+        return CachedSpeaker(
+            GuardedSpeaker(speaker, self._fuse("spoken", means.api_key)),
+            self.sounds.of(whose.tenant_id),
+            means.voices,
+            self._renderings,
+            whose=whose.tenant_id,
+            provider=KIND,
+            keeps=keeps,
+            is_lasting=is_lasting,
+        )
+
+    def _fuse(self, what: Kind, api_key: str) -> Fuse:
+        name = what, hashlib.sha256(api_key.encode()).hexdigest()
+        return self._fuses.setdefault(name, Fuse(self._monotonic_s))
+
+    async def _means(self, whose: Whose) -> _Means | None:
+        return await self._store.read(partial(_means, whose=whose, sealer=self._sealer, settings=self._settings))
 
 
-def _means(db: Db, *, tenant_id: int, business_id: int, sealer: Sealer, settings: Settings) -> _Means | None:
-    own = integrations.api_key(db, Actor(tenant_id, "system"), business_id, KIND, sealer=sealer)
+class _Meter:
+    """Counts what services were asked for, and writes it down once a second at most."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.clock: Final = clock
+        self._store = store
+        self._counts: dict[Whose, dict[Kind, float]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def count(self, whose: Whose, kind: Kind, amount: float) -> None:
+        if amount <= 0:
+            return
+        counts = self._counts.setdefault(whose, {})
+        counts[kind] = counts.get(kind, 0.0) + amount
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._later(), name="speech usage")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        with suppress(StoreUnavailable):
+            await self.flush()
+
+    async def _later(self) -> None:
+        while self._counts:
+            await asyncio.sleep(_COUNT_S)
+            try:
+                await self.flush()
+            except StoreUnavailable:
+                log.warning("speech usage waits for the database")
+
+    async def flush(self) -> None:
+        """Raises: StoreUnavailable; the counts stay then"""
+        counts, self._counts = self._counts, {}
+        for whose in list(counts):
+            amounts = {(whose.business_id, kind): amount for kind, amount in counts[whose].items()}
+            try:
+                await self._store.write(speech_usage.add, whose.tenant_id, amounts, now=self.clock.now())
+            except BaseException:
+                for left, kinds in counts.items():
+                    for kind, amount in kinds.items():
+                        here = self._counts.setdefault(left, {})
+                        here[kind] = here.get(kind, 0.0) + amount
+                raise
+            del counts[whose]
+
+
+def _means(db: Db, *, whose: Whose, sealer: Sealer, settings: Settings) -> _Means | None:
+    who = Actor(whose.tenant_id, "system")
+    own = integrations.api_key(db, who, whose.business_id, KIND, sealer=sealer)
     key = own or settings.elevenlabs.api_key.get_secret_value()
     return _Means(key, Voices(Voice(settings.elevenlabs.voice, settings.elevenlabs.model))) if key else None

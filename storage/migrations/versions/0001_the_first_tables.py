@@ -1915,6 +1915,43 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_recordings_message_id"), ["message_id"], unique=False)
         batch_op.create_index("ix_recordings_status_created_at", ["status", "created_at"], unique=False)
 
+    op.create_table(
+        "sounds",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("key", sa.String(length=32), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_sounds_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sounds")),
+        sa.UniqueConstraint("tenant_id", "key", name=op.f("uq_sounds_tenant_id_key")),
+    )
+    with op.batch_alter_table("sounds", schema=None) as batch_op:
+        batch_op.create_index("ix_sounds_until", ["until"], unique=False)
+
+    op.create_table(
+        "speech_usage",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("amount", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["business_id"], ["businesses.id"], name=op.f("fk_speech_usage_business_id_businesses"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_speech_usage_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_speech_usage")),
+        sa.UniqueConstraint(
+            "tenant_id",
+            "business_id",
+            "day",
+            "kind",
+            name=op.f("uq_speech_usage_tenant_id_business_id_day_kind"),
+        ),
+    )
+
     if op.get_bind().dialect.name == "postgresql":
         op.execute(NO_OVERLAP_POSTGRESQL)
         for statement in SEARCH_POSTGRESQL:
@@ -1930,6 +1967,8 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE message_search")
     op.drop_table("recordings")
+    op.drop_table("speech_usage")
+    op.drop_table("sounds")
     op.drop_table("call_turns")
     op.drop_table("calls")
     op.drop_table("broadcast_recipients")

@@ -67,7 +67,7 @@ _DOORS = {
     r"(/api/v1)?/webhooks/(twilio/(messages|status|voice(/[\w{}]+)*)|whatsapp)": "signed by the provider",
     r"/api/v1/webchat/(messages|seen|media|socket\.io)": "of whoever holds the unguessable session",
     r"/widget\.js|/api/v1/webchat/config": "what every page with a chat on it loads",
-    r"/media/\{token\}|/visits/\{token\}\.ics": "for whoever holds a link that we have signed",
+    r"/media/\{token\}|/visits/\{token\}\.ics|/voice/sounds/\{address\}": "for whoever holds a link that we have signed",
     r"/socket\.io": "signs in by itself",
     r"/healthz|/readyz": "for whoever runs us; tells no more than whether we are well",
     r"": "leads to the page for people",

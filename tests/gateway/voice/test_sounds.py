@@ -1,0 +1,182 @@
+"""Gather in a voice of our own: what is said comes as a file by a signed link, is made once, and gives way when it fails."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+
+from simulators import tones
+from simulators.elevenlabs import ElevenLabsSimulator, Faults
+from tests.clock import FakeClock
+from tests.gateway.front import Front
+from tests.gateway.voice.caller import VOICE, Caller
+
+
+@pytest.fixture
+def mode() -> str:
+    return "gather"
+
+
+@pytest.fixture
+async def voice() -> AsyncIterator[ElevenLabsSimulator]:
+    async with ElevenLabsSimulator() as running:
+        yield running
+
+
+@pytest.fixture
+def env(voice: ElevenLabsSimulator) -> dict[str, str]:
+    return {
+        "ELEVENLABS_API_KEY": "the key",
+        "FRONTDESK_ELEVENLABS__API_BASE": voice.url,
+        "FRONTDESK_VOICE__PLAY_BUDGET_S": "3",
+    }
+
+
+def _link(caller: Caller) -> str:
+    (play,) = list(caller.twiml.iter("Play"))
+    return play.text or ""
+
+
+async def _heard(desk: Front, caller: Caller) -> str:
+    """What the file that is played says, from its samples."""
+    async with desk.http.get(_link(caller)) as answer:
+        file = await answer.read()
+        assert (answer.status, answer.content_type) == (200, "audio/wav")
+        assert answer.content_length == len(file)
+        assert "max-age" in answer.headers["Cache-Control"]
+    sound = tones.from_wav(file)
+    assert file.count(b"RIFF") == 1
+    return tones.decode(sound)
+
+
+async def test_a_call_is_played_in_our_voice_and_each_sentence_is_made_once(
+    desk: Front, voice: ElevenLabsSimulator
+) -> None:
+    first = Caller(desk)
+    await first.ring()
+    assert first.heard == [""]  # nothing is left to Twilio's voice
+    greeting = await _heard(desk, first)
+    made = [one.text for one in voice.spoken]
+    assert len(made) > 1  # each sentence for itself
+    assert all(one in greeting for one in made)
+    assert sum(len(one) for one in made) == len(greeting)
+    assert all(one.voice_id == "UgBBYS2sOqTuMpoF3BR0" for one in voice.spoken)
+    await first.say("Book a visit.", "hair cut", "Tomorrow.", "at three p m")
+    assert "three p m" in await _heard(desk, first)
+    # Consent counts only to what was heard: the file stands before the listening.
+    assert [one.tag for one in first.twiml] == ["Play", "Gather"]
+
+    count = len(voice.spoken)
+    second, third = Caller(desk, number="+15125550178"), Caller(desk, number="+15125550179")
+    await asyncio.gather(second.ring(), third.ring())
+    assert (await _heard(desk, second), await _heard(desk, third)) == (greeting, greeting)
+    await second.say("Book a visit.")
+    await third.say("Book a visit.")
+    assert len(voice.spoken) == count  # all of it has been said before
+    assert _link(second) == _link(third)
+    async with asyncio.timeout(5):
+        while await desk.rows("select amount from speech_usage") != [  # noqa: ASYNC110
+            (float(sum(len(one.text) for one in voice.spoken)),)
+        ]:
+            await asyncio.sleep(0.05)
+
+
+async def test_what_is_asked_for_at_the_same_time_is_made_once(desk: Front, voice: ElevenLabsSimulator) -> None:
+    voice.first_byte_s = 0.05
+    callers = [Caller(desk, number=f"+1512555018{n}") for n in range(4)]
+    await asyncio.gather(*(caller.ring() for caller in callers))
+    assert len({_link(caller) for caller in callers}) == 1
+    assert len(voice.spoken) == len({one.text for one in voice.spoken})
+
+
+async def test_a_link_is_ours_whole_and_for_a_while(desk: Front, clock: FakeClock) -> None:
+    caller = Caller(desk)
+    await caller.ring()
+    address = urlsplit(_link(caller)).path
+    name = address.rpartition("/")[2]
+    until = address.split(".")[1]
+    for bad in (
+        address.replace(name, name[33:]),  # a part of it
+        address.replace(name, f"{name[:32]}-{name}"),
+        address.replace(until, f"{int(until, 16) + 3600:x}"),
+        address.replace("sounds/1.", "sounds/2."),
+        address + "x",
+        address[:-4],
+        f"{address.rpartition('/')[0]}/..%2f..%2fsecret.key.wav",
+        "/voice/sounds/1",
+    ):
+        async with desk.http.get(desk.url + bad) as answer:
+            assert answer.status == 404, bad
+    assert (await _status(desk, address), await _status(desk, address, method="HEAD")) == (200, 200)
+    clock.advance(timedelta(minutes=31))
+    assert await _status(desk, address) == 404
+
+
+async def _status(desk: Front, address: str, method: str = "GET") -> int:
+    async with desk.http.request(method, desk.url + address) as answer:
+        return answer.status
+
+
+async def test_a_broken_voice_gives_way_to_twilios_and_is_left_alone_for_a_while(
+    desk: Front, voice: ElevenLabsSimulator
+) -> None:
+    voice.faults = Faults(http_401=True)
+    caller = Caller(desk)
+    assert "Move a visit" in await caller.ring()
+    (services,) = await caller.say("Book a visit.")
+    assert "Haircut" in services
+    assert not list(caller.twiml.iter("Play"))
+    voice.faults = Faults()
+    again = Caller(desk, number="+15125550178")
+    assert "Move a visit" in await again.ring()  # nobody has asked it
+    assert voice.spoken == []
+
+
+async def test_a_slow_voice_is_not_waited_for_and_is_there_the_next_time(
+    desk: Front, voice: ElevenLabsSimulator
+) -> None:
+    voice.first_byte_s = 0.3
+    object.__setattr__(desk.house.settings.voice, "play_budget_s", 0.01)
+    caller = Caller(desk)
+    assert "Move a visit" in await caller.ring()
+    object.__setattr__(desk.house.settings.voice, "play_budget_s", 3.0)
+    await caller.post(VOICE)
+    assert "Move a visit" in await _heard(desk, caller)
+    assert len(voice.spoken) == len({one.text for one in voice.spoken})
+
+
+async def test_sounds_go_when_nobody_has_wanted_them_and_when_there_are_too_many(
+    desk: Front, clock: FakeClock, voice: ElevenLabsSimulator
+) -> None:
+    caller = Caller(desk)
+    await caller.ring()
+    folder = desk.house.settings.data_dir / "files"
+    kept = await desk.one("select count(*) from sounds")
+    assert kept == len(voice.spoken) == len([one for one in folder.rglob("*") if one.is_file()])
+    clock.advance(timedelta(minutes=59))
+    await desk.work()
+    assert await desk.one("select count(*) from sounds") == kept
+    clock.advance(timedelta(minutes=2))
+    await desk.work()
+    assert await desk.one("select count(*) from sounds") == 0
+    assert not [one for one in folder.rglob("*") if one.is_file()]
+    # And a row whose sound is gone is no sound: it is made anew.
+    await caller.post(VOICE)
+    for one in folder.rglob("*"):
+        if one.is_file():
+            one.unlink()
+    clock.advance(timedelta(minutes=40))
+    await caller.post(VOICE)
+    assert "Move a visit" in await _heard(desk, caller)
+
+
+def test_the_file_is_one_that_twilio_plays() -> None:
+    from channels.voice.speech.sound import wav
+
+    for length in (0, 1, 160, 161):
+        sound = bytes(range(160))[:length].ljust(length, b"\xff")
+        file = wav(sound)
+        assert tones.from_wav(file) == sound
+        assert len(file) == int.from_bytes(file[4:8], "little") + 8
