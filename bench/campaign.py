@@ -9,6 +9,7 @@ during it. What must hold in the end is a table of claims; it fails when one doe
 import argparse
 import asyncio
 import contextlib
+import multiprocessing
 import secrets
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -77,13 +79,17 @@ class Live:
     lost: int = 0  # not answered, because the server was dead
     wrong: str = ""
 
-    async def talk(self) -> None:
-        """Until it is cancelled."""
+    async def talk(self, told: Connection) -> None:
+        """Until `told` closes it with ""; before that it names the phases as they begin."""
         began_s, number = time.perf_counter(), 0
         async with asyncio.TaskGroup() as texts:
             while True:
                 due_s = began_s + number / _LIVE_PER_S
                 await asyncio.sleep(max(due_s - time.perf_counter(), 0))
+                while told.poll():
+                    self.phase = told.recv()
+                if not self.phase:
+                    return
                 texts.create_task(self._text(number, due_s))
                 number += 1
 
@@ -99,6 +105,36 @@ class Live:
 
     def ms(self, phase: str, percent: float) -> float:
         return load.percentile(self.waits_s.get(phase, []), percent) * 1000
+
+
+class Talk:
+    """A process in which live talk goes on, so that its waits are the server's alone and not those of the simulated
+    provider.
+    """
+
+    def __init__(self, port: int) -> None:
+        others = multiprocessing.get_context("spawn")
+        self._told, told = others.Pipe()
+        self._process = others.Process(target=_talk, args=(port, told), daemon=True)
+        self._process.start()
+        told.close()
+
+    def begin(self, phase: str) -> None:
+        """What is measured from now on."""
+        self._told.send(phase)
+
+    def end(self) -> Live:
+        """What was measured."""
+        self._told.send("")
+        live: Live = self._told.recv()
+        self._process.join()
+        return live
+
+
+def _talk(port: int, told: Connection) -> None:
+    live = Live(port)
+    uvloop.run(live.talk(told))
+    told.send(live)
 
 
 async def _ask(port: int, request: bytes) -> tuple[int, bytes]:
@@ -235,42 +271,41 @@ async def run(room: Path, url: str, *, people: int, rate: float) -> tuple[list[C
         def launch() -> server.Server:
             return server.start(server.frontdesk_command(), port=port, log=room / "log", env=env)
 
-        ours, campaign, live = launch(), Campaign(port, senders), Live(port)
-        talk: asyncio.Task[None] | None = None
+        ours, campaign = launch(), Campaign(port, senders)
         try:
             await asyncio.to_thread(ours.wait_ready)
-            talk = asyncio.create_task(live.talk())
+            talk = Talk(port)
             await asyncio.to_thread(Client(port, senders[0].key).json, "GET", "/broadcasts")
             await asyncio.sleep(_WARMS_UP_S)
-            live.phase = "alone"
+            talk.begin("alone")
             await asyncio.sleep(_ALONE_S)
-            live.phase = "campaign"
+            talk.begin("campaign")
             began_s, began_cpu_s = time.perf_counter(), ours.cpu_s()
             await asyncio.to_thread(campaign.begin)
             await _reach(network, int(people * _PAUSED_AT))
             await asyncio.to_thread(campaign.all, "pause")
             await asyncio.sleep(_STILL_S)
-            still, live.phase = len(arrived(network)), "pause"
+            still = len(arrived(network))
+            talk.begin("pause")
             await asyncio.sleep(_PAUSE_S)
             moved = len(arrived(network)) - still
-            live.phase = "campaign"
+            talk.begin("campaign")
             await asyncio.to_thread(campaign.all, "resume")
             await _reach(network, int(people * _KILLED_AT))
-            live.phase, peak_mb, cpu_s = "dead", ours.peak_mb(), ours.cpu_s() - began_cpu_s
+            talk.begin("dead")
+            peak_mb, cpu_s = ours.peak_mb(), ours.cpu_s() - began_cpu_s
             ours.kill()
             at_kill, ours = len(arrived(network)), launch()
             await asyncio.to_thread(ours.wait_ready)
             await asyncio.sleep(_WARMS_UP_S)
-            live.phase = "campaign"
+            talk.begin("campaign")
             await _reach(network, people)
             took_s = time.perf_counter() - began_s - _STILL_S - _PAUSE_S
-            live.phase = "after"
+            live = await asyncio.to_thread(talk.end)
             states = await _settled(campaign, network, people)
             peak_mb = max(peak_mb, ours.peak_mb())
             cpu_s += ours.cpu_s()
         finally:
-            if talk is not None:
-                talk.cancel()
             await asyncio.to_thread(ours.stop)
         sent = arrived(network)
     times: dict[str, list[float]] = {one.number: [] for one in senders}

@@ -518,20 +518,24 @@ def leaves(db: Db, message_id: int) -> None:
     _LEAVES(db, {"message_id": message_id})
 
 
-def next_ones(db: Db, wanted: Plan, *, limit: int, now: datetime) -> list[Reached]:
-    """The next customers of the audience, none when all were reached or it was cancelled. Others wait for us.
+def next_ones(db: Db, wanted: Plan, *, limit: int, now: datetime) -> tuple[int, list[Reached]]:
+    """Up to whom of the audience it has come, and the next ones: none when all were reached or it is not sent any more.
 
     Raises: WrongState, when its channel was paused meanwhile
     """
-    row = db.execute(select(table).where(_t.id == wanted.id, _t.status == "sending").with_for_update()).one_or_none()
+    row = db.execute(select(table).where(_t.id == wanted.id, _t.status == "sending")).one_or_none()
     if row is None:
-        return []
+        return 0, []
     who = Actor(wanted.tenant_id, "system")
     account = _open(db, who, wanted.account_id)
-    found = _reach(db, who, account, wanted.segment, after=row.reached_id, limit=limit, now=now)
-    if found:
-        db.execute(update(table).where(_t.id == wanted.id).values(reached_id=found[-1].customer.id))
-    return found
+    return row.reached_id, _reach(db, who, account, wanted.segment, after=row.reached_id, limit=limit, now=now)
+
+
+def come_to(db: Db, wanted: Plan, one: Reached, *, after: int) -> bool:
+    """Whether this customer is ours to write to now: the next after that one, in a broadcast that is still being sent. It
+    has come up to them then.
+    """
+    return _COME_TO(db, {"broadcast": wanted.id, "before": after, "to": one.customer.id}).rowcount > 0
 
 
 def note(
@@ -883,6 +887,11 @@ def _one(found: Row[Any]) -> Broadcast:
 
 _m = messages.c
 _REPLIES = Prepared(select(_t.replies).where(_t.id == bindparam("broadcast_id")))
+_COME_TO = Prepared(
+    update(table)
+    .where(_t.id == bindparam("broadcast"), _t.status == "sending", _t.reached_id == bindparam("before"))
+    .values(reached_id=bindparam("to"))
+)
 _NOTE = Prepared(insert(recipients))
 _LEAVES = Prepared(
     update(conversations)

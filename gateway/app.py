@@ -119,11 +119,13 @@ async def working(house: House) -> AsyncIterator[None]:
             Sweeper(house, Spool(house.settings.data_dir / "spool", house.sealer)).run(stopping), name="sweeper"
         ),
     ]
+    watching = asyncio.create_task(house.pressure.watch(), name="pressure")
     try:
         yield
     finally:
         stopping.set()
         await asyncio.gather(*tasks)
+        watching.cancel()
 
 
 def workers(house: House) -> tuple[Worker, ...]:

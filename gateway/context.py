@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -29,6 +30,7 @@ from gateway.auth.schemes import Doorman
 from gateway.auth.tokens import Tokens
 from gateway.inbox.presence import Rolls
 from gateway.inbox.relay import Relay
+from gateway.jobs.pressure import Pressure
 from gateway.media.keep import Keeper
 from gateway.media.links import Links
 from gateway.outside.addresses import Rules
@@ -45,6 +47,8 @@ from storage.blobs import Blobs, Folder
 from storage.bus import Bus, MemoryBus, RedisBus
 from storage.seal import Sealer
 from storage.store import Store, open_store
+
+_CROWD_S: Final = 2.0  # so long after the last question somebody is taken to be there
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class House:
     order: Order
     speech: SpeechServices  # speaks and listens in calls
     refusals: Refusals = field(default_factory=Refusals)
+    pressure: Pressure = field(default_factory=Pressure)  # how much is done that can wait
     workshop: Workshop = field(default_factory=Workshop)
 
     @property
@@ -160,6 +165,7 @@ async def open_house(
             rolls=rolls,
             order=Order(_turns_at_once(store, settings)),
             speech=speech,
+            pressure=Pressure(lambda: time.monotonic() - store.asked_s < _CROWD_S),
         )
         forgetting = [
             asyncio.create_task(_forget(bus, ACCOUNTS_TOPIC, accounts.forget)),

@@ -8,12 +8,11 @@ from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
     Insert,
-    Row,
     and_,
     bindparam,
     delete,
@@ -22,7 +21,6 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -65,11 +63,12 @@ def enqueue(
     priority: int = 0,
     dedupe: str | None = None,
     topic: str = TOPIC,
+    wakes: bool = True,
 ) -> None:
     """Have `kind` done at `run_at` (default: now).
 
     With `dedupe`, a waiting job of that name is replaced: it moves to the new time and payload. `topic` is what its
-    worker listens to.
+    worker listens to; one that does not `wakes` it is found when the worker looks next.
     """
     values = {
         "kind": kind,
@@ -82,7 +81,7 @@ def enqueue(
         "created_at": now,
     }
     _ENQUEUE(db, values)
-    if values["run_at"] == now:
+    if wakes and values["run_at"] == now:
         announce(db, topic)
 
 
@@ -123,6 +122,7 @@ def claim(
     one_per_lane: bool = False,
     after: str = "",
     held: Collection[int] = (),
+    urgent_only: bool = False,
 ) -> list[Job]:
     """Up to `limit` due jobs of known kinds, replies first, then oldest; each is ours until `lease_for` has passed.
 
@@ -131,38 +131,34 @@ def claim(
 
     Jobs of an unknown kind stay where they are: a newer version may have written them. With `one_per_lane`, lanes in
     which one is running are left alone, and of each other lane one is taken: who is slow is slow for itself only. `held` are the
-    jobs that whoever asks is doing already: a clock that was set forward does not make them anybody's.
+    jobs that whoever asks is doing already: a clock that was set forward does not make them anybody's. With `urgent_only`,
+    what goes behind replies is left for later.
     """
     closed = _closed_lanes(db, now)
     buckets = {} if one_per_lane else _buckets(db, now)
     closed |= {name for name, bucket in buckets.items() if bucket.has(0) == 0}
     if one_per_lane:
         closed |= _busy_lanes(db, now, kinds)
-    free = [jobs.c.id.not_in(sorted(held))] if held else []
-    campaigns: list[Row[Any]] = []
-    others: ColumnElement[bool] = true()
-    if buckets and _CAMPAIGNS(db, {"now": now}).first() is not None:
+    mine: dict[str, Any] = {
+        "kinds": sorted(kinds),
+        "closed": _padded(sorted(closed), ""),
+        "held": _padded(sorted(held), -1),
+        "now": now,
+    }
+    campaigns: list[Any] = []
+    due = _URGENT if urgent_only else _DUE
+    rated: dict[str, Any] = {}
+    if not urgent_only and buckets and _CAMPAIGNS(db, {"now": now}).first() is not None:
         # What waits in a lane with a rate is looked at lane by lane: thousands of rows wait there for their second.
         waiting = {row.lane for row in _LANES(db, {}) if row.lane is not None}
-        others = jobs.c.priority <= 0
+        due = _URGENT
         if waiting - buckets.keys():
-            others = or_(others, jobs.c.lane.not_in(sorted(buckets)))
+            due, rated = _URGENT_OR_UNRATED, {"rated": _padded(sorted(buckets), "")}
         open_ones = sorted((waiting & buckets.keys()) - closed, key=lambda lane: (lane <= after, lane))
         campaigns = _campaigns(db, {lane: buckets[lane] for lane in open_ones}, now=now, kinds=kinds, limit=limit)
-    mine = and_(jobs.c.kind.in_(sorted(kinds)), jobs.c.lane.not_in(sorted(closed)), *free)
-    due = or_(
-        and_(jobs.c.status == "ready", jobs.c.run_at <= now, mine, others),
-        and_(jobs.c.status == "running", jobs.c.leased_until <= now, mine),
-    )
-    found = db.execute(
-        select(jobs)
-        .where(due)
-        .order_by(jobs.c.priority, jobs.c.run_at, jobs.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
+    found = due(db, {**mine, **rated, "most": limit}).all()
     if not one_per_lane and len(found) == limit and (limit == 1 or len({row.lane for row in found}) < limit):
-        found = _in_turns(db, found, now=now, kinds=kinds, closed=closed, after=after, free=free)[:limit]
+        found = _in_turns(db, found, mine=mine, after=after)[:limit]
     inside = {row.id for row in found}
     found = [*found, *(row for row in campaigns if row.id not in inside)][:limit]
     purses = _Purses(db, {row.lane for row in found} & buckets.keys(), now)
@@ -177,11 +173,8 @@ def claim(
         taken.append(Job(row.id, row.tenant_id, row.kind, row.payload, row.lane, row.attempts + 1, lease, row.run_at))
     purses.close()
     if taken:
-        db.execute(
-            update(jobs)
-            .where(jobs.c.id.in_([job.id for job in taken]))
-            .values(status="running", lease=lease, leased_until=now + lease_for, attempts=jobs.c.attempts + 1)
-        )
+        ids = _padded([job.id for job in taken], -1)
+        _TAKE(db, {"ids": ids, "mine": lease, "until": now + lease_for})
     return taken
 
 
@@ -326,57 +319,36 @@ def _closed_lanes(db: Db, now: datetime) -> Set[str]:
 
 
 def _busy_lanes(db: Db, now: datetime, kinds: frozenset[str]) -> frozenset[str]:
-    running = jobs.c.status == "running", jobs.c.leased_until > now, jobs.c.kind.in_(sorted(kinds))
-    return frozenset(db.execute(select(jobs.c.lane).where(*running)).scalars())
+    return frozenset(_BUSY(db, {"now": now, "kinds": sorted(kinds)}).scalars())
 
 
-def _in_turns(
-    db: Db,
-    found: Sequence[Row[Any]],
-    *,
-    now: datetime,
-    kinds: frozenset[str],
-    closed: Set[str],
-    after: str,
-    free: Sequence[ColumnElement[bool]],
-) -> list[Row[Any]]:
+def _in_turns(db: Db, found: Sequence[Any], *, mine: Mapping[str, Any], after: str) -> list[Any]:
     """What was lost by others, the first of each lane, in turn, and then the rest of `found`, which may be of one lane."""
-    running: dict[str, int] = {}
-    for row in db.execute(
-        select(jobs.c.lane, func.count().label("jobs"))
-        .where(jobs.c.status == "running", jobs.c.leased_until > now)
-        .group_by(jobs.c.lane)
-    ):
-        running[row.lane] = row.jobs
-    # The lanes one after the other by the index: however much waits in one, it is looked at once.
-    ready = jobs.c.status == "ready"
-    lane = select(func.min(jobs.c.lane).label("lane")).where(ready).cte("lane", recursive=True)
-    further = select(func.min(jobs.c.lane)).where(ready, jobs.c.lane > lane.c.lane).scalar_subquery()
-    lane = lane.union_all(select(further).where(lane.c.lane.is_not(None)))
-    first = (
-        select(jobs.c.id)
-        .where(ready, jobs.c.lane == lane.c.lane, jobs.c.kind.in_(sorted(kinds)), jobs.c.run_at <= now)
-        .order_by(jobs.c.priority, jobs.c.run_at, jobs.c.id)
-        .limit(1)
-        .scalar_subquery()
-    )
-    wanted = select(first.label("id")).where(lane.c.lane.is_not(None), lane.c.lane.not_in(sorted(closed)))
-    lost = and_(jobs.c.status == "running", jobs.c.leased_until <= now)
-    mine = jobs.c.kind.in_(sorted(kinds)), jobs.c.lane.not_in(sorted(closed)), *free
-    left = db.execute(select(jobs).where(lost, *mine).limit(len(found)).with_for_update(skip_locked=True)).all()
-    ids = [one for one in db.execute(wanted).scalars() if one is not None]
-    heads = db.execute(select(jobs).where(jobs.c.id.in_(ids), ready).with_for_update(skip_locked=True)).all()
+    running = {row.lane: row.jobs for row in _RUNNING(db, {"now": mine["now"]})}
+    left = _LOST(db, {**mine, "most": len(found)}).all()
+    whose = {name: mine[name] for name in ("kinds", "closed", "now")}
+    ids = [one for one in _FIRSTS(db, whose).scalars() if one is not None]
+    heads = _THESE(db, {"ids": _padded(ids, -1)}).all()
 
-    def turn(row: Row[Any]) -> tuple[int, int, bool, str]:
+    def turn(row: Any) -> tuple[int, int, bool, str]:
         return row.priority, running.get(row.lane, 0), row.lane <= after, row.lane
 
     inside = {row.id for row in (*left, *heads)}
     return [*left, *sorted(heads, key=turn), *(row for row in found if row.id not in inside)]
 
 
+_T = TypeVar("_T")
+
+
+def _padded(values: Sequence[_T], filler: _T) -> list[_T]:
+    """The list made longer, up to a power of two: a prepared statement is kept for each length of its lists."""
+    longer = 1 << max(len(values) - 1, 0).bit_length()
+    return [*values, *[filler] * (longer - len(values))]
+
+
 def _campaigns(
     db: Db, buckets: Mapping[str, "_Bucket"], *, now: datetime, kinds: frozenset[str], limit: int
-) -> list[Row[Any]]:
+) -> list[Any]:
     """What may go in these lanes behind replies: of each as many as it has tokens for, one of each lane in turn."""
     heads: list[list[Any]] = []
     for lane, bucket in buckets.items():
@@ -427,9 +399,7 @@ class _Purses:
         self._spent: set[str] = set()
         self._of: dict[str, _Bucket] = {}
         if names:
-            wanted = select(lanes).where(lanes.c.name.in_(sorted(names)), lanes.c.rate_per_s.is_not(None))
-            rows = db.execute(wanted.order_by(lanes.c.name).with_for_update())
-            self._of = {row.name: _Bucket.of(row, now) for row in rows}
+            self._of = {row.name: _Bucket.of(row, now) for row in _PURSES(db, {"names": _padded(sorted(names), "")})}
 
     def take(self, lane: str, priority: int) -> bool:
         """Whether one more may go; it has its token then."""
@@ -512,3 +482,65 @@ _lane = select(func.min(jobs.c.lane).label("lane")).where(_is_ready).cte("lane",
 _further = select(func.min(jobs.c.lane)).where(_is_ready, jobs.c.lane > _lane.c.lane).scalar_subquery()
 _lane = _lane.union_all(select(_further).where(_lane.c.lane.is_not(None)))
 _LANES = Prepared(select(_lane.c.lane))
+
+# What whoever asks may do: of kinds that it knows, in lanes that are open, and that it does not do already.
+_mine = (
+    jobs.c.kind.in_(bindparam("kinds", expanding=True)),
+    jobs.c.lane.not_in(bindparam("closed", expanding=True)),
+    jobs.c.id.not_in(bindparam("held", expanding=True)),
+)
+_is_lost = and_(jobs.c.status == "running", jobs.c.leased_until <= bindparam("now"))
+
+
+def _due(*further: ColumnElement[bool]) -> Prepared:
+    ready = and_(_is_ready, jobs.c.run_at <= bindparam("now"), *_mine, *further)
+    return Prepared(
+        select(jobs)
+        .where(or_(ready, and_(_is_lost, *_mine)))
+        .order_by(jobs.c.priority, jobs.c.run_at, jobs.c.id)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
+    )
+
+
+_DUE = _due()
+_URGENT = _due(jobs.c.priority <= 0)
+_URGENT_OR_UNRATED = _due(or_(jobs.c.priority <= 0, jobs.c.lane.not_in(bindparam("rated", expanding=True))))
+_LOST = Prepared(select(jobs).where(_is_lost, *_mine).limit(bindparam("most")).with_for_update(skip_locked=True))
+_first = (
+    select(jobs.c.id)
+    .where(_is_ready, jobs.c.lane == _lane.c.lane, jobs.c.kind.in_(bindparam("kinds", expanding=True)))
+    .where(jobs.c.run_at <= bindparam("now"))
+    .order_by(jobs.c.priority, jobs.c.run_at, jobs.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+_FIRSTS = Prepared(
+    select(_first.label("id")).where(
+        _lane.c.lane.is_not(None), _lane.c.lane.not_in(bindparam("closed", expanding=True))
+    )
+)
+_THESE = Prepared(
+    select(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True)), _is_ready).with_for_update(skip_locked=True)
+)
+_RUNNING = Prepared(
+    select(jobs.c.lane, func.count().label("jobs"))
+    .where(jobs.c.status == "running", jobs.c.leased_until > bindparam("now"))
+    .group_by(jobs.c.lane)
+)
+_BUSY = Prepared(
+    select(jobs.c.lane)
+    .where(jobs.c.status == "running", jobs.c.leased_until > bindparam("now"))
+    .where(jobs.c.kind.in_(bindparam("kinds", expanding=True)))
+)
+_TAKE = Prepared(
+    update(jobs)
+    .where(jobs.c.id.in_(bindparam("ids", expanding=True)))
+    .values(status="running", lease=bindparam("mine"), leased_until=bindparam("until"), attempts=jobs.c.attempts + 1)
+)
+_PURSES = Prepared(
+    select(lanes)
+    .where(lanes.c.name.in_(bindparam("names", expanding=True)), lanes.c.rate_per_s.is_not(None))
+    .order_by(lanes.c.name)
+    .with_for_update()
+)

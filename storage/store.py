@@ -12,9 +12,10 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from itertools import chain
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, cast
 
@@ -150,7 +151,8 @@ class SqliteStore:
 
     dialect = "sqlite"
     _GROUP = 128  # functions in one commit
-    _PATIENT = 4  # of these, such as are done in the background
+    _PATIENT = 16  # of these, such as are done in the background
+    _LINGERS_S = 0.01  # for so long such as these wait for others to share their commit
 
     def __init__(self, url: URL, bus: Bus, *, owner_note: str = "") -> None:
         if not url.database or url.database == ":memory:":
@@ -165,12 +167,16 @@ class SqliteStore:
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="sqlite-read")
         self._reader_local = threading.local()
         self._reader_connections: list[Connection] = []
+        self._patient_s = -math.inf  # when the last that was done in the background was committed
+        self._is_owed = False  # whether such a one had to wait for the last commit already
+        self._is_over = False
         self.asked_s = -math.inf
 
     async def start(self) -> None:
         """Raises: filelock.Held when another process already writes this file."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
+        self._is_over = False
         self._thread = threading.Thread(target=self._run, name="sqlite-write", daemon=True)
         self._thread.start()
 
@@ -233,37 +239,15 @@ class SqliteStore:
     def _run(self) -> None:
         engine = sqlite_engine(str(self._path))
         connection: Connection | None = None
-        stopping = is_owed = False
-        while not stopping:
-            self._wake.acquire()
+        while not self._is_over:
             calls: list[_Call] = []
-            patient = 0
-            while not stopping:
-                # Who is in a hurry shares no commit with what is not, unless that had to wait for the last one already.
-                line = self._waiting if self._waiting and not (is_owed and patient == 0) else self._patient
-                line = line or self._waiting
-                patient += line is self._patient
-                call = line.popleft()
-                if call is not None:
-                    calls.append(call)
-                elif self._waiting:  # the end comes behind everything
-                    self._patient.append(None)
-                    self._wake.release()
-                else:
-                    stopping = True
-                is_full = len(calls) == self._GROUP
-                ends = not self._waiting and (patient == self._PATIENT or len(calls) > patient)
-                if is_full or ends or not self._wake.acquire(blocking=False):
-                    break
-            is_owed = patient == 0 and bool(self._patient)
-            if not calls:
+            group = self._group(calls)
+            if (first := next(group, None)) is None:
                 continue
             try:
                 if connection is None:
                     connection = engine.connect()
-                results, said = _run_group(
-                    connection, calls, self._is_hurried if patient == len(calls) and not stopping else _never
-                )
+                results, said = _run_group(connection, chain((first,), group))
             except Exception as away:  # noqa: BLE001  a border: this thread must not die
                 # The connection may be in any state: drop it, and tell everybody that nothing was changed.
                 if connection is not None:
@@ -273,24 +257,46 @@ class SqliteStore:
                 unavailable = StoreUnavailable(_reason(away))
                 unavailable.__cause__ = away
                 results, said = [(False, unavailable)] * len(calls), Said()
-            late = calls[len(results) :]
-            self._patient.extendleft(reversed(late))
-            for _ in late:
-                self._wake.release()
-            _resolve(calls[: len(results)], results, said, self._bus)
+            _resolve(calls, results, said, self._bus)
         if connection is not None:
             connection.close()
         engine.dispose()
 
-    def _is_hurried(self) -> bool:
-        return bool(self._waiting)
+    def _group(self, calls: list[_Call]) -> Iterator[_Call]:
+        """What is committed together, each as it comes; `calls` is what was given out of it.
+
+        Who is in a hurry waits for one other at most, and is committed at once. What is not waits a little for more of its
+        kind while there is much of it: a commit costs as much as they do. Every second group begins with it, if it waits.
+        """
+        patient, until_s = 0, -math.inf
+        while True:
+            if not calls:
+                self._wake.acquire()
+            else:
+                is_whole = not self._waiting and (len(calls) > patient or patient == self._PATIENT)
+                is_whole = is_whole or len(calls) >= self._GROUP
+                if is_whole or not self._wake.acquire(timeout=max(until_s - time.monotonic(), 0)):
+                    break
+            is_patient = bool(self._patient) and (not self._waiting or (self._is_owed and not calls))
+            call = (self._patient if is_patient else self._waiting).popleft()
+            if call is None:
+                if self._waiting or self._patient:  # the end comes behind everything
+                    self._patient.append(None)
+                    self._wake.release()
+                    continue
+                self._is_over = True
+                return
+            if is_patient and not patient and (now_s := time.monotonic()) - self._patient_s < self._LINGERS_S:
+                until_s = now_s + self._LINGERS_S
+            patient += is_patient
+            calls.append(call)
+            yield call
+        if patient:
+            self._patient_s = time.monotonic()
+        self._is_owed = not patient and bool(self._patient)
 
 
 _Result = tuple[bool, Any]
-
-
-def _never() -> bool:
-    return False
 
 
 # Trouble of the file rather than of one function: SQLITE_BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN.
@@ -302,12 +308,8 @@ def _breaks_file(error: OperationalError) -> bool:
     return code is not None and code & 0xFF in _FILE_TROUBLE  # the low byte of an extended code is the code
 
 
-def _run_group(
-    connection: Connection, calls: list[_Call], ends_early: Callable[[], bool]
-) -> tuple[list[_Result], Said]:
-    """Each call in its savepoint, one commit for all; those after one at which it `ends_early` are not begun. An error of
-    the file itself undoes the whole group.
-    """
+def _run_group(connection: Connection, calls: Iterable[_Call]) -> tuple[list[_Result], Said]:
+    """Each call in its savepoint, one commit for all. An error of the file itself undoes the whole group."""
     results: list[_Result] = []
     said = Said()
     with connection.begin():
@@ -325,8 +327,6 @@ def _run_group(
                 raw.execute("RELEASE call")
                 take_said(connection)
                 results.append((False, error))
-            if ends_early():
-                break
     return results, said
 
 

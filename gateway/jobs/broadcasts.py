@@ -1,6 +1,6 @@
-"""Writes the messages of a broadcast, a few at a time; the outbox sends them, behind everything that answers somebody.
+"""Writes the messages of a broadcast, one by one; the outbox sends them, behind everything that answers somebody.
 
-A piece is committed with how far it has come: a process that dies writes nobody twice. Only so many are written ahead of
+Each is committed with how far it has come: a process that dies writes nobody twice. Only so many are written ahead of
 what the channel carries away, so that a long campaign is quickly paused and no queue is long for anybody.
 """
 
@@ -21,12 +21,12 @@ from storage import queue
 from storage.base import Db, JsonValue
 from storage.queue import Job, LeaseLost
 
-__all__ = ["KIND", "about_visit", "piece", "write"]
+__all__ = ["KIND", "about_visit", "say_next", "write"]
 
 log = structlog.get_logger()
 
-_PIECE: Final = 5  # messages in one transaction: others wait for it, so it is short
-_AHEAD: Final = 200  # messages that wait for their turn on a channel, at most about so many
+_LOOK: Final = 20  # customers that are looked up at once
+_AHEAD: Final = 100  # messages that wait for their turn on a channel, at most about so many
 _LOOK_AGAIN: Final = timedelta(milliseconds=500)
 _PLANNED: Final = 200  # visits for which messages are planned in one transaction
 _SECOND_LOOK: Final = timedelta(minutes=1)  # longer than any transaction lasts
@@ -48,10 +48,15 @@ async def write(house: House, job: Job) -> None:
             if await house.store.read(outbox.is_full, plan.account_id, most=_AHEAD, now=house.clock.now()):
                 await house.store.write(_go_on_later, house, job)
                 return
-            done = await house.store.write(piece, house, job, plan)
-            if not done:
+            after, found = await house.store.read(broadcasts.next_ones, plan, limit=_LOOK, now=house.clock.now())
+            if not found:
                 break
-            written += done
+            for one in found:
+                await house.pressure.eased()
+                if not await house.store.write(say_next, house, job, plan, one, after=after):
+                    break  # it was paused, or somebody else has gone on
+                after = one.customer.id
+                written += 1
     except DeskError as bad:  # a channel or an attribute that it needs is gone
         is_whole = False
         log.warning("broadcast stopped", broadcast=broadcast_id, why=bad.code)
@@ -97,17 +102,16 @@ def _planned(db: Db, house: House, job: Job) -> None:
         _go_on_later(db, house, job, {**job.payload, "is_second": True}, after=_SECOND_LOOK)
 
 
-def piece(db: Db, house: House, job: Job, plan: Plan) -> int:
-    """How many customers were reached by the next piece; 0 at the end.
+def say_next(db: Db, house: House, job: Job, plan: Plan, one: Reached, *, after: int) -> bool:
+    """Whether this customer, the next after that one, was theirs to be written to, and is dealt with.
 
     Raises: LeaseLost
     """
-    now = house.clock.now()
     _keep_lease(db, house, job)
-    found = broadcasts.next_ones(db, plan, limit=_PIECE, now=now)
-    for one in found:
+    is_ours = broadcasts.come_to(db, plan, one, after=after)
+    if is_ours:
         _say(db, house, plan, one)
-    return len(found)
+    return is_ours
 
 
 def _keep_lease(db: Db, house: House, job: Job) -> None:

@@ -7,49 +7,62 @@ from typing import Final
 
 _LOOK_S: Final = 0.025
 _LATE_S: Final = 0.02  # who waits for an answer begins to feel it
-_CROWDED_S: Final = 0.008  # the same where somebody does wait just now: their answer takes several steps
-_SHORTEST_S: Final = 0.01
-_LONGEST_S: Final = 0.25
+_MOST: Final = 64
+_SHARE: Final = 0.75  # of one core's time, while somebody waits; the rest is for whoever comes next
+_BESIDE: Final = 4  # jobs side by side while somebody waits: what they all do at once is done before anything else
+_MOST_OWED_S: Final = 0.25
 
 
 class Pressure:
-    """How many jobs may run side by side just now: `room`, from one up to `most`; and for how long nothing new is begun
-    after something was, `rest_s`.
+    """How many jobs that can wait may run side by side just now: `room`; and for how long none is begun: `rest_s`.
 
     A process that is late for its own appointments keeps everybody waiting as long. Then there is room for half as many,
     and for one more each time that it was punctual: as networks share a line (RFC 5681, additive increase and
-    multiplicative decrease). Where one at a time is still too much for somebody who waits, there are rests between them.
+    multiplicative decrease). While somebody waits, a part of the processor is left free for them: what was used of it is
+    owed, and paid back in rest.
     """
 
     def __init__(
         self,
-        most: int,
+        is_waited_for: Callable[[], bool] = lambda: False,
         *,
         monotonic_s: Callable[[], float] = time.monotonic,
+        cpu_s: Callable[[], float] = time.process_time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.room = most
-        self.rest_s = 0.0
-        self._most = most
+        """`is_waited_for` says whether somebody waits for the process now; `cpu_s` is what it has used of processors."""
+        self._is_waited_for = is_waited_for
         self._monotonic_s = monotonic_s
+        self._cpu_s = cpu_s
         self._sleep = sleep
+        self._room = _MOST
+        self._owed_s = 0.0
 
-    async def watch(self, is_waited_for: Callable[[], bool]) -> None:
-        """Keep both as they should be, until cancelled. `is_waited_for` says whether somebody waits for the process now."""
+    @property
+    def room(self) -> int:
+        return min(self._room, _BESIDE) if self._is_waited_for() else self._room
+
+    @property
+    def rest_s(self) -> float:
+        return self._owed_s / _SHARE
+
+    async def eased(self) -> None:
+        """Return when the next piece of work that can wait may be begun."""
+        if self.rest_s > 0:
+            await self._sleep(self.rest_s)
+
+    async def watch(self) -> None:
+        """Keep it as it should be, until cancelled."""
         while True:
-            due_s = self._monotonic_s() + _LOOK_S
+            began_s, began_cpu_s = self._monotonic_s(), self._cpu_s()
             await self._sleep(_LOOK_S)
-            self.felt(self._monotonic_s() - due_s, is_waited_for=is_waited_for())
+            self.felt(self._monotonic_s() - began_s, self._cpu_s() - began_cpu_s)
 
-    def felt(self, late_s: float, *, is_waited_for: bool = False) -> None:
-        """Something was so many seconds late."""
-        if not is_waited_for:
-            self.rest_s = 0.0
-        if late_s > (_CROWDED_S if is_waited_for else _LATE_S):
-            if is_waited_for and self.room == 1:
-                self.rest_s = min(max(self.rest_s * 2, _SHORTEST_S), _LONGEST_S)
-            self.room = max(1, self.room // 2)
-        elif self.rest_s > 0:
-            self.rest_s = self.rest_s * 0.8 if self.rest_s > _SHORTEST_S else 0.0
+    def felt(self, took_s: float, cpu_s: float) -> None:
+        """A look took so long where `_LOOK_S` was meant, and the process used `cpu_s` of processors in it."""
+        if took_s - _LOOK_S > _LATE_S:
+            self._room = max(1, self._room // 2)
         else:
-            self.room = min(self._most, self.room + 1)
+            self._room = min(_MOST, self._room + 1)
+        owed_s = max(self._owed_s + cpu_s - _SHARE * took_s, 0.0)
+        self._owed_s = min(owed_s, _MOST_OWED_S) if self._is_waited_for() else 0.0

@@ -6,7 +6,6 @@ Wake-ups make it quick; the poll behind them makes it sure.
 import asyncio
 import contextlib
 import random
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import structlog
 
 from gateway.context import House
-from gateway.jobs.pressure import Pressure
 from storage import queue
 from storage.base import new_uid
 from storage.queue import Job, LeaseLost
@@ -26,7 +24,6 @@ log = structlog.get_logger()
 Handler = Callable[[House, Job], Awaitable[None]]
 
 MAX_ATTEMPTS = 10
-_CROWD_S = 2.0  # so long after the last question somebody is taken to be there
 _BREATH_S = 0.02  # between two looks for tokens: those that come meanwhile are kept, and are taken in one go
 
 
@@ -46,15 +43,15 @@ class Worker:
         chance: random.Random | None = None,
     ) -> None:
         """`at_once` jobs run side by side (default: `jobs.workers`), with `one_per_lane` each of another lane, and fewer
-        while the process is busy if this one `gives_way`. A job takes less than `lease_s` (default: `jobs.lease_s`), or
-        it is taken for lost.
+        that can wait while the process is busy if this one `gives_way`. A job takes less than `lease_s` (default:
+        `jobs.lease_s`), or it is taken for lost.
         """
         self._house = house
         self._topic = topic
         self._lease_for = timedelta(seconds=lease_s or house.settings.jobs.lease_s)
         self._at_once = at_once or house.settings.jobs.workers
         self._one_per_lane = one_per_lane
-        self._pressure = Pressure(self._at_once) if gives_way else None
+        self._pressure = house.pressure if gives_way else None
         self._handlers = handlers
         self._kinds = frozenset(handlers)
         self._lease = new_uid()
@@ -67,19 +64,15 @@ class Worker:
         """Work until `stopping` is set; then finish what runs and give back what does not finish in time."""
         IN_BACKGROUND.set(True)
         jobs = self._house.settings.jobs
-        watching = None
-        if self._pressure is not None:
-            watching = asyncio.create_task(self._pressure.watch(self._is_waited_for))
         async with self._house.bus.listen(self._topic) as woken:
             while not stopping.is_set():
                 woken.clear()
-                if await self._claim(self._free):
-                    if self._pressure is not None and self._pressure.rest_s > 0:
-                        await self._rest(stopping, self._pressure.rest_s)
-                    continue
-                await self._wait(woken, stopping, await self._until_next(jobs.poll_s))
-        if watching is not None:
-            watching.cancel()
+                rest_s = self._pressure.rest_s if self._pressure is not None else 0.0
+                if rest_s > 0:  # replies do not wait for that
+                    if not await self._claim(self._at_once - len(self._running), urgent_only=True):
+                        await self._wait(woken, stopping, rest_s)
+                elif not await self._claim(self._free):
+                    await self._wait(woken, stopping, await self._until_next(jobs.poll_s))
         await self._stop()
 
     @property
@@ -87,13 +80,9 @@ class Worker:
         """How many jobs may be begun now; none where some hands are free but too few to be worth a look."""
         if self._pressure is None:
             return self._at_once - len(self._running)
-        room = self._pressure.room
+        room = min(self._at_once, self._pressure.room)
         free = room - len(self._running)
         return free if free >= room // 4 else 0
-
-    def _is_waited_for(self) -> bool:
-        """Whether somebody has asked for something of late, and so may again."""
-        return time.monotonic() - self._house.store.asked_s < _CROWD_S
 
     async def drain(self) -> int:
         """Do everything that is due now, until nothing is; how many jobs that were. For tests and the command line."""
@@ -103,7 +92,7 @@ class Worker:
             await asyncio.gather(*self._running)
         return done
 
-    async def _claim(self, free: int) -> int:
+    async def _claim(self, free: int, *, urgent_only: bool = False) -> int:
         if free <= 0:
             return 0
         try:
@@ -117,6 +106,7 @@ class Worker:
                 one_per_lane=self._one_per_lane,
                 after=self._served_last,
                 held=tuple(self._held),
+                urgent_only=urgent_only,
             )
         except StoreUnavailable as away:
             log.warning("no jobs: the database does not answer", reason=str(away))
@@ -175,11 +165,6 @@ class Worker:
         for wait in waits:
             wait.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
-
-    async def _rest(self, stopping: asyncio.Event, for_s: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(for_s):
-                await stopping.wait()
 
     async def _stop(self) -> None:
         if self._running:

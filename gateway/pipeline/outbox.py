@@ -88,6 +88,7 @@ def _enqueue(
         lane=accounts_of.lane(account_id),
         priority=priority,
         dedupe=_name(message_id),
+        wakes=priority == 0,  # a campaign has thousands, and every worker would look each time
     )
 
 

@@ -335,24 +335,27 @@ async def test_a_freed_time_is_offered_to_who_waits_and_goes_on_to_the_next(
 
 
 def test_who_gives_way_halves_when_late_and_grows_one_by_one() -> None:
-    pressure = Pressure(16)
-    rooms = []
-    for late_s in (0.0, 0.5, 0.03, 0.001, 0.0, 1.0, 1.0, 1.0, 1.0, *[0.0] * 30):
-        pressure.felt(late_s)
+    pressure = Pressure()
+    for _ in range(2):
+        pressure.felt(1.0, 0.0)
+    rooms = [pressure.room]
+    for late_s in (0.0, 0.5, 0.03, 0.001, 0.0, 1.0, 1.0, 1.0, 1.0, *[0.0] * 70):
+        pressure.felt(0.025 + late_s, 0.0)
         rooms.append(pressure.room)
-    assert rooms == [16, 8, 4, 5, 6, 3, 1, 1, 1, *range(2, 17), *[16] * 15]
+    assert rooms == [16, 17, 8, 4, 5, 6, 3, 1, 1, 1, *range(2, 65), *[64] * 7]
 
 
-def test_where_one_at_a_time_is_too_much_for_somebody_who_waits_there_are_rests() -> None:
-    pressure = Pressure(2)
-    seen = []
-    for late_s in (0.0, 0.009, 0.009, 0.009, *[0.009] * 9, *[0.0] * 17):
-        pressure.felt(late_s, is_waited_for=True)
-        seen.append((pressure.room, round(pressure.rest_s, 3)))
-    assert seen[:4] == [(2, 0.0), (1, 0.0), (1, 0.01), (1, 0.02)]
-    assert seen[12] == (1, 0.25)
-    assert seen[-1] == (2, 0.0)
-    pressure.felt(0.009, is_waited_for=True)
-    pressure.felt(0.009, is_waited_for=True)
-    pressure.felt(0.009, is_waited_for=False)
+def test_while_somebody_waits_what_was_used_of_their_part_of_the_processor_is_paid_back_in_rest() -> None:
+    is_waited_for = True
+    pressure = Pressure(lambda: is_waited_for)
+    assert (pressure.room, pressure.rest_s) == (4, 0.0)
+    pressure.felt(0.1, 0.1)
+    assert pressure.rest_s == pytest.approx(0.025 / 0.75)
+    pressure.felt(pressure.rest_s, 0.0)
+    assert pressure.rest_s == pytest.approx(0.0)
+    for _ in range(40):
+        pressure.felt(0.025, 0.05)
+    assert pressure.rest_s == pytest.approx(0.25 / 0.75)
+    is_waited_for = False
+    pressure.felt(0.025, 0.05)
     assert pressure.rest_s == 0.0

@@ -19,8 +19,12 @@ MINUTE = timedelta(minutes=1)
 KINDS = frozenset({"send", "remind"})
 
 
-async def claim(store: Store, *, now: datetime = NOW, lease: str = "w1", limit: int = 10) -> list[queue.Job]:
-    return await store.write(queue.claim, now=now, lease=lease, lease_for=MINUTE, limit=limit, kinds=KINDS)
+async def claim(
+    store: Store, *, now: datetime = NOW, lease: str = "w1", limit: int = 10, urgent_only: bool = False
+) -> list[queue.Job]:
+    return await store.write(
+        queue.claim, now=now, lease=lease, lease_for=MINUTE, limit=limit, kinds=KINDS, urgent_only=urgent_only
+    )
 
 
 async def waiting(store: Store) -> int:
@@ -33,6 +37,9 @@ async def test_due_jobs_come_replies_first_and_oldest_first(store: Store) -> Non
             queue.enqueue(db, "send", {"n": name}, now=NOW, run_at=NOW + minutes * MINUTE, priority=priority)
 
     await store.write(add)
+    assert [job.payload["n"] for job in await claim(store, urgent_only=True, limit=1)] == ["early"]
+    assert [job.payload["n"] for job in await claim(store, urgent_only=True)] == ["late"]
+    await store.write(queue.release, "w1")
     assert [job.payload["n"] for job in await claim(store)] == ["early", "late", "campaign"]
     assert await claim(store, lease="w2") == []
     assert [job.payload["n"] for job in await claim(store, now=NOW + 5 * MINUTE, lease="w2", limit=1)] == ["early"]

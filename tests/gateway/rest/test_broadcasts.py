@@ -180,13 +180,16 @@ async def test_it_is_sent_once_and_counted(api: Client) -> None:
 
 
 async def _claimed(front: Front) -> Job:
-    """The job, in the hands of a process that dies after its first piece."""
+    """The job, in the hands of a process that dies after the first five."""
     (job,) = await front.house.store.write(
         queue.claim, now=front.clock.now(), lease="me", lease_for=timedelta(minutes=1), limit=1,
         kinds=frozenset({jobs.KIND}))  # fmt: skip
     plan = await front.house.store.read(broadcasts.plan, int(str(job.payload["broadcast_id"])), now=front.clock.now())
     assert plan is not None
-    await front.house.store.write(jobs.piece, front.house, job, plan)
+    after, found = await front.house.store.read(broadcasts.next_ones, plan, limit=5, now=front.clock.now())
+    for one in found:
+        assert await front.house.store.write(jobs.say_next, front.house, job, plan, one, after=after)
+        after = one.customer.id
     return job
 
 
