@@ -100,7 +100,8 @@ class Accounts:
         found = [
             one
             for one in self._by_id.values()
-            if (one.provider, one.channel, one.provider_account) == (provider, channel, claimed)
+            if (one.provider, one.channel) == (provider, channel)
+            and claimed in (one.provider_account, one.keys.account_id)
         ]
         return found[0] if claimed and len(found) == 1 else None
 

@@ -57,8 +57,12 @@ class Receiver:
             await self.refused(adapter, request, refusal)
             raise
 
-    async def refused(self, adapter: Adapter, request: Request, why: Forged | BadRequest) -> None:
-        """Let the channel log know of a request that is turned away."""
+    async def refused(
+        self, adapter: Adapter, request: Request, why: Forged | BadRequest, *, claimed: str | None = None
+    ) -> None:
+        """Let the channel log know of a request that is turned away. `claimed` is the vendor's account that it says it is
+        from, where the adapter cannot tell.
+        """
         house = self.house
         await refused.note(
             house.store,
@@ -69,6 +73,7 @@ class Receiver:
             status=400 if isinstance(why, BadRequest) else 403,
             code="malformed" if isinstance(why, BadRequest) else why.code,
             wrong=why.field if isinstance(why, BadRequest) else "",
+            claimed=adapter.claimed_account(request) if claimed is None else claimed,
             now=house.clock.now(),
         )
 

@@ -57,15 +57,17 @@ async def note(
     status: int,
     code: str,
     wrong: str = "",
+    claimed: str,
     now: datetime,
 ) -> None:
     """Write down that we answered `status`, for the number that the request claims to be about. `code` says why, `wrong`
-    which field made no sense. With the database away nothing is written, and nothing is raised.
+    which field made no sense, `claimed` whose account of the vendor it says it is from. With the database away nothing is
+    written, and nothing is raised.
     """
     if not refusals.has_room(now):
         return
     try:
-        account = await _claimed(accounts, adapter, request)
+        account = await _claimed(accounts, adapter, request, claimed)
         if account is None or not channel_log.wants(account.log_keeps, "refused") or not refusals.takes(account.id):
             return
         answer: dict[str, JsonValue] = {"status": status, **({"field": wrong} if wrong else {})}
@@ -75,7 +77,7 @@ async def note(
         log.warning("refusal not written down: the database is away", provider=adapter.provider, code=code)
 
 
-async def _claimed(accounts: Accounts, adapter: Adapter, request: Request) -> Account | None:
+async def _claimed(accounts: Accounts, adapter: Adapter, request: Request, claimed: str) -> Account | None:
     """Whom the request says it is for. Nothing of that is proved."""
     try:
         events = adapter.parse(request)
@@ -87,4 +89,4 @@ async def _claimed(accounts: Accounts, adapter: Adapter, request: Request) -> Ac
         account = await accounts.known(adapter.provider, adapter.channel, address.removeprefix("whatsapp:"))
         if account is not None:
             return account
-    return await accounts.only_one(adapter.provider, adapter.channel, adapter.claimed_account(request))
+    return None if named else await accounts.only_one(adapter.provider, adapter.channel, claimed)

@@ -20,7 +20,7 @@ from channels.voice.relay import Interrupt, Played, Prompt, Setup, Speaking
 from channels.voice.socket import Key
 from desk import calls
 from gateway.accounts import Account
-from gateway.hooks.routes import NOT_TAKEN, public_urls, turned_away
+from gateway.hooks.routes import NOT_TAKEN, RECEIVER, public_urls, turned_away
 from gateway.pipeline.receive import Forged
 from gateway.voice.door import EXCHANGE
 from gateway.voice.exchange import Exchange
@@ -231,8 +231,8 @@ async def _first(socket: web.WebSocketResponse) -> Setup | None:
 
 
 async def signed_by(request: web.Request, claimed: str) -> str:
-    """The secret of the claimed account that has signed the upgrade. Whether Twilio signs the query is not confirmed, so
-    both ways count.
+    """The secret of the claimed account that has signed the upgrade; who is refused is in the channel log. Whether Twilio
+    signs the query is not confirmed, so both ways count.
 
     Raises: Forged, BadRequest, StoreUnavailable
     """
@@ -248,7 +248,9 @@ async def signed_by(request: web.Request, claimed: str) -> str:
                 if adapter.verify(incoming, keys) or adapter.verify(bare, keys):
                     return secret
     log.warning("socket refused", provider="twilio", account_claimed=claimed[:40], reason="signature")
-    raise Forged
+    forged = Forged()
+    await request.app[RECEIVER].refused(adapter, incoming, forged, claimed=claimed)
+    raise forged
 
 
 async def account_of(exchange: Exchange, ring: Ring, claimed: str, secret: str) -> Account | None:

@@ -236,6 +236,11 @@ async def test_a_socket_opens_to_twilio_alone(desk: Front) -> None:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await Socket(desk, caller).connect(turn=0, token=token, account=account)
         assert refused.value.status == 403
+    # Whoever set a key wrong sees it in the log of the number; the account that nobody has is in none.
+    client = await clients.person(desk)
+    path = f"/channels/{(await client.get('/channels?kind=voice'))['items'][0]['id']}/log?status=refused"
+    [row] = (await client.get(path))["items"]
+    assert (row["code"], row["answer"]["status"], row["request"]["path"]) == ("bad_signature", 403, f"{VOICE}/relay")
     other = Socket(desk, caller)
     path = f"{VOICE}/relay"
     signed = RequestValidator(TOKEN).compute_signature(f"wss://{desk.url.partition('://')[2]}{path}", {})
