@@ -93,6 +93,7 @@ class Capabilities:
     location: bool = False
     contact: bool = False
     link_button: bool = False
+    link_text_max: int = 0  # text above it, where it has to be shorter than others
     link_beside_choices: bool = False  # in one message
     asks_location: bool = False
     templates: bool = False

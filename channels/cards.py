@@ -79,7 +79,6 @@ _LACKS: Final[Mapping[tuple[str, str], Card]] = {
     },
     ("twilio", "whatsapp"): {
         "Visiting cards": ("todo", "as a file; none is made of a card yet"),
-        "Links as buttons": ("todo", "as a content of that type"),
         "Asking where somebody is": ("exempt", "Twilio has no content of that type"),
         "Reactions": ("exempt", "Twilio sends none"),
         "Quoting a message": ("exempt", "Twilio's API cannot quote"),

@@ -57,7 +57,11 @@ def render_all(messages: Iterable[OutboundMessage], able: Capabilities) -> list[
 def _pieces(message: OutboundMessage, able: Capabilities) -> Iterator[OutboundMessage]:
     shape = _shape(message, able)
     is_interactive = shape in ("buttons", "list")
-    text_max = min(able.text_max, able.choice_text_max) if is_interactive else able.text_max
+    text_max = able.text_max
+    if is_interactive:
+        text_max = min(text_max, able.choice_text_max)
+    elif able.link_text_max and _has_link_button(message, able, shape):
+        text_max = min(text_max, able.link_text_max)
     texts = list(split(_in_words(message, able, shape), text_max))
     if message.reaction and able.reactions:
         yield OutboundMessage(reaction=message.reaction)

@@ -29,6 +29,7 @@ CAPABILITIES: Final = Capabilities(
     location=True,
     contact=True,
     link_button=True,
+    link_text_max=1024,
     asks_location=True,
     templates=True,
     reactions=True,

@@ -1,8 +1,9 @@
-"""Buttons and lists as Twilio's Content API wants them: a shape that is made once, and the words that fill it each time.
+"""Buttons, lists and links as Twilio's Content API wants them: a shape that is made once, and the words that fill it each time.
 
 A message with choices becomes a shape whose every word is a variable, so that an account needs a dozen of them and not
 one for each question. A variable of the body may hold no line break, no tab and no long run of blanks (error 21656), so
-each line is a variable of its own. Source: twilio.com/docs/content, quick-reply, list-picker and error 21656.
+each line is a variable of its own. All of these may be sent without approval within the window.
+Source: twilio.com/docs/content, quick-reply, list-picker, call-to-action, /docs/whatsapp/buttons and error 21656.
 """
 
 import hashlib
@@ -14,7 +15,8 @@ from typing import Final
 import orjson
 
 from channels.clean import clean
-from channels.messages import JSON, ListedTemplate, OutboundMessage
+from channels.messages import JSON, Link, ListedTemplate, OutboundMessage
+from channels.split import shorten
 
 _LANGUAGE: Final = "en"  # counts for approved templates only; what is said within the window has none
 _SPACES: Final = re.compile(r"[ \t]*\t[ \t]*| {4,}")
@@ -22,6 +24,8 @@ _BLANK: Final = re.compile(r"\{\{\s*([A-Za-z0-9_]{1,60})\s*\}\}")
 _OURS: Final = "frontdesk-"
 _WORDLESS: Final = "…"  # a body is required
 _MENU: Final = "☰"
+_SITE: Final = re.compile(r"https?://[^/?#]+/")
+_BUTTON_MAX: Final = 25  # of a link
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +52,17 @@ class Shape:
 
 
 def of(message: OutboundMessage) -> tuple[Shape, dict[str, str]] | None:
-    """The shape of a rendered message with buttons or a list, and the words for it; None for one without choices."""
-    if not message.choices:
+    """The shape of a rendered message with buttons, a list or a link, and the words for it; None for any other."""
+    if not message.choices and message.link is None:
         return None
     blanks = _Blanks()
     lines = [blanks.put(line) if (line := plain(raw)) else "" for raw in message.text.strip().split("\n")]
     body: JSON = "\n".join(lines) if any(lines) else _WORDLESS
-    if message.style == "list":
+    if message.link is not None and not message.choices:
+        # The button takes no variable, and its address only one at the end: a shape for each button and site of ours.
+        action: JSON = {"type": "URL", "title": _title(message.link), "url": _address(message.link.url, blanks)}
+        types: dict[str, JSON] = {"twilio/call-to-action": {"body": body, "actions": [action]}}
+    elif message.style == "list":
         items: list[JSON] = []
         for option in message.choices:
             item: dict[str, JSON] = {"item": blanks.put(option.title), "id": blanks.put(option.id)}
@@ -99,6 +107,16 @@ def listed(name: object, language: object, types: object, approval: object) -> L
         variables=tuple(blanks),
         header="file" if "twilio/media" in kinds else "",
     )
+
+
+def _title(link: Link) -> str:
+    return shorten(plain(link.title).replace("{{", "{ {"), _BUTTON_MAX) or shorten(link.url, _BUTTON_MAX)
+
+
+def _address(url: str, blanks: "_Blanks") -> str:
+    site = _SITE.match(url)
+    rest = url[site.end() :] if site else ""
+    return f"{url[: -len(rest)]}{blanks.put(rest)}" if rest else url
 
 
 @dataclass(slots=True)

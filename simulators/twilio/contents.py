@@ -21,6 +21,9 @@ _BODY_MAX, _BUTTONS_IN_SESSION, _BUTTONS_MAX, _BUTTON_MAX, _ROWS_MAX, _ROW_MAX, 
     24,
     72,
 )
+_LINK_BODY_MAX, _LINKS_MAX, _LINK_MAX = 640, 2, 25
+_WEB = re.compile(r"https?://[^\s{}]+")
+_BLANK_AT_END = re.compile(r"[^{}]*({{\w+}})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,20 @@ def check(data: object) -> tuple[str, str, Mapping[str, str], Mapping[str, objec
             and all(kind in _KINDS and isinstance(what, dict) for kind, what in types.items())
             and isinstance(variables, dict)
             and all(isinstance(value, str) and value for value in variables.values())
+            and _has_good_links(types.get("twilio/call-to-action"))
         ):
             return str(name), language, variables, types
     raise Refusal(20001, "The content is none: language and types are required, and every variable needs a sample")
+
+
+def _has_good_links(what: object) -> bool:
+    """Whether the buttons hold no variable, and their addresses at most one, at the end. True when there are none."""
+    if not isinstance(what, dict):
+        return True
+    actions = [one for one in what.get("actions", ()) if isinstance(one, dict)]
+    return bool(actions) and all(
+        "{{" not in str(one.get("title", "{{")) and _BLANK_AT_END.fullmatch(str(one.get("url", "{"))) for one in actions
+    )
 
 
 def may_be_approved(content: Content) -> bool:
@@ -97,6 +111,9 @@ def fill(content: Content, variables: Mapping[str, str]) -> Filled:
     elif kind == "twilio/list-picker":
         rows = [(put(one.get("id")), put(one.get("item")), put(one.get("description"))) for one in what["items"]]
         shown = Shown(rows=tuple(Choice(*one) for one in rows), menu=put(what.get("button")))
+    elif kind == "twilio/call-to-action":
+        links = [(str(one.get("title")), put(one.get("url"))) for one in what["actions"]]
+        shown = Shown(links=tuple(links), is_approved=content.is_approved)
     media = what.get("media")
     return Filled(put(raw), tuple(put(url) for url in media) if isinstance(media, list) else (), shown)
 
@@ -104,6 +121,9 @@ def fill(content: Content, variables: Mapping[str, str]) -> Filled:
 def is_within_limits(filled: Filled) -> bool:
     """Whether WhatsApp shows it. What is not comes back as 63021."""
     shown = filled.shown
+    if shown.links:
+        fits = (0 < len(title) <= _LINK_MAX and _WEB.fullmatch(url) for title, url in shown.links)
+        return 0 < len(filled.body) <= _LINK_BODY_MAX and len(shown.links) <= _LINKS_MAX and all(fits)
     if not (shown.buttons or shown.rows):
         return True
     titles = [choice.title for choice in shown.buttons or shown.rows]

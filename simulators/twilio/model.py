@@ -103,6 +103,7 @@ class Shown:
     buttons: tuple[Choice, ...] = ()
     rows: tuple[Choice, ...] = ()
     menu: str = ""
+    links: tuple[tuple[str, str], ...] = ()  # what stands on the button, and where it leads
     place: str = ""  # geo:lat,long|label
     is_approved: bool = False
 

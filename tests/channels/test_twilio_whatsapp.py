@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from channels.base import AccountKeys
 from channels.errors import SendError
-from channels.messages import Address, Location, Media, Option, OutboundMessage, Template
+from channels.messages import Address, Link, Location, Media, Option, OutboundMessage, Template
 from channels.render import in_template, render
 from channels.twilio import content
 from channels.twilio.client import TwilioClient
@@ -94,8 +94,15 @@ async def test_everything_that_twiml_cannot_say_arrives(
     )
     await _send(whatsapp, OutboundMessage("Listen", media=(Media("audio", url="https://a.b/c.ogg"),)))
     await _send(whatsapp, OutboundMessage("Look", media=(Media("image", url="https://a.b/c.png"),)))
+    for visit in ("1", "2"):
+        await _send(whatsapp, OutboundMessage("Booked.\nSee you!", link=Link("Save it", f"https://a.b/visits/{visit}")))
     await sim.settled()
-    buttons, picker, place, words, audio, listen, image = dana.inbox
+    buttons, picker, place, words, audio, listen, image, *links = dana.inbox
+    assert [(one.body, *one.shown.links) for one in links] == [
+        ("Booked.\nSee you!", ("Save it", "https://a.b/visits/1")),
+        ("Booked.\nSee you!", ("Save it", "https://a.b/visits/2")),
+    ]
+    assert len([one for one in sim.contents.values() if "call-to-action" in one.friendly_name]) == 1
     assert buttons.body == "A haircut.\n\nTuesday at 3: shall I?"
     assert buttons.choices == (Choice("confirm:1", "Yes"), Choice("confirm:0", "No"))
     assert (picker.body, picker.shown.menu) == ("When?", "Choose")
@@ -233,9 +240,20 @@ ids = st.text(st.characters(codec="ascii", exclude_categories=("C", "Z")), min_s
 options = st.lists(st.builds(Option, ids, titles, words), min_size=1, max_size=12)
 
 
-@given(text=words, options=options, menu=words, style=st.sampled_from(["auto", "buttons", "list"]))
-def test_whatever_is_asked_fits_twilios_rules(text: str, options: list[Option], menu: str, style: str) -> None:
-    message = OutboundMessage(text, choices=tuple(options), style=style, menu=menu)  # type: ignore[arg-type]
+links = st.builds(Link, words | titles, st.sampled_from(["https://a.b", "http://a.b/", "https://a.b/c.ics?d=e#f"]))
+
+
+@given(
+    text=words,
+    options=options | st.just([]),
+    menu=words,
+    style=st.sampled_from(["auto", "buttons", "list"]),
+    link=links,
+)
+def test_whatever_is_asked_fits_twilios_rules(
+    text: str, options: list[Option], menu: str, style: str, link: Link
+) -> None:
+    message = OutboundMessage(text, choices=tuple(options), style=style, menu=menu, link=link)  # type: ignore[arg-type]
     for piece in render(message, CAPABILITIES):
         if (shaped := content.of(piece)) is None:
             continue
@@ -256,6 +274,7 @@ def test_whatever_is_asked_fits_twilios_rules(text: str, options: list[Option], 
         )
         assert contents.is_within_limits(filled), filled
         assert len(filled.shown.buttons or filled.shown.rows) == len(piece.choices)
+        assert [url for _, url in filled.shown.links] == ([piece.link.url] if piece.link else [])
 
 
 @given(text=words, options=options)

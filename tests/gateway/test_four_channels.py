@@ -161,7 +161,8 @@ class OnThePage:
 
 def _of_twilio(message: Any) -> Seen:
     shown = message.shown
-    return Seen(message.body, _titles(shown.buttons), _titles(shown.rows), shown.menu)
+    link = shown.links[0][0] if shown.links else ""
+    return Seen(message.body, _titles(shown.buttons), _titles(shown.rows), shown.menu, link)
 
 
 def _titles(choices: Iterable[Any]) -> list[str]:
