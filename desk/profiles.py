@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 from sqlalchemy import Row, func, select
 
 from desk import businesses, phone, records
+from desk.calendar import walls
 from desk.errors import InUse, Invalid
 from desk.listing import Found, Window, contains, page
 from desk.refs import Ref, id_of, row
@@ -76,6 +77,8 @@ def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, now: date
     changed = records.change(db, who, table, ref, _checked(values), noun=NOUN, now=now)
     if changed is not before:
         businesses.touch(db, changed.id)
+    if changed.time_zone != before.time_zone:
+        walls.read_anew(db, changed.id, changed.time_zone, now=now)
     return get(db, who, ref)
 
 

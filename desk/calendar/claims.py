@@ -7,7 +7,7 @@ taken, and inserts. The lock only makes the losers wait instead of fail: what re
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
@@ -137,6 +137,13 @@ def move(db: Db, *, appointment_id: int, staff_id: int, unit: int, span: Span) -
     """Call it within `attempt`. The appointment's own old time is no obstacle."""
     values = {"staff": staff_id, "unit": unit, "start": span.start, "end": span.end}
     _MOVE(db, {**values, "appointment": appointment_id})
+
+
+def shift(db: Db, *, appointment_id: int, by: timedelta) -> None:
+    """What the appointment claims, so much later. Call it within `attempt`."""
+    span = of_appointment(db, appointment_id)
+    mine = update(claims).where(claims.c.appointment_id == appointment_id)
+    db.execute(mine.values(starts_at=span.start + by, ends_at=span.end + by))
 
 
 def settle(db: Db, *, claim_id: int, appointment_id: int) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from bots.bot import Cue
 from desk import accounts, channel_log, conversations, deliveries, messages, sending, sign_in
-from desk.calendar import bookings, waitlist
+from desk.calendar import bookings, waitlist, walls
 from desk.conversations import Due
 from desk.who import Actor
 from gateway.context import House
@@ -78,9 +78,16 @@ class Sweeper:
             await self._house.store.write(files.see_to_sweeps, now=self._house.clock.now())
             await recordings.see_to_looks(self._house)
             await self._house.store.write(charges.see_to_it, now=self._house.clock.now())
+            await self._keep_wall_times()
             self._is_switched_on = True
             if count:
                 log.info("channels switched on that had waited", count=count)
+
+    async def _keep_wall_times(self) -> None:
+        for found in await self._house.store.read(walls.astray, now=self._house.clock.now()):
+            stay = await self._house.store.write(walls.put_right, found, now=self._house.clock.now())
+            count = len(found.shifts) - len(stay)
+            log.warning("visits moved with the rules of their zone", business=found.business_id, count=count, stay=stay)
 
     async def _holds_and_offers(self) -> None:
         await self._house.store.write(_expire_claims, now=self._house.clock.now())

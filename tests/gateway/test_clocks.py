@@ -1,9 +1,14 @@
 """Clocks that jump, and days on which people say "tomorrow" with more care than others."""
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+import shutil
+import zoneinfo
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gateway.context import House
@@ -11,7 +16,9 @@ from gateway.jobs.worker import Worker
 from storage import queue
 from storage.base import Db
 from storage.queue import Job
-from tests.gateway.front import Front
+from tests.clock import FakeClock
+from tests.gateway.front import NOON, Front, opened
+from tests.gateway.rest.api import person
 
 LEASE = timedelta(minutes=1)
 AUSTIN = ZoneInfo("America/Chicago")
@@ -100,3 +107,64 @@ async def test_days_on_the_edge_of_weeks_months_and_years_are_the_ones_people_me
         read_back[at, said] = (await desk.text(f"+151255502{number:02}", said)).text
     wrong = {case: read_back[case] for case, expected in DAYS.items() if expected not in read_back[case]}
     assert wrong == {}
+
+
+@contextlib.contextmanager
+def new_rules(folder: Path, zone: str, *, those_of: str) -> Iterator[None]:
+    """A tz database in which the zone has the rules of another, for processes that start now."""
+    (folder / zone).parent.mkdir(parents=True)
+    with resources.as_file(resources.files("tzdata") / "zoneinfo" / those_of) as rules:
+        shutil.copyfile(rules, folder / zone)
+    zoneinfo.reset_tzpath([str(folder), *zoneinfo.TZPATH])
+    ZoneInfo.clear_cache(only_keys=[zone])
+    try:
+        yield
+    finally:
+        zoneinfo.reset_tzpath()
+        ZoneInfo.clear_cache(only_keys=[zone])
+
+
+def utc(stored: object) -> str:
+    """A time as the database hands it out, to the minute: SQLite without a zone, PostgreSQL in one of its own."""
+    time = datetime.fromisoformat(str(stored))
+    return f"{time.astimezone(UTC) if time.tzinfo else time:%Y-%m-%d %H:%M}"
+
+
+VISITS = "SELECT local_start, starts_at, status, sequence FROM appointments WHERE source = 'bot' ORDER BY starts_at"
+
+
+async def test_a_visit_stays_at_its_wall_time_when_the_rules_of_its_zone_change(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    clock.set(NOON)
+    times = ("march 5 at 10am", "march 26 at 10am", "march 26 at 10:30am")
+    async with opened(database_url, tmp_path, clock) as desk:
+        for number, time in enumerate(times):
+            said = await desk.says(f"+1512555025{number}", "my name is Zoe Bell", f"haircut with Maya on {time}", "yes")
+            assert "Booked" in said[-1], said
+        before = await desk.rows(VISITS)
+    # Texas does without summer time before it begins: 10:00 is an hour later in the world, also for those back to back.
+    with new_rules(tmp_path / "tz", "America/Chicago", those_of="America/Regina"):
+        async with opened(database_url, tmp_path, clock, seeded=False) as desk:
+            await desk.work()
+            after = await desk.rows(VISITS)
+            await desk.work()
+            assert await desk.rows(VISITS) == after
+            assert [row[0] for row in after] == [f"2026-03-{at}" for at in ("05T10:00", "26T10:00", "26T10:30")]
+            assert [row[3] for row in after] == [0, 1, 1]
+            assert after[0] == before[0]
+            hours = "SELECT starts_at FROM claims ORDER BY starts_at", "SELECT run_at FROM jobs WHERE kind = 'reminder'"
+            claims, reminders = [[utc(row[0]) for row in await desk.rows(sql)] for sql in hours]
+            assert {"2026-03-26 16:00", "2026-03-26 16:30"} <= {*claims}
+            assert "2026-03-26 15:00" not in claims
+            assert "2026-03-25 16:00" in reminders
+            assert "10:00 AM" in (await desk.text("+15125550251", "when is my appointment?")).text
+            # Who corrects the zone of a business moves nobody.
+            client = await person(desk)
+            [shop] = (await client.get("/businesses"))["items"]
+            await client.patch(f"/businesses/{shop['id']}", {"time_zone": "America/Los_Angeles"})
+            assert [row[1] for row in await desk.rows(VISITS)] == [row[1] for row in after]
+            assert (await desk.rows(VISITS))[1][0] == "2026-03-26T09:00"
+        async with opened(database_url, tmp_path, clock, seeded=False) as desk:
+            await desk.work()
+            assert [row[1] for row in await desk.rows(VISITS)] == [row[1] for row in after]
