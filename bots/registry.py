@@ -15,7 +15,7 @@ from bots import effects, language, rehearse
 from bots.ear import Ear, known_intents
 from bots.loaded import CalendarLink, Choices, LoadedBot, LoadedScenario, Spoken, no_calendar_link
 from bots.render import Voice
-from desk import audit, businesses
+from desk import audit, businesses, prompts
 from desk.businesses import Business
 from desk.errors import DeskError, NotFound
 from desk.who import Actor
@@ -277,6 +277,7 @@ def write(db: Db, who: Actor, bot_id: int, name: str, source: str, *, now: datet
     ).scalar_one()
     db.execute(update(scenarios).where(scenarios.c.id == scenario_id).values(published_id=version_id))
     businesses.touch(db, bot.business_id)
+    prompts.ask(db, who.tenant_id, bot_id, now=now)
     facts: dict[str, JsonValue] = {"name": name, "version": number, "digest": digest}
     audit.record(db, who, "scenario.published", "scenario", scenario_id, None, facts, now, uid=uid)
     return Version(version_id, name, number, is_new=True)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Row, Select, select
 
-from desk import bots, phone, profiles, records
+from desk import bots, phone, profiles, prompts, records
 from desk.errors import AlreadyThere, Invalid, NotFound, WrongState
 from desk.listing import Found, Window, contains, page
 from desk.refs import Ref
@@ -217,6 +217,8 @@ def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: d
         back = {**columns, "disconnected_at": None}
         row = records.change(db, who, table, former, back, noun=NOUN, unique="address", now=now)
     _pace(db, row.id, kind, row.address, row.messages_per_s, line)
+    if kind == "voice" and bot_id is not None:
+        prompts.ask(db, who.tenant_id, bot_id, now=now)
     announce(db, TOPIC)
     return get(db, who, row.id, line)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, select, update
 
-from desk import audit, businesses, profiles, records
+from desk import audit, businesses, profiles, prompts, records
 from desk.errors import InUse, Invalid, NotFound
 from desk.listing import Found, Window, contains, page
 from desk.refs import Ref
@@ -84,7 +84,9 @@ def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, now: date
     business = values.pop("business_id", None)
     if business is not None and profiles.id_for(db, who, business) != bot.business_id:
         raise Invalid("business_id", "A bot stays with its business; add one to the other business instead.")
-    records.change(db, who, table, bot.id, values, noun=NOUN, now=now)
+    changed = records.change(db, who, table, bot.id, values, noun=NOUN, now=now)
+    if changed.settings.get("voices") != bot.settings.get("voices"):
+        prompts.ask(db, who.tenant_id, bot.id, now=now)
     businesses.touch(db, bot.business_id)
     return get(db, who, bot.id)
 
@@ -118,6 +120,12 @@ def row(db: Db, who: Actor, ref: Ref, *, lock: bool = False) -> Row[Any]:
     if found.removed_at is not None:
         raise NotFound(NOUN, ref)
     return found
+
+
+def settings(db: Db, bot_id: int) -> Mapping[str, Any]:
+    """What that bot is told about its manners; nothing when it is not there."""
+    found: Mapping[str, Any] | None = db.execute(select(_t.settings).where(_t.id == bot_id)).scalar_one_or_none()
+    return found or {}
 
 
 def first_of(db: Db, who: Actor, business_id: int) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, or_, select, update
 
-from desk import audit, bots, businesses, records
+from desk import audit, bots, businesses, prompts, records
 from desk.errors import AlreadyThere, NotFound
 from desk.listing import Found, Window, contains, page
 from desk.refs import Ref
@@ -159,6 +159,7 @@ def roll_back(db: Db, who: Actor, bot: Ref, ref: Ref, number: int, *, now: datet
         return before
     db.execute(update(scenarios).where(_t.id == before.id).values(published_id=wanted.id))
     was = {"version": before.current.number} if before.current is not None else None
+    prompts.ask(db, who.tenant_id, owner.id, now=now)
     audit.record(db, who, "scenario.rolled_back", NOUN, before.id, was, {"version": number}, now, uid=before.uid)
     businesses.touch(db, owner.business_id)
     return get(db, who, owner.id, before.id)

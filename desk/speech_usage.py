@@ -1,13 +1,14 @@
 """What speech services were asked for, by business, day and kind, and what that costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from desk import businesses, refs
+from desk.listing import Found, Window, page
 from desk.refs import Ref
 from desk.who import Actor
 from storage.base import Db
@@ -26,7 +27,7 @@ class Used:
 
     business_uid: str
     day: date
-    kind: str
+    kind: Kind
     amount: float
 
 
@@ -47,8 +48,14 @@ def add(db: Db, tenant_id: int, amounts: Mapping[tuple[int, Kind], float], *, no
 
 
 def find(
-    db: Db, who: Actor, *, business: Ref | None = None, since: date | None = None, until: date | None = None
-) -> Sequence[Used]:
+    db: Db,
+    who: Actor,
+    window: Window,
+    *,
+    business: Ref | None = None,
+    since: date | None = None,
+    until: date | None = None,
+) -> Found[Used]:
     """The tenant's, the latest day first; both days included.
 
     Raises: NotFound
@@ -57,7 +64,6 @@ def find(
         select(shops.c.uid.label("business_uid"), _t.day, _t.kind, _t.amount)
         .join(shops, shops.c.id == _t.business_id)
         .where(_t.tenant_id == who.tenant_id)
-        .order_by(_t.day.desc(), _t.business_id, _t.kind)
     )
     if business is not None:
         wanted = wanted.where(_t.business_id == refs.id_of(db, shops, who, business, "business"))
@@ -65,4 +71,8 @@ def find(
         wanted = wanted.where(_t.day >= since)
     if until is not None:
         wanted = wanted.where(_t.day <= until)
-    return [Used(*row) for row in db.execute(wanted)]
+    return page(db, wanted, window, _one, sorts={"day": _t.day}, by="-day", tie=_t.id)
+
+
+def _one(row: Row[Any]) -> Used:
+    return Used(row.business_uid, row.day, row.kind, row.amount)

@@ -267,6 +267,15 @@ class ElevenLabs(Section):
     model: Annotated[str, Field(pattern="^[a-z0-9_]{1,40}$")] = "eleven_flash_v2_5"
     at_once: Annotated[int, Field(ge=1, le=1000)] = 10
     listening_model: Annotated[str, Field(pattern="^[a-z0-9_]{1,40}$")] = "scribe_v2_realtime"
+    letters_price: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    hour_price: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+
+    def cost(self, *, letters: float = 0.0, seconds: float = 0.0) -> float | None:
+        """In `currency`; None when a price is missing for it."""
+        if (letters and not self.letters_price) or (seconds and not self.hour_price):
+            return None
+        return round(letters / 1000 * self.letters_price + seconds / 3600 * self.hour_price, 6)
 
 
 class VoiceCalls(Section):

@@ -14,6 +14,7 @@ from channels.errors import SendError
 from desk import businesses, events
 from desk import calls as desk_calls
 from desk import files as desk_files
+from desk import prompts as desk_prompts
 from desk import recordings as desk_recordings
 from desk.calendar import bookings, campaigns, reminders
 from desk.calendar import waitlist as waiting
@@ -24,7 +25,20 @@ from desk.inbox import handling, survey
 from desk.who import Actor
 from gateway.accounts import Account
 from gateway.context import House
-from gateway.jobs import asking, broadcasts, calls, charges, files, inbox, mail, news, recordings, transfers, webhooks
+from gateway.jobs import (
+    asking,
+    broadcasts,
+    calls,
+    charges,
+    files,
+    inbox,
+    mail,
+    news,
+    prompts,
+    recordings,
+    transfers,
+    webhooks,
+)
 from gateway.jobs.cues import play_job
 from gateway.jobs.worker import Handler
 from gateway.pipeline import courtesy, outbox, wire
@@ -122,13 +136,16 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         desk_files.FORGET: files.forget,
         files.SWEEP: files.sweep_contents,
         desk_calls.SETTLE: calls.settle,
+        desk_prompts.KIND: prompts.make,
         desk_recordings.LOOK: recordings.look,
         desk_recordings.DELETE: recordings.delete,
     }
 )
 
 # Work that waits on somebody else's server, done apart: it can be slow without making anybody else wait.
-APART = frozenset({desk_calls.SETTLE, events.KIND, bots_ask.KIND, news.KIND, charges.LOOK, charges.ASK})
+APART = frozenset(
+    {desk_calls.SETTLE, desk_prompts.KIND, events.KIND, bots_ask.KIND, news.KIND, charges.LOOK, charges.ASK}
+)
 FILES = frozenset({desk_files.FETCH, desk_files.FORGET, files.SWEEP, desk_recordings.LOOK, desk_recordings.DELETE})
 
 

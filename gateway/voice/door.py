@@ -80,7 +80,7 @@ async def begin(call: Call) -> Answer:
     if mode == "stream" and speech.listen is not None:
         answer = _stream(call, speech)
     else:
-        answer = _relay(call, speech) if mode == "relay" else await _ask(call, speech)
+        answer = await _relay(call, speech) if mode == "relay" else await _ask(call, speech)
     if not speech.is_recorded:
         return answer
     # In the document, so that it begins when the notice has been heard to its end, in every mode and only once.
@@ -155,7 +155,7 @@ async def action(call: Call) -> Answer:
     is_hopeless = fields.get("ErrorCode") in _HOPELESS
     speech, mode = await call.exchange.go_on(call.account, call.ring, is_hopeless=is_hopeless)
     log.warning("line broke", call=call.ring.sid, code=fields.get("ErrorCode", "")[:10], goes_on=mode)
-    return _relay(call, speech) if mode == "relay" else await _ask(call, speech)
+    return await _relay(call, speech) if mode == "relay" else await _ask(call, speech)
 
 
 async def streamed(call: Call) -> Answer:
@@ -187,13 +187,14 @@ def _stream(call: Call, speech: Speech) -> Answer:
     return stream.connect(call.ring, url=socket, action=f"{call.base}/streamed", turn=speech.turn)
 
 
-def _relay(call: Call, speech: Speech) -> Answer:
+async def _relay(call: Call, speech: Speech) -> Answer:
     """Say it and open the socket, or say it and hang up."""
     language, settings = codec.locale(speech.language), call.exchange.house.settings.voice
     if speech.then:
         return voicemail(call.base, settings, speech.text)
     if speech.listen is None:
         return codec.goodbye(speech.text, language=language)
+    own = await call.exchange.house.speech.voice_at_twilio(call.account, speech.language)
     socket = f"wss://{call.base.partition('://')[2]}/relay?{urlencode({'account': call.account_sid})}"
     return relay.connect(
         speech.text,
@@ -202,8 +203,8 @@ def _relay(call: Call, speech: Speech) -> Answer:
         action=f"{call.base}/action",
         turn=speech.turn,
         language=language,
-        voice=settings.voice,
-        provider=settings.provider,
+        voice=own or settings.voice,
+        provider="ElevenLabs" if own else settings.provider,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -12,17 +12,17 @@ import aiohttp
 import structlog
 
 from channels.voice.speech.base import Listener, Speaker
-from channels.voice.speech.cache import CachedSpeaker, Renderings
+from channels.voice.speech.cache import CachedSpeaker, Renderings, Shelf
 from channels.voice.speech.elevenlabs import ElevenLabsSpeaker, Patience, ScribeListener
 from channels.voice.speech.fuse import Fuse, GuardedListener, GuardedSpeaker
-from channels.voice.speech.voices import Voice, Voices
-from desk import integrations, speech_usage
+from channels.voice.speech.voices import OTHERS, RANGES, Voice, Voices
+from desk import bots, integrations, speech_usage
 from desk.clock import Clock
 from desk.speech_usage import Kind
 from desk.who import Actor
 from gateway.accounts import Account
 from gateway.settings import Settings
-from gateway.voice.sounds import Sounds
+from gateway.voice.sounds import Recent, Sounds
 from storage.base import Db
 from storage.seal import Sealer
 from storage.store import Store, StoreUnavailable
@@ -82,6 +82,7 @@ class SpeechServices:
         self._renderings = Renderings(settings.elevenlabs.at_once)
         self._fuses: dict[tuple[str, str], Fuse] = {}
         self._meter = _Meter(store, clock)
+        self._recent = Recent(clock)
 
     async def of(self, account: Account) -> Services | None:
         """For a call to that number; None when there is no key, or a service that is left alone since it is broken, so that
@@ -91,7 +92,7 @@ class SpeechServices:
         """
         whose = Whose.of(account)
         means = await self._means(whose)
-        if means is None or any(self._fuse(kind, means.api_key).is_blown for kind in speech_usage.KINDS):
+        if means is None or any(self._fuse(kind, means).is_blown for kind in speech_usage.KINDS):
             return None
         ours = self._settings.elevenlabs
         listener = ScribeListener(
@@ -101,7 +102,8 @@ class SpeechServices:
             model_id=ours.listening_model,
             heard=partial(self._meter.count, whose, "heard"),
         )
-        return Services(self._speaker(whose, means), GuardedListener(listener, self._fuse("heard", means.api_key)))
+        shelf = self._recent.over(whose.tenant_id, self.sounds.of(whose.tenant_id))
+        return Services(self._speaker(whose, means, shelf), GuardedListener(listener, self._fuse("heard", means)))
 
     async def file(self, account: Account, text: str, language: str) -> str:
         """Where Twilio can fetch that text as sound; empty when there is no voice, or it cannot be had within
@@ -113,23 +115,42 @@ class SpeechServices:
         means = await self._means(whose) if text else None
         if means is None:
             return ""
-        speaker = self._speaker(whose, means, keeps=True)
+        speaker = self._speaker(whose, means, self.sounds.of(whose.tenant_id))
         keys = await speaker.kept(text, language, within_s=self._settings.voice.play_budget_s)
         return self.sounds.url(whose.tenant_id, keys, now=self._meter.clock.now()) if keys else ""
 
     async def prompter(self, whose: Whose) -> CachedSpeaker | None:
-        """What makes sounds that stay, without hurry; None when there is no voice.
+        """What makes sounds that stay, without hurry; None when they are not wanted.
 
         Raises: StoreUnavailable
         """
-        means = await self._means(whose)
-        return None if means is None else self._speaker(whose, means, keeps=True, is_lasting=True)
+        means = await self._means(whose) if self._is_ours else None
+        shelf = self.sounds.of(whose.tenant_id)
+        return None if means is None else self._speaker(whose, means, shelf, is_lasting=True)
+
+    def prompt_voices(self, db: Db, whose: Whose) -> Voices | None:
+        """In which voices such sounds are made; None when they are not wanted."""
+        means = _means(db, whose=whose, sealer=self._sealer, settings=self._settings) if self._is_ours else None
+        return None if means is None else means.voices
+
+    async def voice_at_twilio(self, account: Account, language: str) -> str:
+        """The voice of ElevenLabs that Twilio should speak with; empty: as the settings say.
+
+        Raises: StoreUnavailable
+        """
+        told = await self._store.read(_told, Whose.of(account))
+        return voices_of(told, self._settings).of(language).voice_id if told.get("voices") else ""
+
+    @property
+    def _is_ours(self) -> bool:
+        """Whether calls are in a voice of ours as a rule, and not in Twilio's."""
+        return self._settings.voice.mode != "relay"
 
     async def close(self) -> None:
         await self._renderings.close()
         await self._meter.close()
 
-    def _speaker(self, whose: Whose, means: _Means, *, keeps: bool = False, is_lasting: bool = False) -> CachedSpeaker:
+    def _speaker(self, whose: Whose, means: _Means, shelf: Shelf, *, is_lasting: bool = False) -> CachedSpeaker:
         speaker = ElevenLabsSpeaker(
             self._session,
             means.voices,
@@ -139,18 +160,19 @@ class SpeechServices:
             spoken=partial(self._meter.count, whose, "spoken"),
         )
         return CachedSpeaker(
-            GuardedSpeaker(speaker, self._fuse("spoken", means.api_key)),
-            self.sounds.of(whose.tenant_id),
+            GuardedSpeaker(speaker, self._fuse("spoken", means)),
+            shelf,
             means.voices,
             self._renderings,
             whose=whose.tenant_id,
             provider=KIND,
-            keeps=keeps,
             is_lasting=is_lasting,
         )
 
-    def _fuse(self, what: Kind, api_key: str) -> Fuse:
-        name = what, hashlib.sha256(api_key.encode()).hexdigest()
+    def _fuse(self, what: Kind, means: _Means) -> Fuse:
+        """Of a key; and of the voices with it, so that one bot's wrong voice silences no other."""
+        whole = f"{means.api_key}\n{means.voices if what == 'spoken' else ''}"
+        name = what, hashlib.sha256(whole.encode()).hexdigest()
         return self._fuses.setdefault(name, Fuse(self._monotonic_s))
 
     async def _means(self, whose: Whose) -> _Means | None:
@@ -210,4 +232,23 @@ def _means(db: Db, *, whose: Whose, sealer: Sealer, settings: Settings) -> _Mean
     who = Actor(whose.tenant_id, "system")
     own = integrations.api_key(db, who, whose.business_id, KIND, sealer=sealer)
     key = own or settings.elevenlabs.api_key.get_secret_value()
-    return _Means(key, Voices(Voice(settings.elevenlabs.voice, settings.elevenlabs.model))) if key else None
+    return _Means(key, voices_of(_told(db, whose), settings)) if key else None
+
+
+def _told(db: Db, whose: Whose) -> Mapping[str, object]:
+    return {} if whose.bot_id is None else bots.settings(db, whose.bot_id)
+
+
+def voices_of(told: Mapping[str, object], settings: Settings) -> Voices:
+    """The voices of a bot by its settings; what it does not say is as usual."""
+    usual = Voice(settings.elevenlabs.voice, settings.elevenlabs.model)
+    given = told.get("voices")
+    if not isinstance(given, Mapping):
+        return Voices(usual)
+    named = {str(code): _voice(one, usual) for code, one in given.items() if isinstance(one, Mapping)}
+    return Voices(named.pop(OTHERS, usual), named)
+
+
+def _voice(told: Mapping[str, object], usual: Voice) -> Voice:
+    settings = tuple((name, float(value)) for name in RANGES if isinstance(value := told.get(name), int | float))
+    return Voice(str(told.get("voice_id") or usual.voice_id), str(told.get("model") or usual.model_id), settings)

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from channels.voice.speech.cache import Shelf
 from channels.voice.speech.sound import joined, wav
 from desk import sounds
 from desk.clock import Clock
@@ -24,6 +25,8 @@ log = structlog.get_logger()
 
 PATH: Final = "/voice/sounds/"
 _MOST_AT_HAND: Final = 16 * 1024 * 1024  # bytes in memory: half an hour of sound
+_MOST_RECENT: Final = 8 * 1024 * 1024
+_RECENT: Final = timedelta(minutes=30)
 _ROUND_S: Final = 900  # links made within so many seconds are equal, so that Twilio fetches a greeting once
 _LEAST: Final = timedelta(seconds=2 * _ROUND_S)  # that a sound has to stay when a link to it is made
 _ADDRESS: Final = re.compile(r"(\d{1,18})\.([0-9a-f]{1,10})\.([0-9a-f]{64})/([0-9a-f]{32}(?:-[0-9a-f]{32}){0,49})\.wav")
@@ -165,6 +168,54 @@ class Sounds:
 
     def _mark(self, said: str, names: str) -> str:
         return self._sealer.mark(f"sound link\n{said}\n{names}".encode())
+
+
+class Recent:
+    """What was said in calls by stream, which nobody has to fetch: in memory alone, and not for long, since there may be
+    somebody's values in it. What is asked twice, and what every call begins with, is so made once.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._sounds: OrderedDict[tuple[int, str], tuple[bytes, datetime]] = OrderedDict()  # the oldest first
+        self._size = 0
+
+    def over(self, tenant_id: int, shelf: Shelf) -> "RecentShelf":
+        return RecentShelf(self, tenant_id, shelf)
+
+    def find(self, tenant_id: int, key: str) -> bytes | None:
+        self._trim()
+        found = self._sounds.get((tenant_id, key))
+        return None if found is None else found[0]
+
+    def put(self, tenant_id: int, key: str, sound: bytes) -> None:
+        former = self._sounds.pop((tenant_id, key), None)
+        self._sounds[tenant_id, key] = (sound, self._clock.now() + _RECENT)
+        self._size += len(sound) - (0 if former is None else len(former[0]))
+        self._trim()
+
+    def _trim(self) -> None:
+        now = self._clock.now()
+        while self._sounds:
+            key, (sound, until) = next(iter(self._sounds.items()))
+            if until > now and self._size <= _MOST_RECENT:
+                break
+            del self._sounds[key]
+            self._size -= len(sound)
+
+
+class RecentShelf:
+    """One tenant's part of it, over what is kept: a `Shelf`."""
+
+    def __init__(self, recent: Recent, tenant_id: int, shelf: Shelf) -> None:
+        self._recent, self._tenant_id, self._shelf = recent, tenant_id, shelf
+
+    async def find(self, key: str, *, is_lasting: bool) -> bytes | None:
+        found = self._recent.find(self._tenant_id, key)
+        return found if found is not None else await self._shelf.find(key, is_lasting=is_lasting)
+
+    async def put(self, key: str, sound: bytes, *, is_lasting: bool) -> None:
+        self._recent.put(self._tenant_id, key, sound)
 
 
 class TenantShelf:

@@ -123,7 +123,7 @@ class _Rendering:
 
 class CachedSpeaker:
     """A `Speaker` that asks another one only for what is not on the shelf. `whose` keeps tenants apart. What was asked for
-    is kept for good with `is_lasting`; otherwise, with `keeps`, for as long as somebody may come for it, or not at all.
+    is kept for good with `is_lasting`, otherwise for as long as somebody may come for it.
     """
 
     def __init__(
@@ -135,15 +135,14 @@ class CachedSpeaker:
         *,
         whose: Hashable,
         provider: str,
-        keeps: bool = False,
         is_lasting: bool = False,
     ) -> None:
         self._speaker, self._shelf, self._voices, self._renderings = speaker, shelf, voices, renderings
-        self._whose, self._provider, self._keeps, self._is_lasting = whose, provider, keeps, is_lasting
+        self._whose, self._provider, self._is_lasting = whose, provider, is_lasting
 
     async def say(self, text: str, language: str) -> AsyncIterator[bytes]:
         """See `Speaker`. While a sentence is heard the next one is made; let go of, what has begun is made to its end, and
-        nothing is begun any more.
+        nothing is begun any more. A text that ends with a space goes on in the next one, after a breath.
         """
         waiting = [self._key(one, language) for one in sentences(text)]
         coming: _Rendering | None = None
@@ -154,6 +153,8 @@ class CachedSpeaker:
                 yield PAUSE
             async for piece in now.follow():
                 yield piece
+        if waiting and text[-1].isspace():
+            yield PAUSE
 
     async def kept(self, text: str, language: str, *, within_s: float) -> Sequence[str] | None:
         """The keys of all that the text is put together of, once it lies on the shelf; None when it does not within that
@@ -174,7 +175,7 @@ class CachedSpeaker:
         return key_of(self._provider, self._voices, sentence, language), sentence
 
     def _render(self, key: str, sentence: str, language: str) -> _Rendering:
-        name = (self._whose, key, self._is_lasting, self._keeps)
+        name = (self._whose, key, self._is_lasting, type(self._shelf))
         return self._renderings.of(name, lambda: self._made(key, sentence, language))
 
     async def _made(self, key: str, sentence: str, language: str) -> AsyncIterator[bytes]:
@@ -189,5 +190,4 @@ class CachedSpeaker:
                 if len(made) > max(5.0, len(sentence) * LETTER_S) * RATE:
                     raise SpeechError("it does not end")
                 yield piece
-        if self._keeps or self._is_lasting:
-            await self._shelf.put(key, bytes(made), is_lasting=self._is_lasting)
+        await self._shelf.put(key, bytes(made), is_lasting=self._is_lasting)

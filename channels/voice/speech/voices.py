@@ -8,6 +8,7 @@ from typing import Final
 
 MODEL: Final = "eleven_flash_v2_5"
 VOICE: Final = "UgBBYS2sOqTuMpoF3BR0"  # Mark, whom ElevenLabs' own telephone examples speak with
+OTHERS: Final = "*"  # instead of a language: all that are not named
 ID: Final = re.compile(r"[A-Za-z0-9]{8,40}")  # as the service's ids look; it stands in a path and in TwiML
 
 # What can be set about a voice, and within what; source: reference, elevenlabs.md section 3.

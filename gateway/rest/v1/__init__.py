@@ -28,6 +28,7 @@ _RESOURCES = (
     "conversations",
     "messages",
     "calls",
+    "speech_usage",
     "media",
     "canned_replies",
     "teams",

@@ -1,10 +1,11 @@
 """`/bots`: who answers customers when no person does. What they say are their scenarios."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
 from bots import studio
+from channels.voice.speech.voices import ID, MODEL, OTHERS, RANGES, VOICE
 from desk import bots
 from gateway.rest import etag
 from gateway.rest.call import Call
@@ -14,6 +15,28 @@ from gateway.rest.schema import Answer, Body, Moment, Name, Page, Search, SkipQu
 routes = Routes("Bots")
 
 
+def _setting(name: str) -> Any:
+    """One of what can be set about a voice."""
+    least, most = RANGES[name]
+    return Field(ge=least, le=most, description="Null: as the voice comes.")
+
+
+class BotVoice(Body):
+    """A voice of ElevenLabs; what is null is as usual. `model` and the settings hold where the sound goes through us, and
+    by ConversationRelay the voice alone.
+    """
+
+    voice_id: Annotated[str | None, Field(pattern=f"^{ID.pattern}$", examples=[VOICE])] = None
+    model: Annotated[str | None, Field(pattern="^[a-z0-9_]{1,40}$", examples=[MODEL])] = None
+    stability: Annotated[float | None, _setting("stability")] = None
+    similarity_boost: Annotated[float | None, _setting("similarity_boost")] = None
+    style: Annotated[float | None, _setting("style")] = None
+    speed: Annotated[float | None, _setting("speed")] = None
+
+
+Speaks = Annotated[str, Field(pattern=rf"^([a-z]{{2}}|\{OTHERS})$")]
+
+
 class Settings(Body):
     """How a bot behaves."""
 
@@ -21,6 +44,12 @@ class Settings(Body):
     records_calls: Annotated[
         bool, Field(description="Tell callers that their call is recorded, and record it from then on.")
     ] = False
+    voices: Annotated[
+        dict[Speaks, BotVoice],
+        Field(
+            max_length=30, description="The voice on the telephone by language, such as `es`; `*` is for all others."
+        ),
+    ] = Field(default_factory=dict)
 
 
 class Bot(Answer):
@@ -40,6 +69,7 @@ class Bot(Answer):
             settings=Settings(
                 asks_name=one.settings.get("asks_name") is not False,
                 records_calls=one.settings.get("records_calls") is True,
+                voices=one.settings.get("voices") or {},
             ),
             is_active=one.is_active,
             created_at=one.created_at,
@@ -54,7 +84,9 @@ class _Fields(Body):
 
 class NewBot(_Fields):
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"name": "Front desk", "settings": {"asks_name": True}, "is_active": True}]}
+        json_schema_extra={
+            "examples": [{"name": "Front desk", "settings": {"voices": {"*": {"voice_id": VOICE}}}, "is_active": True}]
+        }
     )
 
     name: Name

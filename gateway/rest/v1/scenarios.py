@@ -16,6 +16,7 @@ from gateway.rest.call import Call
 from gateway.rest.problem import Problem
 from gateway.rest.route import Routes
 from gateway.rest.schema import Answer, Body, Moment, Page, Query, Search, SkipQuery, Uid
+from gateway.voice.prompts import Progress, progress
 from gateway.workshop import TooLong
 
 T = TypeVar("T")
@@ -263,6 +264,23 @@ class Statistics(Answer):
     states: list[StateCount]
 
 
+class Prompts(Answer):
+    """How many of the sentences that are always the same are sound by now. `off`: there is no speech service, or Twilio
+    speaks for us; `making`: the rest follows; `incomplete`: the rest is made when it is wanted.
+    """
+
+    status: Literal["off", "making", "ready", "incomplete"]
+    sentences: int
+    ready: int
+
+    @classmethod
+    def of(cls, one: Progress | None) -> "Prompts":
+        if one is None:
+            return cls(status="off", sentences=0, ready=0)
+        left: Literal["making", "incomplete"] = "making" if one.is_due else "incomplete"
+        return cls(status="ready" if one.ready == one.sentences else left, sentences=one.sentences, ready=one.ready)
+
+
 class Filter(SkipQuery):
     search: Search | None = None
     sort: str | None = None
@@ -343,6 +361,14 @@ async def rollback(call: Call, bot_id: Uid, scenario_id: Uid, body: Rollback) ->
     await _think(call, lambda check: studio.prove(on, check))
     done = await call.write(scenarios.roll_back, bot_id, scenario_id, body.version, now=call.now)
     return etag.shown(call, Scenario.of(done))
+
+
+@routes.get(f"{_ONE}/prompts", scope="bots:read", summary="What of a scenario is sound already", errors=(409,))
+async def prompts(call: Call, bot_id: Uid, scenario_id: Uid) -> Prompts:
+    """What a published scenario always says on the telephone is made into sound beforehand: when it is published or taken
+    back, when the bot gets other voices, and when it is connected to a number.
+    """
+    return Prompts.of(await call.read(progress, bot_id, scenario_id, speech=call.house.speech, now=call.now))
 
 
 @routes.get(f"{_ONE}/versions", scope="bots:read", summary="Versions of a scenario")

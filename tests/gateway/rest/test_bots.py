@@ -18,7 +18,7 @@ async def test_a_bot_comes_with_the_standard_scenarios_and_goes_again(api: Clien
         "id": made["id"],
         "business_id": business,
         "name": "Evening",
-        "settings": {"asks_name": True, "records_calls": False},
+        "settings": {"asks_name": True, "records_calls": False, "voices": {}},
         "is_active": True,
         "created_at": "2026-03-02T18:00:00Z",
     }
@@ -27,9 +27,9 @@ async def test_a_bot_comes_with_the_standard_scenarios_and_goes_again(api: Clien
     assert {"book", "cancel", "faq", "handoff"} <= {one["name"] for one in known["items"]}
     assert {one["status"] for one in known["items"]} == {"published"}
     changed = await api.patch(f"{path}/", {"settings": {"asks_name": False}})
-    assert (changed["settings"], changed["name"]) == ({"asks_name": False, "records_calls": False}, "Evening")
+    assert (changed["settings"], changed["name"]) == ({**made["settings"], "asks_name": False}, "Evening")
     assert await api.put(path, changed) == changed
-    assert (await api.put(path, {"name": "Night"}))["settings"] == {"asks_name": True, "records_calls": False}
+    assert (await api.put(path, {"name": "Night"}))["settings"] == made["settings"]
     listed = await api.get(f"/bots?search=night&business_id={business}&is_active=true&sort=name")
     assert (listed["total"], listed["items"][0]["name"]) == (1, "Night")
     await api.delete(path)

@@ -229,9 +229,26 @@ def _redirect(caller: Caller) -> str:
     return url.removeprefix(caller.desk.url)
 
 
-async def test_a_socket_opens_to_twilio_alone(desk: Front) -> None:
+async def test_a_socket_opens_to_twilio_alone_and_speaks_in_the_voice_of_the_bot(desk: Front) -> None:
     caller = Caller(desk)
     await caller.post(VOICE)
+    usual = caller.twiml.find("Connect/ConversationRelay")
+    assert usual is not None
+    assert (usual.get("ttsProvider"), usual.get("voice")) == ("ElevenLabs", None)
+    api = await clients.person(desk)
+    (bot,) = (await api.get("/bots"))["items"]
+    hers = "21m00Tcm4TlvDq8ikWAM"
+    await api.patch(f"/bots/{bot['id']}", {"settings": {"voices": {"*": {"voice_id": hers}}}})
+    another = Caller(desk, number="+15125550178")
+    await another.post(VOICE)
+    given = another.twiml.find("Connect/ConversationRelay")
+    assert given is not None
+    assert (given.get("ttsProvider"), given.get("voice")) == ("ElevenLabs", hers)
+    (scenario, *_) = (await api.get(f"/bots/{bot['id']}/scenarios"))["items"]
+    # Twilio speaks, so nothing is made beforehand.
+    found = await api.get(f"/bots/{bot['id']}/scenarios/{scenario['id']}/prompts")
+    assert found == {"status": "off", "sentences": 0, "ready": 0}
+    await desk.work()
     for token, account in (("another", SID), ("another", "AC" + "9" * 32)):
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await Socket(desk, caller).connect(turn=0, token=token, account=account)
@@ -247,4 +264,4 @@ async def test_a_socket_opens_to_twilio_alone(desk: Front) -> None:
     other.ws = await desk.http.ws_connect(desk.url + path, headers={"X-Twilio-Signature": signed})
     await other.send("prompt", voicePrompt="hello")  # before it said which call
     assert (await other.ws.receive()).type is aiohttp.WSMsgType.CLOSE
-    assert await desk.one("select count(*) from call_turns") == 1
+    assert await desk.one("select count(*) from call_turns") == 2

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from unittest.mock import ANY
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,7 +12,10 @@ from simulators import tones
 from simulators.elevenlabs import ElevenLabsSimulator, Faults
 from tests.clock import FakeClock
 from tests.gateway.front import Front
+from tests.gateway.rest.api import person
 from tests.gateway.voice.caller import VOICE, Caller
+
+HERS = "21m00Tcm4TlvDq8ikWAM"
 
 
 @pytest.fixture
@@ -31,6 +35,7 @@ def env(voice: ElevenLabsSimulator) -> dict[str, str]:
         "ELEVENLABS_API_KEY": "the key",
         "FRONTDESK_ELEVENLABS__API_BASE": voice.url,
         "FRONTDESK_VOICE__PLAY_BUDGET_S": "3",
+        "FRONTDESK_ELEVENLABS__LETTERS_PRICE": "0.05",
     }
 
 
@@ -81,6 +86,65 @@ async def test_a_call_is_played_in_our_voice_and_each_sentence_is_made_once(
             (float(sum(len(one.text) for one in voice.spoken)),)
         ]:
             await asyncio.sleep(0.05)
+
+
+async def test_what_a_bot_always_says_is_sound_before_anybody_calls_in_the_voice_that_it_was_given(
+    desk: Front, voice: ElevenLabsSimulator, clock: FakeClock
+) -> None:
+    api = await person(desk)
+    bot = f"/bots/{(await api.get('/bots'))['items'][0]['id']}"
+    scenarios = {one["name"]: one for one in (await api.get(f"{bot}/scenarios?limit=100"))["items"]}
+    book = f"{bot}/scenarios/{scenarios['book']['id']}"
+    assert (await api.get(f"{book}/prompts"))["status"] == "incomplete"
+    await api.patch(bot, {"settings": {"voices": {"en": {"voice_id": "tooshort?"}}}}, status=422)
+    await api.patch(bot, {"settings": {"voices": {"en": {"voice_id": HERS, "speed": 2}}}}, status=422)
+    given = {"en": {"voice_id": HERS, "speed": 1.1}}
+    assert (await api.patch(bot, {"settings": {"voices": given}}))["settings"]["voices"]["en"]["voice_id"] == HERS
+    voice.faults = Faults(http_429=1)  # of one sentence only
+    assert await api.get(f"{book}/prompts") == {"status": "making", "sentences": ANY, "ready": 0}
+    await desk.work()
+    clock.advance(timedelta(minutes=2))
+    await desk.work()
+    made = await api.get(f"{book}/prompts")
+    assert made == {"status": "ready", "sentences": made["ready"], "ready": ANY}
+    assert made["ready"] > 10
+    texts = [one.text for one in voice.spoken]
+    assert len(set(texts)) == len(texts)
+    assert {"One moment.", "You can say or press one for yes or two for no."} <= {*texts}
+    assert {(one.voice_id, (one.settings or {}).get("speed")) for one in voice.spoken} == {(HERS, 1.1)}
+
+    caller = Caller(desk)
+    await caller.ring()
+    await caller.say("Book a visit.", "hair cut", "Tomorrow.", "at three p m")
+    live = [one.text for one in voice.spoken][len(texts) :]
+    assert not {*texts} & {*live}
+    assert any("three p m" in one for one in live)  # the values, and the choices that follow from the data
+
+    draft = (await api.get(book))["source"].replace("Shall I book it?", "Shall I book that for you?")
+    await api.put(book, {"source": draft})
+    await api.post(f"{book}/publish", status=200)
+    assert (await api.get(f"{book}/prompts"))["status"] == "making"
+    before = len(voice.spoken)
+    await desk.work()
+    assert [one.text for one in voice.spoken][before:] == ["Shall I book that for you?"]
+    new = await api.post(f"{bot}/scenarios", {"name": "gift"})
+    await api.get(f"{bot}/scenarios/{new['id']}/prompts", status=409)
+
+    letters = sum(len(one.text) for one in voice.spoken)
+    async with asyncio.timeout(5):
+        while (used := await api.get("/speech-usage?since=2026-03-02"))["items"][:1] != [  # noqa: ASYNC110
+            {
+                "business_id": (await api.get("/businesses"))["items"][0]["id"],
+                "day": "2026-03-02",
+                "kind": "spoken",
+                "amount": letters,
+                "cost": round(letters * 0.05 / 1000, 6),
+                "currency": "USD",
+            }
+        ]:
+            await asyncio.sleep(0.05)
+    assert used["total"] == 1
+    assert (await api.get("/speech-usage?until=2026-03-01"))["total"] == 0
 
 
 async def test_what_is_asked_for_at_the_same_time_is_made_once(desk: Front, voice: ElevenLabsSimulator) -> None:

@@ -29,6 +29,13 @@ def _played(call: Call) -> Stream:
     return call.stream
 
 
+def _noise(stream: Stream) -> bool:
+    """Whether there is anything beside whole letters and silence after the last interruption: a header, a click."""
+    sound = bytes(stream.played[max(stream.clears, default=0) :])
+    said = tones.encode(tones.decode(sound))
+    return sound.replace(tones.SILENCE, b"") != said.replace(tones.SILENCE, b"")
+
+
 async def _turns(desk: Front) -> list[tuple[str, str]]:
     rows = await desk.rows(
         "select t.heard, m.text from call_turns t left join messages m on m.id = t.reply_id order by t.number"
@@ -87,7 +94,7 @@ async def test_noises_of_listening_stop_nobody_and_words_do(desk: Front, network
     await call.hang_up()
 
 
-async def test_keys_silence_and_goodbye(desk: Front, network: TwilioSimulator) -> None:
+async def test_keys_silence_and_goodbye(desk: Front, network: TwilioSimulator, speech: ElevenLabsSimulator) -> None:
     call = await network.call(MARIA, OURS)
     await call.hears("one for Book a visit")
     await call.press("1")
@@ -100,6 +107,14 @@ async def test_keys_silence_and_goodbye(desk: Front, network: TwilioSimulator) -
     await network.settled()
     assert await desk.rows("select silences, status, mode from calls") == [(4, "completed", "stream")]
     assert not [gap for gap in _played(call).gaps if gap]  # nothing was ever sent too late
+    assert not _noise(_played(call))
+    # And what every call begins with is not made again.
+    made = [one.text for one in speech.spoken]
+    again = await network.call("+15125550178", OURS)
+    await again.hears("two for Move a visit")
+    await again.hang_up()
+    assert [one.text for one in speech.spoken] == made
+    assert len(set(made)) == len(made)
     assert not network.alerts
 
 

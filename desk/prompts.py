@@ -1,0 +1,47 @@
+"""What a bot always says is made into sound before anybody calls: when that is due."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import func, select
+
+from storage import queue
+from storage.base import Db, JsonValue
+from storage.models.accounts import accounts
+from storage.models.sounds import sounds
+from storage.queue import Job
+
+KIND: Final = "prompts"
+
+
+def ask(db: Db, tenant_id: int, bot_id: int, *, now: datetime) -> None:
+    """Have the bot's prompts made, if it is called at all."""
+    a = accounts.c
+    called = a.bot_id == bot_id, a.channel == "voice", a.disconnected_at.is_(None)
+    if db.execute(select(a.id).where(*called).limit(1)).first() is not None:
+        queue.enqueue(db, KIND, {"bot_id": bot_id}, now=now, tenant_id=tenant_id, dedupe=_name(bot_id))
+
+
+def go_on(db: Db, job: Job, more: Mapping[str, int], *, at: datetime | None, now: datetime) -> None:
+    """A part is made and that job finished; the rest at that time. If they were asked for anew meanwhile, that is it."""
+    bot_id = int(str(job.payload["bot_id"]))
+    if not is_due(db, bot_id):
+        payload: dict[str, JsonValue] = {"bot_id": bot_id, **more}
+        queue.enqueue(db, KIND, payload, now=now, run_at=at, tenant_id=job.tenant_id, dedupe=_name(bot_id))
+
+
+def is_due(db: Db, bot_id: int) -> bool:
+    """Whether they are being made, or will be."""
+    return queue.is_due(db, _name(bot_id))
+
+
+def ready(db: Db, tenant_id: int, keys: Collection[str], *, now: datetime) -> int:
+    """How many of these sounds there are."""
+    there = sounds.c.tenant_id == tenant_id, sounds.c.key.in_(keys), sounds.c.until > now
+    count: int = db.execute(select(func.count()).select_from(sounds).where(*there)).scalar_one()
+    return count
+
+
+def _name(bot_id: int) -> str:
+    return f"{KIND}:{bot_id}"
