@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -152,6 +153,46 @@ def test_a_conversation_survives_kill_9_between_any_two_steps(tmp_path: Path) ->
             process.wait()
     assert rows(tmp_path, "SELECT count(*) FROM appointments WHERE source = 'bot'") == [(1,)]
     assert rows(tmp_path, "SELECT count(*) FROM messages WHERE direction = 'in'") == [(len(lines),)]
+
+
+def test_asked_to_stop_among_hundreds_of_texts_it_loses_none_and_is_gone_in_time(tmp_path: Path) -> None:
+    env = environment(tmp_path, TWILIO_AUTH_TOKEN=TOKEN, TWILIO_ACCOUNT_SID="AC" + "0" * 32)
+    crowd, stopped = 16, threading.Event()
+
+    def talk(seat: int) -> list[tuple[str, str, bool]]:
+        """Who wrote under which id, and whether that was answered; until nobody is there any more."""
+        said: list[tuple[str, str, bool]] = []
+        while not said or said[-1][2]:
+            number = len(said) * crowd + seat
+            phone, sid = f"+1512{5_000_000 + number}", f"SM{number:032x}"
+            try:
+                answered = "Book a visit" in post(env["PORT"], phone, "hi", sid=sid)
+            except (OSError, http.client.HTTPException):
+                answered = False
+            said.append((phone, sid, answered))
+            if len(said) == 15:
+                stopped.set()
+        return said
+
+    with running(env) as process, ThreadPoolExecutor(crowd) as seats:
+        talks = [seats.submit(talk, seat) for seat in range(crowd)]
+        assert stopped.wait(PATIENCE_S)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        said = [one for seat in talks for one in seat.result()]
+    answered = {sid for _, sid, was_answered in said if was_answered}
+    assert len(answered) > 200
+    assert len(said) - len(answered) == crowd  # each of them was cut off at once, and by no answer that is none
+    kept = {str(row[0]) for row in rows(tmp_path, "SELECT provider_id FROM messages WHERE direction = 'in'")}
+    assert answered <= kept <= {sid for _, sid, _ in said}
+    # The provider repeats what had no answer; then everybody has been answered once.
+    with running(env) as process:
+        for phone, sid, was_answered in said:
+            if not was_answered:
+                assert "Book a visit" in post(env["PORT"], phone, "hi", sid=sid)
+        process.kill()
+    counts = "SELECT direction, count(*), count(DISTINCT conversation_id) FROM messages GROUP BY direction ORDER BY 1"
+    assert rows(tmp_path, counts) == [("in", len(said), len(said)), ("out", len(said), len(said))]
 
 
 def test_chat_books_an_appointment(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """Migrations: every database ends at the same tables, on both engines."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,4 +95,69 @@ def test_the_database_itself_refuses_two_claims_on_one_time(
     else:
         with pytest.raises(IntegrityError):
             claim(2, starts, ends, unit)
+    engine.dispose()
+
+
+LATER = """
+import os, sys
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+
+
+def upgrade():
+    op.create_table("later", sa.Column("name", sa.String(200), primary_key=True))
+    op.execute("INSERT INTO later SELECT name FROM tenants")
+    with op.batch_alter_table("tenants") as tenants:
+        tenants.add_column(sa.Column("motto", sa.String(20), nullable=False, server_default="on"))
+    op.execute("UPDATE tenants SET name = name || '!'")
+    if "half" in sys.argv:
+        print("half", flush=True)
+        sys.stdin.read()
+    op.execute("UPDATE tenants SET motto = 'forward'")
+
+
+def downgrade():
+    raise NotImplementedError
+"""
+
+
+def test_a_migration_that_is_killed_leaves_nothing_and_is_whole_when_it_is_started_again(
+    database_url: str, tmp_path: Path
+) -> None:
+    ours = Path(migrate.__file__).parent
+    next_version = tmp_path / "next" / "storage"
+    shutil.copytree(ours, next_version, ignore=shutil.ignore_patterns("__pycache__"))
+    (next_version / "migrations" / "versions" / "0002_later.py").write_text(LATER)
+    head = (next_version / "migrate.py").read_text()
+    (next_version / "migrate.py").write_text(head.replace(f'HEAD = "{migrate.HEAD}"', 'HEAD = "0002"'))
+    code = "import sys; from storage import migrate; print(migrate.upgrade(sys.argv[1]))"
+    command = [sys.executable, "-c", code, database_url]
+    engine = _engine(database_url)
+    at = "2026-03-02 12:00:00" + ("+00:00" if engine.dialect.name == "postgresql" else ".000000")
+    with engine.begin() as db:
+        for number, name in enumerate(("Ada", "Bo"), 1):
+            db.execute(text(f"INSERT INTO tenants (uid, name, created_at) VALUES ('{number:032d}', '{name}', '{at}')"))
+
+    with subprocess.Popen(
+        [*command, "half"], cwd=next_version.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"half\n"
+        process.kill()
+    assert migrate.current(database_url) == migrate.HEAD
+    assert "later" not in inspect(engine).get_table_names()
+    assert migrate.check(database_url) == []  # so the version before goes on as if nothing had been
+
+    for done in (b"True\n", b"False\n"):
+        ran = subprocess.run(command, cwd=next_version.parent, capture_output=True, check=True, timeout=60)
+        assert ran.stdout == done
+    assert migrate.current(database_url) == "0002"
+    with engine.begin() as db:
+        assert db.execute(text("SELECT name, motto FROM tenants ORDER BY id")).all() == [
+            ("Ada!", "forward"),
+            ("Bo!", "forward"),
+        ]
+        assert db.execute(text("SELECT name FROM later ORDER BY name")).scalars().all() == ["Ada", "Bo"]
     engine.dispose()

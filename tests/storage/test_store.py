@@ -192,6 +192,34 @@ async def test_a_file_locked_by_another_program_is_waited_for(sqlite_database_ur
     await store.stop()
 
 
+def size_of(path: str) -> int:
+    return Path(path).stat().st_size
+
+
+async def test_a_journal_that_a_reader_kept_growing_is_cut_back_once_the_reader_is_gone(
+    sqlite_database_url: str,
+) -> None:
+    store = open_store(sqlite_database_url, MemoryBus())
+    await store.start()
+    path = sqlite_database_url.removeprefix("sqlite:///")
+    outside = sqlite3.connect(path, isolation_level=None)
+    outside.execute("BEGIN")
+    assert outside.execute("SELECT count(*) FROM tenants").fetchone() == (0,)
+    for number in range(10):
+        await store.write(add_tenant, f"{number}" * 10_000_000)
+    assert size_of(f"{path}-wal") > 90 * 2**20
+    await store.write(add_tenant, "while it is held")
+    assert await store.read(lambda db: db.execute(select(func.count()).select_from(tenants)).scalar_one()) == 11
+    assert outside.execute("SELECT count(*) FROM tenants").fetchone() == (0,)
+    outside.execute("COMMIT")
+    for number in range(3):  # the first is followed by a checkpoint, the next begins the journal anew
+        await store.write(add_tenant, f"after {number}")
+    assert size_of(f"{path}-wal") <= 64 * 2**20
+    assert (await store.read(names))[-1] == "after 2"
+    outside.close()
+    await store.stop()
+
+
 async def test_a_store_that_was_stopped_says_so(sqlite_database_url: str) -> None:
     store = open_store(sqlite_database_url, MemoryBus())
     await store.start()
