@@ -22,6 +22,7 @@ from storage.models.calls import call_turns as turn_table
 from storage.models.calls import calls as table
 from storage.models.conversations import conversations, messages
 from storage.models.customers import customers
+from storage.models.waits import call_waits as waits
 from storage.session import Conflict, attempt
 
 NOUN: Final = "call"
@@ -31,8 +32,6 @@ _LONG: Final = timedelta(hours=4)  # after which a call is over, and we ought to
 Mode = Literal["relay", "stream", "gather", "terminal", "none"]  # none: nobody of ours was on the line
 Kind = Literal["inbound", "voicemail"]
 Heard = Literal["unknown", "whole", "cut"]
-# A call's status goes forwards only.
-_RANKS: Final = {"in-progress": 0, "transferred": 1, "completed": 2, "missed": 2}
 _t, _k = table.c, turn_table.c
 
 
@@ -52,16 +51,17 @@ class Live:
     quiet: int
     failures: int
     started_at: datetime
+    ended_at: datetime | None
     kind: str = "inbound"
 
     @property
     def is_over(self) -> bool:
-        return self.status in ("completed", "missed")
+        return self.ended_at is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`outcome`: booked, handed_off, voicemail or none; null while it goes on."""
+    """`outcome`: booked, transferred, handed_off, voicemail or none; null while it goes on."""
 
     id: int
     uid: str
@@ -160,6 +160,12 @@ def live(db: Db, account_id: int, sid: str) -> Live | None:
     """The call, locked until the commit; None when it never began."""
     wanted = select(*_LIVE).where(_t.account_id == account_id, _t.sid == sid).with_for_update()
     row = db.execute(wanted).one_or_none()
+    return None if row is None else Live(**row._mapping)
+
+
+def find_live(db: Db, account_id: int, sid: str) -> Live | None:
+    """The same without the lock."""
+    row = db.execute(select(*_LIVE).where(_t.account_id == account_id, _t.sid == sid)).one_or_none()
     return None if row is None else Live(**row._mapping)
 
 
@@ -318,15 +324,20 @@ def end(
         db.execute(update(table).where(_t.id == call.id).values(duration_s=duration_s))
     if sequence is not None:
         db.execute(update(table).where(_t.id == call.id, _t.sequence < sequence).values(sequence=sequence))
-    if _RANKS[status] <= _RANKS[call.status]:
+    if call.is_over:
         return False
     booked = exists().where(
         and_(appointments.c.conversation_id == call.conversation_id, appointments.c.created_at >= call.started_at)
     )
-    row = db.execute(select(booked, conversations.c.owner).where(conversations.c.id == call.conversation_id)).one()
-    outcome = "booked" if row[0] else "handed_off" if row.owner != "bot" else "none"
+    talked = exists().where(waits.c.call_id == call.id, waits.c.talking_since.is_not(None))
+    row = db.execute(
+        select(booked, talked, conversations.c.owner).where(conversations.c.id == call.conversation_id)
+    ).one()
+    outcome = "booked" if row[0] else "transferred" if row[1] else "handed_off" if row.owner != "bot" else "none"
     if outcome == "none" and call.kind == "voicemail":
         outcome = "voicemail"
+    if call.status == "transferred" and status == "completed":  # it ended while a person talked with them
+        status = "transferred"
     seconds = max(0, int((now - call.started_at).total_seconds())) if duration_s is None else duration_s
     values = {"status": status, "outcome": outcome, "ended_at": now, "duration_s": seconds}
     db.execute(update(table).where(_t.id == call.id).values(values))
@@ -360,6 +371,22 @@ def _told(db: Db, call_id: int) -> dict[str, JsonValue]:
     }
 
 
+def transferred(db: Db, call_id: int) -> None:
+    """A person talks with the caller."""
+    db.execute(update(table).where(_t.id == call_id, _t.ended_at.is_(None)).values(status="transferred"))
+
+
+def taken_back(db: Db, call_id: int) -> None:
+    """The bot talks with the caller again."""
+    db.execute(update(table).where(_t.id == call_id, _t.ended_at.is_(None)).values(status="in-progress"))
+
+
+def phone_of(db: Db, call_id: int) -> str | None:
+    """The caller's number; None when it is withheld."""
+    found: str | None = db.execute(select(_t.phone).where(_t.id == call_id)).scalar_one()
+    return found
+
+
 _LIVE: Final = (
     _t.id,
     _t.tenant_id,
@@ -373,6 +400,7 @@ _LIVE: Final = (
     _t.quiet,
     _t.failures,
     _t.started_at,
+    _t.ended_at,
     _t.kind,
 )
 

@@ -6,7 +6,7 @@ from typing import Literal
 from storage.base import Db
 from storage.session import tell
 
-What = Literal["message", "status", "conversation", "assigned", "mention", "sla", "file"]
+What = Literal["message", "status", "conversation", "assigned", "mention", "sla", "file", "call"]
 
 
 @dataclass(frozen=True, slots=True)

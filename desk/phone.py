@@ -54,6 +54,12 @@ def is_costly(number: str) -> bool:
     return phonenumbers.number_type(parsed) in (PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST)
 
 
+def can_be_called(text: str, region: str = "US") -> bool:
+    """Whether `text` is a telephone number that we may call: one that has a country, and costs no more than others."""
+    number = canonical(text, region)
+    return bool(prefix_of(number)) and not is_costly(number)
+
+
 def prefix_of(number: str) -> str:
     """The range that an E.164 number is in: its country code and three digits more (`+1512`); "" when it is none."""
     parsed = _parse(number, None)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, delete, insert, select, update
 
-from desk import audit, businesses, opening, profiles, records
+from desk import audit, businesses, opening, phone, profiles, records
 from desk.businesses import WEEK, Weekly
 from desk.errors import InUse, Invalid, NotFound
 from desk.events import rfc3339
@@ -41,6 +41,7 @@ class Member:
     capacity: int
     email: str | None
     phone: str | None
+    takes_calls: bool
     hourly_rate_cents: int | None
     currency: str
     position: int
@@ -102,7 +103,7 @@ def add(db: Db, who: Actor, business: Ref, values: Mapping[str, Any], *, now: da
     if plan is not None:
         opening.keep_week(db, staff_hours, "staff_id", made.id, plan)
     businesses.touch(db, shop.id)
-    return get(db, who, business, made.id)
+    return _checked(get(db, who, business, made.id), shop)
 
 
 def change(db: Db, who: Actor, business: Ref, ref: Ref, values: Mapping[str, Any], *, now: datetime) -> Member:
@@ -118,7 +119,7 @@ def change(db: Db, who: Actor, business: Ref, ref: Ref, values: Mapping[str, Any
             db, who, "staff_member.hours_changed", "staff_member", before.id, was, becomes, now, uid=before.uid
         )
     businesses.touch(db, shop.id)
-    return get(db, who, business, before.id)
+    return _checked(get(db, who, business, before.id), shop)
 
 
 def remove(db: Db, who: Actor, business: Ref, ref: Ref, *, now: datetime) -> None:
@@ -194,6 +195,15 @@ def _columns(db: Db, who: Actor, values: Mapping[str, Any]) -> tuple[dict[str, A
     return columns, plan
 
 
+def _checked(member: Member, shop: profiles.Profile) -> Member:
+    """Raises: Invalid, when callers are to be passed on to somebody without a phone, or of whom we do not know who it is"""
+    if member.takes_calls and member.user_uid is None:
+        raise Invalid("takes_calls", "Say with `user_id` who signs in as them: the conversation becomes theirs.")
+    if member.takes_calls and not phone.can_be_called(member.phone or "", phone.region_of(shop.phone or "")):
+        raise Invalid("takes_calls", "Callers are passed on to `phone`, so it has to be a telephone number.")
+    return member
+
+
 def _row(db: Db, who: Actor, business_id: int, ref: Ref) -> Row[Any]:
     found = find_row(db, table, who, ref, NOUN)
     if found.business_id != business_id:
@@ -248,6 +258,7 @@ def _one(row: Row[Any], shop: profiles.Profile, plan: Weekly) -> Member:
         capacity=row.capacity,
         email=row.email,
         phone=row.phone,
+        takes_calls=row.takes_calls,
         hourly_rate_cents=row.hourly_rate_cents,
         currency=shop.currency,
         position=row.position,

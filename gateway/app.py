@@ -35,6 +35,7 @@ from gateway.voice import door as voice_door
 from gateway.voice import relay as voice_relay
 from gateway.voice import sound_door, voicemail
 from gateway.voice import stream as voice_stream
+from gateway.voice import transfer as voice_transfer
 from gateway.voice.exchange import Exchange
 from gateway.webchat import door as webchat_door
 
@@ -65,6 +66,7 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     voice_door.add_routes(app, Exchange(house))
     voice_relay.add_routes(app)
     voice_stream.add_routes(app)
+    voice_transfer.add_routes(app)
     voicemail.add_routes(app)
     sound_door.add_routes(app)
     webchat_door.mount(app, house, receiver, timings)

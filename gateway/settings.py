@@ -31,6 +31,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from desk.connecting import Rules
 from desk.sending import Cap, Policy
 
 PREFIX = "FRONTDESK_"
@@ -298,6 +299,20 @@ class VoiceCalls(Section):
     play_budget_s: Annotated[float, Field(ge=0, le=5)] = 0.8
     sounds_days: Annotated[int, Field(ge=1, le=3650)] = 30
     sounds_max_bytes: Annotated[int, Field(ge=1_000_000)] = 50_000_000
+    transfer: bool = True
+    ring: Literal["in_turn", "at_once"] = "in_turn"
+    ring_s: Annotated[int, Field(ge=5, le=120)] = 20
+    wait_s: Annotated[int, Field(ge=30, le=3600)] = 300
+    nobody: Literal["message", "call_back", "bot"] = "message"
+    after_person: Literal["bot", "end"] = "bot"
+
+    @cached_property
+    def people(self) -> Rules | None:
+        """How callers are passed on to people; None when they are not."""
+        if not self.transfer:
+            return None
+        nobody = "call_back" if self.nobody == "message" and not self.voicemail else self.nobody
+        return Rules(self.ring == "at_once", self.ring_s, self.wait_s, nobody, self.after_person)
 
 
 class Jobs(Section):

@@ -5,7 +5,7 @@ Source: reference, twilio-voice.md sections 10 to 12.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from channels.base import AccountKeys
@@ -14,7 +14,10 @@ from channels.errors import SendError
 from channels.twilio.client import API, TwilioClient, sdk_trouble
 
 _MOST: Final = 1000  # recordings in one look
+_LOOK_BACK: Final = 50
+_CLOCKS_DIFFER: Final = timedelta(seconds=3)  # Twilio's times have whole seconds
 GONE: Final = "20404"
+WRONG_STATE: Final = "21220"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,66 @@ class CallsClient:
         except SendError as error:
             if error.code != GONE:
                 raise
+
+    async def dial(
+        self,
+        keys: AccountKeys,
+        to: str,
+        *,
+        sender: str,
+        url: str,
+        status_url: str,
+        ring_s: int,
+        tried_at: datetime | None = None,
+    ) -> str:
+        """The id of a call that rings there now; `url` is asked once it is picked up. With `tried_at` the call that an
+        earlier try with an unclear outcome has made since then, if it did: known by its numbers and the time, since Twilio
+        lists no address of ours.
+
+        Raises: SendError
+        """
+        client = await self._twilio.sdk(keys)
+        with sdk_trouble():
+            if tried_at is not None:
+                for call in await client.calls.list_async(to=to, from_=sender, limit=_LOOK_BACK):
+                    if call.date_created >= tried_at - _CLOCKS_DIFFER and isinstance(call.sid, str):
+                        return call.sid
+            made = await client.calls.create_async(
+                to=to,
+                from_=sender,
+                url=url,
+                method="POST",
+                timeout=ring_s,
+                status_callback=status_url,
+                status_callback_event=["initiated", "ringing", "answered", "completed"],
+            )
+            if isinstance(made.sid, str) and made.sid:
+                return made.sid
+            raise ValueError
+
+    async def end(self, keys: AccountKeys, sid: str) -> None:
+        """Hang up, or let it ring no more.
+
+        Raises: SendError
+        """
+        client = await self._twilio.sdk(keys)
+        try:
+            with sdk_trouble():
+                await client.calls(sid).update_async(status="canceled")
+        except SendError as error:
+            if error.code != WRONG_STATE:  # it was picked up
+                raise
+            with sdk_trouble():
+                await client.calls(sid).update_async(status="completed")
+
+    async def move(self, keys: AccountKeys, sid: str, url: str) -> None:
+        """Have it go on there, whatever goes on in it now.
+
+        Raises: SendError
+        """
+        client = await self._twilio.sdk(keys)
+        with sdk_trouble():
+            await client.calls(sid).update_async(url=url, method="POST")
 
     async def fetch(self, keys: AccountKeys, sid: str) -> Told | None:
         """What Twilio knows of the call; None when there is no such call.

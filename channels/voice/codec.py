@@ -98,6 +98,12 @@ def ring_of(sid: str, *, called: str, caller: str, status: str = "") -> Ring:
     return Ring(sid, called[:80], caller if is_known else "", status)
 
 
+def our_number(request: Request, ring: Ring) -> str:
+    """The number of ours that a call is about: the one that was called, or the one that we call from."""
+    fields = dict(request.form)
+    return clean(fields.get("From", ""))[:80] if fields.get("Direction", "").startswith("outbound") else ring.called
+
+
 def given(request: Request) -> Given:
     """What `<Gather>` brought: keys before words, and silence when there is neither.
 
@@ -151,7 +157,7 @@ def gather(text: str, listen: Listen, *, action: str, language: str, silence_s: 
     """Say it, by playing that `file` if there is one, and listen. What asks for consent is said to its end before anything
     is heard (promise V6).
     """
-    say = _say(text, language, file)
+    words = say(text, language, file)
     attributes = {
         "input": "dtmf speech",
         "action": action,
@@ -166,13 +172,13 @@ def gather(text: str, listen: Listen, *, action: str, language: str, silence_s: 
         attributes["numDigits"] = str(listen.digits)
     if listen.hints:
         attributes["hints"] = ",".join(listen.hints)
-    inside, before = ("", say) if listen.is_consent else (say, "")
+    inside, before = ("", words) if listen.is_consent else (words, "")
     return twiml(f"{before}<Gather{_attributes(attributes)}>{inside}</Gather>")
 
 
 def goodbye(text: str, *, language: str, file: str = "") -> Answer:
     """Say it and hang up."""
-    return twiml(f"{_say(text, language, file)}<Hangup/>")
+    return twiml(f"{say(text, language, file)}<Hangup/>")
 
 
 def voicemail(
@@ -202,7 +208,7 @@ def voicemail(
     }
     if transcript:
         attributes |= {"transcribe": "true", "transcribeCallback": transcript}
-    return twiml(f"{_say(text, language)}<Record{_attributes(attributes)}/>{_say(nothing_heard, language)}<Hangup/>")
+    return twiml(f"{say(text, language)}<Record{_attributes(attributes)}/>{say(nothing_heard, language)}<Hangup/>")
 
 
 def recording(answer: Answer, notice: str, *, language: str, report: str) -> Answer:
@@ -213,7 +219,7 @@ def recording(answer: Answer, notice: str, *, language: str, report: str) -> Ans
         "track": "both",
         "channels": "mono",  # half as large
     }
-    start = f"{_say(notice, language)}<Start><Recording{_attributes(begun)}/></Start>"
+    start = f"{say(notice, language)}<Start><Recording{_attributes(begun)}/></Start>"
     return Answer(answer.content_type, answer.body.replace(b"<Response>", f"<Response>{start}".encode(), 1))
 
 
@@ -223,7 +229,7 @@ def hang_up() -> Answer:
 
 def wait(text: str, *, again: str, language: str) -> Answer:
     """Say it while we are at work, and ask us again."""
-    return twiml(f'{_say(text, language)}<Redirect method="POST">{escape(again)}</Redirect>')
+    return twiml(f'{say(text, language)}<Redirect method="POST">{escape(again)}</Redirect>')
 
 
 def reject() -> Answer:
@@ -250,7 +256,8 @@ def locale(language: str) -> str:
 _LOCALES: Final[Mapping[str, str]] = {"en": "en-US", "es": "es-US", "pt": "pt-BR", "zh": "cmn-CN"}
 
 
-def _say(text: str, language: str, file: str = "") -> str:
+def say(text: str, language: str, file: str = "") -> str:
+    """The verb that says it, or plays that `file`; nothing for no text."""
     if file:
         return f"<Play>{escape(file)}</Play>"
     return f"<Say language={quoteattr(language)}>{escape(text)}</Say>" if text else ""

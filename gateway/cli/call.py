@@ -52,6 +52,10 @@ class TerminalPort:
     async def listen(self, spec: Listen, turn: int) -> None:
         self.turn = turn
 
+    async def transfer(self, target: str) -> None:
+        """There are no other telephones here (`Exchange.line`)."""
+        self.turn = None
+
     async def end(self, then: str = "") -> None:
         if then:
             self._console.print(Text("  (Over the telephone you could leave a message now.)", style="dim"))

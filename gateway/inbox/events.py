@@ -111,6 +111,31 @@ class Viewers(Answer):
     viewers: list[Somebody]
 
 
+class PhoneRings(Answer):
+    """Somebody of the team whose phone rings, or rang, for a waiting caller."""
+
+    person: Somebody
+    state: str = Field(examples=["ringing"], description="planned, placing, ringing, answered, talking or over.")
+    outcome: str | None = Field(
+        description="taken, declined, no_key, no_answer, busy, failed, cancelled or late, once it is over."
+    )
+
+
+class CallState(Answer):
+    """A caller waits for a person, talks with one, or does neither any more."""
+
+    conversation_id: str
+    call_id: str
+    state: Literal["waiting", "talking", "over"]
+    place: int | None = Field(description="In line, the first is 1; null when they do not wait.")
+    since: Moment
+    person: Somebody | None = Field(description="Who talks with them, or calls back.")
+    ending: str | None = Field(
+        description="hung_up, call_back, message, nobody, returned, done or failed, once it is over."
+    )
+    phones: list[PhoneRings]
+
+
 Kind = Literal["mention", "assignment", "sla_warning", "sla_breach", "queue", "resync"]
 
 

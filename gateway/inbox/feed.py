@@ -11,12 +11,21 @@ import structlog
 from pydantic import BaseModel
 from sqlalchemy import bindparam, select
 
+from desk import connecting
 from desk.errors import NotFound
 from desk.inbox import overview, thread
 from desk.live import Changed
 from desk.who import Actor
 from gateway.inbox import rooms
-from gateway.inbox.events import ConversationAssigned, Kind, MessageStatus, Notification, Somebody
+from gateway.inbox.events import (
+    CallState,
+    ConversationAssigned,
+    Kind,
+    MessageStatus,
+    Notification,
+    PhoneRings,
+    Somebody,
+)
 from gateway.media.links import Show
 from gateway.rest.v1.conversations import Conversation
 from gateway.rest.v1.messages import Message
@@ -109,7 +118,7 @@ def outs(db: Db, news: Sequence[Changed], is_populated: Callable[[str], bool], s
             found += _TELL[one.what](db, one, is_populated, show)
         except NotFound:
             continue  # erased in the meantime
-        if one.what not in ("status", "file"):
+        if one.what not in ("status", "file", "call"):
             # What somebody has read changes for them alone.
             reader = one.user_id if one.what == "conversation" and one.detail == "read" else None
             lists[one.tenant_id, one.conversation_id, reader] = None
@@ -198,6 +207,28 @@ def _sla(db: Db, one: Changed, is_populated: Callable[[str], bool], show: Show) 
     return [_note(room, "sla_breach" if is_late else "sla_warning", text, uid, show.now)] if is_populated(room) else []
 
 
+def _call(db: Db, one: Changed, is_populated: Callable[[str], bool], _show: Show) -> list[Out]:
+    found = [room for room in (rooms.inbox(one.tenant_id),) if is_populated(room)]
+    wait = connecting.latest(db, one.conversation_id) if found else None
+    if wait is None:
+        return []
+    uid, _ = _place(db, one)
+    payload = CallState(
+        conversation_id=uid,
+        call_id=wait.call_uid,
+        state=wait.state,
+        place=connecting.place(db, wait) if wait.state == "waiting" else None,
+        since=wait.talking_since or wait.since,
+        person=Somebody(id=wait.user_uid, name=wait.taker) if wait.user_uid and wait.taker else None,
+        ending=wait.ending,
+        phones=[
+            PhoneRings(person=Somebody(id=leg.user_uid, name=leg.name), state=leg.state, outcome=leg.outcome)
+            for leg in connecting.legs(db, wait.id)
+        ],
+    )
+    return [Out(room, "call_state", payload) for room in found]
+
+
 _TELL: Final[dict[str, Callable[[Db, Changed, Callable[[str], bool], Show], list[Out]]]] = {
     "message": _message,
     "status": _status,
@@ -206,6 +237,7 @@ _TELL: Final[dict[str, Callable[[Db, Changed, Callable[[str], bool], Show], list
     "mention": _mention,
     "sla": _sla,
     "file": _file,
+    "call": _call,
 }
 
 

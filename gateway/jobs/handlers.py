@@ -11,7 +11,7 @@ from sqlalchemy import select
 from bots import asking as bots_ask
 from channels.base import Sent
 from channels.errors import SendError
-from desk import businesses, events
+from desk import businesses, connecting, events
 from desk import calls as desk_calls
 from desk import files as desk_files
 from desk import prompts as desk_prompts
@@ -32,6 +32,7 @@ from gateway.jobs import (
     charges,
     files,
     inbox,
+    legs,
     mail,
     news,
     prompts,
@@ -132,6 +133,10 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         mail.RESET: mail.password_reset,
         mail.INVITATIONS: mail.invite_many,
         events.KIND: webhooks.deliver,
+        connecting.PLACE: legs.place,
+        connecting.HANG_UP: legs.hang_up,
+        connecting.DUE: legs.due,
+        connecting.MOVE: legs.move,
         desk_files.FETCH: files.fetch,
         desk_files.FORGET: files.forget,
         files.SWEEP: files.sweep_contents,

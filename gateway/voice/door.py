@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode
 
 import structlog
@@ -11,8 +11,10 @@ from aiohttp import web
 from channels.base import Answer, Request
 from channels.errors import BadRequest
 from channels.voice import codec, relay, stream
+from channels.voice import hold as lines
 from channels.voice.codec import Ring
 from channels.voice.listen import Listen
+from desk import calls
 from gateway.accounts import Account
 from gateway.hooks.routes import NOT_TAKEN, RECEIVER, public_urls, turned_away
 from gateway.pipeline.receive import Forged
@@ -77,10 +79,7 @@ async def begin(call: Call) -> Answer:
     if mode == "stream" and not await call.exchange.can_stream(call.account):
         mode = "gather"
     speech = await call.exchange.begin(call.account, call.ring, mode)
-    if mode == "stream" and speech.listen is not None:
-        answer = _stream(call, speech)
-    else:
-        answer = await _relay(call, speech) if mode == "relay" else await _ask(call, speech)
+    answer = await speak(call, speech, mode)
     if not speech.is_recorded:
         return answer
     # In the document, so that it begins when the notice has been heard to its end, in every mode and only once.
@@ -148,14 +147,15 @@ async def action(call: Call) -> Answer:
     if fields.get("SessionStatus") == "ended":
         if relay.reason(fields.get("HandoffData", "")) == "voicemail":
             return voicemail(call.base, call.exchange.house.settings.voice)
-        return codec.hang_up()
+        waits = await call.exchange.waits(call.account, call.ring)
+        return codec.hang_up() if waits is None else put_in_line(call, replace(waits, text=""))
     if fields.get("SessionStatus") != "failed" or call.ring.status in codec.ENDED:
         await call.exchange.hang_up(call.account, call.ring)
         return codec.nothing()
     is_hopeless = fields.get("ErrorCode") in _HOPELESS
     speech, mode = await call.exchange.go_on(call.account, call.ring, is_hopeless=is_hopeless)
     log.warning("line broke", call=call.ring.sid, code=fields.get("ErrorCode", "")[:10], goes_on=mode)
-    return await _relay(call, speech) if mode == "relay" else await _ask(call, speech)
+    return await speak(call, speech, mode)
 
 
 async def streamed(call: Call) -> Answer:
@@ -167,16 +167,36 @@ async def streamed(call: Call) -> Answer:
     if not is_heard:
         log.warning("line broke", call=call.ring.sid, goes_on="gather")
         return await _ask(call, speech)
+    if speech.transfer:
+        return put_in_line(call, replace(speech, text=""))
     return voicemail(call.base, call.exchange.house.settings.voice) if speech.then else codec.hang_up()
 
 
+def put_in_line(call: Call, speech: Speech) -> Answer:
+    """Say it and let the caller wait for a person."""
+    return in_line(call.base, speech.transfer, speech.text, codec.locale(speech.language))
+
+
+def in_line(base: str, wait: str, text: str, language: str) -> Answer:
+    """Say it and let them wait in that line (`gateway.voice.transfer`)."""
+    hold = f"{base}/hold?wait={wait}"
+    return lines.enqueue(text, wait, wait=f"{hold}&n=0", action=f"{base}/hold/over?wait={wait}", language=language)
+
+
+async def speak(call: Call, speech: Speech, mode: calls.Mode) -> Answer:
+    """Say it in that mode, and whatever comes after it."""
+    if mode == "stream" and speech.listen is not None:
+        return _stream(call, speech)
+    return await _relay(call, speech) if mode == "relay" else await _ask(call, speech)
+
+
 async def _ask(call: Call, speech: Speech) -> Answer:
-    """Say it and listen, or say it and hang up."""
+    """Say it and listen, pass the caller on, or hang up."""
     silence_s = call.exchange.house.settings.voice.silence_s
     if speech.then:
         return voicemail(call.base, call.exchange.house.settings.voice, speech.text)
     file = await call.exchange.house.speech.file(call.account, speech.text, speech.language)
-    port = GatherPort(f"{call.base}/gather", codec.locale(speech.language), silence_s, file)
+    port = GatherPort(call.base, codec.locale(speech.language), silence_s, file)
     await play(port, speech)
     return port.answer
 
@@ -192,6 +212,8 @@ async def _relay(call: Call, speech: Speech) -> Answer:
     language, settings = codec.locale(speech.language), call.exchange.house.settings.voice
     if speech.then:
         return voicemail(call.base, settings, speech.text)
+    if speech.transfer:
+        return put_in_line(call, speech)
     if speech.listen is None:
         return codec.goodbye(speech.text, language=language)
     own = await call.exchange.house.speech.voice_at_twilio(call.account, speech.language)
@@ -212,7 +234,7 @@ async def _relay(call: Call, speech: Speech) -> Answer:
 class GatherPort:
     """Collects what is said and listened for into the answer to the webhook; Twilio does the rest."""
 
-    action: str
+    base: str
     language: str
     silence_s: float
     file: str = ""  # what is said, as sound
@@ -223,10 +245,13 @@ class GatherPort:
         self._text = f"{self._text} {text}".strip()
 
     async def listen(self, spec: Listen, turn: int) -> None:
-        action = f"{self.action}?turn={turn}"
+        action = f"{self.base}/gather?turn={turn}"
         self.answer = codec.gather(
             self._text, spec, action=action, language=self.language, silence_s=self.silence_s, file=self.file
         )
+
+    async def transfer(self, target: str) -> None:
+        self.answer = in_line(self.base, target, self._text, self.language)
 
     async def end(self, then: str = "") -> None:
         self.answer = codec.goodbye(self._text, language=self.language, file=self.file)
@@ -271,7 +296,9 @@ async def verified(request: web.Request, incoming: Request) -> Call | None:
     claimed = adapter.claimed_account(incoming)
     secret = await receiver.signed_by(adapter, claimed, incoming, public_urls(request))
     ring = codec.ring(incoming)
-    account = await house.accounts.by_address("twilio", "voice", ring.called)
+    # Of the calls that we make, our number is the one that calls.
+    ours = codec.our_number(incoming, ring)
+    account = await house.accounts.by_address("twilio", "voice", ours)
     if account is None:
         log.warning("call to a number that is not connected", call=ring.sid)
         return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from channels.voice.codec import ENDED, Given, News, Ring
-from desk import calls
+from desk import calls, connecting
 from gateway.accounts import Account
 from gateway.context import House
 from gateway.pipeline import turn
@@ -42,8 +42,14 @@ class Exchange:
         adapter = self.house.adapter(account)
         channel = turn.Channel(account, adapter.capabilities, inline=True, is_aloud=True)
         voice = self.house.settings.voice
+        people = self.people if mode != "terminal" else None
         every = timedelta(hours=voice.missed_text_h)
-        return Line(channel, self.house.bots, mode, voice.silence, voice.voicemail, every, self.house.usual)
+        return Line(channel, self.house.bots, mode, voice.silence, voice.voicemail, every, self.house.usual, people)
+
+    @property
+    def people(self) -> connecting.Rules | None:
+        """How callers are passed on to people; None when they are not."""
+        return self.house.settings.voice.people
 
     async def can_stream(self, account: Account) -> bool:
         """Whether the sound of another call can go through us.
@@ -124,6 +130,21 @@ class Exchange:
         """
         async with self._order(account, ring):
             await self.house.store.write(turns.reached, account.id, ring.sid, number, words=words)
+
+    async def waits(self, account: Account, ring: Ring) -> Speech | None:
+        """What was said last to a caller who waits for a person or talks with one; None when they do not.
+
+        Raises: StoreUnavailable
+        """
+        return await self.house.store.read(turns.waiting, account.id, ring.sid)
+
+    async def back(self, account: Account, ring: Ring, wait: str, key: str, mode: calls.Mode) -> Speech:
+        """The open question, asked by the bot after a person, with the phrase `key` before it.
+
+        Raises: StoreUnavailable
+        """
+        run = partial(turns.back, line=self.line(account, mode), ring=ring, wait=wait, key=key)
+        return await self._write(account, ring, run)
 
     async def news(self, account: Account, ring: Ring, news: News) -> str:
         """A status callback.

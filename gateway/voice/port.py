@@ -7,8 +7,6 @@ from gateway.voice.speech import Speech
 
 
 class VoicePort(Protocol):
-    """Passing a call on to a person is not among it yet."""
-
     async def say(self, text: str) -> None:
         """Have it heard."""
         ...
@@ -17,15 +15,21 @@ class VoicePort(Protocol):
         """Take what the caller gives next for an answer to the question `turn`."""
         ...
 
+    async def transfer(self, target: str) -> None:
+        """Once everything has been heard, let the caller wait for a person in that line (`desk.connecting`)."""
+        ...
+
     async def end(self, then: str = "") -> None:
         """Once everything has been heard, hang up or go on with that: `voicemail`."""
         ...
 
 
 async def play(port: VoicePort, speech: Speech) -> None:
-    """Say it, and listen or hang up."""
+    """Say it, and listen, pass the caller on or hang up."""
     await port.say(speech.text)
-    if speech.listen is None:
+    if speech.transfer:
+        await port.transfer(speech.transfer)
+    elif speech.listen is None:
         await port.end(speech.then)
     else:
         await port.listen(speech.listen, speech.turn)

@@ -93,7 +93,7 @@ class RelayPort(Talk):
             await self.play(speech)  # said before the connection broke, or never
         elif speech.listen is None:
             self.text = speech.text
-            await self.end(speech.then)
+            await (self.transfer(speech.transfer) if speech.transfer else self.end(speech.then))
         else:  # Twilio is saying it just now
             self.text, self.language = speech.text, speech.language
             await self.listen(speech.listen, speech.turn)
@@ -118,7 +118,14 @@ class RelayPort(Talk):
     async def fill(self, text: str) -> None:
         await self.socket.send_str(relay.say(text, is_filler=True))
 
+    async def transfer(self, target: str) -> None:
+        """Let go when everything has been heard; where the caller goes from here is said by the action."""
+        await self._finish("transfer")
+
     async def end(self, then: str = "") -> None:
+        await self._finish(then or "done")
+
+    async def _finish(self, reason: str) -> None:
         """Wait until the last words have been heard, or would have been, and let go."""
         self.is_over = True
         until_s = self.monotonic_s() + _lasts_s(self.text) + 1.0
@@ -138,7 +145,7 @@ class RelayPort(Talk):
                     break
                 case _:
                     pass
-        await self.socket.send_str(relay.end(then or "done"))
+        await self.socket.send_str(relay.end(reason))
 
     # What comes.
 

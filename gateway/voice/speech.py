@@ -16,7 +16,8 @@ from storage.base import Db, JsonValue
 @dataclass(frozen=True, slots=True)
 class Speech:
     """`turn` is the number of the question that this asks. Without `listen` the call ends after it. `written` is how it
-    would stand in a text message; `is_more` that we asked whether there is anything else.
+    would stand in a text message; `is_more` that we asked whether there is anything else. With `transfer` the caller waits
+    for a person after it, in that line.
     """
 
     turn: int
@@ -27,10 +28,11 @@ class Speech:
     is_more: bool = False
     then: Literal["", "voicemail"] = ""  # what follows the last words, instead of hanging up
     is_recorded: bool = False  # of the first words: the caller is told so before them
+    transfer: str = ""
 
     @property
     def ends(self) -> bool:
-        return self.listen is None
+        return self.listen is None and not self.transfer
 
     def to_json(self) -> dict[str, JsonValue]:
         return {
@@ -41,6 +43,7 @@ class Speech:
             "is_more": self.is_more,
             "then": self.then,
             "is_recorded": self.is_recorded,
+            "transfer": self.transfer,
         }
 
     @classmethod
@@ -55,12 +58,18 @@ class Speech:
             bool(data.get("is_more")),
             "voicemail" if data.get("then") == "voicemail" else "",
             bool(data.get("is_recorded")),
+            str(data.get("transfer") or ""),
         )
 
 
 def phrase(language: str, key: str, **args: str) -> str:
     """One of our own phrases, as it is said."""
     return spoken(fill(languages.load(language or "en").phrases[key], args), language or "en")
+
+
+def plain(language: str, key: str, **args: str) -> str:
+    """The same as it is written."""
+    return fill(languages.load(language or "en").phrases[key], args)
 
 
 def noted(db: Db, business_id: int, key: str, **args: str) -> str:

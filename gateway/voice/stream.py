@@ -203,6 +203,10 @@ class StreamPort(Talk):
             self._endpoint.pause_ms = spec.pause_ms
             self._ears.put_nowait(question)
 
+    async def transfer(self, target: str) -> None:
+        """Let go when everything has been heard; where the caller goes from here is said by the action."""
+        await self.end()
+
     async def end(self, then: str = "") -> None:
         self.is_over = True
         with suppress(TimeoutError):

@@ -43,6 +43,10 @@ class Talk(ABC):
         """See `VoicePort`."""
 
     @abstractmethod
+    async def transfer(self, target: str) -> None:
+        """See `VoicePort`."""
+
+    @abstractmethod
     async def end(self, then: str = "") -> None:
         """See `VoicePort`."""
 

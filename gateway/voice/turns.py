@@ -16,12 +16,12 @@ from channels.messages import InboundMessage, OutboundMessage, Part, Text
 from channels.voice import hearing
 from channels.voice.codec import Given, Ring
 from channels.voice.listen import Listen
-from desk import businesses, calls, conversations, messages, sending
+from desk import businesses, calls, connecting, conversations, messages, sending
 from desk.calls import Live
 from desk.conversations import Context
 from desk.who import Actor
 from gateway.pipeline import outbox, turn
-from gateway.voice import missed
+from gateway.voice import missed, promised
 from gateway.voice.speech import Speech, choices, phrase
 from storage.base import Db, JsonValue, new_uid
 
@@ -42,6 +42,7 @@ class Line:
     takes_messages: bool = True
     missed_every: timedelta = timedelta()
     usual: sending.Policy = sending.USUAL
+    people: connecting.Rules | None = None  # how callers are passed on to people; None: they are not
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ def hear(
     last = _last(db, call)
     if call.is_over:
         return Speech(last.turn, last.text, None, last.language, then=last.then)
+    if last.transfer:  # nobody listens to whoever waits
+        return last
     if line.mode == "gather" and (given.kind == "silence" or (last.listen is not None and last.listen.is_consent)):
         calls.reached(db, call, call.turn, "whole")  # `codec.gather` listens behind it
     peer = ring.peer
@@ -133,7 +136,7 @@ def after_stream(db: Db, line: Line, ring: Ring, *, now: datetime) -> tuple[Spee
     if call is None:
         return begin(db, line, ring, took_ms=lambda: 0, now=now), False
     last = _last(db, call)
-    if last.ends and calls.heard(db, call.id, call.turn) == "whole":
+    if last.listen is None and calls.heard(db, call.id, call.turn) == "whole":
         return last, True
     calls.failed(db, call, line.mode)
     return _again(call, last), False
@@ -151,6 +154,8 @@ def resume(db: Db, line: Line, ring: Ring, turn_: int, *, now: datetime) -> tupl
 
 
 def _again(call: Live, last: Speech) -> Speech:
+    if last.transfer and not call.is_over:
+        return last
     if call.is_over or last.ends:
         return Speech(last.turn, last.text, None, last.language, then=last.then)
     text = f"{phrase(last.language, 'voice_cut_off')} {last.text}"
@@ -190,11 +195,47 @@ def ended(
         return "missed"
     if not calls.end(db, call, status, sequence=sequence, duration_s=duration_s, now=now):
         return "ignored"
+    wait = connecting.caller_gone(db, call, rules=line.people or connecting.Rules(), now=now)
+    if wait is not None and wait.ending == "hung_up":
+        promised.owed(db, wait, now=now)
     missed.text(db, call, every=line.missed_every, usual=line.usual, now=now)
     context = conversations.by_id(db, Actor(call.tenant_id, "system"), call.conversation_id)
     if context.owner == "bot":
         turn.on_line(db, line.bots, line.channel, context, Cue("hung_up", {}), now=now)
     return "noted"
+
+
+def waiting(db: Db, account_id: int, sid: str) -> Speech | None:
+    """What was said last to a caller who waits for a person or talks with one; None when they do not."""
+    wait = connecting.of_call(db, account_id, sid)
+    if wait is None or wait.state == "over":
+        return None
+    call = calls.find_live(db, account_id, sid)
+    last = None if call is None else _last(db, call)
+    return last if last is not None and last.transfer == wait.uid else None
+
+
+def back(db: Db, line: Line, ring: Ring, wait: str, key: str, *, now: datetime) -> Speech:
+    """The bot speaks again after a wait: the phrase `key`, and the question that was open. The same whenever it is asked."""
+    account = line.channel.account
+    call, found = calls.live(db, account.id, ring.sid), connecting.of_call(db, account.id, ring.sid)
+    if call is None:
+        return begin(db, line, ring, took_ms=lambda: 0, now=now)
+    last = _last(db, call)
+    if call.is_over:
+        return Speech(last.turn, last.text, None, last.language)
+    if found is None or found.uid != wait or found.back_turn is not None or found.state != "over":
+        return last
+    system = Actor(call.tenant_id, "system")
+    conversations.give_back(db, system, call.conversation_id, reason="call_returned", now=now)
+    context = conversations.by_id(db, system, call.conversation_id)
+    if (flow := connecting.flow_of(db, found)) is not None:
+        conversations.touch(db, replace(context, flow=flow, flow_expires_at=None))
+        context = conversations.by_id(db, system, call.conversation_id)
+    turn_ = _Turn(db, line, call, context, last, Given(call.turn, "speech"), now)
+    speech = turn_.keep(turn_.ask_again(key), input="returned", number=call.turn + 1, took_ms=lambda: 0)
+    connecting.came_back(db, found, speech.turn)
+    return speech
 
 
 def _last(db: Db, call: Live) -> Speech:
@@ -246,7 +287,7 @@ class _Turn:
         if taken.replies:
             return self._of(taken)
         if self.context.owner != "bot":
-            return self._own("voice_waiting", None)
+            return self._queued()
         name = businesses.load(self.db, self.context.business_id).name
         if self.line.takes_messages:
             return replace(self._own("voice_no_one", None, business=name), then="voicemail")
@@ -292,7 +333,7 @@ class _Turn:
         if taken.replies:
             return self._of(taken)
         if "owner" in taken.facts and taken.facts["owner"] != "bot":
-            return self._own("voice_waiting", None)
+            return self._queued()
         assert self.last is not None  # noqa: S101  see `answer`
         return Speech(0, self.last.text, self.last.listen, self.language, self.last.written)
 
@@ -350,6 +391,32 @@ class _Turn:
             outbox.put(self.db, self.line.channel.account, row_id, now=self.now)
         return self._then(last, "voice_texted")
 
+    def ask_again(self, key: str) -> Speech:
+        """The phrase, and the question that is open, or whether there is anything else."""
+        more = phrase(self.language, "voice_more")
+        return self._then(Speech(0, more, Listen(), self.language, "", is_more=True), key)
+
+    def _queued(self) -> Speech:
+        """A person is wanted already: one of those who can be called now, or else they call back."""
+        wait = self._wait()
+        if wait:
+            return replace(self._own("voice_connecting", None), transfer=wait)
+        return self._own("voice_waiting", None)
+
+    def _wait(self) -> str:
+        """The line in which the caller waits from now on; empty when there is nobody to be called."""
+        if self.line.people is None:
+            return ""
+        wait = connecting.begin(
+            self.db,
+            self.call,
+            language=self.language,
+            flow=self.context.flow,
+            rules=self.line.people,
+            now=self.now,
+        )
+        return "" if wait is None else wait.uid
+
     def _then(self, last: Speech, key: str) -> Speech:
         """The phrase, and the open question in short behind it."""
         taken = self._cue("again")
@@ -366,6 +433,12 @@ class _Turn:
         reply = taken.replies[-1]
         self.reply_id = messages.id_of_uid(self.db, self.context.id, reply.reference)
         text = " ".join(one.text for one in taken.replies)
+        wait = self._wait() if taken.is_handed_over else ""
+        if wait:
+            text = phrase(self.language, "voice_connecting")
+            if self.reply_id is not None:
+                messages.reword(self.db, self.reply_id, text)
+            return Speech(0, text, None, self.language, taken.written, transfer=wait)
         if taken.is_handed_over and self.call.phone is None:
             text = phrase(self.language, "voice_call_again")
             if self.reply_id is not None:

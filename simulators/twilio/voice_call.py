@@ -101,7 +101,8 @@ class Call:
         self.recorded: list[
             tuple[Recording, int, tuple[str, str, tuple[str, ...]] | None]
         ] = []  # and from which line on
-        self.taken, self.let_go = asyncio.Event(), asyncio.Event()  # out of a queue, and by who took it
+        # Out of a queue, away from its music, and let go by who took it.
+        self.taken, self.freed, self.let_go = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._read = 0
         self._fallback = fallback
         self._watch = watch

@@ -221,6 +221,7 @@ class _Attempt:
         self._winner = other
         other.taken.set()
         try:
+            await call.event(other.freed, other.stopped)  # the music has stopped
             if noun.get("url"):
                 document = await other.ask(urljoin(self._document.url, noun.get("url")), noun.get("method", "POST"))
                 await self._whisper(other, document)
@@ -277,7 +278,7 @@ async def enqueue(call: Call, verb: Verb, document: Document, wait: Play) -> Doc
     """The action's answer, or None if the next verb is to run."""
     queue = queue_of(call, verb.text)
     started_at = call.network.clock()
-    call.taken, call.let_go = asyncio.Event(), asyncio.Event()
+    call.taken, call.freed, call.let_go = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def told(result: str) -> dict[str, str]:
         waited_s = round((call.network.clock() - started_at).total_seconds())
@@ -324,6 +325,7 @@ async def _hold(
         taken.cancel()
         await asyncio.gather(music, taken, return_exceptions=True)
     call.listener = None
+    call.freed.set()
     await call.event(call.let_go)
     return "bridged"
 

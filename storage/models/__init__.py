@@ -16,6 +16,7 @@ from storage.models import (
     sign_in,
     sounds,
     tenants,
+    waits,
     webhooks,
     work,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "sign_in",
     "sounds",
     "tenants",
+    "waits",
     "webhooks",
     "work",
 ]

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     true,
 )
 
@@ -106,6 +107,7 @@ staff = Table(
     Column("capacity", Integer, nullable=False, server_default="1"),  # visits at one time
     Column("email", String(320)),
     Column("phone", String(40)),
+    Column("takes_calls", Boolean, nullable=False, server_default=false()),  # callers are passed on to that phone
     Column("hourly_rate_cents", Integer),
     Column("position", Integer, nullable=False, server_default="0"),
     Column("is_active", Boolean, nullable=False, server_default=true()),

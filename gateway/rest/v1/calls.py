@@ -1,14 +1,16 @@
 """`/calls`: the telephone calls that came in, and what was said in them."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from desk import calls, recordings
+from desk import calls, connecting, recordings
 from gateway.media.links import Show
 from gateway.rest.call import Call as Request
 from gateway.rest.route import Routes
-from gateway.rest.schema import Answer, Moment, Page, SkipQuery, Uid
+from gateway.rest.schema import Answer, Body, Moment, Page, SkipQuery, Uid
+from gateway.voice import promised
 
 routes = Routes("Calls")
 
@@ -72,6 +74,13 @@ class Call(Answer):
         return cls(**_fields(one, show))
 
 
+class Who(Answer):
+    """A person of the team."""
+
+    id: Uid
+    name: str
+
+
 class Turn(Answer):
     """`heard` is how much of `answer` reached the caller: unknown, whole or cut; cut words are left out of it."""
 
@@ -84,12 +93,86 @@ class Turn(Answer):
     at: Moment
 
 
+class Phone(Answer):
+    """Somebody of the team whose phone rang for the caller."""
+
+    person: Who
+    phone: str
+    state: str = Field(description="planned, placing, ringing, answered, talking or over.")
+    outcome: str | None = Field(
+        description="taken, declined, no_key (nobody who pressed a key, so perhaps a machine), no_answer, busy, failed, "
+        "cancelled or late, once it is over."
+    )
+    rang_at: Moment | None
+    answered_at: Moment | None
+    taken_at: Moment | None
+    ended_at: Moment | None
+
+
+class Transfer(Answer):
+    """The caller wanted a person: they waited in line while phones rang."""
+
+    id: Uid
+    state: str = Field(description="waiting, talking or over.")
+    ending: str | None = Field(
+        description="hung_up, call_back, message, nobody (was free), returned (to the bot), done or failed, once it is over."
+    )
+    person: Who | None = Field(description="Who took it, or calls back.")
+    waited_seconds: int
+    since: Moment
+    talking_since: Moment | None
+    ended_at: Moment | None
+    phones: list[Phone]
+
+    @classmethod
+    def of(cls, found: tuple[connecting.Wait, list[connecting.Leg]], now: datetime) -> "Transfer":
+        wait, legs = found
+        return cls(
+            id=wait.uid,
+            state=wait.state,
+            ending=wait.ending,
+            person=Who(id=wait.user_uid, name=wait.taker) if wait.user_uid and wait.taker else None,
+            waited_seconds=wait.waited_s(now),
+            since=wait.since,
+            talking_since=wait.talking_since,
+            ended_at=wait.ended_at,
+            phones=[
+                Phone(
+                    person=Who(id=leg.user_uid, name=leg.name),
+                    phone=leg.phone,
+                    state=leg.state,
+                    outcome=leg.outcome,
+                    rang_at=leg.tried_at,
+                    answered_at=leg.answered_at,
+                    taken_at=leg.taken_at,
+                    ended_at=leg.ended_at,
+                )
+                for leg in legs
+            ],
+        )
+
+
+class CallBack(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{}, {"words": "Robin calls you back within the hour."}]})
+
+    words: Annotated[
+        str | None,
+        Field(min_length=1, max_length=500, description="What the caller hears; without it, that you call back."),
+    ] = None
+
+
 class CallWithTurns(Call):
     transcript: str
     turns: list[Turn]
+    transfers: list[Transfer]
 
     @classmethod
-    def told(cls, found: tuple[calls.Call, list[calls.Turn]], show: Show) -> "CallWithTurns":
+    def told(
+        cls,
+        found: tuple[calls.Call, list[calls.Turn]],
+        transfers: list[tuple[connecting.Wait, list[connecting.Leg]]],
+        show: Show,
+    ) -> "CallWithTurns":
         one, turns = found
         said = [(who, words) for turn in turns for who, words in (("Caller", turn.said), ("Bot", turn.answer)) if words]
         return cls(
@@ -107,6 +190,7 @@ class CallWithTurns(Call):
                 )
                 for turn in turns
             ],
+            transfers=[Transfer.of(each, show.now) for each in transfers],
         )
 
 
@@ -143,7 +227,45 @@ async def find(call: Request, query: CallFilter) -> Page[Call]:
 
 @routes.get("/calls/{call_id}", scope="conversations:read", summary="A call and its turns")
 async def read(call: Request, call_id: Uid) -> CallWithTurns:
-    return CallWithTurns.told(await call.read(calls.get, call_id), call.show)
+    return await _whole(call, call_id)
+
+
+@routes.post(
+    "/calls/{call_id}/take", scope="conversations:write", summary="Take a caller who waits", status=200, errors=(409,)
+)
+async def take(call: Request, call_id: Uid) -> CallWithTurns:
+    """Your phone rings; press 1 there, and you speak with them."""
+    rules = call.house.settings.voice.people or connecting.Rules()
+    await call.write(connecting.take, call_id, rules=rules, now=call.now)
+    return await _whole(call, call_id)
+
+
+@routes.post(
+    "/calls/{call_id}/call-back",
+    scope="conversations:write",
+    summary="Call a caller who waits back later",
+    status=200,
+    errors=(409,),
+)
+async def call_back(call: Request, call_id: Uid, body: CallBack) -> CallWithTurns:
+    """They hear so and need not wait any longer; it becomes a service request of yours."""
+    await call.write(promised.call_back, call_id, body.words, now=call.now)
+    return await _whole(call, call_id)
+
+
+@routes.post(
+    "/calls/{call_id}/return", scope="conversations:write", summary="Give a caller back to the bot", status=200,
+    errors=(409,),
+)  # fmt: skip
+async def give_back(call: Request, call_id: Uid) -> CallWithTurns:
+    """It asks again what it had asked when they wanted a person."""
+    await call.write(connecting.give_back, call_id, now=call.now)
+    return await _whole(call, call_id)
+
+
+async def _whole(call: Request, call_id: str) -> CallWithTurns:
+    found = await call.read(calls.get, call_id)
+    return CallWithTurns.told(found, await call.read(connecting.whole, call_id), call.show)
 
 
 def _fields(one: calls.Call, show: Show) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Member(Answer):
     capacity: int
     email: str | None
     phone: str | None
+    takes_calls: bool
     hourly_rate: float | None
     currency: str
     position: int
@@ -46,6 +47,7 @@ class Member(Answer):
             capacity=one.capacity,
             email=one.email,
             phone=one.phone,
+            takes_calls=one.takes_calls,
             hourly_rate=None if one.hourly_rate_cents is None else one.hourly_rate_cents / 100,
             currency=one.currency,
             position=one.position,
@@ -62,6 +64,9 @@ class _Fields(Body):
     capacity: Annotated[int, Field(ge=1, le=100, description="Visits at one time.")] = 1
     email: Email | None = None
     phone: Annotated[str, Field(max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$")] | None = None
+    takes_calls: Annotated[
+        bool, Field(description="Callers who want a person are passed on to `phone`, while they work.")
+    ] = False
     hourly_rate: Price | None = None
     position: Position = 0
     is_active: bool = True

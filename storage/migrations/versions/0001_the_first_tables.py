@@ -634,6 +634,7 @@ def upgrade() -> None:
         sa.Column("capacity", sa.Integer(), server_default="1", nullable=False),
         sa.Column("email", sa.String(length=320), nullable=True),
         sa.Column("phone", sa.String(length=40), nullable=True),
+        sa.Column("takes_calls", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("hourly_rate_cents", sa.Integer(), nullable=True),
         sa.Column("position", sa.Integer(), server_default="0", nullable=False),
         sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
@@ -1952,6 +1953,84 @@ def upgrade() -> None:
         ),
     )
 
+    op.create_table(
+        "call_waits",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("business_id", big_id, nullable=False),
+        sa.Column("account_id", big_id, nullable=False),
+        sa.Column("conversation_id", big_id, nullable=False),
+        sa.Column("call_id", big_id, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("ending", sa.String(length=10), nullable=True),
+        sa.Column("language", sa.String(length=16), nullable=False),
+        sa.Column("user_id", big_id, nullable=True),
+        sa.Column("words", sa.String(length=500), nullable=True),
+        sa.Column("flow", json_type, nullable=True),
+        sa.Column("back_turn", sa.Integer(), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("talking_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_call_waits_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["business_id"], ["businesses.id"], name=op.f("fk_call_waits_business_id_businesses"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["call_id"], ["calls.id"], name=op.f("fk_call_waits_call_id_calls"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_call_waits_conversation_id_conversations"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_call_waits_tenant_id_tenants")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_call_waits_user_id_users")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_call_waits")),
+        sa.UniqueConstraint("call_id", "number", name=op.f("uq_call_waits_call_id_number")),
+        sa.UniqueConstraint("uid", name=op.f("uq_call_waits_uid")),
+    )
+    with op.batch_alter_table("call_waits", schema=None) as batch_op:
+        batch_op.create_index("ix_call_waits_conversation_id", ["conversation_id"], unique=False)
+        batch_op.create_index(
+            "ix_call_waits_open",
+            ["business_id"],
+            unique=False,
+            sqlite_where=sa.text("state <> 'over'"),
+            postgresql_where=sa.text("state <> 'over'"),
+        )
+
+    op.create_table(
+        "call_legs",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("wait_id", big_id, nullable=False),
+        sa.Column("user_id", big_id, nullable=False),
+        sa.Column("phone", sa.String(length=40), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("outcome", sa.String(length=10), nullable=True),
+        sa.Column("sid", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_call_legs_tenant_id_tenants")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_call_legs_user_id_users")),
+        sa.ForeignKeyConstraint(
+            ["wait_id"], ["call_waits.id"], name=op.f("fk_call_legs_wait_id_call_waits"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_call_legs")),
+        sa.UniqueConstraint("uid", name=op.f("uq_call_legs_uid")),
+    )
+    with op.batch_alter_table("call_legs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_call_legs_wait_id"), ["wait_id"], unique=False)
+
     if op.get_bind().dialect.name == "postgresql":
         op.execute(NO_OVERLAP_POSTGRESQL)
         for statement in SEARCH_POSTGRESQL:
@@ -1966,6 +2045,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE message_search")
+    op.drop_table("call_legs")
+    op.drop_table("call_waits")
     op.drop_table("recordings")
     op.drop_table("speech_usage")
     op.drop_table("sounds")

@@ -17,6 +17,7 @@ HEARD: dict[str, tuple[type[BaseModel], ...]] = {
     "message_status": (events.MessageStatus,),
     "conversation_updated": (),
     "conversation_assigned": (events.ConversationAssigned,),
+    "call_state": (events.CallState,),
     "typing": (events.TypingNow,),
     "customer_typing": (events.CustomerTyping,),
     "presence": (events.PresenceNow, events.Viewers),

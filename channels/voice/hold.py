@@ -1,0 +1,49 @@
+"""TwiML for a caller who is passed on to a person, and for the person. No I/O.
+
+The caller is put into a queue of their own, so whoever takes them takes nobody else; where they stand in line is for us
+to know. Source: reference, twilio-voice.md sections 5, 6 and 9.
+"""
+
+from typing import Final
+from xml.sax.saxutils import escape, quoteattr
+
+from channels.base import Answer
+from channels.voice.codec import say, twiml
+
+_KEY_S: Final = 10  # in which whoever was called presses a key
+
+
+def enqueue(text: str, name: str, *, wait: str, action: str, language: str) -> Answer:
+    """Say it and let them wait. `wait` is asked again and again for what they hear; `action` once they wait no more."""
+    attributes = f'waitUrl={quoteattr(wait)} waitUrlMethod="POST" action={quoteattr(action)} method="POST"'
+    return twiml(f"{say(text, language)}<Enqueue {attributes}>{escape(name)}</Enqueue>")
+
+
+def music(text: str, sound: str, *, key: str, again: str, language: str) -> Answer:
+    """Words, if any, and a while of music, through which a key can be pressed; nothing that is said is listened to."""
+    gather = f'<Gather input="dtmf" numDigits="1" timeout="1" action={quoteattr(key)} method="POST">'
+    inside = f"{say(text, language)}<Play>{escape(sound)}</Play>"
+    return twiml(f'{gather}{inside}</Gather><Redirect method="POST">{escape(again)}</Redirect>')
+
+
+def leave() -> Answer:
+    """Out of the line; what follows is asked of its action."""
+    return twiml("<Leave/>")
+
+
+def whisper(text: str, *, action: str, language: str) -> Answer:
+    """Tell who calls and wait for a key. Whatever happens, even nothing, goes to `action`."""
+    attributes = f'input="dtmf" numDigits="1" timeout="{_KEY_S}" actionOnEmptyResult="true"'
+    gather = f'<Gather {attributes} action={quoteattr(action)} method="POST">'
+    return twiml(f"{gather}{say(text, language)}</Gather><Hangup/>")
+
+
+def join(text: str, name: str, *, action: str, language: str) -> Answer:
+    """Say it and speak with who waits in that queue, until one of them hangs up or we are let go with the star key."""
+    dial = f'<Dial action={quoteattr(action)} method="POST" hangupOnStar="true">'
+    return twiml(f"{say(text, language)}{dial}<Queue>{escape(name)}</Queue></Dial>")
+
+
+def go_on(text: str, url: str, *, language: str) -> Answer:
+    """Say it and go on there."""
+    return twiml(f'{say(text, language)}<Redirect method="POST">{escape(url)}</Redirect>')

@@ -1,0 +1,287 @@
+"""A live call is passed on to a person: every way it can end, who heard what, and what is kept of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from simulators.clock import HandClock
+from simulators.twilio import Account, Call, Callee, Number, TwilioSimulator
+from tests.clock import FakeClock
+from tests.gateway import front
+from tests.gateway.front import OURS, SID, TOKEN, Front
+from tests.gateway.rest import api as clients
+from tests.gateway.rest.api import Client
+from tests.gateway.voice.caller import VOICE
+
+MARIA = "+15125550177"
+ANA, BEN = "+15125550181", "+15125550182"
+
+
+@pytest.fixture
+def reach() -> dict[str, str]:
+    """Where public addresses are really found; the desk adds its own."""
+    return {"https://example.com": "http://localhost:1"}
+
+
+@pytest.fixture
+async def network(reach: dict[str, str]) -> AsyncIterator[TwilioSimulator]:
+    """Time in it stands still until somebody waits."""
+    clock = HandClock(front.NOON)
+    async with TwilioSimulator(
+        accounts=[Account(sid=SID, auth_token=TOKEN)],
+        reach=reach,
+        clock=clock,
+        sleep=clock.sleep,
+        advance=clock.advance,
+        rng=Random(1),
+    ) as running:
+        yield running
+        await running.settled()
+
+
+@pytest.fixture
+async def desk(
+    database_url: str,
+    tmp_path: Path,
+    clock: FakeClock,
+    network: TwilioSimulator,
+    reach: dict[str, str],
+    mode: str,
+    env: dict[str, str],
+) -> AsyncIterator[Front]:
+    """One that can make calls."""
+    clock.set(front.NOON)
+    told = {"FRONTDESK_TWILIO__API_BASE": network.url, "FRONTDESK_VOICE__MODE": mode, **env}
+    async with front.opened(database_url, tmp_path, clock, told, seeded=False) as opened:
+        voice = f"{opened.url}{VOICE}"
+        reach[opened.url.replace("http", "https", 1)] = opened.url
+        network.add_number(
+            Number(number=OURS, account_sid=SID, voice_url=voice, voice_status_callback_url=f"{voice}/status")
+        )
+        yield opened
+
+
+@dataclass
+class Team:
+    """Two who take calls, in this order."""
+
+    ana: Client
+    ben: Client
+
+    async def call(self) -> dict[str, object]:
+        (listed,) = (await self.ana.get("/calls"))["items"]
+        found: dict[str, object] = await self.ana.get(f"/calls/{listed['id']}")
+        return found
+
+
+@pytest.fixture
+async def team(desk: Front) -> Team:
+    admin = await clients.person(desk, "admin")
+    business = (await admin.get("/businesses"))["items"][0]["id"]
+    people = []
+    for place, (name, phone) in enumerate((("Ana Silva", ANA), ("Ben Okoro", BEN))):
+        person = await clients.person(desk, "agent", name=name)
+        member = {"name": name, "user_id": person.uid, "phone": phone, "takes_calls": True, "position": place}
+        await admin.post(f"/businesses/{business}/staff", {**member, "skills": ["telephone"]})
+        people.append(person)
+    return Team(*people)
+
+
+async def _ask(network: TwilioSimulator) -> Call:
+    """A caller who books, and then wants a person."""
+    call = await network.call(MARIA, OURS)
+    await call.hears("two for Move a visit")
+    await call.say("a haircut tomorrow at three p m")
+    await call.hears("Shall I book it?")
+    await call.press("0")
+    await call.hears("put you through to a person")
+    await call.hears("You are next")
+    return call
+
+
+@pytest.mark.parametrize("mode", ["relay", "gather", "stream"], indirect=True)
+async def test_whoever_presses_one_gets_the_call_and_the_bot_comes_back_after(
+    desk: Front, network: TwilioSimulator, team: Team, mode: str
+) -> None:
+    caller = await _ask(network)
+    await desk.work()
+    ana = await network.rings(ANA)
+    whisper = await ana.hears("Press one to take the call, or two to decline")
+    assert "Maria" in whisper or "five one two" in whisper
+    assert "Haircut" in whisper
+    assert await desk.one("select owner from conversations where channel = 'voice'") == "queue"
+    await caller.say("I am only humming along")  # nobody listens on hold
+    await ana.press("1")
+    await ana.hears("Here they are")
+    await asyncio.sleep(0)
+    await ana.say("Hello, this is Ana")
+    await caller.hears("Hello, this is Ana")
+    await caller.say("hi, I wanted to talk to somebody")
+    await ana.hears("I wanted to talk to somebody")
+    told = await team.call()
+    assert (told["status"], told["outcome"]) == ("transferred", None)
+    assert await desk.rows("select owner from conversations where channel = 'voice'") == [("staff",)]
+    await ana.hang_up()
+    await caller.hears("You're back with me")
+    await caller.hears("Shall I book it: Haircut")
+    await caller.say("yes")
+    await caller.hears("Booked")
+    await caller.hang_up()
+    await network.settled()
+    told = await team.call()
+    assert (told["status"], told["outcome"]) == ("completed", "booked")
+    assert "humming" not in str(told["transcript"])
+    assert not [alert for alert in network.alerts if alert.code != 64105]
+
+
+async def _waits(network: TwilioSimulator, number: str) -> Call:
+    """A caller who wants a person at once."""
+    call = await network.call(number, OURS)
+    await call.hears("two for Move a visit")
+    await call.press("0")
+    await call.hears("put you through to a person")
+    return call
+
+
+async def _passes(desk: Front, network: TwilioSimulator, seconds: float) -> None:
+    """So much time on the line, in which we do what is due."""
+    for _ in range(int(seconds / 5)):
+        await network.time.until(lambda: False, timeout_s=2, within_s=5)
+        await desk.work()
+
+
+async def _kept(team: Team) -> tuple[str, list[tuple[str, str]]]:
+    """How the latest wait ended, and how each phone came off."""
+    listed = (await team.ana.get("/calls?sort=-start_time"))["items"]
+    (transfer,) = (await team.ana.get(f"/calls/{listed[0]['id']}"))["transfers"]
+    return transfer["ending"], [(one["person"]["name"].split()[0], one["outcome"]) for one in transfer["phones"]]
+
+
+async def _call_backs(desk: Front) -> int:
+    count: int = await desk.one("select count(*) from service_requests where title like 'Call back %'")
+    return count
+
+
+@pytest.mark.parametrize("mode", ["gather"], indirect=True)
+async def test_every_way_in_which_nobody_takes_a_call_ends_well(
+    desk: Front, network: TwilioSimulator, team: Team, mode: str
+) -> None:
+    # Both decline: the caller can leave a message.
+    caller = await _waits(network, "+15125550161")
+    await desk.work()
+    for phone in (ANA, BEN):
+        person = await network.rings(phone)
+        await person.press("2")
+        await person.ends()
+        await desk.work()
+    await caller.hears("nobody is free just now. Please leave a message")
+    await caller.hang_up()
+    assert await _kept(team) == ("nobody", [("Ana", "declined"), ("Ben", "declined")])
+    assert await _call_backs(desk) == 1
+
+    # One phone rings in vain, the other is engaged.
+    network.callees |= {ANA: Callee(how="no-answer"), BEN: Callee(how="busy")}
+    caller = await _waits(network, "+15125550162")
+    await desk.work()
+    await _passes(desk, network, 40)
+    await caller.hears("nobody is free just now. Please leave a message")
+    await caller.hang_up()
+    assert await _kept(team) == ("nobody", [("Ana", "no_answer"), ("Ben", "busy")])
+
+    # A machine presses no key, so the next phone rings; who takes it there has it, and the caller hangs up first.
+    network.callees |= {ANA: Callee(how="machine"), BEN: Callee()}
+    caller = await _waits(network, "+15125550163")
+    await desk.work()
+    await _passes(desk, network, 30)
+    ben = await network.rings(BEN)
+    await ben.hears("Press one to take the call")
+    await ben.press("1")
+    await ben.hears("Here they are")
+    await caller.hang_up()
+    await ben.ends()
+    await network.settled()
+    assert await _kept(team) == ("done", [("Ana", "no_key"), ("Ben", "taken")])
+
+    # The caller hangs up while a phone rings: whoever picks it up in that moment hears so.
+    network.callees |= {ANA: Callee(after_s=15)}
+    caller = await _waits(network, "+15125550164")
+    await desk.work()
+    await caller.hang_up()
+    await _passes(desk, network, 30)
+    assert await _kept(team) == ("hung_up", [("Ana", "cancelled")])
+    assert [one.heard for one in network.calls.values() if one.to == ANA][-1].strip() in (
+        "",
+        "The caller does not wait any more. Goodbye!",
+    )
+
+    # The caller would rather be called back.
+    before = await _call_backs(desk)
+    caller = await _waits(network, "+15125550165")
+    await caller.hears("Press one to be called back")
+    await caller.press("1")
+    await caller.hears("someone from the team will call you back")
+    await caller.ends()
+    assert (await _kept(team))[0] == "call_back"
+    assert await _call_backs(desk) == before + 1
+    await network.settled()
+
+
+@pytest.mark.parametrize("mode", ["relay"], indirect=True)
+async def test_people_take_promise_and_return_calls_from_their_screens(
+    desk: Front, network: TwilioSimulator, team: Team, mode: str
+) -> None:
+    network.callees |= {ANA: Callee(after_s=15)}
+    caller = await _ask(network)
+    call_id = (await team.call())["id"]
+    await desk.work()
+    for path in ("return", "take"):
+        await team.ana.post(f"/calls/{call_id}/{path}", {}, status=409 if path == "return" else 200)
+    taken = await team.ben.post(f"/calls/{call_id}/take", {}, status=200)
+    assert [one["person"]["name"] for one in taken["transfers"][0]["phones"]] == ["Ana Silva", "Ben Okoro"]
+    await desk.work()
+    ben = await network.rings(BEN)
+    await ben.press("1")
+    await ben.hears("Here they are")
+    assert (await team.call())["status"] == "transferred"
+    await desk.work()  # Ana's phone stops
+    for path in ("take", "call-back"):
+        await team.ana.post(f"/calls/{call_id}/{path}", {}, status=409)
+    back = await team.ben.post(f"/calls/{call_id}/return", {}, status=200)
+    assert back["transfers"][0]["ending"] == "returned"
+    await desk.work()
+    await caller.hears("You're back with me")
+    await caller.hears("Shall I book it: Haircut")
+    await caller.press("0")
+    await caller.hears("put you through to a person")
+    told = await team.ana.post(f"/calls/{call_id}/call-back", {"words": "Ana rings you at five. Bye!"}, status=200)
+    assert [one["ending"] for one in told["transfers"]] == ["returned", "call_back"]
+    await desk.work()
+    await caller.hears("Ana rings you at five")
+    await caller.ends()
+    await network.settled()
+    assert await desk.rows(
+        "select r.title, u.full_name from service_requests r join staff s on s.id = r.staff_id"
+        " join users u on u.id = s.user_id"
+    ) == [(f"Call back {MARIA}", "Ana Silva")]
+    assert await desk.rows("select owner from conversations where channel = 'voice'") == [("staff",)]
+
+
+@pytest.mark.parametrize("mode", ["gather"], indirect=True)
+@pytest.mark.parametrize("env", [{"FRONTDESK_VOICE__RING": "at_once"}])
+async def test_of_two_whose_phones_ring_together_one_gets_the_call(
+    desk: Front, network: TwilioSimulator, team: Team, mode: str, env: dict[str, str]
+) -> None:
+    caller = await _waits(network, MARIA)
+    await desk.work()
+    ana, ben = await network.rings(ANA), await network.rings(BEN)
+    await asyncio.gather(ana.press("1"), ben.press("1"))
+    await ana.network.time.until(lambda: "Here they are" in ana.heard + ben.heard, timeout_s=5, within_s=30)
+    late = ben if "Here they are" in ana.heard else ana
+    await late.hears("Somebody else has taken the call")
+    await caller.hang_up()
+    await network.settled()
+    assert sorted(outcome for _, outcome in (await _kept(team))[1]) == ["late", "taken"]
