@@ -13,6 +13,7 @@ from simulators.twilio import Account, Call, Callee, Number, TwilioSimulator
 from tests.clock import FakeClock
 from tests.gateway import front
 from tests.gateway.front import OURS, SID, TOKEN, Front
+from tests.gateway.inbox.live import connected
 from tests.gateway.rest import api as clients
 from tests.gateway.rest.api import Client
 from tests.gateway.voice.caller import VOICE
@@ -235,9 +236,13 @@ async def test_people_take_promise_and_return_calls_from_their_screens(
     desk: Front, network: TwilioSimulator, team: Team, mode: str
 ) -> None:
     network.callees |= {ANA: Callee(after_s=15)}
-    caller = await _ask(network)
-    call_id = (await team.call())["id"]
-    await desk.work()
+    async with connected(team.ana) as inbox:
+        caller = await _ask(network)
+        call_id = (await team.call())["id"]
+        await desk.work()
+        told = await inbox.hear("call_state", lambda state: state["phones"])
+        assert (told["call_id"], told["state"], told["place"]) == (call_id, "waiting", 1)
+        assert told["phones"][0]["person"]["name"] == "Ana Silva"
     for path in ("return", "take"):
         await team.ana.post(f"/calls/{call_id}/{path}", {}, status=409 if path == "return" else 200)
     taken = await team.ben.post(f"/calls/{call_id}/take", {}, status=200)
