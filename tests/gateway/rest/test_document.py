@@ -65,6 +65,7 @@ async def test_the_document_is_there_and_names_every_route(api: Client) -> None:
 # What the server answers beside the documents, and why nobody needs a permission for it.
 _DOORS = {
     r"(/api/v1)?/webhooks/(twilio/(messages|status|voice(/[\w{}]+)*)|whatsapp)": "signed by the provider",
+    r"(/api/v1)?/webhooks/twilio/voice/hold/music\.wav": "played to callers who wait",
     r"/api/v1/webchat/(messages|seen|media|socket\.io)": "of whoever holds the unguessable session",
     r"/widget\.js|/api/v1/webchat/config": "what every page with a chat on it loads",
     r"/media/\{token\}|/visits/\{token\}\.ics|/voice/sounds/\{address\}": "for whoever holds a link that we have signed",
