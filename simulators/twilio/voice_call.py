@@ -113,7 +113,7 @@ class Call:
 
     # What the person does.
 
-    async def hears(self, match: str, *, timeout_s: float = 5.0, within_s: float = 120.0) -> str:
+    async def hears(self, match: str, *, timeout_s: float = 15.0, within_s: float = 120.0) -> str:
         """Wait until the other side has said `match` (in any case); all that was heard since the last wait.
 
         Raises:

@@ -3,12 +3,15 @@
 import asyncio
 import base64
 import json
+from contextlib import suppress
 from typing import Any
+from unittest.mock import ANY
 
 import aiohttp
 import pytest
 from twilio.request_validator import RequestValidator
 
+from channels.messages import Address
 from gateway.voice.door import EXCHANGE
 from simulators import tones
 from simulators.elevenlabs import ElevenLabsSimulator
@@ -111,7 +114,7 @@ async def test_keys_silence_and_goodbye(desk: Front, network: TwilioSimulator, s
     # And what every call begins with is not made again.
     made = [one.text for one in speech.spoken]
     again = await network.call("+15125550178", OURS)
-    await again.hears("two for Move a visit")
+    await again.hears("one for")
     await again.hang_up()
     assert [one.text for one in speech.spoken] == made
     assert len(set(made)) == len(made)
@@ -183,10 +186,7 @@ async def test_a_stream_opens_to_twilio_alone_and_bears_what_it_does_not_know(de
     await other.send_str(json.dumps({"event": "media", "media": {"payload": ""}}))
     await other.send_str("{")
     assert (await other.receive()).type is aiohttp.WSMsgType.CLOSE
-    socket = await _connect(desk)
-    start = {"accountSid": SID, "streamSid": "MZ1", "callSid": caller.sid, "customParameters": told}
-    for message in ({"event": "connected"}, {"event": "start", "streamSid": "MZ1", "start": start}):
-        await socket.send_str(json.dumps(message))
+    socket = await _begun(desk, caller)
     for odd in ("{", "[]", '{"event":"new"}', '{"event":"media","media":{"payload":"%"}}', '{"event":"mark"}'):
         await socket.send_str(odd)
     heard = b""
@@ -199,6 +199,80 @@ async def test_a_stream_opens_to_twilio_alone_and_bears_what_it_does_not_know(de
     while (message := await socket.receive()).type is not aiohttp.WSMsgType.CLOSE:
         # Nothing more is sent ahead of the caller, of whom no frame has come.
         assert json.loads(message.data)["event"] == "mark"
+
+
+async def test_who_waits_hears_so_once_each_and_what_comes_late_changes_nothing(desk: Front) -> None:
+    for name, value in {"moment_s": 0.05, "still_s": 0.5, "slow_s": 1.0}.items():
+        object.__setattr__(desk.house.settings.voice, name, value)
+    caller = Caller(desk)
+    await caller.post(VOICE)
+    tenant_id, account_id = (await desk.rows("select tenant_id, account_id from calls"))[0]
+    line = _Line(await _begun(desk, caller))
+    await line.hears("What can I do for you?")
+    async with desk.house.order.turn(tenant_id, (account_id, Address("phone", caller.number))):
+        line.said += tones.encode("book a visit") + tones.SILENCE * tones.RATE
+        for filler in ("One moment.", "I'm still looking.", "I'm sorry, this takes longer"):
+            await line.hears(filler)
+    await line.hears("What would you like to book?")
+    heard = tones.decode(bytes(line.heard))
+    for filler in ("One moment.", "I'm still looking.", "I'm sorry, this takes longer"):
+        assert heard.count(filler) == 1  # and whole: never two over one another
+    # All marks once more, in another order, and some that nobody set.
+    for name in (*reversed(line.marks), "99:160", "1:999999", "1", ":"):
+        await line.send("mark", mark={"name": name})
+    await line.send("connected")
+    await line.hears("one for")
+    assert await _turns(desk) == [("cut", ANY), ("unknown", ANY)]
+    await line.send("dtmf", dtmf={"track": "inbound_track", "digit": "1"})
+    await line.hears("which day")
+    assert [heard for heard, _ in await _turns(desk)] == ["cut", "cut", "unknown"]
+    await line.send("stop", stop={"accountSid": SID, "callSid": caller.sid})
+    for event in ("mark", "media", "stop"):
+        await line.send(event, mark={"name": line.marks[-1]}, media={"payload": ""})
+    assert [heard for heard, _ in await _turns(desk)][:2] == ["cut", "cut"]
+
+
+class _Line:
+    """A telephone by hand: each frame that it makes lets it hear one, and what it has heard is told back by marks."""
+
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+        self.said = b""
+        self.heard = bytearray()
+        self.marks: list[str] = []
+
+    async def hears(self, words: str) -> None:
+        begin = len(self.heard)
+        async with asyncio.timeout(20):
+            while words not in tones.decode(bytes(self.heard[max(begin, len(self.heard) - 3 * tones.RATE) :])):
+                for _ in range(8):
+                    frame, self.said = self.said[:160].ljust(160, tones.SILENCE), self.said[160:]
+                    await self.send("media", media={"track": "inbound", "payload": base64.b64encode(frame).decode()})
+                    with suppress(TimeoutError):
+                        await self._takes()
+
+    async def send(self, event: str, **more: object) -> None:
+        if not self._socket.closed:
+            await self._socket.send_str(json.dumps({"event": event, "streamSid": "MZ1", **more}))
+
+    async def _takes(self) -> None:
+        while True:
+            message = json.loads(await self._socket.receive_str(timeout=0.002))
+            if message["event"] == "media":
+                self.heard += base64.b64decode(message["media"]["payload"])
+            elif message["event"] == "mark":
+                self.marks.append(message["mark"]["name"])
+                await self.send("mark", mark=message["mark"])
+
+
+async def _begun(desk: Front, caller: Caller) -> Any:
+    """The stream of a call that has rung."""
+    told = {one.attrib["name"]: one.attrib["value"] for one in caller.twiml.iter("Parameter")}
+    start = {"accountSid": SID, "streamSid": "MZ1", "callSid": caller.sid, "customParameters": told}
+    socket = await _connect(desk)
+    for message in ({"event": "connected"}, {"event": "start", "streamSid": "MZ1", "start": start}):
+        await socket.send_str(json.dumps(message))
+    return socket
 
 
 async def _connect(desk: Front, token: str = TOKEN, account: str = SID) -> Any:
