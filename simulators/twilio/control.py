@@ -27,6 +27,7 @@ def routes() -> list[web.RouteDef]:
         web.post("/_sim/phones/{number}/messages", _text),
         web.post("/_sim/phones/{number}/taps", _tap),
         web.post("/_sim/phones/{number}/reads", _read),
+        web.get("/_sim/phones/{number}/calls", _calls),
         web.post("/_sim/phones/{number}/calls", _call),
         web.get("/_sim/calls/{sid}", _listen),
         web.post("/_sim/calls/{sid}", _speak),
@@ -106,6 +107,13 @@ async def _call(request: web.Request) -> web.Response:
     except TimeoutError as error:
         raise web.HTTPGatewayTimeout(text=str(error)) from error
     return web.json_response(_told(call), status=201)
+
+
+async def _calls(request: web.Request) -> web.Response:
+    """The calls of that phone, also those for which the application lets it ring, the latest first."""
+    number = _phone(request).number
+    mine = [call for call in request.app[NETWORK].calls.values() if number in (call.sender, call.to)]
+    return web.json_response({"calls": [_told(call) for call in mine[::-1]]})
 
 
 async def _listen(request: web.Request) -> web.Response:

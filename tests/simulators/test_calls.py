@@ -450,5 +450,7 @@ async def test_somebody_calls_by_curl(bot: Bot, sim: TwilioSimulator) -> None:
         await post(path, 409, say="hello?")
         async with curl.get(path) as answer:
             assert (await answer.json())["status"] == "completed"
+        async with curl.get(f"/_sim/phones/{ANNA}/calls") as answer:
+            assert [call["sid"] for call in (await answer.json())["calls"]] == [called["sid"]]
         await post(f"/_sim/phones/{ANNA}/calls", 404, to="+15125550199")
         await post("/_sim/calls/CA1", 404, say="hello?")
