@@ -1,6 +1,9 @@
 """Kill the server at random moments while people book, and prove that nothing is lost or doubled.
 
-    python -m bench.chaos [--messages 2000] [--kills 16] [--seed N] [--engine sqlite|postgresql]
+    python -m bench.chaos [--messages 2000] [--kills 16] [--seed N] [--engine sqlite|postgresql] [--processes 2]
+
+With several processes there are so many servers and as many workers on one PostgreSQL, as behind a load balancer: a text that
+one has not answered goes to any of them, and any of them is killed.
 
 The phones behave as Twilio does: a text that got no answer is delivered again under the same id. Some texts are
 delivered twice at the same moment, some visits are wanted by more phones than there are chairs, some phones say STOP at
@@ -15,10 +18,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -61,7 +65,7 @@ _SOON: Final = timedelta(seconds=12)  # by then the evidence is read
 
 @dataclass(slots=True)
 class Victim:
-    """The server that is killed and started again, always at the same port."""
+    """A process that is killed and started again, a server always at the same port."""
 
     launch: Callable[[], server.Server]
     now: server.Server
@@ -78,7 +82,7 @@ class Victim:
     def kill(self) -> None:
         """Raises: server.Trouble when it is dead already, which was none of our doing."""
         if not self.now.is_alive:
-            raise server.Trouble(f"the server died by itself: {self.now.last_words()}")
+            raise server.Trouble(f"a process died by itself: {self.now.last_words()}")
         self.now.kill()
         self.kills += 1
 
@@ -87,7 +91,7 @@ class Victim:
 class Crowd:
     """The phones. `ledger` is what they said and heard."""
 
-    port: int
+    ports: tuple[int, ...]  # of the servers
     wanted: int  # messages
     chance: random.Random
     dialogues: Iterator[tuple[Dialogue, bool]]  # and whether others want the same visit
@@ -134,7 +138,7 @@ class Crowd:
     async def _deliver(self, said: Said, request: bytes) -> None:
         for wait_s in _DELIVER_AFTER_S:
             await asyncio.sleep(wait_s)
-            status, body = await _ask(self.port, request)
+            status, body = await _ask(self.chance.choice(self.ports), request)
             if 200 <= status < 300:
                 said.answers.append(body)
                 return
@@ -177,11 +181,12 @@ def crowd_of(today: date) -> Iterator[tuple[Dialogue, bool]]:
             number += 1
 
 
-async def _kill(victim: Victim, crowd: Crowd, *, kills: int, chance: random.Random) -> None:
-    """At so many random places in the traffic; some in the middle of the start that follows."""
+async def _kill(victims: Sequence[Victim], crowd: Crowd, *, kills: int, chance: random.Random) -> None:
+    """Any of them, at so many random places in the traffic; some in the middle of the start that follows."""
     first, last = min(20, crowd.wanted // 4), crowd.wanted - min(40, crowd.wanted // 4)
     for place in sorted(chance.sample(range(first, last), kills)):
         await crowd.reach(place)
+        victim = chance.choice(victims)
         await asyncio.sleep(chance.uniform(0, 0.03))
         victim.kill()
         if chance.random() < _KILLED_AT_START:
@@ -231,43 +236,50 @@ def _phone_network(port: int, chance: random.Random) -> TwilioSimulator:
     )
 
 
-async def run(room: Path, url: str, *, wanted: int, kills: int, seed: int) -> list[proof.Verdict]:
+async def run(room: Path, url: str, *, wanted: int, kills: int, seed: int, processes: int = 1) -> list[proof.Verdict]:
     """Everything from the empty database at `url` to the verdicts.
 
     Raises: server.Trouble when the server did not start or died by itself
     """
     chance = random.Random(seed)
-    port = servers.free_port()
+    ports = tuple(servers.free_port() for _ in range(processes))
     _say("making the shop")
     shop.make(url, fill=lambda db, account_id: _write_letters(db, account_id, now=datetime.now(UTC)))
     began_at = time.monotonic()
-    async with _phone_network(port, random.Random(seed)) as network:
-        env = server.frontdesk_env(url, room, port=port, api_base=network.url)
-        env |= {
+    async with _phone_network(ports[0], random.Random(seed)) as network:
+        more = {
             "FRONTDESK_JOBS__LEASE_S": str(_LEASE_S),
             "FRONTDESK_JOBS__POLL_S": "0.5",
             "FRONTDESK_SENDING__RATES": "",
+            "FRONTDESK_SENDING__STRANGERS_PER_HOUR": "0",  # the letters go to people who never wrote
+            "FRONTDESK_SENDING__STRANGERS_PER_PREFIX_AND_HOUR": "0",
         }
 
-        def launch() -> server.Server:
-            return server.start(server.frontdesk_command(), port=port, log=room / "log", env=env)
+        def launch(number: int, what: str, port: int) -> server.Server:
+            env = server.frontdesk_env(url, room, port=port or ports[0], api_base=network.url) | more
+            return server.start(server.frontdesk_command(what), port=port, log=room / f"log{number}", env=env)
 
-        victim = Victim(launch, launch())
+        wishes = [("run", ports[0])] if processes == 1 else [*(("serve", port) for port in ports)]
+        wishes += [("worker", 0)] * (processes if processes > 1 else 0)
+        launches = [partial(launch, number, *one) for number, one in enumerate(wishes)]
+        victims = [Victim(one, one()) for one in launches]
         try:
-            await victim.ready()
-            crowd = Crowd(port, wanted, chance, crowd_of(datetime.now(shop.ZONE).date()))
+            await _all_ready(victims)
+            crowd = Crowd(ports, wanted, chance, crowd_of(datetime.now(shop.ZONE).date()))
             _say(f"{wanted} messages, {kills} kills")
-            await _until_said(crowd, _kill(victim, crowd, kills=kills, chance=random.Random(seed + 1)))
-            await victim.ready()
+            await _until_said(crowd, _kill(victims, crowd, kills=kills, chance=random.Random(seed + 1)))
+            await _all_ready(victims)
             _say("letting it finish its jobs")
             await asyncio.to_thread(_wait_for_jobs, url)
             await network.settled()
             ledger = crowd.ledger
-            ledger.kills = victim.kills
-            ledger.exit_code = await asyncio.to_thread(victim.now.stop)
+            ledger.kills = sum(victim.kills for victim in victims)
+            codes = [await asyncio.to_thread(victim.now.stop) for victim in victims]
+            ledger.exit_code = next(filter(None, codes), 0)
         finally:
-            if victim.now.is_alive:
-                victim.now.kill()
+            for victim in victims:
+                if victim.now.is_alive:
+                    victim.now.kill()
         ledger.letters = Counter(
             message.body for message in network.messages.values() if message.direction == "outbound-api"
         )
@@ -280,6 +292,11 @@ async def run(room: Path, url: str, *, wanted: int, kills: int, seed: int) -> li
     finally:
         engine.dispose()
     return proof.judge(ledger, evidence, kills_wanted=kills)
+
+
+async def _all_ready(victims: Sequence[Victim]) -> None:
+    for victim in victims:
+        await victim.ready()
 
 
 async def _until_said(crowd: Crowd, killing: Coroutine[None, None, None]) -> None:
@@ -323,17 +340,22 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=16, help="how often the server is killed, at least (16)")
     parser.add_argument("--seed", type=int, help="repeat the places of an earlier run")
     parser.add_argument("--engine", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--processes", type=int, default=1, help="servers, and as many workers (1: all in one process)")
     given = parser.parse_args()
+    if given.processes > 1 and given.engine == "sqlite":
+        parser.error("SQLite has one process: add --engine postgresql")
     if given.messages < 4 * given.kills:
         parser.error("too few messages for so many kills")
     seed = random.randrange(1 << 32) if given.seed is None else given.seed
-    print(f"{report.machine()}, {given.engine}, --seed {seed}")
+    print(f"{report.machine()}, {given.engine}, --processes {given.processes}, --seed {seed}")
     server.pin(server.CLIENT_CORE)
     with ExitStack() as stack:
         room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="frontdesk-chaos-")))
         url = stack.enter_context(servers.postgres()) if given.engine == "postgresql" else f"sqlite:///{room}/desk.db"
         try:
-            verdicts = uvloop.run(run(room, url, wanted=given.messages, kills=given.kills, seed=seed))
+            verdicts = uvloop.run(
+                run(room, url, wanted=given.messages, kills=given.kills, seed=seed, processes=given.processes)
+            )
         except server.Trouble as trouble:
             print(trouble, file=sys.stderr)
             return 1

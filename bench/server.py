@@ -30,18 +30,23 @@ class Trouble(Exception):  # noqa: N818  reads better than TroubleError
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server process. `log` is what it writes."""
+    """A running process, a server at `port` or (0) a worker. `log` is what it writes, from `begins` on."""
 
     process: "subprocess.Popen[bytes]"
     port: int
     log: Path
+    begins: int = 0
 
     @property
     def is_alive(self) -> bool:
         return self.process.poll() is None
 
     def is_ready(self) -> bool:
-        """Whether it answers /healthz with 200."""
+        """Whether it answers /healthz with 200; a worker, whom nobody can ask, says so."""
+        if not self.port:
+            with self.log.open("rb") as said:
+                said.seek(self.begins)
+                return b"Frontdesk does jobs" in said.read()
         line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
         try:
             line.request("GET", "/healthz")
@@ -95,9 +100,10 @@ def start(command: Sequence[str], *, port: int, log: Path, env: Mapping[str, str
     surroundings = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     surroundings |= env or {}
     with log.open("ab") as out:
+        begins = out.tell()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=surroundings)
     pin(SERVER_CORE, process=process.pid)
-    return Server(process, port, log)
+    return Server(process, port, log, begins)
 
 
 def pin(core: int, *, process: int = 0) -> bool:
@@ -111,9 +117,9 @@ def pin(core: int, *, process: int = 0) -> bool:
     return True
 
 
-def frontdesk_command() -> list[str]:
-    """Everything in one process, as `make run` starts it."""
-    return [str(Path(sys.executable).with_name("frontdesk")), "run"]
+def frontdesk_command(what: str = "run") -> list[str]:
+    """Everything in one process, as `make run` starts it; or a part of it, as `frontdesk --help` names them."""
+    return [str(Path(sys.executable).with_name("frontdesk")), what]
 
 
 def frontdesk_env(url: str, folder: Path, *, port: int, api_base: str = "http://127.0.0.1:9") -> dict[str, str]:
