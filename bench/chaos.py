@@ -59,7 +59,7 @@ _LETTER: Final = "We have moved to the other side of the road. Number"
 _LETTERS: Final = 200
 _LETTERS_OVER_S: Final = 40.0
 _LEASE_S: Final = 4.0
-_DRAIN_S: Final = 60.0
+_DRAIN_S: Final = 100.0  # what was being sent by a process that was killed waits 45 s for its lease
 _SOON: Final = timedelta(seconds=12)  # by then the evidence is read
 
 

@@ -35,6 +35,8 @@ KIND = "send"
 # Waits between tries: quick at first, for a hiccup, then long enough for an outage. After the last one it is dead.
 RETRY_AFTER = tuple(timedelta(seconds=s) for s in (2, 10, 60, 300, 1800, 7200, 21600))
 IN_LINE = timedelta(minutes=5)  # how long the next message of a conversation waits for one that is to be tried again
+# How long a send is nobody else's business: longer than a look-up and a request may take at any provider.
+_ON_ITS_WAY = timedelta(seconds=45)
 LOOK_AGAIN = timedelta(seconds=1)  # while another process sends the one before
 # When the provider is asked what became of a message of which it has not said so, counted from when it was sent.
 ASK_AFTER = (timedelta(minutes=30), timedelta(hours=3), timedelta(hours=24))
@@ -224,6 +226,9 @@ def begin(
         sending.count(db, **letter, use=use, now=now, usual=usual)
     if use == "marketing":
         broadcasts.leaves(db, message_id)
+    # Who lost the lease while it waited must not send what somebody else is sending. On SQLite there is nobody else.
+    if db.dialect.name == "postgresql" and not queue.extend(db, job, until=now + _ON_ITS_WAY):
+        raise queue.LeaseLost(f"job {job.id} is somebody else's by now")
     _BEGUN(db, {"message": message_id, "at": now})
     kind: AddressKind = row.peer_kind
     return Letter(

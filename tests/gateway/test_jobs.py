@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from gateway.jobs.pressure import Pressure
+from gateway.pipeline import outbox
 from gateway.pipeline.outbox import RETRY_AFTER
 from simulators.receiver import Receiver
 from simulators.twilio import Account, Faults, Number, TwilioSimulator
+from storage import queue
+from storage.queue import Job
 from tests.clock import FakeClock
 from tests.gateway import front
 from tests.gateway.front import MESSAGES, OURS, SID, STATUS, TOKEN, Front
@@ -359,3 +362,32 @@ def test_while_somebody_waits_what_was_used_of_their_part_of_the_processor_is_pa
     is_waited_for = False
     pressure.felt(0.025, 0.05)
     assert pressure.rest_s == 0.0
+
+
+async def test_who_was_so_slow_that_another_process_sends_it_does_not_send_it_too(
+    postgresql_database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with networked(postgresql_database_url, tmp_path, clock) as (desk, network):
+        phone, api = network.phone(PHONE), await person(desk)
+        await phone.text(OURS, "hello")
+        [talk] = (await api.get("/conversations"))["items"]
+        await api.post(f"/conversations/{talk['id']}/messages", {"text": "Are you there?"})
+
+        async def begin(job: Job) -> outbox.Letter | None:
+            return await desk.house.store.write(outbox.begin, job, desk.house.adapters, now=clock.now())
+
+        async def claim(name: str) -> list[Job]:
+            kinds, lease_for = frozenset([outbox.KIND]), timedelta(seconds=5)
+            return await desk.house.store.write(
+                queue.claim, now=clock.now(), lease=name, lease_for=lease_for, limit=1, kinds=kinds
+            )
+
+        [slow] = await claim("slow")
+        clock.advance(timedelta(seconds=6))
+        [quick] = await claim("quick")
+        clock.advance(timedelta(seconds=4))
+        assert await begin(quick) is not None
+        with pytest.raises(queue.LeaseLost):
+            await begin(slow)
+        clock.advance(timedelta(seconds=30))  # it is on its way: whatever the lease was, nobody takes it meanwhile
+        assert await claim("third") == []
