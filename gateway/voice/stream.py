@@ -7,9 +7,10 @@ So no call has a timer, nothing is sent further ahead than `_LEAD`, and a test m
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -161,8 +162,8 @@ class StreamPort(Talk):
         with self._working():
             speech, _ = await self.exchange.resume(self.account, self.ring, self.start.turn, self.mode)
         self._events.put_nowait(speech)
-        tasks = [self._task("answers", self._answers()), self._task("speaks", self._speaks())]
-        tasks += [self._task("hears", self._hears()), self._task("watches", self._watches())]
+        tasks = [self._task("answers", self._answers), self._task("speaks", self._speaks)]
+        tasks += [self._task("hears", self._hears), self._task("watches", self._watches)]
         try:
             await self._reads()
         finally:
@@ -395,7 +396,7 @@ class StreamPort(Talk):
         self._unsent.append(one)
         self._unheard[one.number] = one
         self._quiet.clear()
-        task = self._task("makes", self._makes(one, self.language))
+        task = self._task("makes", partial(self._makes, one, self.language))
         self._makers[one.number] = task
         task.add_done_callback(lambda _done: self._makers.pop(one.number, None))
         return one
@@ -442,13 +443,13 @@ class StreamPort(Talk):
         finally:
             self._works -= 1
 
-    def _task(self, what: str, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    def _task(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
         return asyncio.create_task(self._guarded(what, work), name=f"call {what}")
 
-    async def _guarded(self, what: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """If it fails the stream is over, and Twilio asks how the call goes on."""
         try:
-            await work
+            await work()
         except SpeechError as trouble:
             log.warning("speech failed", call=self.ring.sid, what=what, why=str(trouble), lasting=trouble.is_lasting)
         except (ConnectionError, StoreUnavailable) as trouble:
