@@ -79,6 +79,8 @@ class Call:
     duration_s: int | None
     price_millionths: int | None
     price_currency: str | None
+    spoken_letters: float
+    heard_s: float
     started_at: datetime
     ended_at: datetime | None
     recordings: Sequence[Recording] = ()
@@ -220,6 +222,12 @@ def charge(db: Db, call_id: int, told: Charged) -> None:
     """Keep what a call has cost."""
     values = {"price_millionths": told.millionths, "price_currency": told.currency}
     db.execute(update(table).where(_t.id == call_id).values(values))
+
+
+def add_speech(db: Db, tenant_id: int, sid: str, *, letters: float, seconds: float) -> None:
+    """Speech services were asked for so much more in that call."""
+    more = {"spoken_letters": _t.spoken_letters + letters, "heard_s": _t.heard_s + seconds}
+    db.execute(update(table).where(_t.tenant_id == tenant_id, _t.sid == sid).values(more))
 
 
 def account_of(db: Db, sid: str) -> tuple[int, str | None] | None:
@@ -422,6 +430,8 @@ _CALL: Select[Any] = (
         _t.duration_s,
         _t.price_millionths,
         _t.price_currency,
+        _t.spoken_letters,
+        _t.heard_s,
         _t.started_at,
         _t.ended_at,
     )

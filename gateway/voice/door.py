@@ -195,7 +195,7 @@ async def _ask(call: Call, speech: Speech) -> Answer:
     silence_s = call.exchange.house.settings.voice.silence_s
     if speech.then:
         return voicemail(call.base, call.exchange.house.settings.voice, speech.text)
-    file = await call.exchange.house.speech.file(call.account, speech.text, speech.language)
+    file = await call.exchange.house.speech.file(call.account, call.ring.sid, speech.text, speech.language)
     port = GatherPort(call.base, codec.locale(speech.language), silence_s, file)
     await play(port, speech)
     return port.answer

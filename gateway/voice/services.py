@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -16,7 +17,7 @@ from channels.voice.speech.cache import CachedSpeaker, Renderings, Shelf
 from channels.voice.speech.elevenlabs import ElevenLabsSpeaker, Patience, ScribeListener
 from channels.voice.speech.fuse import Fuse, GuardedListener, GuardedSpeaker
 from channels.voice.speech.voices import OTHERS, RANGES, Voice, Voices
-from desk import bots, integrations, speech_usage
+from desk import bots, calls, integrations, speech_usage
 from desk.clock import Clock
 from desk.speech_usage import Kind
 from desk.who import Actor
@@ -84,8 +85,8 @@ class SpeechServices:
         self._meter = _Meter(store, clock)
         self._recent = Recent(clock)
 
-    async def of(self, account: Account) -> Services | None:
-        """For a call to that number; None when there is no key, or a service that is left alone since it is broken, so that
+    async def of(self, account: Account, sid: str = "") -> Services | None:
+        """For that call to that number; None when there is no key, or a service that is left alone since it is broken, so that
         Twilio has to speak and listen.
 
         Raises: StoreUnavailable
@@ -100,13 +101,13 @@ class SpeechServices:
             api_key=means.api_key,
             api_base=ours.api_base,
             model_id=ours.listening_model,
-            heard=partial(self._meter.count, whose, "heard"),
+            heard=partial(self._meter.count, whose, sid, "heard"),
         )
         shelf = self._recent.over(whose.tenant_id, self.sounds.of(whose.tenant_id))
-        return Services(self._speaker(whose, means, shelf), GuardedListener(listener, self._fuse("heard", means)))
+        return Services(self._speaker(whose, means, shelf, sid), GuardedListener(listener, self._fuse("heard", means)))
 
-    async def file(self, account: Account, text: str, language: str) -> str:
-        """Where Twilio can fetch that text as sound; empty when there is no voice, or it cannot be had within
+    async def file(self, account: Account, sid: str, text: str, language: str) -> str:
+        """Where Twilio can fetch that text, for that call, as sound; empty when there is no voice, or it cannot be had within
         `voice.play_budget_s`.
 
         Raises: StoreUnavailable
@@ -115,7 +116,7 @@ class SpeechServices:
         means = await self._means(whose) if text else None
         if means is None:
             return ""
-        speaker = self._speaker(whose, means, self.sounds.of(whose.tenant_id))
+        speaker = self._speaker(whose, means, self.sounds.of(whose.tenant_id), sid)
         keys = await speaker.kept(text, language, within_s=self._settings.voice.play_budget_s)
         return self.sounds.url(whose.tenant_id, keys, now=self._meter.clock.now()) if keys else ""
 
@@ -150,14 +151,16 @@ class SpeechServices:
         await self._renderings.close()
         await self._meter.close()
 
-    def _speaker(self, whose: Whose, means: _Means, shelf: Shelf, *, is_lasting: bool = False) -> CachedSpeaker:
+    def _speaker(
+        self, whose: Whose, means: _Means, shelf: Shelf, sid: str = "", *, is_lasting: bool = False
+    ) -> CachedSpeaker:
         speaker = ElevenLabsSpeaker(
             self._session,
             means.voices,
             api_key=means.api_key,
             api_base=self._settings.elevenlabs.api_base,
             patience=_UNHURRIED if is_lasting else Patience(),
-            spoken=partial(self._meter.count, whose, "spoken"),
+            spoken=partial(self._meter.count, whose, sid, "spoken"),
         )
         return CachedSpeaker(
             GuardedSpeaker(speaker, self._fuse("spoken", means)),
@@ -185,13 +188,13 @@ class _Meter:
     def __init__(self, store: Store, clock: Clock) -> None:
         self.clock: Final = clock
         self._store = store
-        self._counts: dict[Whose, dict[Kind, float]] = {}
+        self._counts: dict[tuple[Whose, str], dict[Kind, float]] = {}  # by call; "" is none
         self._task: asyncio.Task[None] | None = None
 
-    def count(self, whose: Whose, kind: Kind, amount: float) -> None:
+    def count(self, whose: Whose, sid: str, kind: Kind, amount: float) -> None:
         if amount <= 0:
             return
-        counts = self._counts.setdefault(whose, {})
+        counts = self._counts.setdefault((whose, sid), {})
         counts[kind] = counts.get(kind, 0.0) + amount
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._later(), name="speech usage")
@@ -215,17 +218,24 @@ class _Meter:
     async def flush(self) -> None:
         """Raises: StoreUnavailable; the counts stay then"""
         counts, self._counts = self._counts, {}
-        for whose in list(counts):
-            amounts = {(whose.business_id, kind): amount for kind, amount in counts[whose].items()}
+        for one in list(counts):
             try:
-                await self._store.write(speech_usage.add, whose.tenant_id, amounts, now=self.clock.now())
+                await self._store.write(_used, *one, counts[one], now=self.clock.now())
             except BaseException:
                 for left, kinds in counts.items():
                     for kind, amount in kinds.items():
                         here = self._counts.setdefault(left, {})
                         here[kind] = here.get(kind, 0.0) + amount
                 raise
-            del counts[whose]
+            del counts[one]
+
+
+def _used(db: Db, whose: Whose, sid: str, amounts: Mapping[Kind, float], *, now: datetime) -> None:
+    by_kind = {(whose.business_id, kind): amount for kind, amount in amounts.items()}
+    speech_usage.add(db, whose.tenant_id, by_kind, now=now)
+    if sid:
+        letters, seconds = amounts.get("spoken", 0.0), amounts.get("heard", 0.0)
+        calls.add_speech(db, whose.tenant_id, sid, letters=letters, seconds=seconds)
 
 
 def _means(db: Db, *, whose: Whose, sealer: Sealer, settings: Settings) -> _Means | None:

@@ -1,6 +1,6 @@
 """Telephone calls, and what was said in each of them turn by turn."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
 from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, type_json, uid_column
 
@@ -31,6 +31,8 @@ calls = Table(
     Column("duration_s", Integer),
     Column("price_millionths", BigInteger),  # as the provider says, of a unit of the currency
     Column("price_currency", String(3)),
+    Column("spoken_letters", Float, nullable=False, server_default="0"),  # what speech services were asked for
+    Column("heard_s", Float, nullable=False, server_default="0"),
     time_column("started_at"),
     Column("ended_at", UtcDateTime),
     UniqueConstraint("account_id", "sid"),

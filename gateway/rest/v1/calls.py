@@ -10,6 +10,7 @@ from gateway.media.links import Show
 from gateway.rest.call import Call as Request
 from gateway.rest.route import Routes
 from gateway.rest.schema import Answer, Body, Moment, Page, SkipQuery, Uid
+from gateway.settings import ElevenLabs
 from gateway.voice import promised
 
 routes = Routes("Calls")
@@ -45,6 +46,27 @@ class Recording(Answer):
         )
 
 
+class Speech(Answer):
+    """What speech services were asked for, where the sound goes through us or is played for us; it is not in the call's
+    `cost`. What was made before counts for nothing.
+    """
+
+    spoken_letters: int
+    heard_seconds: float
+    cost: float | None = Field(description="By the operator's prices; null when one is missing.")
+    currency: str | None
+
+    @classmethod
+    def of(cls, one: calls.Call, prices: ElevenLabs) -> "Speech":
+        cost = prices.cost(letters=one.spoken_letters, seconds=one.heard_s)
+        return cls(
+            spoken_letters=round(one.spoken_letters),
+            heard_seconds=round(one.heard_s, 3),
+            cost=cost,
+            currency=None if cost is None else prices.currency,
+        )
+
+
 class Call(Answer):
     id: Uid
     business_id: Uid
@@ -64,14 +86,15 @@ class Call(Answer):
         float | None, Field(description="As the provider says, some time after the end.", examples=[0.0085])
     ]
     currency: str | None
+    speech: Speech
     recording: str | None = Field(description="A link to the first of `recordings` that is there.")
     recordings: list[Recording]
     silences: int = Field(description="How often the caller said nothing.")
     interruptions: int = Field(description="How often they broke into what we said.")
 
     @classmethod
-    def of(cls, one: calls.Call, show: Show) -> "Call":
-        return cls(**_fields(one, show))
+    def of(cls, one: calls.Call, show: Show, prices: ElevenLabs) -> "Call":
+        return cls(**_fields(one, show, prices))
 
 
 class Who(Answer):
@@ -172,11 +195,12 @@ class CallWithTurns(Call):
         found: tuple[calls.Call, list[calls.Turn]],
         transfers: list[tuple[connecting.Wait, list[connecting.Leg]]],
         show: Show,
+        prices: ElevenLabs,
     ) -> "CallWithTurns":
         one, turns = found
         said = [(who, words) for turn in turns for who, words in (("Caller", turn.said), ("Bot", turn.answer)) if words]
         return cls(
-            **_fields(one, show),
+            **_fields(one, show, prices),
             transcript="\n".join(f"{who}: {words}" for who, words in said),
             turns=[
                 Turn(
@@ -222,7 +246,7 @@ class CallFilter(SkipQuery):
 async def find(call: Request, query: CallFilter) -> Page[Call]:
     window = query.window(query.sort)
     found = await call.read(calls.find, window, query.filter())
-    return Page[Call].of(found, window, lambda one: Call.of(one, call.show))
+    return Page[Call].of(found, window, lambda one: Call.of(one, call.show, call.house.settings.elevenlabs))
 
 
 @routes.get("/calls/{call_id}", scope="conversations:read", summary="A call and its turns")
@@ -264,11 +288,11 @@ async def give_back(call: Request, call_id: Uid) -> CallWithTurns:
 
 
 async def _whole(call: Request, call_id: str) -> CallWithTurns:
-    found = await call.read(calls.get, call_id)
-    return CallWithTurns.told(found, await call.read(connecting.whole, call_id), call.show)
+    found, prices = await call.read(calls.get, call_id), call.house.settings.elevenlabs
+    return CallWithTurns.told(found, await call.read(connecting.whole, call_id), call.show, prices)
 
 
-def _fields(one: calls.Call, show: Show) -> dict[str, Any]:
+def _fields(one: calls.Call, show: Show, prices: ElevenLabs) -> dict[str, Any]:
     seconds = one.duration_s
     sounds = [Recording.of(each, show) for each in one.recordings]
     return {
@@ -288,6 +312,7 @@ def _fields(one: calls.Call, show: Show) -> dict[str, Any]:
         "duration_seconds": seconds,
         "cost": None if one.price_millionths is None else one.price_millionths / 1_000_000,
         "currency": one.price_currency,
+        "speech": Speech.of(one, prices),
         "recording": next((each.url for each in sounds if each.url), None),
         "recordings": sounds,
         "silences": one.silences,

@@ -1830,6 +1830,8 @@ def upgrade() -> None:
         sa.Column("duration_s", sa.Integer(), nullable=True),
         sa.Column("price_millionths", sa.BigInteger(), nullable=True),
         sa.Column("price_currency", sa.String(length=3), nullable=True),
+        sa.Column("spoken_letters", sa.Float(), server_default="0", nullable=False),
+        sa.Column("heard_s", sa.Float(), server_default="0", nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(

@@ -130,7 +130,7 @@ async def test_what_a_bot_always_says_is_sound_before_anybody_calls_in_the_voice
     new = await api.post(f"{bot}/scenarios", {"name": "gift"})
     await api.get(f"{bot}/scenarios/{new['id']}/prompts", status=409)
 
-    letters = sum(len(one.text) for one in voice.spoken)
+    letters, lively = sum(len(one.text) for one in voice.spoken), sum(map(len, live))
     async with asyncio.timeout(5):
         while (used := await api.get("/speech-usage?since=2026-03-02"))["items"][:1] != [  # noqa: ASYNC110
             {
@@ -145,6 +145,12 @@ async def test_what_a_bot_always_says_is_sound_before_anybody_calls_in_the_voice
             await asyncio.sleep(0.05)
     assert used["total"] == 1
     assert (await api.get("/speech-usage?until=2026-03-01"))["total"] == 0
+    assert (await api.get("/calls"))["items"][0]["speech"] == {
+        "spoken_letters": lively,
+        "heard_seconds": 0,
+        "cost": round(lively * 0.05 / 1000, 6),
+        "currency": "USD",
+    }
 
 
 async def test_what_is_asked_for_at_the_same_time_is_made_once(desk: Front, voice: ElevenLabsSimulator) -> None:

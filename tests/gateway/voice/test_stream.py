@@ -77,6 +77,12 @@ async def test_whoever_breaks_in_hears_no_letter_more_and_consents_to_nothing(
     await call.hears("Booked")
     assert await desk.one(BOOKED) == before + 1
     await call.hang_up()
+    async with asyncio.timeout(5):  # what was asked for is written down a second later
+        while not await desk.one("select heard_s from calls"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    # Three answers, and no silence between them.
+    assert 3 < await desk.one("select heard_s from calls") < 12
+    assert await desk.one("select sum(amount) from speech_usage where kind = 'heard'") < 12
 
 
 async def test_noises_of_listening_stop_nobody_and_words_do(desk: Front, network: TwilioSimulator) -> None:
