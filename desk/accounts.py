@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, select, update
 
 from desk import bots, phone, profiles, prompts, records
 from desk.errors import AlreadyThere, Invalid, NotFound, WrongState
@@ -43,6 +43,7 @@ _SENDER_NAME: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11}")
 _UNSERVED: Final = "This kind of channel is not served yet; it will be switched on then."
 _UNNUMBERED: Final = "It waits for its phone_number_id, by which Meta knows the number."
 _t = table.c
+_PACED: Final[Select[Any]] = select(_t.id, _t.channel, _t.address, _t.messages_per_s, _t.is_on_phone)
 # North American area codes whose numbers are free to call (nanpa.com, "Toll-Free Area Codes").
 _TOLL_FREE: Final = ("+1800", "+1833", "+1844", "+1855", "+1866", "+1877", "+1888")
 _BURST: Final = 5  # so many may go at once over a number that was quiet; of a quick one, a tenth of its rate
@@ -216,7 +217,7 @@ def connect(db: Db, who: Actor, values: Mapping[str, Any], line: Line, *, now: d
     else:
         back = {**columns, "disconnected_at": None}
         row = records.change(db, who, table, former, back, noun=NOUN, unique="address", now=now)
-    _pace(db, row.id, kind, row.address, row.messages_per_s, line)
+    _pace(db, row, line)
     if kind == "voice" and bot_id is not None:
         prompts.ask(db, who.tenant_id, bot_id, now=now)
     announce(db, TOPIC)
@@ -260,7 +261,7 @@ def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], line: Line, 
     elif row.is_waiting:
         values = {"is_active": True, **values, "is_waiting": False}
     changed = records.change(db, who, table, row.id, values, noun=NOUN, unique="address", now=now)
-    _pace(db, row.id, row.channel, row.address, changed.messages_per_s, line)
+    _pace(db, changed, line)
     if values.get("is_active") and not row.is_active:
         queue.go_on(db, waiting_lane(row.id), now=now)
     announce(db, TOPIC)
@@ -272,11 +273,14 @@ def lane(account_id: int) -> str:
     return f"account:{account_id}"
 
 
-def rate_kind(kind: str, address: str) -> str:
+def rate_kind(kind: str, address: str, *, is_on_phone: bool = False) -> str:
     """What providers tell apart when they say how much goes over a sender in a second.
 
-    Source: support.twilio.com 115002943027, "Understanding Twilio Rate Limits and Message Queues".
+    Source: support.twilio.com 115002943027, "Understanding Twilio Rate Limits and Message Queues"; for numbers in use on
+    a phone developers.facebook.com/documentation/business-messaging/whatsapp/throughput.
     """
+    if kind == "whatsapp" and is_on_phone:
+        return "whatsapp:phone"
     if kind != "sms":
         return kind
     if not address.startswith("+"):
@@ -288,14 +292,21 @@ def rate_kind(kind: str, address: str) -> str:
 
 def pace_all(db: Db, line: Line) -> None:
     """Every lane as fast as its account and the settings say. For after a start: settings come with it."""
-    wanted = select(_t.id, _t.channel, _t.address, _t.messages_per_s).where(_t.disconnected_at.is_(None))
-    for row in db.execute(wanted.order_by(_t.id)).all():
-        _pace(db, row.id, row.channel, row.address, row.messages_per_s, line)
+    for row in db.execute(_PACED.where(_t.disconnected_at.is_(None)).order_by(_t.id)).all():
+        _pace(db, row, line)
 
 
-def _pace(db: Db, account_id: int, kind: str, address: str, own: float | None, line: Line) -> None:
-    rate = line.rates.get(rate_kind(kind, address)) if own is None else own
-    queue.set_lane(db, lane(account_id), rate_per_s=rate, burst=max(_BURST, round((rate or 0) / 10)))
+def used_on_phone(db: Db, account_id: int, line: Line) -> None:
+    """People of the business write from WhatsApp's own app, too: such a number sends more slowly from now on."""
+    news = update(table).where(_t.id == account_id, _t.is_on_phone.is_(False)).values(is_on_phone=True)
+    if db.execute(news).rowcount:
+        _pace(db, db.execute(_PACED.where(_t.id == account_id)).one(), line)
+
+
+def _pace(db: Db, row: Row[Any], line: Line) -> None:
+    usual = line.rates.get(rate_kind(row.channel, row.address, is_on_phone=row.is_on_phone))
+    rate = usual if row.messages_per_s is None else row.messages_per_s
+    queue.set_lane(db, lane(row.id), rate_per_s=rate, burst=max(_BURST, round((rate or 0) / 10)))
 
 
 def switch_on(db: Db, line: Line, *, now: datetime) -> int:

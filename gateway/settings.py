@@ -339,12 +339,15 @@ class Sending(Section):
     blocked_prefixes: tuple[Annotated[str, Field(pattern=r"^\+[1-9]\d{0,14}$")], ...] = ()
     prices: tuple[Annotated[str, Field(pattern=r"^(sms|whatsapp):([A-Z]{2}|\*)=\d{1,3}(\.\d{1,6})?$")], ...] = ()
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
-    rates: tuple[Annotated[str, Field(pattern=r"^(sms(:us|:tollfree|:short)?|whatsapp)=\d{1,4}(\.\d{1,3})?$")], ...] = (
+    rates: tuple[
+        Annotated[str, Field(pattern=r"^(sms(:us|:tollfree|:short)?|whatsapp(:phone)?)=\d{1,4}(\.\d{1,3})?$")], ...
+    ] = (
         "sms:us=1",
         "sms:tollfree=3",
         "sms:short=100",
         "sms=10",
         "whatsapp=80",
+        "whatsapp:phone=20",
     )
     at_once: Annotated[int, Field(ge=1, le=1000)] = 64
 

@@ -304,6 +304,11 @@ def block_lane(db: Db, name: str, *, until: datetime) -> None:
     _upsert_lane(db, name, {"blocked_until": until})
 
 
+def spend(db: Db, name: str, tokens: int) -> None:
+    """So many tokens more are gone from the lane, which may leave it in debt: nothing goes until that is paid."""
+    _OWE(db, {"lane": name, "tokens": tokens})
+
+
 def _upsert_lane(db: Db, name: str, values: Mapping[str, object]) -> None:
     change = update(lanes).where(lanes.c.name == name).values(**values)
     if db.execute(change).rowcount == 0:
@@ -408,7 +413,7 @@ class _Purses:
             return True
         if bucket.has(priority) == 0:
             return False
-        bucket.tokens = max(bucket.tokens - 1, 0.0)
+        bucket.tokens -= 1
         self._spent.add(lane)
         return True
 
@@ -455,6 +460,11 @@ _RATED = Prepared(
 )
 _SPEND = Prepared(
     update(lanes).where(lanes.c.name == bindparam("lane")).values(tokens=bindparam("left"), filled_at=bindparam("at"))
+)
+_OWE = Prepared(
+    update(lanes)
+    .where(lanes.c.name == bindparam("lane"), lanes.c.rate_per_s.is_not(None))
+    .values(tokens=lanes.c.tokens - bindparam("tokens"))
 )
 _is_ready = jobs.c.status == "ready"
 _CLOSED = Prepared(

@@ -11,9 +11,11 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
+from channels import split
 from channels.base import Adapter, Sent
 from channels.errors import SendError
 from channels.messages import Address, AddressKind, OutboundMessage
+from channels.render import render
 from desk import accounts as accounts_of
 from desk import broadcasts, messages, sending
 from desk.calendar.appointments import LIVE
@@ -230,6 +232,8 @@ def begin(
     if db.dialect.name == "postgresql" and not queue.extend(db, job, until=now + _ON_ITS_WAY):
         raise queue.LeaseLost(f"job {job.id} is somebody else's by now")
     _BEGUN(db, {"message": message_id, "at": now})
+    if (parts := _parts(message, adapters.get((row.provider, row.channel)))) > 1:
+        queue.spend(db, job.lane, parts - 1)
     kind: AddressKind = row.peer_kind
     return Letter(
         message=message,
@@ -282,6 +286,13 @@ def answered(db: Db, message_id: int) -> str | None:
     """
     said = _ASKED(db, {"message_id": message_id}).all()
     return None if not said or said[0].direction == "out" else said[0].provider_id
+
+
+def _parts(message: OutboundMessage, adapter: Adapter | None) -> int:
+    """As how many messages the provider counts it against the rate."""
+    if adapter is None or not adapter.capabilities.priced_per_part:
+        return 1
+    return sum(split.count(piece.text).parts for piece in render(message, adapter.capabilities))
 
 
 def _its_turn(db: Db, job: queue.Job, conversation_id: int, message_id: int, *, now: datetime) -> datetime | None:

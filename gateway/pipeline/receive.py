@@ -12,7 +12,8 @@ from bots.registry import Registry
 from channels.base import AccountKeys, Adapter, Answer, Request
 from channels.errors import BadRequest
 from channels.messages import Address, Echo, Event, InboundMessage, OutboundMessage, StatusUpdate
-from desk import messages
+from desk import accounts, messages
+from desk.accounts import Line
 from gateway.accounts import Account
 from gateway.context import House
 from gateway.pipeline import echo, refused, status, turn, wire
@@ -125,7 +126,7 @@ class Receiver:
             if isinstance(event, StatusUpdate):
                 outcome = await write(_news, self.house.adapter(account), account, event, seen, now=now())
             else:
-                outcome = await write(_echoed, account, event, seen, now=now())
+                outcome = await write(_echoed, account, event, seen, self.house.line, now=now())
         what = event.status if isinstance(event, StatusUpdate) else "echo"
         log.info("status", account=account.id, provider_id=event.provider_id, status=what, outcome=outcome)
         return ()
@@ -232,8 +233,9 @@ def _news(db: Db, adapter: Adapter, account: Account, event: StatusUpdate, seen:
     return outcome
 
 
-def _echoed(db: Db, account: Account, event: Echo, seen: Seen | None, *, now: datetime) -> str:
+def _echoed(db: Db, account: Account, event: Echo, seen: Seen | None, line: Line, *, now: datetime) -> str:
     outcome = echo.take(db, account, event, now=now)
+    accounts.used_on_phone(db, account.id, line)
     wire.heard(db, account, seen, messages.id_of(db, account.id, event.provider_id), now=now)
     return outcome
 

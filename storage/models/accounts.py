@@ -23,6 +23,8 @@ accounts = Table(
     # Of a web chat: {"title", "greeting", "color", "position", "theme", "allowed_origins"}; null is the usual for all.
     Column("widget", type_json),
     Column("messages_per_s", Float),  # of all that goes out over it; null: by its kind, as the settings say
+    # People of the business use the number in WhatsApp's own app as well: we have seen what they wrote there.
+    Column("is_on_phone", Boolean, nullable=False, server_default=false()),
     # {"name", "language", "variable"} of a template that says what is due while free text may not be sent.
     Column("window_template", type_json),
     # Sealed JSON: {"auth_tokens": [newest, older …], "app_secret": …, "access_token": …, …}. Null: the keys of the settings.

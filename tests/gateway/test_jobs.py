@@ -367,11 +367,13 @@ def test_while_somebody_waits_what_was_used_of_their_part_of_the_processor_is_pa
 async def test_who_was_so_slow_that_another_process_sends_it_does_not_send_it_too(
     postgresql_database_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:
-    async with networked(postgresql_database_url, tmp_path, clock) as (desk, network):
+    rates = {"FRONTDESK_SENDING__RATES": "sms:us=1"}
+    async with networked(postgresql_database_url, tmp_path, clock, **rates) as (desk, network):
+        await desk.work()
         phone, api = network.phone(PHONE), await person(desk)
         await phone.text(OURS, "hello")
         [talk] = (await api.get("/conversations"))["items"]
-        await api.post(f"/conversations/{talk['id']}/messages", {"text": "Are you there?"})
+        await api.post(f"/conversations/{talk['id']}/messages", {"text": "Are you there? " * 25})
 
         async def begin(job: Job) -> outbox.Letter | None:
             return await desk.house.store.write(outbox.begin, job, desk.house.adapters, now=clock.now())
@@ -386,7 +388,10 @@ async def test_who_was_so_slow_that_another_process_sends_it_does_not_send_it_to
         clock.advance(timedelta(seconds=6))
         [quick] = await claim("quick")
         clock.advance(timedelta(seconds=4))
+        tokens = "SELECT tokens FROM lanes WHERE rate_per_s = 1"
+        left = await desk.one(tokens)
         assert await begin(quick) is not None
+        assert left - await desk.one(tokens) == 2  # the provider counts its three parts, and one was taken with the job
         with pytest.raises(queue.LeaseLost):
             await begin(slow)
         clock.advance(timedelta(seconds=30))  # it is on its way: whatever the lease was, nobody takes it meanwhile

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from channels.meta.signing import signature
+from desk import accounts
 from gateway import demo_business as juniper
 from simulators.meta import App, Faults, File, MetaSimulator, Number, Phone, Template
 from tests.channels.posts import recorded
@@ -242,6 +243,11 @@ async def test_whoever_writes_from_the_shops_phone_has_taken_over(met: Met, api:
     said = (await api.get(f"/conversations/{found['id']}/messages"))["items"]
     mine = [(one["author"]["name"], one["status"]) for one in said if one["text"] == "I'll do it myself, Dana"]
     assert mine == [(juniper.OWNER, "sent")]
+    # So it is in use on a phone as well, and Meta takes less from it.
+    usual = replace(met.desk.house.line, rates={"whatsapp": 80.0, "whatsapp:phone": 20.0})
+    await met.desk.house.store.write(accounts.pace_all, usual)
+    rates = "SELECT a.provider, l.rate_per_s FROM accounts a JOIN lanes l ON l.name = 'account:' || a.id "
+    assert await met.desk.rows(f"{rates} WHERE a.channel = 'whatsapp' ORDER BY 1") == [("meta", 20.0), ("twilio", 80.0)]
 
 
 async def test_news_comes_in_any_order_and_before_our_own_answer(met: Met) -> None:

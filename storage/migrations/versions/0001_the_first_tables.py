@@ -737,6 +737,7 @@ def upgrade() -> None:
         sa.Column("shorten_links", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("widget", json_type, nullable=True),
         sa.Column("messages_per_s", sa.Float(), nullable=True),
+        sa.Column("is_on_phone", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("window_template", json_type, nullable=True),
         sa.Column("credentials", sa.Text(), nullable=True),
         sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
