@@ -102,6 +102,7 @@ _LACKS: Final[Mapping[tuple[str, str], Card]] = {
 _ELSEWHERE: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
     ("twilio", "sms"): {"Calendar entries": "done: a link, if `conversations.calendar_link_by_sms` is on"},
     ("webchat", "web"): {
+        "Calendar entries": "done: a button that saves the file, with its sequence",
         "Read marks": "done: by its socket, both ways",
         "Typing": "done: by its socket, both ways",
     },
@@ -154,7 +155,17 @@ def _cell(key: tuple[str, str], able: Capabilities, feature: Feature) -> str:
 
 # What else is to be known of a channel.
 _MORE: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("twilio", "sms"): (
+        "visits as a link and not as a file, which would make each confirmation an MMS: Twilio takes `text/calendar` and "
+        "passes it on as it is (twilio.com/docs/sms/accepted-mime-types)",
+    ),
+    ("twilio", "whatsapp"): (
+        "visits as a link and not as a file: `text/calendar` is not among the types that Twilio takes for WhatsApp "
+        "(twilio.com/docs/whatsapp/guidance-whatsapp-media-messages)",
+    ),
     ("meta", "whatsapp"): (
+        "visits as a link and not as a file: `text/calendar` is not among Meta's types of documents "
+        "(developers.facebook.com/documentation/business-messaging/whatsapp/messages/document-messages)",
         "files of ours go by a signed link that Meta fetches and not by upload, which would hold each file in memory "
         "once more and give it an id for every number that ends after 30 days",
     ),
