@@ -233,6 +233,7 @@ def _reply(message: Message) -> Json:
 def _received(text: Received) -> Json:
     extras: Json = {
         "choices": [asdict(choice) for choice in text.choices],
+        "links": [{"title": title, "url": url} for title, url in text.shown.links],
         "menu": text.shown.menu,
         "place": text.shown.place,
     }
