@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Row, select
 
-from desk import records, refs, webhooks
+from desk import prompts, records, refs, webhooks
 from desk.errors import Invalid
 from desk.listing import Found, Window, contains, page
 from desk.refs import Ref
@@ -27,6 +27,7 @@ from storage.seal import SealBroken, Sealer
 NOUN: Final = "integration"
 
 WEBHOOK: Final = "webhook"  # a system of the business's own that scenarios may ask
+SPEECH: Final = "eleven_labs"
 
 # The keys of each kind that open something.
 SECRETS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
@@ -181,6 +182,7 @@ def add(
         "status": status,
     }
     made = records.add(db, who, table, values, noun=NOUN, private=("config",), now=now)
+    _tell(db, who, kind, home.id, now=now)
     return _read(db, made.id, sealer)
 
 
@@ -204,12 +206,19 @@ def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, sealer: S
         if secrets != old:  # sealed anew, the same would look different
             changes["secrets"] = _sealed(secrets, sealer, who.tenant_id, before.uid)
     records.change(db, who, table, before.id, changes, noun=NOUN, private=("config",), now=now)
+    _tell(db, who, before.kind, before.business_id, now=now)
     return _read(db, before.id, sealer)
 
 
 def remove(db: Db, who: Actor, ref: Ref, *, now: datetime) -> None:
     """Raises: NotFound"""
     records.remove(db, who, table, ref, noun=NOUN, private=("config",), now=now)
+
+
+def _tell(db: Db, who: Actor, kind: str, business_id: int, *, now: datetime) -> None:
+    """With another key there may be a voice at last; sounds that are there are not made again."""
+    if kind == SPEECH:
+        prompts.ask_all(db, who.tenant_id, business_id, now=now)
 
 
 def masked(secret: JsonValue) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from storage import queue
 from storage.base import Db, JsonValue
@@ -13,14 +13,17 @@ from storage.models.sounds import sounds
 from storage.queue import Job
 
 KIND: Final = "prompts"
+_a = accounts.c
 
 
 def ask(db: Db, tenant_id: int, bot_id: int, *, now: datetime) -> None:
     """Have the bot's prompts made, if it is called at all."""
-    a = accounts.c
-    called = a.bot_id == bot_id, a.channel == "voice", a.disconnected_at.is_(None)
-    if db.execute(select(a.id).where(*called).limit(1)).first() is not None:
-        queue.enqueue(db, KIND, {"bot_id": bot_id}, now=now, tenant_id=tenant_id, dedupe=_name(bot_id))
+    _ask(db, tenant_id, _a.bot_id == bot_id, now=now)
+
+
+def ask_all(db: Db, tenant_id: int, business_id: int, *, now: datetime) -> None:
+    """Those of all bots of the business: there is another service."""
+    _ask(db, tenant_id, _a.business_id == business_id, now=now)
 
 
 def go_on(db: Db, job: Job, more: Mapping[str, int], *, at: datetime | None, now: datetime) -> None:
@@ -41,6 +44,12 @@ def ready(db: Db, tenant_id: int, keys: Collection[str], *, now: datetime) -> in
     there = sounds.c.tenant_id == tenant_id, sounds.c.key.in_(keys), sounds.c.until > now
     count: int = db.execute(select(func.count()).select_from(sounds).where(*there)).scalar_one()
     return count
+
+
+def _ask(db: Db, tenant_id: int, whose: ColumnElement[bool], *, now: datetime) -> None:
+    called = whose, _a.bot_id.is_not(None), _a.channel == "voice", _a.disconnected_at.is_(None)
+    for bot_id in db.execute(select(_a.bot_id).where(*called).distinct()).scalars().all():
+        queue.enqueue(db, KIND, {"bot_id": bot_id}, now=now, tenant_id=tenant_id, dedupe=_name(bot_id))
 
 
 def _name(bot_id: int) -> str:

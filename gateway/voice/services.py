@@ -30,7 +30,7 @@ from storage.store import Store, StoreUnavailable
 
 log = structlog.get_logger()
 
-KIND: Final = "eleven_labs"  # as an integration
+KIND: Final = integrations.SPEECH
 _UNHURRIED: Final = Patience(try_s=10.0, first_s=25.0, next_s=10.0)  # nobody waits on the line
 _COUNT_S: Final = 1.0  # that counts wait for others before they are written
 

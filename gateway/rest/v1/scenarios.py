@@ -366,7 +366,7 @@ async def rollback(call: Call, bot_id: Uid, scenario_id: Uid, body: Rollback) ->
 @routes.get(f"{_ONE}/prompts", scope="bots:read", summary="What of a scenario is sound already", errors=(409,))
 async def prompts(call: Call, bot_id: Uid, scenario_id: Uid) -> Prompts:
     """What a published scenario always says on the telephone is made into sound beforehand: when it is published or taken
-    back, when the bot gets other voices, and when it is connected to a number.
+    back, when the bot gets other voices, when it is connected to a number, and when the business's own key changes.
     """
     return Prompts.of(await call.read(progress, bot_id, scenario_id, speech=call.house.speech, now=call.now))
 

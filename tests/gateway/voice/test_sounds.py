@@ -96,6 +96,9 @@ async def test_what_a_bot_always_says_is_sound_before_anybody_calls_in_the_voice
     scenarios = {one["name"]: one for one in (await api.get(f"{bot}/scenarios?limit=100"))["items"]}
     book = f"{bot}/scenarios/{scenarios['book']['id']}"
     assert (await api.get(f"{book}/prompts"))["status"] == "incomplete"
+    own = {"type": "eleven_labs", "config": {"api_key": "the key"}, "status": "active"}
+    await api.post("/integrations", own)
+    assert (await api.get(f"{book}/prompts"))["status"] == "making"
     await api.patch(bot, {"settings": {"voices": {"en": {"voice_id": "tooshort?"}}}}, status=422)
     await api.patch(bot, {"settings": {"voices": {"en": {"voice_id": HERS, "speed": 2}}}}, status=422)
     given = {"en": {"voice_id": HERS, "speed": 1.1}}
