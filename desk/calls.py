@@ -32,6 +32,7 @@ _LONG: Final = timedelta(hours=4)  # after which a call is over, and we ought to
 Mode = Literal["relay", "stream", "gather", "terminal", "none"]  # none: nobody of ours was on the line
 Kind = Literal["inbound", "voicemail"]
 Heard = Literal["unknown", "whole", "cut"]
+Source = Literal["kept", "made"]  # of sound: it was there before, or was made for this
 _t, _k = table.c, turn_table.c
 
 
@@ -87,16 +88,42 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """What is known of a turn only once it has been answered, each in ms: from what the caller gave to our answer, from
+    there to the first sound of it that goes out, and from there to their telephone. None: it cannot be known.
+    """
+
+    answer_ms: int | None = None
+    sound_ms: int | None = None
+    source: Source | None = None
+    way_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """`said` is what the caller did, `answer` what we answered, `heard` how much of that reached them."""
+    """`said` is what the caller did, `answer` what we answered, `heard` how much of that reached them. Those in ms are the
+    stages of what the caller waited for (`Timing`, `channels.voice.codec.Given`).
+    """
 
     number: int
     input: str
     said: str | None
     answer: str | None
     heard: str
+    pause_ms: int | None
+    recognition_ms: int | None
     took_ms: int
+    sound_ms: int | None
+    sound_source: str | None
+    way_ms: int | None
     at: datetime
+
+    @property
+    def felt_ms(self) -> int | None:
+        """From when the caller fell silent until they heard us; None unless all of it but the way is known."""
+        if self.pause_ms is None or self.recognition_ms is None or self.sound_ms is None:
+            return None
+        return self.pause_ms + self.recognition_ms + self.took_ms + self.sound_ms + (self.way_ms or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +175,21 @@ def get(db: Db, who: Actor, ref: Ref) -> tuple[Call, list[Turn]]:
 
 def turns(db: Db, call_id: int) -> list[Turn]:
     said, reply = messages.alias("said"), messages.alias("reply")
-    rows = (
-        select(_k.number, _k.input, said.c.text, reply.c.text, _k.heard, _k.took_ms, _k.created_at)
+    rows: Select[Any] = (
+        select(
+            _k.number,
+            _k.input,
+            said.c.text,
+            reply.c.text,
+            _k.heard,
+            _k.pause_ms,
+            _k.recognition_ms,
+            _k.took_ms,
+            _k.sound_ms,
+            _k.sound_source,
+            _k.way_ms,
+            _k.created_at,
+        )
         .outerjoin(said, said.c.id == _k.message_id)
         .outerjoin(reply, reply.c.id == _k.reply_id)
         .where(_k.call_id == call_id)
@@ -271,6 +311,8 @@ def add_turn(
     message_id: int | None,
     reply_id: int | None,
     answer: Mapping[str, JsonValue],
+    pause_ms: int | None,
+    recognition_ms: int | None,
     took_ms: int,
     now: datetime,
 ) -> None:
@@ -283,6 +325,8 @@ def add_turn(
             message_id=message_id,
             reply_id=reply_id,
             answer=answer,
+            pause_ms=pause_ms,
+            recognition_ms=recognition_ms,
             took_ms=took_ms,
             created_at=now,
         )
@@ -291,6 +335,20 @@ def add_turn(
     quiet = call.quiet + 1 if is_silence else call.quiet if input == "lost" else 0
     silences = _t.silences + 1 if is_silence else _t.silences
     db.execute(update(table).where(_t.id == call.id).values(turn=number, quiet=quiet, silences=silences))
+
+
+def timed(db: Db, call_id: int, number: int, timing: Timing) -> None:
+    """Keep what was measured of that turn, once: what is said again, since the line broke, has been waited for already."""
+    known = {
+        "took_ms": timing.answer_ms,
+        "sound_ms": timing.sound_ms,
+        "sound_source": timing.source,
+        "way_ms": timing.way_ms,
+    }
+    values = {name: value for name, value in known.items() if value is not None}
+    if values:
+        this = _k.call_id == call_id, _k.number == number, _k.sound_ms.is_(None)
+        db.execute(update(turn_table).where(*this).values(values))
 
 
 def reached(db: Db, call: Live, number: int, heard: Heard) -> int | None:

@@ -52,11 +52,15 @@ class Ring:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a caller gave to the question number `turn`."""
+    """What a caller gave to the question number `turn`. Where we listen ourselves: `pause_ms`, the silence after which they
+    had finished, and `recognition_ms`, from then until their words were known.
+    """
 
     turn: int
     kind: Input
     text: str = ""
+    pause_ms: int | None = None
+    recognition_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

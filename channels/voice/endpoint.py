@@ -20,8 +20,8 @@ class Endpoint:
         self.pause_ms = pause_ms
         self.is_speaking = False
         self.spoken_ms = 0  # since they began, pauses included, but for the one that still lasts
+        self.quiet_ms = 0  # for how long they have paused now, or had when they were taken to have finished
         self._total_ms = 0
-        self._quiet_ms = 0
         self._recent: deque[bool] = deque(maxlen=_WINDOW)
 
     def take(self, is_speech: bool) -> Event | None:
@@ -30,15 +30,15 @@ class Endpoint:
         if not self.is_speaking:
             if sum(self._recent) < _ENOUGH:
                 return None
-            self.is_speaking, self._quiet_ms = True, 0
+            self.is_speaking, self.quiet_ms = True, 0
             self.spoken_ms = self._total_ms = FRAME_MS * _ENOUGH
             return "began"
         self._total_ms += FRAME_MS
         if is_speech:
-            self.spoken_ms, self._quiet_ms = self._total_ms, 0
+            self.spoken_ms, self.quiet_ms = self._total_ms, 0
         else:
-            self._quiet_ms += FRAME_MS
-        if self._quiet_ms >= min(self.pause_ms, LONGEST_PAUSE_MS) or self._total_ms >= _LONGEST_MS:
+            self.quiet_ms += FRAME_MS
+        if self.quiet_ms >= min(self.pause_ms, LONGEST_PAUSE_MS) or self._total_ms >= _LONGEST_MS:
             self.is_speaking = False
             self._recent.clear()
             return "finished"

@@ -1,8 +1,10 @@
 """The doors for telephone calls: Twilio's voice webhooks in, TwiML out."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import Final
 from urllib.parse import quote, urlencode
 
 import structlog
@@ -31,6 +33,7 @@ log = structlog.get_logger()
 
 # The account may not use ConversationRelay, or our TwiML does not suit it: it would break again.
 _HOPELESS = ("64101", "64110")
+_SOUND: Final = re.compile(r"(kept|made)\.([0-9]{1,6})")
 _MESSAGE_SILENCE_S = 5.0  # after which a message is over
 _FALLBACK = "Sorry, we can't take your call just now. Please call again in a few minutes, or text us at this number."
 
@@ -96,7 +99,7 @@ async def gather(call: Call) -> Answer:
         if task is None:  # done meanwhile, or lost with the process that worked on it
             return await _ask(call, await call.exchange.again(call.account, call.ring, given.turn))
     else:
-        task = call.exchange.hear(call.account, call.ring, given, "gather")
+        task = call.exchange.hear(call.account, call.ring, given, "gather", _timing(call.request))
     patience_s = (settings.still_s, settings.slow_s - settings.still_s, settings.slow_s)[waited]
     done, _ = await asyncio.wait({task}, timeout=patience_s)
     if done:
@@ -195,10 +198,23 @@ async def _ask(call: Call, speech: Speech) -> Answer:
     silence_s = call.exchange.house.settings.voice.silence_s
     if speech.then:
         return voicemail(call.base, call.exchange.house.settings.voice, speech.text)
+    begun_s = call.exchange.monotonic_s()
     file = await call.exchange.house.speech.file(call.account, call.ring.sid, speech.text, speech.language)
-    port = GatherPort(call.base, codec.locale(speech.language), silence_s, file)
+    port = GatherPort(call.base, codec.locale(speech.language), silence_s)
+    if file is not None:
+        port.file, port.sound = file.url, f"{file.source}.{round((call.exchange.monotonic_s() - begun_s) * 1000)}"
     await play(port, speech)
     return port.answer
+
+
+def _timing(request: Request) -> calls.Timing | None:
+    """How long the sound took of what they answer; it stands in the address of the answer, since the next request is when
+    something is written of the call, in whichever process.
+    """
+    found = _SOUND.fullmatch(request.query.get("sound", ""))
+    if found is None:
+        return None
+    return calls.Timing(sound_ms=int(found[2]), source="kept" if found[1] == "kept" else "made")
 
 
 def _stream(call: Call, speech: Speech) -> Answer:
@@ -238,6 +254,7 @@ class GatherPort:
     language: str
     silence_s: float
     file: str = ""  # what is said, as sound
+    sound: str = ""  # where that came from, and how long it took
     answer: Answer = field(default_factory=codec.nothing)
     _text: str = ""
 
@@ -245,7 +262,7 @@ class GatherPort:
         self._text = f"{self._text} {text}".strip()
 
     async def listen(self, spec: Listen, turn: int) -> None:
-        action = f"{self.base}/gather?turn={turn}"
+        action = f"{self.base}/gather?turn={turn}{f'&sound={self.sound}' if self.sound else ''}"
         self.answer = codec.gather(
             self._text, spec, action=action, language=self.language, silence_s=self.silence_s, file=self.file
         )

@@ -72,14 +72,16 @@ class Exchange:
         line = self.line(account, mode)
         return await self._in_order(account, ring, "start", partial(turns.begin, line=line, ring=ring))
 
-    def hear(self, account: Account, ring: Ring, given: Given, mode: calls.Mode) -> "asyncio.Task[Speech]":
+    def hear(
+        self, account: Account, ring: Ring, given: Given, mode: calls.Mode, timing: calls.Timing | None = None
+    ) -> "asyncio.Task[Speech]":
         """What comes of an answer. It is worked on to its end, whoever waits for it; asked for twice it is one piece of
-        work. Raises StoreUnavailable when awaited.
+        work. `timing` is what was measured of the question, and is kept with it. Raises StoreUnavailable when awaited.
         """
         key = (account.id, ring.sid, given.turn)
         task = self._at_work.get(key)
         if task is None:
-            task = asyncio.create_task(self._hear(account, ring, given, mode), name="call turn")
+            task = asyncio.create_task(self._hear(account, ring, given, mode, timing), name="call turn")
             self._at_work[key] = task
             task.add_done_callback(lambda _done: self._at_work.pop(key, None))
         return task
@@ -131,6 +133,13 @@ class Exchange:
         async with self._order(account, ring):
             await self.house.store.write(turns.reached, account.id, ring.sid, number, words=words)
 
+    async def timed(self, account: Account, ring: Ring, number: int, timing: calls.Timing) -> None:
+        """Keep what was measured of a turn that nothing follows.
+
+        Raises: StoreUnavailable
+        """
+        await self.house.store.write(turns.timed, account.id, ring.sid, number, timing)
+
     async def waits(self, account: Account, ring: Ring) -> Speech | None:
         """What was said last to a caller who waits for a person or talks with one; None when they do not.
 
@@ -176,9 +185,11 @@ class Exchange:
         """
         return await self._write(account, ring, run)
 
-    async def _hear(self, account: Account, ring: Ring, given: Given, mode: calls.Mode) -> Speech:
+    async def _hear(
+        self, account: Account, ring: Ring, given: Given, mode: calls.Mode, timing: calls.Timing | None
+    ) -> Speech:
         line = self.line(account, mode)
-        run = partial(turns.hear, line=line, ring=ring, given=given)
+        run = partial(turns.hear, line=line, ring=ring, given=given, timing=timing)
         try:
             return await self._in_order(account, ring, given.kind, run)
         except StoreUnavailable:

@@ -87,6 +87,12 @@ class RelayPort(Talk):
 
     async def run(self) -> None:
         """Talk until the call or the connection ends."""
+        try:
+            await self._talks()
+        finally:
+            await self.leave()
+
+    async def _talks(self) -> None:
         speech, given = await self.exchange.resume(self.account, self.ring, self.setup.turn, self.mode)
         self.replay, self.replay_until_s = given, self.monotonic_s() + _REPLAY_S
         if speech.turn > self.setup.turn:
@@ -159,6 +165,7 @@ class RelayPort(Talk):
                     self.due_s = self.monotonic_s() + settings.silence_s
             case Speaking(who="agent", is_on=True):
                 self.has_begun = True
+                self.sounds()
             case Speaking(who="agent"):  # an end without its beginning may be that of what was said before
                 if self.text and (self.has_begun or not self.tells or self._is_heard()):
                     await self.settle(None)
@@ -215,6 +222,7 @@ class RelayPort(Talk):
         for heard in (message.text, self.played + message.text):
             if len(heard) > len(self.played) and relay.is_beginning(self.text, heard):
                 self.played = heard
+                self.sounds()
 
     def _is_heard(self) -> bool:
         return bool(self.text) and relay.has_heard_all(self.text, self.played)

@@ -12,8 +12,8 @@ from typing import Final
 import aiohttp
 import structlog
 
-from channels.voice.speech.base import Listener, Speaker
-from channels.voice.speech.cache import CachedSpeaker, Renderings, Shelf
+from channels.voice.speech.base import Listener
+from channels.voice.speech.cache import CachedSpeaker, Renderings, Shelf, Source
 from channels.voice.speech.elevenlabs import ElevenLabsSpeaker, Patience, ScribeListener
 from channels.voice.speech.fuse import Fuse, GuardedListener, GuardedSpeaker
 from channels.voice.speech.voices import OTHERS, RANGES, Voice, Voices
@@ -39,8 +39,16 @@ _COUNT_S: Final = 1.0  # that counts wait for others before they are written
 class Services:
     """Of one call."""
 
-    speaker: Speaker
+    speaker: CachedSpeaker
     listener: Listener
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Sound that can be fetched, and whether some of it had to be made first."""
+
+    url: str
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +114,8 @@ class SpeechServices:
         shelf = self._recent.over(whose.tenant_id, self.sounds.of(whose.tenant_id))
         return Services(self._speaker(whose, means, shelf, sid), GuardedListener(listener, self._fuse("heard", means)))
 
-    async def file(self, account: Account, sid: str, text: str, language: str) -> str:
-        """Where Twilio can fetch that text, for that call, as sound; empty when there is no voice, or it cannot be had within
+    async def file(self, account: Account, sid: str, text: str, language: str) -> File | None:
+        """That text, for that call, as sound that Twilio can fetch; None when there is no voice, or it cannot be had within
         `voice.play_budget_s`.
 
         Raises: StoreUnavailable
@@ -115,10 +123,12 @@ class SpeechServices:
         whose = Whose.of(account)
         means = await self._means(whose) if text else None
         if means is None:
-            return ""
+            return None
         speaker = self._speaker(whose, means, self.sounds.of(whose.tenant_id), sid)
-        keys = await speaker.kept(text, language, within_s=self._settings.voice.play_budget_s)
-        return self.sounds.url(whose.tenant_id, keys, now=self._meter.clock.now()) if keys else ""
+        kept = await speaker.kept(text, language, within_s=self._settings.voice.play_budget_s)
+        if kept is None:
+            return None
+        return File(self.sounds.url(whose.tenant_id, kept.keys, now=self._meter.clock.now()), kept.source)
 
     async def prompter(self, whose: Whose) -> CachedSpeaker | None:
         """What makes sounds that stay, without hurry; None when they are not wanted.

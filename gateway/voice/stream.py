@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +22,8 @@ from channels.voice.codec import Given
 from channels.voice.endpoint import Endpoint
 from channels.voice.listen import Listen
 from channels.voice.socket import Key
-from channels.voice.speech.base import Hearing, Listener, Speaker, SpeechError
+from channels.voice.speech.base import Hearing, Listener, SpeechError
+from channels.voice.speech.cache import CachedSpeaker
 from channels.voice.stream import Mark, Sound, Start, Stop
 from channels.voice.utterance import Utterance
 from channels.voice.vad import EnergyVad, Vad
@@ -88,6 +89,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
                 await port.run()
             finally:
                 del exchange.streams[start.sid]
+                await port.leave()
     except StoreUnavailable:
         log.warning("call left to its fallback", reason="store unavailable")
     await socket.close()
@@ -112,7 +114,18 @@ class _Question(NamedTuple):
 
 
 class _Words(NamedTuple):
+    """What was said, the silence after it, and when that was over by the clock of the exchange."""
+
     text: str
+    pause_ms: int
+    finished_s: float
+
+
+class _Finished(NamedTuple):
+    """The caller has, after so much silence and at that time."""
+
+    pause_ms: int
+    at_s: float
 
 
 class _Heard(NamedTuple):
@@ -135,7 +148,7 @@ class StreamPort(Talk):
     mode: calls.Mode = "stream"
     start: Start
     socket: web.WebSocketResponse
-    speaker: Speaker
+    speaker: CachedSpeaker
     listener: Listener
     vad: Vad = field(default_factory=EnergyVad)
     _endpoint: Endpoint = field(default_factory=lambda: Endpoint(Listen().pause_ms))
@@ -152,10 +165,11 @@ class StreamPort(Talk):
     _more: asyncio.Event = field(default_factory=asyncio.Event)  # there may be something to send
     _quiet: asyncio.Event = field(default_factory=asyncio.Event)  # nothing of ours is to be heard
     _events: "asyncio.Queue[_Event]" = field(default_factory=asyncio.Queue)
-    _ears: "asyncio.Queue[_Question | bytes | None]" = field(default_factory=asyncio.Queue)  # None: they have finished
+    _ears: "asyncio.Queue[_Question | bytes | _Finished]" = field(default_factory=asyncio.Queue)
     _next: _Question | None = None  # to be listened for once they have finished
     _hearing: Hearing | None = None
     _works: int = 0
+    _sounded: int = 0  # the frame in which the open words began to go out
 
     async def run(self) -> None:
         """Talk until the call or the connection ends."""
@@ -285,7 +299,7 @@ class StreamPort(Talk):
         if self.is_talking and self._breaks_in():
             await self._stop()
         if event == "finished":
-            self._ears.put_nowait(None)
+            self._ears.put_nowait(_Finished(self._endpoint.quiet_ms, self.exchange.monotonic_s()))
             if self._next is not None:
                 self._endpoint.pause_ms = self._next.spec.pause_ms
                 self._ears.put_nowait(self._next)
@@ -324,6 +338,10 @@ class StreamPort(Talk):
         if one is None:
             return
         one.played = max(one.played, min(int(place), one.sent))
+        if one is self._answer and self.timing.sound_ms is not None and self.timing.way_ms is None:
+            # By the sound: it is played as fast as it comes in, so what is not of the mark's own place is the way.
+            way_s = (self._frames - self._sounded) * audio.FRAME_S - one.played / audio.RATE
+            self.timing = replace(self.timing, way_ms=max(0, round(way_s * 1000)))
         if one.is_heard:
             del self._unheard[one.number]
             if one is self._answer:
@@ -341,8 +359,8 @@ class StreamPort(Talk):
             match event:
                 case Speech():
                     await self.play(event)
-                case _Words(text):
-                    await self._words(text)
+                case _Words():
+                    await self._words(event)
                 case Key(digit):
                     if self.is_talking:
                         await self._stop()
@@ -355,8 +373,9 @@ class StreamPort(Talk):
                 case _Due():
                     await self.come_due()
 
-    async def _words(self, text: str) -> None:
+    async def _words(self, words: _Words) -> None:
         """The caller has said something, or made a noise."""
+        text = words.text
         was_into_ours = self.is_talking or self._is_cut
         if was_into_ours and hearing.is_backchannel(text, self.spec):
             if self._is_cut and self._answer is not None:
@@ -367,7 +386,8 @@ class StreamPort(Talk):
             await self._stop()
         self._is_cut = False
         if text:
-            await self.give(Given(self.turn, "speech", text))
+            recognition_ms = self._since_ms(words.finished_s)
+            await self.give(Given(self.turn, "speech", text, words.pause_ms, recognition_ms))
         else:
             self.due_s = self.now_s() + self.exchange.house.settings.voice.silence_s
 
@@ -381,11 +401,11 @@ class StreamPort(Talk):
             async with self.listener.listen(question.spec, question.language) as self._hearing:
                 while not isinstance(question := await self._ears.get(), _Question):
                     with self._working():
-                        if question is not None:
+                        if not isinstance(question, _Finished):
                             await self._hearing.feed(question)
                             continue
                         words = await self._hearing.finish()
-                        self._events.put_nowait(_Words(" ".join(words.split())))
+                        self._events.put_nowait(_Words(" ".join(words.split()), *question))
 
     # What goes out.
 
@@ -403,9 +423,10 @@ class StreamPort(Talk):
 
     async def _makes(self, one: Utterance, language: str) -> None:
         """Its sound, sentence by sentence, each when little of those before is left to send."""
-        for sentence in one.sentences:
+        for place, sentence in enumerate(one.sentences):
+            source = None if place else partial(self._comes_from, one)
             with self._working():
-                async for piece in self.speaker.say(sentence, language):
+                async for piece in self.speaker.say(sentence, language, source=source):
                     one.add(piece)
                     self._more.set()
                 one.end_sentence()
@@ -414,6 +435,10 @@ class StreamPort(Talk):
                 one.taken.clear()
         one.is_made = True
         self._more.set()
+
+    def _comes_from(self, one: Utterance, source: calls.Source) -> None:
+        if one is self._answer and self.timing.source is None:
+            self.timing = replace(self.timing, source=source)
 
     async def _speaks(self) -> None:
         """Send what is made, never further ahead than `_LEAD`."""
@@ -428,6 +453,9 @@ class StreamPort(Talk):
                     self._unsent.popleft()
                     await self.socket.send_str(stream.mark(self.start.sid, f"{one.number}:{one.sent}"))
                     continue
+                if one is self._answer and self.timing.sound_ms is None:
+                    self.sounds()
+                    self._sounded = max(self._until, self._frames)
                 self._until = max(self._until, self._frames) + 1
                 await self.socket.send_str(stream.media(self.start.sid, frame))
                 if one.sent % (_MARKED * audio.FRAME) == 0 and one.number in self._unheard:

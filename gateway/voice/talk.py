@@ -2,7 +2,8 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from channels.voice.codec import Given, Ring
@@ -12,6 +13,7 @@ from gateway.accounts import Account
 from gateway.voice.exchange import Exchange
 from gateway.voice.port import play
 from gateway.voice.speech import Speech, phrase
+from storage.store import StoreUnavailable
 
 FAR_S: Final = 1e9
 _KEYS_S: Final = 3.0  # after the last of several keys
@@ -33,6 +35,8 @@ class Talk(ABC):
     keys: str = ""
     due_s: float = FAR_S  # when the caller has been silent for too long
     is_over: bool = False
+    timing: calls.Timing = field(default_factory=calls.Timing)  # of what was said last
+    said_s: float | None = None  # when that was to be said, by the clock of the exchange
 
     @abstractmethod
     def now_s(self) -> float:
@@ -64,7 +68,7 @@ class Talk(ABC):
     async def key(self, digit: str) -> None:
         if self.spec.kind != "long":
             if digit and digit != "#":
-                await self.give(Given(self.turn, "digits", digit))
+                await self.give(Given(self.turn, "digits", digit, 0, 0))
         elif digit == "#":
             await self._flush()
         else:
@@ -81,7 +85,7 @@ class Talk(ABC):
 
     async def give(self, given: Given) -> None:
         """Have it answered. While that takes long the caller hears so; one filler at a time."""
-        settings = self.exchange.house.settings.voice
+        settings, begun_s = self.exchange.house.settings.voice, self.exchange.monotonic_s()
         task = asyncio.create_task(self.answered(given), name="call answer")
         waited_s = 0.0
         for until_s, key in (
@@ -94,15 +98,28 @@ class Talk(ABC):
                 break
             waited_s = until_s
             await self.fill(phrase(self.language, key))
-        await self.play(await task)
+        speech = await task
+        self.timing = calls.Timing(answer_ms=self._since_ms(begun_s))
+        await self.play(speech)
 
     async def answered(self, given: Given) -> Speech:
         await self.note_heard()
-        return await asyncio.shield(self.exchange.hear(self.account, self.ring, given, self.mode))
+        return await asyncio.shield(self.exchange.hear(self.account, self.ring, given, self.mode, self.timing))
 
     async def play(self, speech: Speech) -> None:
-        self.turn, self.language = speech.turn, speech.language
+        self.turn, self.language, self.said_s = speech.turn, speech.language, self.exchange.monotonic_s()
         await play(self, speech)
+
+    def sounds(self) -> None:
+        """The open words begin to be heard, or to go out."""
+        if self.said_s is not None and self.timing.sound_ms is None:
+            self.timing = replace(self.timing, sound_ms=self._since_ms(self.said_s))
+
+    async def leave(self) -> None:
+        """The line is over: keep what was measured of the last words, which nothing follows."""
+        if self.timing != calls.Timing():
+            with suppress(StoreUnavailable):
+                await self.exchange.timed(self.account, self.ring, self.turn, self.timing)
 
     async def settle(self, words: str | None) -> None:
         """Note once how much of the open words was heard: all (None), or these."""
@@ -114,3 +131,6 @@ class Talk(ABC):
         keys, self.keys = self.keys, ""
         if keys:
             await self.give(Given(self.turn, "digits", keys))
+
+    def _since_ms(self, begun_s: float) -> int:
+        return round((self.exchange.monotonic_s() - begun_s) * 1000)

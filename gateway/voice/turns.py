@@ -84,9 +84,17 @@ def begin(db: Db, line: Line, ring: Ring, *, took_ms: Callable[[], int], now: da
 
 
 def hear(
-    db: Db, line: Line, ring: Ring, given: Given, *, took_ms: Callable[[], int], is_broken: bool = False, now: datetime
+    db: Db,
+    line: Line,
+    ring: Ring,
+    given: Given,
+    *,
+    took_ms: Callable[[], int],
+    timing: calls.Timing | None = None,
+    is_broken: bool = False,
+    now: datetime,
 ) -> Speech:
-    """What comes of an answer to the question number `given.turn`.
+    """What comes of an answer to the question number `given.turn`. `timing` is how long that had taken to be heard.
 
     With `is_broken` the bot's turn has failed before: the caller hears an apology, and a person gets the word.
     """
@@ -97,6 +105,8 @@ def hear(
     if given.turn < call.turn:
         found = calls.answer_to(db, call.id, given.turn + 1)
         return Speech.from_json(given.turn + 1, found) if found is not None else _last(db, call)
+    if timing is not None:
+        calls.timed(db, call.id, given.turn, timing)
     last = _last(db, call)
     if call.is_over:
         return Speech(last.turn, last.text, None, last.language, then=last.then)
@@ -160,6 +170,13 @@ def _again(call: Live, last: Speech) -> Speech:
         return Speech(last.turn, last.text, None, last.language, then=last.then)
     text = f"{phrase(last.language, 'voice_cut_off')} {last.text}"
     return Speech(last.turn, text, last.listen, last.language, last.written, last.is_more)
+
+
+def timed(db: Db, account_id: int, sid: str, number: int, timing: calls.Timing) -> None:
+    """Keep what was measured of that turn."""
+    call = calls.find_live(db, account_id, sid)
+    if call is not None:
+        calls.timed(db, call.id, number, timing)
 
 
 def reached(db: Db, account_id: int, sid: str, number: int, *, words: str | None) -> None:
@@ -275,6 +292,8 @@ class _Turn:
             message_id=self.message_id,
             reply_id=self.reply_id,
             answer={**kept.to_json(), "given": self.given.text},
+            pause_ms=self.given.pause_ms,
+            recognition_ms=self.given.recognition_ms,
             took_ms=took_ms(),
             now=self.now,
         )

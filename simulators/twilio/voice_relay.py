@@ -74,6 +74,7 @@ class Relay:
         self._queue: deque[_Word] = deque()
         self._turn = 0  # a turn is what is between two `last`
         self._is_open = False
+        self._is_sounding = False  # as the application was told
         self._news = asyncio.Event()
         self._cut = asyncio.Event()
         self._now: _Word | None = None
@@ -341,15 +342,15 @@ class Relay:
         while True:
             while not self._queue:
                 if call.is_speaking and not self._is_open:
-                    call.is_speaking = False
+                    call.is_speaking = self._is_sounding = False
                     self._inform("agentSpeaking", "off")
                     call.network.time.touch()
                 self._news.clear()
                 await self._news.wait()
             word = self._queue.popleft()
-            if not call.is_speaking:
+            if not self._is_sounding:
                 self._inform("agentSpeaking", "on")
-            call.is_speaking = True
+            call.is_speaking = self._is_sounding = True
             self._cut.clear()
             if word.turn != self._spoken_turn or self._place is None:
                 self._spoken_turn, self._place, self._heard = word.turn, call.begin_line(), ""

@@ -52,7 +52,14 @@ call_turns = Table(
     Column("reply_id", BigId, ForeignKey("messages.id", ondelete="SET NULL")),  # what we said
     Column("answer", type_json, nullable=False),
     Column("heard", String(10), nullable=False, server_default="unknown"),
-    Column("took_ms", Integer, nullable=False, server_default="0"),  # from the input to its answer, without the commit
+    # The stages of what the caller waited for, in their order; null: nobody can know. `took_ms` is from the input to its
+    # answer; `sound_source`: kept or made.
+    Column("pause_ms", Integer),
+    Column("recognition_ms", Integer),
+    Column("took_ms", Integer, nullable=False, server_default="0"),
+    Column("sound_ms", Integer),
+    Column("sound_source", String(10)),
+    Column("way_ms", Integer),
     time_column("created_at"),
     UniqueConstraint("call_id", "number"),
     Index("ix_call_turns_message_id", "message_id"),

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
-from typing import Final, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 import orjson
 
@@ -21,6 +21,16 @@ from channels.voice.speech.voices import Voices, short
 _END: Final = re.compile(
     r"""(?<!\b[A-Z]\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bSt\.)(?<!\bMrs\.)(?<=[.?!])\s+(?=[^\Wa-z_]|[{¿¡'"“])"""
 )
+
+
+Source = Literal["kept", "made"]  # it was there before, or is made for whoever asks
+
+
+class Kept(NamedTuple):
+    """The keys of sounds that lie on the shelf, and whether something had to be made for it."""
+
+    keys: Sequence[str]
+    source: Source
 
 
 class Shelf(Protocol):
@@ -61,11 +71,11 @@ class Renderings:
         self.room: Final = asyncio.Semaphore(at_once)
         self._running: dict[Hashable, _Rendering] = {}
 
-    def of(self, name: Hashable, make: Callable[[], AsyncIterator[bytes]]) -> "_Rendering":
+    def of(self, name: Hashable, make: Callable[["_Rendering"], AsyncIterator[bytes]]) -> "_Rendering":
         """The one of that name, begun unless it is there. It goes on to its end, whoever has lost interest."""
         found = self._running.get(name)
         if found is None:
-            found = self._running[name] = _Rendering(make())
+            found = self._running[name] = _Rendering(make)
             found.task.add_done_callback(lambda _task: self._running.pop(name, None))
         return found
 
@@ -80,11 +90,12 @@ class Renderings:
 class _Rendering:
     """A sound that is being made; any number of people can follow it, from its beginning."""
 
-    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+    def __init__(self, make: Callable[["_Rendering"], AsyncIterator[bytes]]) -> None:
+        self.source: Source = "made"
         self._pieces: list[bytes] = []
         self._trouble: SpeechError | None = None
         self._more = asyncio.Event()
-        self.task = asyncio.create_task(self._run(pieces), name="speech")
+        self.task = asyncio.create_task(self._run(make(self)), name="speech")
 
     async def follow(self) -> AsyncIterator[bytes]:
         """Raises: SpeechError"""
@@ -140,9 +151,12 @@ class CachedSpeaker:
         self._speaker, self._shelf, self._voices, self._renderings = speaker, shelf, voices, renderings
         self._whose, self._provider, self._is_lasting = whose, provider, is_lasting
 
-    async def say(self, text: str, language: str) -> AsyncIterator[bytes]:
+    async def say(
+        self, text: str, language: str, *, source: Callable[[Source], None] | None = None
+    ) -> AsyncIterator[bytes]:
         """See `Speaker`. While a sentence is heard the next one is made; let go of, what has begun is made to its end, and
-        nothing is begun any more. A text that ends with a space goes on in the next one, after a breath.
+        nothing is begun any more. A text that ends with a space goes on in the next one, after a breath. `source` is told
+        where the first sentence came from, before it comes.
         """
         waiting = [self._key(one, language) for one in sentences(text)]
         coming: _Rendering | None = None
@@ -152,13 +166,16 @@ class CachedSpeaker:
             if place:
                 yield PAUSE
             async for piece in now.follow():
+                if source is not None:
+                    source(now.source)
+                    source = None
                 yield piece
         if waiting and text[-1].isspace():
             yield PAUSE
 
-    async def kept(self, text: str, language: str, *, within_s: float) -> Sequence[str] | None:
-        """The keys of all that the text is put together of, once it lies on the shelf; None when it does not within that
-        time. What was begun goes on, for the next time.
+    async def kept(self, text: str, language: str, *, within_s: float) -> Kept | None:
+        """All that the text is put together of, once it lies on the shelf; None when it does not within that time. What was
+        begun goes on, for the next time.
         """
         found = [self._key(one, language) for one in sentences(text)]
         making = [self._render(key, sentence, language) for key, sentence in found]
@@ -169,18 +186,20 @@ class CachedSpeaker:
                     await asyncio.wait({one.task})
         except (TimeoutError, SpeechError):
             return None
-        return [key for key, _ in found] or None
+        source: Source = "kept" if all(one.source == "kept" for one in making) else "made"
+        return Kept([key for key, _ in found], source) if found else None
 
     def _key(self, sentence: str, language: str) -> tuple[str, str]:
         return key_of(self._provider, self._voices, sentence, language), sentence
 
     def _render(self, key: str, sentence: str, language: str) -> _Rendering:
         name = (self._whose, key, self._is_lasting, type(self._shelf))
-        return self._renderings.of(name, lambda: self._made(key, sentence, language))
+        return self._renderings.of(name, lambda one: self._made(one, key, sentence, language))
 
-    async def _made(self, key: str, sentence: str, language: str) -> AsyncIterator[bytes]:
+    async def _made(self, one: _Rendering, key: str, sentence: str, language: str) -> AsyncIterator[bytes]:
         found = await self._shelf.find(key, is_lasting=self._is_lasting)
         if found is not None:
+            one.source = "kept"
             yield found
             return
         made = bytearray()

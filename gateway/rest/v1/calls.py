@@ -104,6 +104,23 @@ class Who(Answer):
     name: str
 
 
+class Stages(Answer):
+    """What the caller waited for in a turn, stage by stage and in ms. Null: it cannot be known, as what Twilio does where it
+    listens (`relay`, `gather`) and speaks; or it was not written down, since the process died.
+    """
+
+    pause_ms: int | None = Field(description="The silence by which we knew that they had finished.")
+    recognition_ms: int | None = Field(description="From then until their words were known.")
+    answer_ms: int = Field(description="Until our answer: understanding, scenario, database.")
+    sound_ms: int | None = Field(
+        description="Until its first sound went out (`stream`), Twilio began to say it (`relay`), or its file was there "
+        "(`gather`); a filler before it is in this."
+    )
+    sound_source: str | None = Field(description="kept (it was made before) or made, where we speak.")
+    way_ms: int | None = Field(description="Until the telephone played it, where it tells (`stream`).")
+    felt_ms: int | None = Field(description="The sum, where all but the way is known.")
+
+
 class Turn(Answer):
     """`heard` is how much of `answer` reached the caller: unknown, whole or cut; cut words are left out of it."""
 
@@ -112,7 +129,8 @@ class Turn(Answer):
     said: str | None
     answer: str | None
     heard: str
-    took_ms: int = Field(description="Our own share of the time until the answer.")
+    took_ms: int = Field(description="The same as `answer_ms` of the stages.")
+    stages: Stages
     at: Moment
 
 
@@ -210,6 +228,15 @@ class CallWithTurns(Call):
                     answer=turn.answer,
                     heard=turn.heard,
                     took_ms=turn.took_ms,
+                    stages=Stages(
+                        pause_ms=turn.pause_ms,
+                        recognition_ms=turn.recognition_ms,
+                        answer_ms=turn.took_ms,
+                        sound_ms=turn.sound_ms,
+                        sound_source=turn.sound_source,
+                        way_ms=turn.way_ms,
+                        felt_ms=turn.felt_ms,
+                    ),
                     at=turn.at,
                 )
                 for turn in turns

@@ -1868,7 +1868,12 @@ def upgrade() -> None:
         sa.Column("reply_id", big_id, nullable=True),
         sa.Column("answer", json_type, nullable=False),
         sa.Column("heard", sa.String(length=10), server_default="unknown", nullable=False),
+        sa.Column("pause_ms", sa.Integer(), nullable=True),
+        sa.Column("recognition_ms", sa.Integer(), nullable=True),
         sa.Column("took_ms", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("sound_ms", sa.Integer(), nullable=True),
+        sa.Column("sound_source", sa.String(length=10), nullable=True),
+        sa.Column("way_ms", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["call_id"], ["calls.id"], name=op.f("fk_call_turns_call_id_calls"), ondelete="CASCADE"

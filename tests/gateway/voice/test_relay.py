@@ -33,6 +33,28 @@ async def _play(call: Call, script: tuple[tuple[str, str], ...]) -> None:
         await call.hears(answer)
 
 
+# The stages of the first turn, of those with an answer in them, and of the last one, as far as each mode can know them.
+_SOUND, _HEARD = {"answer_ms", "sound_ms"}, {"pause_ms", "recognition_ms", "felt_ms"}
+KNOWN = {
+    "relay": [{"answer_ms"}, _SOUND, _SOUND],
+    "gather": [{"answer_ms"}] * 3,
+    "stream": [{*_SOUND, "sound_source", "way_ms"}] + [{*_SOUND, *_HEARD, "sound_source", "way_ms"}] * 2,
+}
+
+
+def _known(turns: list[dict[str, Any]]) -> list[set[str]]:
+    found = [{name for name, value in turn["stages"].items() if value is not None} for turn in turns]
+    assert all(known == found[1] for known in found[1:])
+    for turn in turns[1:]:
+        stages = turn["stages"]
+        if stages["felt_ms"] is not None:
+            parts = ("pause_ms", "recognition_ms", "answer_ms", "sound_ms", "way_ms")
+            assert stages["felt_ms"] == sum(stages[part] for part in parts)
+            assert 400 <= stages["pause_ms"] <= 1500  # by the kind of the question
+            assert stages["way_ms"] <= 60  # of three frames, in a network that loses no time
+    return [found[0], found[1], found[-1]]
+
+
 @pytest.mark.parametrize("mode", ["relay", "gather", "stream"], indirect=True)
 async def test_the_same_script_books_in_every_mode(desk: Front, network: TwilioSimulator, mode: str) -> None:
     before = await desk.one(BOOKED)
@@ -48,6 +70,7 @@ async def test_the_same_script_books_in_every_mode(desk: Front, network: TwilioS
     told = await api.get(f"/calls/{listed['id']}")
     assert [turn["input"] for turn in told["turns"]] == ["start"] + ["speech"] * len(SCRIPT)
     assert told["turns"][4]["heard"] == "whole"
+    assert _known(told["turns"]) == KNOWN[mode]
     assert not [alert for alert in network.alerts if alert.code != 64105]
 
 

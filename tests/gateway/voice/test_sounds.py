@@ -80,6 +80,7 @@ async def test_a_call_is_played_in_our_voice_and_each_sentence_is_made_once(
     await second.say("Book a visit.")
     await third.say("Book a visit.")
     assert len(voice.spoken) == count  # all of it has been said before
+    assert "sound=kept." in second.action
     assert _link(second) == _link(third)
     async with asyncio.timeout(5):
         while await desk.rows("select amount from speech_usage") != [  # noqa: ASYNC110
@@ -148,7 +149,11 @@ async def test_what_a_bot_always_says_is_sound_before_anybody_calls_in_the_voice
             await asyncio.sleep(0.05)
     assert used["total"] == 1
     assert (await api.get("/speech-usage?until=2026-03-01"))["total"] == 0
-    assert (await api.get("/calls"))["items"][0]["speech"] == {
+    (called,) = (await api.get("/calls"))["items"]
+    stages = [turn["stages"] for turn in (await api.get(f"/calls/{called['id']}"))["turns"]]
+    # What the last answer took is told with what they say to it.
+    assert [(one["sound_source"], one["sound_ms"] is None) for one in stages] == [("made", False)] * 4 + [(None, True)]
+    assert called["speech"] == {
         "spoken_letters": lively,
         "heard_seconds": 0,
         "cost": round(lively * 0.05 / 1000, 6),
