@@ -449,6 +449,8 @@ const view = {
       return undefined;
     });
     new ResizeObserver(() => this.toEnd()).observe(this.log);
+    // Turned and turned back between two frames: it was scrolled, and its size tells nothing.
+    addEventListener("resize", () => this.toEnd());
     let told = 0;
     this.input.addEventListener("input", () => {
       this.input.style.height = "auto";
