@@ -8,17 +8,18 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 import orjson
 
 from channels.base import Answer
 from channels.errors import BadRequest
 from channels.voice import socket
-from channels.voice.codec import Ring, ring_of, twiml
+from channels.voice.codec import Ring, ring_of, say, twiml
 from channels.voice.socket import Key, inner
 
 _LONGEST: Final = 200  # characters of a name
+_AWAY_S: Final = 4  # in which a process that died may be there again
 _MOST_SOUND: Final = 16_000  # bytes of one message: two seconds, a hundred times what Twilio sends
 
 
@@ -92,13 +93,19 @@ def clear(sid: str) -> str:
     return orjson.dumps({"event": "clear", "streamSid": sid}).decode()
 
 
-def connect(ring: Ring, *, url: str, action: str, turn: int) -> Answer:
-    """The TwiML that opens the socket. A query of `url` would be lost, so what we need to know goes as parameters."""
+def connect(ring: Ring, *, url: str, broken: str, words: str, language: str, turn: int) -> Answer:
+    """The TwiML that opens the socket. A query of `url` would be lost, so what we need to know goes as parameters.
+
+    `broken` is asked when the socket is gone without our doing, after some words and seconds: an action would be asked at once,
+    when whoever held the socket has just died and is not there again, and the call would be over.
+    """
     told = {"turn": str(turn), "to": ring.called, "from": ring.caller}
     parameters = "".join(
         f"<Parameter name={quoteattr(name)} value={quoteattr(value)}/>" for name, value in told.items() if value
     )
-    return twiml(f"<Connect action={quoteattr(action)}><Stream url={quoteattr(url)}>{parameters}</Stream></Connect>")
+    sound = f"<Connect><Stream url={quoteattr(url)}>{parameters}</Stream></Connect>"
+    later = f'{say(words, language)}<Pause length="{_AWAY_S}"/><Redirect method="POST">{escape(broken)}</Redirect>'
+    return twiml(f"{sound}{later}")
 
 
 def _start(data: Mapping[str, object], sid: str) -> Start:

@@ -162,7 +162,7 @@ async def action(call: Call) -> Answer:
 
 
 async def streamed(call: Call) -> Answer:
-    """The sound of a call goes through us no more: we ended it, the caller hung up, or it goes on in a simpler way."""
+    """The sound of a call goes through us no more: we sent it here, or the socket broke and it goes on in a simpler way."""
     if call.ring.status in codec.ENDED:
         await call.exchange.hang_up(call.account, call.ring)
         return codec.nothing()
@@ -220,7 +220,14 @@ def _timing(request: Request) -> calls.Timing | None:
 def _stream(call: Call, speech: Speech) -> Answer:
     """Open the socket; the first words are said over it."""
     socket = f"wss://{call.base.partition('://')[2]}/stream/{quote(call.account_sid, safe='')}"
-    return stream.connect(call.ring, url=socket, action=f"{call.base}/streamed", turn=speech.turn)
+    return stream.connect(
+        call.ring,
+        url=socket,
+        broken=f"{call.base}/streamed",
+        words=phrase(speech.language, "voice_moment"),
+        language=codec.locale(speech.language),
+        turn=speech.turn,
+    )
 
 
 async def _relay(call: Call, speech: Speech) -> Answer:

@@ -16,9 +16,10 @@ from typing import Any, Final, NamedTuple
 import structlog
 from aiohttp import WSMsgType, web
 
-from channels.errors import BadRequest
+from channels.errors import BadRequest, SendError
 from channels.voice import audio, hearing, stream
-from channels.voice.codec import Given
+from channels.voice.adapter import VoiceAdapter
+from channels.voice.codec import Given, Ring
 from channels.voice.endpoint import Endpoint
 from channels.voice.listen import Listen
 from channels.voice.socket import Key
@@ -28,8 +29,10 @@ from channels.voice.stream import Mark, Sound, Start, Stop
 from channels.voice.utterance import Utterance
 from channels.voice.vad import EnergyVad, Vad
 from desk import calls
+from gateway.accounts import Account
 from gateway.hooks.routes import NOT_TAKEN, turned_away
-from gateway.voice.door import EXCHANGE
+from gateway.voice.door import EXCHANGE, PATH
+from gateway.voice.exchange import Exchange
 from gateway.voice.relay import account_of, signed_by
 from gateway.voice.speech import Speech
 from gateway.voice.talk import FAR_S, Talk
@@ -39,6 +42,7 @@ log = structlog.get_logger()
 
 _START_S: Final = 10.0  # in which a new connection must say what it is about
 _DEAD_S: Final = 10.0  # without a frame
+_ASKED_S: Final = 3.0  # that Twilio may take to move a call
 _MOST_BYTES: Final = 64 * 1024  # of one message
 _MOST_MALFORMED: Final = 10
 # All in frames:
@@ -90,10 +94,26 @@ async def connect(request: web.Request) -> web.StreamResponse:
             finally:
                 del exchange.streams[start.sid]
                 await port.leave()
+        else:
+            await _move_on(exchange, account, start.ring)
     except StoreUnavailable:
         log.warning("call left to its fallback", reason="store unavailable")
     await socket.close()
     return socket
+
+
+async def _move_on(exchange: Exchange, account: Account, ring: Ring) -> None:
+    """Have Twilio ask at once how the call goes on. When it can't be told, it does so after the words that bridge a process
+    which died (`channels.voice.stream.connect`).
+    """
+    adapter = exchange.house.adapter(account)
+    assert isinstance(adapter, VoiceAdapter)  # noqa: S101  of "voice"
+    try:
+        async with asyncio.timeout(_ASKED_S):
+            url = f"{exchange.house.settings.server.public_url}{PATH}/streamed"
+            await adapter.calls.move(account.keys, ring.sid, url)
+    except (SendError, TimeoutError) as trouble:
+        log.warning("stream not moved on", call=ring.sid, why=type(trouble).__name__)
 
 
 async def _first(socket: web.WebSocketResponse) -> Start | None:
@@ -228,7 +248,7 @@ class StreamPort(Talk):
             async with asyncio.timeout(_lasts_s(self.text) + _DEAD_S):
                 await self._quiet.wait()
         await self.note_heard()
-        await self.socket.close()
+        await self._let_go()
 
     async def note_heard(self) -> None:
         with self._working():
@@ -274,7 +294,7 @@ class StreamPort(Talk):
             seen = self._frames
             await asyncio.sleep(_DEAD_S)
         log.warning("stream fell silent", call=self.ring.sid)
-        await self.socket.close()
+        await self._let_go()
 
     async def _takes(self, sound: bytes) -> None:
         self._rest += sound
@@ -486,7 +506,14 @@ class StreamPort(Talk):
             log.exception("stream failed", call=self.ring.sid, what=what)
         else:
             return
-        await self.socket.close()
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        """The stream is over and the call is not, unless they have hung up."""
+        with self._working():
+            if not self.socket.closed:
+                await _move_on(self.exchange, self.account, self.ring)
+            await self.socket.close()
 
 
 def _lasts_s(text: str) -> float:

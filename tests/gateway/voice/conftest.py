@@ -1,6 +1,6 @@
 """A front desk whose number is called, and the phone network that calls it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from random import Random
 
@@ -29,12 +29,12 @@ def answered_at(url: str, number: str = OURS) -> Number:
     )
 
 
-def phone_network(url: str = "") -> TwilioSimulator:
-    """One in which time stands still until a caller waits; it brings what is for `url` with a padlock there."""
+def phone_network(reach: Mapping[str, str] | None = None) -> TwilioSimulator:
+    """One in which time stands still until a caller waits; `reach` says where public addresses are really found."""
     clock = HandClock(front.NOON)
     return TwilioSimulator(
         accounts=[Account(sid=SID, auth_token=TOKEN)],
-        reach={url.replace("http", "https", 1): url} if url else None,
+        reach=reach,
         clock=clock,
         sleep=clock.sleep,
         advance=clock.advance,
@@ -69,21 +69,34 @@ def env(mode: str, request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 @pytest.fixture
-async def desk(
-    database_url: str, tmp_path: Path, clock: FakeClock, mode: str, env: dict[str, str]
-) -> AsyncIterator[Front]:
-    clock.set(front.NOON)
-    env = {"FRONTDESK_VOICE__MODE": mode, **env}
-    async with front.opened(database_url, tmp_path, clock, env, seeded=False) as opened:
-        yield opened
+def reach() -> dict[str, str]:
+    """Where public addresses are really found; the desk adds its own."""
+    return {"https://example.com": "http://localhost:1"}
 
 
 @pytest.fixture
-async def network(desk: Front) -> AsyncIterator[TwilioSimulator]:
+async def network(reach: dict[str, str]) -> AsyncIterator[TwilioSimulator]:
     """Time in it stands still until a caller waits."""
-    async with phone_network(desk.url) as running:
-        running.add_number(answered_at(desk.url))
-        streams = desk.app[EXCHANGE].streams
-        running.time.is_busy = lambda: any(port.is_at_work for port in streams.values())
+    async with phone_network(reach) as running:
         yield running
-        await running.settled()
+
+
+@pytest.fixture
+async def desk(
+    database_url: str,
+    tmp_path: Path,
+    clock: FakeClock,
+    network: TwilioSimulator,
+    reach: dict[str, str],
+    mode: str,
+    env: dict[str, str],
+) -> AsyncIterator[Front]:
+    clock.set(front.NOON)
+    env = {"FRONTDESK_TWILIO__API_BASE": network.url, "FRONTDESK_VOICE__MODE": mode, **env}
+    async with front.opened(database_url, tmp_path, clock, env, seeded=False) as opened:
+        reach[opened.url.replace("http", "https", 1)] = opened.url
+        network.add_number(answered_at(opened.url))
+        streams = opened.app[EXCHANGE].streams
+        network.time.is_busy = lambda: any(port.is_at_work for port in streams.values())
+        yield opened
+        await network.settled()
