@@ -10,6 +10,7 @@ from bots.choose import Aside, Begin, Said, Unsure
 from bots.flow import is_asking
 from bots.loaded import LoadedBot
 from bots.turn import Turn
+from bots.understand import language
 from channels import messages
 from channels.messages import InboundMessage, OutboundMessage
 from desk import conversations
@@ -72,6 +73,7 @@ class TurnResult:
     is_handed_over: bool
     log: Mapping[str, str | int | None]
     asks: str = ""  # the type of the slot that is asked for
+    speaks: str = ""  # the language that it is all said in
 
 
 def take_turn(db: Db, bot: LoadedBot, context: Context, cause: Heard | Cue, *, now: datetime) -> TurnResult:
@@ -113,6 +115,7 @@ def _result(turn: Turn) -> TurnResult:
         is_handed_over=turn.is_handed_over,
         log=turn.log(),
         asks=turn.asks if turn.question else "",
+        speaks=turn.tongue,
     )
 
 
@@ -130,6 +133,7 @@ def _hear(turn: Turn, message: InboundMessage) -> None:
         return
     before = turn.place()
     if said.text or said.pressed:
+        _notice_language(turn, said)
         _understand(turn, said, message.reply_to)
         reminding.next_one(turn)
     else:
@@ -137,6 +141,25 @@ def _hear(turn: Turn, message: InboundMessage) -> None:
         turn.ask_again()
     if turn.place() != before:
         turn.memo_progress()
+
+
+def _notice_language(turn: Turn, said: Said) -> None:
+    """Who clearly writes in another language that the business speaks is answered in it from here on.
+
+    A greeting is enough where nothing is open and no language is known yet. Names and notes are no sign at all.
+    """
+    if said.pressed or len(turn.bot.spoken) < 2:
+        return
+    asked = choose.asked_slot(turn.flow.top) if turn.flow.top is not None else None
+    if asked is not None and asked.type in _ANY_LANGUAGE:
+        return
+    is_new = turn.flow.top is None and turn.context.language is None
+    found = language.detect(said.text, least=1 if is_new else 2)
+    if found is not None and found != turn.tongue and found in turn.bot.spoken:
+        turn.speak(found)
+
+
+_ANY_LANGUAGE = frozenset(("name", "email", "phone", "text"))
 
 
 def _understand(turn: Turn, said: Said, quoted: str | None = None) -> None:

@@ -212,8 +212,14 @@ class _Heard:
     known: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def english(self) -> str:
+        """The words as the grammar reads them."""
+        found: str = self._once("english", lambda: self.ear.english(self.text))
+        return found
+
+    @property
     def acts(self) -> frozenset[str]:
-        found: frozenset[str] = self._once("acts", lambda: acts.acts(self.text))
+        found: frozenset[str] = self._once("acts", lambda: acts.acts(self.english))
         return found
 
     @property
@@ -253,8 +259,10 @@ class _Heard:
         return self.known[name]
 
     def extracted(self, wants: tuple[Want, ...], asked: str | None, known: Mapping[str, Meaning]) -> Extracted:
-        ctx = Ctx(self.ear.voice.local(self.now), asked, known, dayfirst=False, language=self.ear.voice.language.code)
-        return slots.extract(self.text, wants, ctx)
+        language = self.ear.voice.language
+        ctx = Ctx(self.ear.voice.local(self.now), asked, known, dayfirst=language.is_dayfirst, language=language.code)
+        is_name = any(want.name == asked and want.type == "name" for want in wants)
+        return slots.extract(self.ear.named(self.text) if is_name else self.english, wants, ctx)
 
     def values_for(
         self, wants: tuple[Want, ...], asked: str | None, known: Mapping[str, Meaning]
@@ -269,11 +277,11 @@ class _Heard:
 
 
 def _read(ask: _Question, heard: _Heard) -> Reading:
-    options = tuple(Choice(one.id, one.label, one.keywords) for one in ask.run.offered)
-    picked = answers.choose(heard.text, options) if options else answers.NOTHING
-    if (sure := _surely(ask, picked, heard.text)) is not None:
+    options = ask.ear.choices(ask.run.offered)
+    picked = answers.choose(heard.english, options) if options else answers.NOTHING
+    if (sure := _surely(ask, picked, heard)) is not None:
         return sure
-    if ask.slot.type == "yes_no" and (plain := heard.text.strip(" #.)(!").lower()) in _YES_NO:
+    if ask.slot.type == "yes_no" and (plain := heard.english.strip(" #.)(!").lower()) in _YES_NO:
         return events.Answer({ask.slot.name: SlotValue(_YES_NO[plain], "yes" if _YES_NO[plain] else "no")})
     if (interrupt := _interrupt(ask, heard)) is not None:
         return interrupt
@@ -310,11 +318,11 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
     return Unsure()
 
 
-def _surely(ask: _Question, picked: Picked, text: str) -> events.Answer | None:
+def _surely(ask: _Question, picked: Picked, heard: _Heard) -> events.Answer | None:
     """The place or the very name of something on offer. Beside times and days, "3pm" and "the 5th" are no places."""
-    if (lettered := option_of_letter(ask.run.offered, text)) is not None:
+    if (lettered := option_of_letter(ask.run.offered, heard.text)) is not None:
         return _picked(ask, lettered.id)
-    bare = text.strip(" #.)(")
+    bare = heard.text.strip(" #.)(")
     is_bare = bare.isdecimal() and len(bare) <= 2
     # Times and days are full of numbers; where ours stand before them, a number is one of ours: "1." is no one o'clock.
     if (
@@ -327,7 +335,7 @@ def _surely(ask: _Question, picked: Picked, text: str) -> events.Answer | None:
     if picked.id is None or picked.how not in ("number", "exact"):
         return None
     may_be_when = picked.how == "number" and ask.slot.type in ("slot_time", "date") and not is_bare
-    if may_be_when and dates.parse(text, now=ask.ear.voice.local(ask.now)) is not None:
+    if may_be_when and dates.parse(heard.english, now=ask.ear.voice.local(ask.now)) is not None:
         return None
     return _picked(ask, picked.id)
 
@@ -339,9 +347,11 @@ def _interrupt(ask: _Question, heard: _Heard) -> events.Interrupt | None:
             continue
         if interrupt.intent is not None and ask.ear.hears(interrupt.intent, heard.text, heard.acts):
             return events.Interrupt(interrupt.name)
-        if interrupt.keywords and answers.choose(
-            heard.text, (Choice(interrupt.name, interrupt.keywords[0], interrupt.keywords),), asked=False
-        ).how in ("exact", "part"):
+        words = tuple(map(ask.ear.english, interrupt.keywords))
+        if words and answers.choose(heard.english, (Choice(interrupt.name, words[0], words),), asked=False).how in (
+            "exact",
+            "part",
+        ):
             return events.Interrupt(interrupt.name)
     return None
 

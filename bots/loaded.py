@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bots.ear import Ear
+from bots.language import short
 from bots.render import Voice, choice_id
 from bots.times import ANYONE
 from channels import messages
@@ -123,7 +124,8 @@ def no_calendar_link(_channel: str, _visit_uid: str) -> str:
 class LoadedBot:
     """Nothing in it ever changes; a change of the business or of the scenarios makes a new one.
 
-    `scenarios` are the published ones by id; `find_version` finds those that conversations are still pinned to.
+    `scenarios` are the published ones by id, `find_version` finds those that conversations are still
+    pinned to. `spoken` goes by the first part of a language tag (`es` of `es-MX`).
     `asks_name`: a new customer is asked for a name once a visit is booked. `records_calls`: callers are told that their call
     is recorded, and it is.
     """
@@ -140,7 +142,7 @@ class LoadedBot:
 
     def speaks(self, lang: str) -> Spoken:
         """What is prepared for the language, or for the business's own where it does not speak that one."""
-        return self.spoken.get(lang) or self.spoken[self.business.languages[0]]
+        return self.spoken.get(short(lang)) or self.spoken[short(self.business.languages[0])]
 
     def voice(self, lang: str) -> Voice:
         return self.speaks(lang).voice

@@ -125,7 +125,7 @@ def prepare(
             staff=choices.staff,
             scenarios=[one.compiled.scenario for one in published.values()],
         )
-        spoken[code] = Spoken(voice, ear, choices)
+        spoken.setdefault(language.short(code), Spoken(voice, ear, choices))
     return LoadedBot(
         id=bot_id,
         business=business,

@@ -13,7 +13,6 @@ from bots.flow import Level
 from bots.render import read_about, read_choice_id
 from bots.turn import Turn
 from bots.understand import answers
-from bots.understand.answers import Choice
 from desk import messages
 from desk.calendar import appointments
 from desk.calendar.appointments import Appointment
@@ -177,14 +176,14 @@ def _means_something_else(turn: Turn, text: str) -> bool:
     asked = choose.asked_slot(turn.flow.top) if turn.flow.top is not None else None
     if asked is None:
         return False
-    if asked.type in _FREE_TEXT or (asked.type == "yes_no" and answers.yes_no(text) is not None):
+    if asked.type in _FREE_TEXT or (asked.type == "yes_no" and answers.yes_no(turn.ear.english(text)) is not None):
         return True
     return turn.flow.top is not None and option_of_letter(turn.flow.top.run.offered, text) is not None
 
 
 def _options(turn: Turn) -> tuple[Option, ...]:
     by_language = turn.bot.scenarios[NAME].compiled.options
-    found = by_language.get(turn.lang) or next(iter(by_language.values()))
+    found = by_language.get(turn.tongue) or next(iter(by_language.values()))
     return found.get(_ANSWER, ())
 
 
@@ -193,7 +192,8 @@ def _meant(turn: Turn, text: str) -> Option | None:
     options = _options(turn)
     if (lettered := option_of_letter(options, text)) is not None:
         return lettered
-    named = answers.choose(text, [Choice(one.id, one.label, one.keywords) for one in options], asked=False)
+    ear = turn.ear
+    named = answers.choose(ear.english(text), ear.choices(options), asked=False)
     return next((one for one in options if named.how in ("exact", "part") and one.id == named.id), None)
 
 

@@ -81,6 +81,18 @@ def read_wish(held: SlotValue | None) -> Wish:
     return Wish(**clock, part=part, page=known.get("page") is True)
 
 
+def reworded(held: SlotValue, voice: Voice) -> SlotValue:
+    """A day, a time or a wish in the words of that voice; anything else as it is."""
+    if (known := read_time(held.value)) is not None:
+        return SlotValue(held.value, voice.time_of(known[0]))
+    if isinstance(held.value, dict) and (wish := read_wish(held)) != Wish():
+        return wish.slot(voice)
+    try:
+        return SlotValue(held.value, voice.day(date.fromisoformat(str(held.value)))) if held.label else held
+    except ValueError:
+        return held
+
+
 def at_time(starts_at: datetime, service_id: int) -> Json:
     """The value of a slot of type `slot_time`; `read_time` reads it."""
     return {"at": starts_at.isoformat(), "service": service_id}

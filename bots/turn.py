@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from bots import flow, render
+from bots import flow, language, render, times
 from bots.acting import Acting, Later
 from bots.ear import Ear
 from bots.effects import ACTIONS, SOURCES
@@ -12,7 +12,7 @@ from bots.flow import Flow, Level
 from bots.loaded import LoadedBot, LoadedScenario
 from bots.render import Voice
 from channels.messages import Link, Option, OutboundMessage
-from desk import conversations
+from desk import conversations, customers
 from desk.calendar import bookings
 from desk.conversations import Context
 from flows import effects, events
@@ -58,8 +58,23 @@ class Turn:
         return self.bot.voice(self.lang)
 
     @property
+    def tongue(self) -> str:
+        """The language whose words are used, which is another one where the business speaks not that of the customer."""
+        return self.voice.language.code
+
+    @property
     def ear(self) -> Ear:
         return self.bot.ear(self.lang)
+
+    def speak(self, code: str) -> None:
+        """Go on in another language, in which the customer has just written; what is open is asked in it from here on."""
+        self.lang = self.learnt_language = code
+        customers.speaks(self.db, self.bot.actor, self.context.customer_id, code)
+        for level in self.flow.stack:
+            if code in level.scenario.compiled.options:
+                level.run.lang = code
+            for name, held in level.run.slots.items():
+                level.run.slots[name] = times.reworded(held, self.voice)
 
     # Scenarios: begun, left, stepped through.
 
@@ -71,7 +86,7 @@ class Turn:
             self.give_up(f"no_scenario:{name}" if scenario is None else "scenarios")
             return
         first = engine.begin(
-            scenario.compiled, self.now, {**self._profile(scenario), **slots}, facts=self._facts(), lang=self.lang
+            scenario.compiled, self.now, {**self._profile(scenario), **slots}, facts=self._facts(), lang=self.tongue
         )
         self.flow.stack.append(Level(scenario, first.run))
         self._carry_out(first)
@@ -164,6 +179,8 @@ class Turn:
     def replies(self) -> tuple[OutboundMessage, ...]:
         """All of it as one message, or none."""
         message = render.message([*self.lines, self.question], self.choices, menu=self.voice.phrase("choose"))
+        if message is not None and self.context.channel == "sms" and self.tongue != language.DEFAULT:
+            message = render.cheaply(message)
         url = self.bot.calendar_link(self.context.channel, self.agreed) if self.agreed else ""
         if message is not None and url:
             message = replace(message, link=Link(self.voice.phrase("calendar"), url))

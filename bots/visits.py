@@ -9,7 +9,6 @@ from datetime import datetime, time
 from bots.acting import Acting, Changes, reference
 from bots.times import ANYONE, Wish, at_time, near_slot, read_time, wanted_staff
 from bots.understand import answers
-from bots.understand.answers import Choice
 from desk.calendar import bookings, slots, zones
 from desk.calendar.appointments import Appointment
 from desk.calendar.slots import Slot
@@ -26,8 +25,8 @@ def my_visits(acting: Acting) -> Found | Outcome:
     if len(found) == 1:
         return Outcome("only", {"visit": _slot_of(acting, found[0])})
     options = tuple(_option(acting, visit) for visit in found[:_LIST])
-    choices = tuple(Choice(option.id, option.label, option.keywords) for option in options)
-    named = answers.choose(acting.heard, choices, asked=False)
+    ear = acting.bot.ear(acting.run.lang)
+    named = answers.choose(ear.english(acting.heard), ear.choices(options), asked=False)
     if named.how in ("exact", "part"):
         return Outcome("only", {"visit": next(_slot_of(acting, one) for one in found if str(one.id) == named.id)})
     return Found(options)

@@ -15,6 +15,16 @@ _BASIC: Final = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENDED: Final = frozenset("\f^{}\\[~]|€")
+# Letters that it lacks, as people write them without it.
+_UNACCENTED: Final = str.maketrans(
+    {
+        **dict(zip("áâãçêëíîïóôõúû", "aaaceeiiiooouu", strict=True)),
+        **dict(zip("ÁÂÀÃÊÈËÍÎÏÌÓÔÕÒÚÛÙ", "AAAAEEEIIIIOOOOUUU", strict=True)),
+        "œ": "oe",
+        "Œ": "OE",
+        "\u2019": "'",
+    }
+)
 _NO_BREAK: Final = frozenset("\u00a0\u202f\u2007")
 
 
@@ -36,6 +46,17 @@ def count(text: str) -> Parts:
         return Parts("ucs2", sum(widths), _filled(widths, 70, 67), guilty)
     widths = [2 if char in _EXTENDED else 1 for char in text]
     return Parts("gsm7", sum(widths), _filled(widths, 160, 153))
+
+
+def plain(text: str) -> str:
+    """The text without the accents that the cheap alphabet lacks (á, í, ó, ç...), where it is cheap then; else as it is.
+
+    People write text messages that way in every language that has them, and one such letter doubles the price.
+    """
+    if text.isascii() or not count(text).guilty:
+        return text
+    without = text.translate(_UNACCENTED)
+    return text if count(without).guilty else without
 
 
 def size(text: str) -> int:

@@ -110,6 +110,15 @@ def set_name(db: Db, who: Actor, customer_id: int, name: str, *, now: datetime) 
     return get(db, who, found.id)
 
 
+def speaks(db: Db, who: Actor, customer_id: int, language: str) -> None:
+    """Keep which language they write in, unless somebody has said before which one they speak."""
+    db.execute(
+        update(customers)
+        .where(customers.c.id == customer_id, customers.c.tenant_id == who.tenant_id, customers.c.language.is_(None))
+        .values(language=language)
+    )
+
+
 def known_by(db: Db, who: Actor, *, kind: str, value: str) -> Customer | None:
     """Whoever is known by that address, as `find_or_make` would find them."""
     row = _FIND(db, _wanted(who.tenant_id, kind, value)).first()

@@ -7,10 +7,11 @@ from bots.understand.text import words
 LANGUAGES = ("en", "es", "fr", "de", "pt")
 
 
-def detect(text: str) -> str | None:
+def detect(text: str, *, least: float = 1) -> str | None:
     """`en`, `es`, `fr`, `de` or `pt`, or None when the words do not decide: names, numbers, other languages.
 
-    Words that several of the languages share count for each in part; telling letters (ñ, ß, ã) count too. One
+    `least` is how many words that belong to one language alone, or what makes up for them, it takes. Words that several of
+    the languages share count for each in part; telling letters (ñ, ß, ã) count too. One
     everyday word of one language decides a short message ("hola", "merci"); a longer one needs more.
     """
     said = words(text)[:60]
@@ -30,7 +31,7 @@ def detect(text: str) -> str | None:
             scores[language] += 0.75
     ranked = sorted(scores.items(), key=lambda item: -item[1])
     (best, score), (_, second) = ranked[0], ranked[1]
-    enough = score >= 1 and score >= 1.4 * second and score > foreign
+    enough = score >= least and score >= 1.4 * second and score > foreign
     return best if enough and known >= 0.2 * len(said) else None
 
 

@@ -174,8 +174,8 @@ def gather(text: str, listen: Listen, *, action: str, language: str, silence_s: 
     }
     if listen.digits:
         attributes["numDigits"] = str(listen.digits)
-    if listen.hints:
-        attributes["hints"] = ",".join(listen.hints)
+    if hints := listen.hints(language):
+        attributes["hints"] = ",".join(hints)
     inside, before = ("", words) if listen.is_consent else (words, "")
     return twiml(f"{before}<Gather{_attributes(attributes)}>{inside}</Gather>")
 

@@ -74,8 +74,10 @@ def wants_voicemail(text: str) -> bool:
     return _VOICEMAIL.search(text.casefold()) is not None
 
 
-def said(text: str, listen: Listen) -> str:
-    """The caller's words with numbers where only numbers make sense: recognisers write "to" for "two"."""
+def said(text: str, listen: Listen, language: str = "en") -> str:
+    """The caller's words with numbers where only numbers make sense: recognisers write "to" for "two" in English."""
+    if language[:2].lower() != "en":
+        return " ".join(text.split())
     words = _BESIDE.sub(lambda found: _SOUNDS[found[1].casefold()], " ".join(text.split()))
     alone = _ALONE.fullmatch(words)
     if alone is None or listen.kind in ("name", "long", "open"):

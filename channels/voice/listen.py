@@ -32,10 +32,28 @@ _KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "email": "long",
     }
 )
-_COMMON_HINTS: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
+_COMMON_HINTS: Final[Mapping[str, Mapping[Kind, tuple[str, ...]]]] = MappingProxyType(
     {
-        "yes_no": ("yes", "no", "that's right", "book it"),
-        "time": ("today", "tomorrow", "morning", "afternoon", "o'clock", "a m", "p m"),
+        "en": {
+            "yes_no": ("yes", "no", "that's right", "book it"),
+            "time": ("today", "tomorrow", "morning", "afternoon", "o'clock", "a m", "p m"),
+        },
+        "es": {
+            "yes_no": ("sí", "no", "correcto", "de acuerdo"),
+            "time": ("hoy", "mañana", "pasado mañana", "por la tarde", "y media"),
+        },
+        "de": {
+            "yes_no": ("ja", "nein", "genau", "in Ordnung"),
+            "time": ("heute", "morgen", "übermorgen", "nachmittags", "Uhr", "halb"),
+        },
+        "fr": {
+            "yes_no": ("oui", "non", "c'est ça", "d'accord"),
+            "time": ("aujourd'hui", "demain", "après-demain", "l'après-midi", "heures", "et demie"),
+        },
+        "pt": {
+            "yes_no": ("sim", "não", "isso mesmo", "pode marcar"),
+            "time": ("hoje", "amanhã", "depois de amanhã", "à tarde", "e meia"),
+        },
     }
 )
 
@@ -73,11 +91,11 @@ class Listen:
         """How many keys an answer has at most; 0: as many as they like, ended by #."""
         return 1 if self.keys else 0
 
-    @property
-    def hints(self) -> tuple[str, ...]:
+    def hints(self, language: str = "en") -> tuple[str, ...]:
         """Words that are likely to come."""
         named = [option.title.replace(",", "") for option in self.options]
-        return tuple(dict.fromkeys((*named, *_COMMON_HINTS.get(self.kind, ()))))[:_MOST_HINTS]
+        common = _COMMON_HINTS.get(language[:2].lower(), {})
+        return tuple(dict.fromkeys((*named, *common.get(self.kind, ()))))[:_MOST_HINTS]
 
     def to_json(self) -> dict[str, JSON]:
         return {"kind": self.kind, "options": [{"id": one.id, "title": one.title} for one in self.options]}

@@ -5,7 +5,7 @@ their layout is not confirmed.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 from xml.sax.saxutils import quoteattr
@@ -97,6 +97,11 @@ def say(text: str, *, is_filler: bool = False) -> str:
     return orjson.dumps({**message, "preemptible": True} if is_filler else message).decode()
 
 
+def turn_to(language: str) -> str:
+    """From here on it is spoken and listened to in that language."""
+    return orjson.dumps({"type": "language", "ttsLanguage": language, "transcriptionLanguage": language}).decode()
+
+
 def end(reason: str) -> str:
     """The session is over; `reason` comes back with the action."""
     return orjson.dumps({"type": "end", "handoffData": orjson.dumps({"reason": reason}).decode()}).decode()
@@ -113,9 +118,18 @@ def reason(handoff: str) -> str:
 
 
 def connect(
-    text: str, listen: Listen, *, url: str, action: str, turn: int, language: str, voice: str, provider: str
+    text: str,
+    listen: Listen,
+    *,
+    url: str,
+    action: str,
+    turn: int,
+    language: str,
+    voice: str,
+    provider: str,
+    others: Sequence[str] = (),
 ) -> Answer:
-    """The TwiML that says the first words and opens the socket."""
+    """The TwiML that says the first words and opens the socket. `others` are the languages it may `turn_to` later."""
     attributes = {
         "url": url,
         "welcomeGreeting": text,
@@ -129,11 +143,12 @@ def connect(
     }
     if voice:
         attributes["voice"] = voice
-    if listen.hints:
-        attributes["hints"] = ",".join(listen.hints)
+    if hints := listen.hints(language):
+        attributes["hints"] = ",".join(hints)
     written = "".join(f" {name}={quoteattr(value)}" for name, value in attributes.items())
     parameter = f'<Parameter name="turn" value="{turn}"/>'
-    relay = f"<ConversationRelay{written}>{parameter}</ConversationRelay>"
+    declared = "".join(f"<Language code={quoteattr(code)}/>" for code in others)
+    relay = f"<ConversationRelay{written}>{declared}{parameter}</ConversationRelay>"
     return twiml(f"<Connect action={quoteattr(action)}>{relay}</Connect>")
 
 

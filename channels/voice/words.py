@@ -1,17 +1,15 @@
 """Words for the ear: what is written turned into what is said, since voices read "3:00 PM" and "$35" as they please.
 
 Numbers are written out because the voices of ConversationRelay do not normalise text unless they are told to
-(reference, twilio-voice.md section 7.1). In other languages than English only what cannot be said is taken out.
+(reference, twilio-voice.md section 7.1). In languages that are not in `tongues` only what cannot be said is taken out.
 """
 
 import re
 from typing import Final
 
-_ONES: Final = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS: Final = "- - twenty thirty forty fifty sixty seventy eighty ninety".split()
+from channels.voice.counting import cardinal
+from channels.voice.tongues import TONGUES
+
 _ORDINALS: Final = {
     "one": "first",
     "two": "second",
@@ -51,29 +49,16 @@ _SPACES: Final = re.compile(r"[ \t]+")
 def spoken(text: str, language: str = "en") -> str:
     """The text as it is to be said: one paragraph of sentences, without links, marks, figures or signs."""
     said = _MARKS.sub("", _LINK.sub("", text))
-    if language[:2].lower() == "en":
+    code = language[:2].lower()
+    if code == "en":
         said = _in_english(said)
+    elif code in TONGUES:
+        said = TONGUES[code].say(said)
     said = said.replace("(", ", ").replace(")", ", ")
     lines = [_sentence(line) for line in said.split("\n") if line.strip(" ,.;:")]
     joined = _SPACES.sub(" ", " ".join(lines))
     joined = re.sub(r"\s+([,.;:?!])", r"\1", joined)
     return re.sub(r",+(?=[,.;:?!])", "", joined).strip()
-
-
-def cardinal(number: int) -> str:
-    """`thirty-five`; up to 999,999, and digit by digit beyond."""
-    if number < 20:
-        return _ONES[number]
-    if number < 100:
-        tens, ones = divmod(number, 10)
-        return _TENS[tens] + (f"-{_ONES[ones]}" if ones else "")
-    if number < 1000:
-        hundreds, rest = divmod(number, 100)
-        return f"{_ONES[hundreds]} hundred" + (f" {cardinal(rest)}" if rest else "")
-    if number < 1_000_000:
-        thousands, rest = divmod(number, 1000)
-        return f"{cardinal(thousands)} thousand" + (f" {cardinal(rest)}" if rest else "")
-    return " ".join(_ONES[int(digit)] for digit in str(number))
 
 
 def ordinal(number: int) -> str:
@@ -126,11 +111,11 @@ def _phone(number: str) -> str:
     if len(digits) == 11 and digits[0] == "1":
         digits = digits[1:]
     groups = [digits[:3], digits[3:6], digits[6:]] if len(digits) == 10 else re.findall(r"\d{1,3}", digits)
-    return ", ".join(" ".join(_ONES[int(digit)] for digit in group) for group in groups)
+    return ", ".join(" ".join(cardinal(int(digit)) for digit in group) for group in groups)
 
 
 def _spelt(code: str) -> str:
-    return ", ".join(_ONES[int(sign)] if sign.isdigit() else sign for sign in code if sign != "-")
+    return ", ".join(cardinal(int(sign)) if sign.isdigit() else sign for sign in code if sign != "-")
 
 
 def _sentence(line: str) -> str:

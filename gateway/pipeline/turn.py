@@ -40,6 +40,7 @@ class Taken:
     asks: str = ""  # the type of the slot that the bot asks for
     written: str = ""  # the replies as they would stand in a text message, where they are spoken
     is_handed_over: bool = False
+    language: str = ""  # that of the replies, where they are the bot's
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,8 +358,7 @@ def _answer(
 ) -> Taken:
     replies = result.replies
     if channel.is_aloud:
-        language = result.language or _language(context) or ""
-        replies = tuple(aloud(reply, language) for reply in replies)
+        replies = tuple(aloud(reply, result.speaks) for reply in replies)
     pieces = [piece for reply in replies for piece in render(reply, channel.capabilities)]
     channel = channel.saying(pieces)
     said = tuple(
@@ -385,6 +385,7 @@ def _answer(
         asks=result.asks,
         written="\n".join(reply.text for reply in result.replies) if channel.is_aloud else "",
         is_handed_over=result.is_handed_over,
+        language=result.speaks,
     )
 
 

@@ -16,7 +16,7 @@ from channels.voice import codec, relay, stream
 from channels.voice import hold as lines
 from channels.voice.codec import Ring
 from channels.voice.listen import Listen
-from desk import calls
+from desk import businesses, calls
 from gateway.accounts import Account
 from gateway.hooks.routes import NOT_TAKEN, RECEIVER, public_urls, turned_away
 from gateway.pipeline.receive import Forged
@@ -250,7 +250,17 @@ async def _relay(call: Call, speech: Speech) -> Answer:
         language=language,
         voice=own or settings.voice,
         provider="ElevenLabs" if own else settings.provider,
+        others=[other for other in await _languages(call) if other != language],
     )
+
+
+async def _languages(call: Call) -> list[str]:
+    """What the business speaks, as Twilio knows it; the call may go on in any of it.
+
+    Raises: StoreUnavailable
+    """
+    business = await call.exchange.house.store.read(businesses.load, call.account.business_id)
+    return [*dict.fromkeys(map(codec.locale, business.languages))]
 
 
 @dataclass

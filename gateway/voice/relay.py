@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 
 from channels.base import AccountKeys, Request
 from channels.errors import BadRequest
-from channels.voice import relay
+from channels.voice import codec, relay
 from channels.voice.codec import Given, Ring
 from channels.voice.relay import Interrupt, Played, Prompt, Setup, Speaking
 from channels.voice.socket import Key
@@ -24,6 +24,7 @@ from gateway.hooks.routes import NOT_TAKEN, RECEIVER, public_urls, turned_away
 from gateway.pipeline.receive import Forged
 from gateway.voice.door import EXCHANGE
 from gateway.voice.exchange import Exchange
+from gateway.voice.speech import Speech
 from gateway.voice.talk import FAR_S, Talk
 from storage.store import StoreUnavailable
 
@@ -81,6 +82,7 @@ class RelayPort(Talk):
     replay: list[str] = field(default_factory=list)
     replay_until_s: float = 0.0
     due_s: float = 0.0
+    session_language: str = ""  # in which Twilio speaks and listens; empty: not known, after a reconnect
 
     def now_s(self) -> float:
         return self.monotonic_s()
@@ -95,6 +97,8 @@ class RelayPort(Talk):
     async def _talks(self) -> None:
         speech, given = await self.exchange.resume(self.account, self.ring, self.setup.turn, self.mode)
         self.replay, self.replay_until_s = given, self.monotonic_s() + _REPLAY_S
+        if speech.turn == self.setup.turn:
+            self.session_language = speech.language
         if speech.turn > self.setup.turn:
             await self.play(speech)  # said before the connection broke, or never
         elif speech.listen is None:
@@ -113,6 +117,15 @@ class RelayPort(Talk):
             if message is None:
                 return
             await self._handle(message)
+
+    async def play(self, speech: Speech) -> None:
+        """See `Talk`. Where the bot goes on in another language, Twilio is told before its words."""
+        if speech.language != self.session_language:
+            is_known = bool(self.session_language)
+            self.session_language = speech.language
+            if is_known:
+                await self.socket.send_str(relay.turn_to(codec.locale(speech.language)))
+        await super().play(speech)
 
     # VoicePort.
 

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 from aiohttp import WSMsgType, web
 
+from bots import language as languages
 from channels.errors import BadRequest, SendError
 from channels.voice import audio, hearing, stream
 from channels.voice.adapter import VoiceAdapter
@@ -334,7 +335,10 @@ class StreamPort(Talk):
         if not self._endpoint.is_speaking or self._endpoint.spoken_ms < _BREAKS_IN_MS:
             return False
         partial = self._hearing.partial if self._hearing is not None else ""
-        return self._endpoint.spoken_ms >= _HOLDS_MS or not hearing.may_be_backchannel(partial, self.spec)
+        return self._endpoint.spoken_ms >= _HOLDS_MS or not hearing.may_be_backchannel(self._meant(partial), self.spec)
+
+    def _meant(self, text: str) -> str:
+        return languages.load(self.language or languages.DEFAULT).english(text)
 
     async def _stop(self) -> None:
         """Be quiet at once. Marks of what is cleared come back too, so nothing of it is known by its number any more."""
@@ -397,7 +401,7 @@ class StreamPort(Talk):
         """The caller has said something, or made a noise."""
         text = words.text
         was_into_ours = self.is_talking or self._is_cut
-        if was_into_ours and hearing.is_backchannel(text, self.spec):
+        if was_into_ours and hearing.is_backchannel(self._meant(text), self.spec):
             if self._is_cut and self._answer is not None:
                 self._is_cut = False
                 self._answer = self._utter(self._answer.unheard, before=self._answer.heard)

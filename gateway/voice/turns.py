@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from bots import language as languages
 from bots.bot import Cue
 from bots.registry import Registry
 from bots.understand.answers import yes_no
@@ -273,9 +274,12 @@ class _Turn:
     now: datetime
     message_id: int | None = None
     reply_id: int | None = None
+    spoken: str = ""  # the language in which the bot has answered just now
 
     @property
     def language(self) -> str:
+        if self.spoken:
+            return self.spoken
         if self.last is not None:
             return self.last.language
         known = self.context.language or self.context.customer_language
@@ -321,19 +325,20 @@ class _Turn:
         if given.kind == "digits":
             part = hearing.pressed(given.text, listen, person=PERSON)
         else:
-            part = Text(hearing.said(given.text, listen))
+            part = Text(hearing.said(given.text, listen, self.language))
         words = part.text if isinstance(part, Text) else part.title if part is not None else given.text  # type: ignore[union-attr]
+        meant = languages.load(self.language).english(words)
         was_cut = calls.heard(self.db, self.call.id, self.call.turn) == "cut"
-        if part is None or (given.kind == "speech" and hearing.is_backchannel(words, listen)):
+        if part is None or (given.kind == "speech" and hearing.is_backchannel(meant, listen)):
             return self._repeat(self.last, words)
-        if listen.is_consent and was_cut and yes_no(words) is True:
+        if listen.is_consent and was_cut and yes_no(meant) is True:
             return self._repeat(self.last, words, "voice_reread")
-        if given.kind == "speech" and hearing.wants_text(words):
+        if given.kind == "speech" and hearing.wants_text(meant):
             return self._text(self.last, words)
-        if given.kind == "speech" and self.line.takes_messages and hearing.wants_voicemail(words):
+        if given.kind == "speech" and self.line.takes_messages and hearing.wants_voicemail(meant):
             self._heard(words)
             return replace(self._own("voice_of_course", None), then="voicemail")
-        if self.last.is_more and yes_no(words) is False:
+        if self.last.is_more and yes_no(meant) is False:
             self._heard(words)
             return self._own("voice_bye", None)
         return self._ask_the_bot(part, is_broken=is_broken)
@@ -450,6 +455,7 @@ class _Turn:
     def _of(self, taken: turn.Taken) -> Speech:
         """What the bot says, with a question behind it as long as the call goes on."""
         reply = taken.replies[-1]
+        self.spoken = taken.language
         self.reply_id = messages.id_of_uid(self.db, self.context.id, reply.reference)
         text = " ".join(one.text for one in taken.replies)
         wait = self._wait() if taken.is_handed_over else ""

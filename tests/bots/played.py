@@ -36,6 +36,7 @@ class Script:
     channel: str = "sms"
     at: str = ""
     visits: list[str] | None = None
+    languages: tuple[str, ...] = ()  # of the business, where they are others than usual
 
 
 def scripts() -> list[Script]:
@@ -48,6 +49,8 @@ def play(script: Script, stage: Stage) -> None:
     """Play it to the end; an AssertionError tells the turn that went another way."""
     stage.channel = script.channel
     zone = stage.business.zone
+    if script.languages:
+        stage.speaks(*script.languages)
     if script.at:
         stage.now = datetime.fromisoformat(script.at).replace(tzinfo=zone).astimezone(stage.now.tzinfo)
     stages = {"": stage}

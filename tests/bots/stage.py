@@ -36,6 +36,7 @@ from gateway.pipeline import turn
 from storage import queue
 from storage.base import Db
 from storage.models.accounts import accounts
+from storage.models.businesses import businesses as businesses_table
 from storage.models.calendar import appointments, waitlist
 from storage.models.conversations import messages
 
@@ -101,6 +102,12 @@ class Stage:
         before = self._last_written()
         self._cue(self.context.id, kind, data)
         return self._heard_since(before)
+
+    def speaks(self, *languages: str) -> None:
+        """The business speaks these languages from now on."""
+        ours = businesses_table.c.id == self.business.id
+        self.db.execute(update(businesses_table).where(ours).values(languages=list(languages)))
+        self.bots = Registry()
 
     # How things stand.
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.voice.words import cardinal, ordinal, spoken
+from channels.voice.counting import cardinal
+from channels.voice.words import ordinal, spoken
 
 
 @pytest.mark.parametrize(

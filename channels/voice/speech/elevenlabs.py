@@ -177,7 +177,7 @@ class ScribeListener:
             ("audio_format", "ulaw_8000"),
             ("commit_strategy", "manual"),
             ("language_code", short(language)),
-            *(("keyterms", term) for term in keyterms(spec)),
+            *(("keyterms", term) for term in keyterms(spec, language)),
         ]
         hearing = _ScribeHearing(self._connect, query, self._patience)
         try:
@@ -368,10 +368,10 @@ class _ScribeHearing:
         await socket.send_str(orjson.dumps(message).decode())
 
 
-def keyterms(spec: Listen) -> list[str]:
+def keyterms(spec: Listen, language: str = "en") -> list[str]:
     """What is likely to be said, as Scribe takes it: at most 50 terms of 20 letters; longer ones without their last words."""
     terms: dict[str, None] = {}
-    for hint in spec.hints:
+    for hint in spec.hints(language):
         term = " ".join(hint.split())
         while len(term) > _LONGEST_TERM and " " in term:
             term = term.rpartition(" ")[0]
