@@ -31,6 +31,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from channels.voice.speech import offline
 from desk.connecting import Rules
 from desk.sending import Cap, Policy
 
@@ -281,6 +282,11 @@ class ElevenLabs(Section):
 
 class VoiceCalls(Section):
     mode: Literal["relay", "stream", "gather"] = "relay"
+    speech: Literal["elevenlabs", "offline"] = "elevenlabs"
+    offline_voices: tuple[
+        Annotated[str, Field(pattern=r"^[a-z]{2,3}=[a-z0-9-]{2,30}(\+[A-Za-z0-9-]{1,30})?$")], ...
+    ] = ("en=en-us+f2",)
+    offline_speed: Annotated[int, Field(ge=80, le=350)] = 160
     streams_max: Annotated[int, Field(ge=0, le=10_000)] = 100
     provider: Literal["ElevenLabs", "Google", "Amazon"] = "ElevenLabs"
     voice: Annotated[str, Field(max_length=80)] = ""
@@ -305,6 +311,11 @@ class VoiceCalls(Section):
     wait_s: Annotated[int, Field(ge=30, le=3600)] = 300
     nobody: Literal["message", "call_back", "bot"] = "message"
     after_person: Literal["bot", "end"] = "bot"
+
+    @cached_property
+    def offline_voice_list(self) -> Mapping[str, str]:
+        """By language."""
+        return {language: voice for language, _, voice in (one.partition("=") for one in self.offline_voices)}
 
     @cached_property
     def people(self) -> Rules | None:
@@ -603,6 +614,8 @@ def _complete(settings: Settings) -> Settings:
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:
+    if settings.voice.speech == offline.PROVIDER and (packages := offline.missing()):
+        yield f"voice.speech is offline, but it needs {' and '.join(packages)}: pip install {' '.join(packages)}"
     if settings.demo.enabled is not True:
         return
     if live := _live_vendors(settings):

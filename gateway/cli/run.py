@@ -126,7 +126,8 @@ def _needs_meta_keys(settings: Settings) -> bool:
 
 def _needs_speech_key(settings: Settings) -> bool:
     """The same for ElevenLabs."""
-    return settings.is_demo and not settings.elevenlabs.api_key.get_secret_value()
+    is_offline = settings.voice.speech == "offline"
+    return settings.is_demo and not is_offline and not settings.elevenlabs.api_key.get_secret_value()
 
 
 def _beside_run(settings: Settings) -> Settings:

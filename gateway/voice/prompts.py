@@ -18,7 +18,7 @@ from desk.refs import Ref
 from desk.who import Actor
 from flows.definition import Scenario
 from flows.load import load
-from gateway.voice.services import KIND, SpeechServices, Whose
+from gateway.voice.services import SpeechServices, Whose
 from gateway.voice.speech import choices
 from storage.base import Db
 
@@ -92,7 +92,7 @@ def progress(db: Db, who: Actor, bot: Ref, ref: Ref, *, speech: SpeechServices, 
     if voices is None:
         return None
     wanted = of_scenario(load(found.current.source), business)
-    keys = {key_of(KIND, voices, one.text, one.language) for one in wanted}
+    keys = {key_of(speech.provider, voices, one.text, one.language) for one in wanted}
     ready = prompts.ready(db, who.tenant_id, keys, now=now)
     return Progress(len(keys), ready, ready < len(keys) and prompts.is_due(db, found.bot_id))
 

@@ -12,7 +12,8 @@ from typing import Final
 import aiohttp
 import structlog
 
-from channels.voice.speech.base import Listener
+from channels.voice.speech import offline
+from channels.voice.speech.base import Listener, Speaker
 from channels.voice.speech.cache import CachedSpeaker, Renderings, Shelf, Source
 from channels.voice.speech.elevenlabs import ElevenLabsSpeaker, Patience, ScribeListener
 from channels.voice.speech.fuse import Fuse, GuardedListener, GuardedSpeaker
@@ -88,6 +89,8 @@ class SpeechServices:
         self.sounds: Final = sounds
         self._store, self._sealer, self._settings, self._session = store, sealer, settings, session
         self._monotonic_s = monotonic_s
+        self.provider: Final = offline.PROVIDER if settings.voice.speech == offline.PROVIDER else KIND
+        self._mouth = offline.mouth()
         self._renderings = Renderings(settings.elevenlabs.at_once)
         self._fuses: dict[tuple[str, str], Fuse] = {}
         self._meter = _Meter(store, clock)
@@ -101,6 +104,8 @@ class SpeechServices:
         """
         whose = Whose.of(account)
         means = await self._means(whose)
+        if self.provider == offline.PROVIDER:
+            return None
         if means is None or any(self._fuse(kind, means).is_blown for kind in speech_usage.KINDS):
             return None
         ours = self._settings.elevenlabs
@@ -159,26 +164,31 @@ class SpeechServices:
 
     async def close(self) -> None:
         await self._renderings.close()
+        await self._mouth.close()
         await self._meter.close()
 
     def _speaker(
         self, whose: Whose, means: _Means, shelf: Shelf, sid: str = "", *, is_lasting: bool = False
     ) -> CachedSpeaker:
-        speaker = ElevenLabsSpeaker(
-            self._session,
-            means.voices,
-            api_key=means.api_key,
-            api_base=self._settings.elevenlabs.api_base,
-            patience=_UNHURRIED if is_lasting else Patience(),
-            spoken=partial(self._meter.count, whose, sid, "spoken"),
-        )
+        speaker: Speaker
+        if self.provider == offline.PROVIDER:
+            speaker = offline.OfflineSpeaker(self._mouth, means.voices)
+        else:
+            speaker = ElevenLabsSpeaker(
+                self._session,
+                means.voices,
+                api_key=means.api_key,
+                api_base=self._settings.elevenlabs.api_base,
+                patience=_UNHURRIED if is_lasting else Patience(),
+                spoken=partial(self._meter.count, whose, sid, "spoken"),
+            )
         return CachedSpeaker(
             GuardedSpeaker(speaker, self._fuse("spoken", means)),
             shelf,
             means.voices,
             self._renderings,
             whose=whose.tenant_id,
-            provider=KIND,
+            provider=self.provider,
             is_lasting=is_lasting,
         )
 
@@ -249,6 +259,9 @@ def _used(db: Db, whose: Whose, sid: str, amounts: Mapping[Kind, float], *, now:
 
 
 def _means(db: Db, *, whose: Whose, sealer: Sealer, settings: Settings) -> _Means | None:
+    if settings.voice.speech == offline.PROVIDER:  # no key is asked for, and none is used
+        calls_ = settings.voice
+        return _Means("", offline.voices(calls_.offline_voice_list, words_a_minute=calls_.offline_speed))
     who = Actor(whose.tenant_id, "system")
     own = integrations.api_key(db, who, whose.business_id, KIND, sealer=sealer)
     key = own or settings.elevenlabs.api_key.get_secret_value()
