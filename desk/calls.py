@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Row, Select, and_, case, exists, insert, select, update
 
 from desk import customer_book, events, recordings, refs
+from desk import live as news
 from desk.conversations import Context
 from desk.listing import Found, Window, page
 from desk.messages import Charged
@@ -173,6 +174,12 @@ def get(db: Db, who: Actor, ref: Ref) -> tuple[Call, list[Turn]]:
     return replace(call, recordings=recordings.of_calls(db, [call_id]).get(call_id, ())), turns(db, call_id)
 
 
+def shown(db: Db, call_id: int) -> Call | None:
+    """A call as those see it who look on, without its recordings; None when it is erased."""
+    row = db.execute(_CALL.where(_t.id == call_id)).one_or_none()
+    return None if row is None else _one(row)
+
+
 def turns(db: Db, call_id: int) -> list[Turn]:
     said, reply = messages.alias("said"), messages.alias("reply")
     rows: Select[Any] = (
@@ -245,6 +252,7 @@ def begin(
     if call is not None:
         _settle(db, call, at=now + _LONG, now=now)
         events.emit(db, context.tenant_id, "call.started", lambda: _told(db, call.id), now=now)
+        changed(db, call.tenant_id, call.conversation_id, call.id)
     return call
 
 
@@ -409,7 +417,13 @@ def end(
     db.execute(update(table).where(_t.id == call.id).values(values))
     _settle(db, call, at=now + _SOON, now=now)
     events.emit(db, call.tenant_id, "call.ended", lambda: _told(db, call.id), now=now)
+    changed(db, call.tenant_id, call.conversation_id, call.id)
     return True
+
+
+def changed(db: Db, tenant_id: int, conversation_id: int, call_id: int) -> None:
+    """Tell those who look on that the call is in another state."""
+    news.changed(db, tenant_id, conversation_id, "call", detail=str(call_id))
 
 
 def _settle(db: Db, call: Live, *, at: datetime, now: datetime) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Select, func, insert, select, update
 
-from desk import audit, businesses, calls, conversations, live, messages, phone, refs
+from desk import audit, businesses, calls, conversations, messages, phone, refs
 from desk.calendar import hours, zones
 from desk.calls import Live
 from desk.errors import Invalid, NotAllowed, NotFound, WrongState
@@ -204,9 +204,9 @@ def of_call(db: Db, account_id: int, sid: str) -> Wait | None:
     return None if row is None else Wait(**row._mapping)
 
 
-def latest(db: Db, conversation_id: int) -> Wait | None:
-    """The latest wait in that conversation, if there is any."""
-    row = db.execute(_WAIT.where(_w.conversation_id == conversation_id).order_by(_w.id.desc()).limit(1)).one_or_none()
+def latest(db: Db, call_id: int) -> Wait | None:
+    """The latest wait of that call, if there is any."""
+    row = db.execute(_WAIT.where(_w.call_id == call_id).order_by(_w.id.desc()).limit(1)).one_or_none()
     return None if row is None else Wait(**row._mapping)
 
 
@@ -266,6 +266,7 @@ def came_back(db: Db, wait: Wait, turn: int) -> None:
     """The bot speaks again, from that turn of the call on."""
     db.execute(update(wait_table).where(_w.id == wait.id).values(back_turn=turn))
     calls.taken_back(db, wait.call_id)
+    calls.changed(db, wait.tenant_id, wait.conversation_id, wait.call_id)
 
 
 # The phones.
@@ -534,7 +535,7 @@ def _ring(db: Db, wait: Wait, person: Person, rules: Rules, *, now: datetime) ->
     queue.enqueue(db, PLACE, {"leg_id": leg_id}, now=now, tenant_id=wait.tenant_id, dedupe=f"{PLACE}:{leg_id}")
     after = timedelta(seconds=rules.ring_s) + _GRACE
     _due(db, wait.tenant_id, f"leg:{leg_id}", {"leg_id": leg_id}, now=now, after=after)
-    live.changed(db, wait.tenant_id, wait.conversation_id, "call")
+    calls.changed(db, wait.tenant_id, wait.conversation_id, wait.call_id)
 
 
 def _take(db: Db, leg: Leg, wait: Wait, *, now: datetime) -> None:
@@ -586,12 +587,12 @@ def _due(db: Db, tenant_id: int, name: str, payload: Mapping[str, int], *, now: 
 
 def _note(db: Db, who: Actor, wait: Wait, action: str, after: Mapping[str, Any], *, now: datetime) -> None:
     audit.record(db, who, action, "call", wait.call_id, None, after, now, uid=wait.call_uid)
-    live.changed(db, wait.tenant_id, wait.conversation_id, "call")
+    calls.changed(db, wait.tenant_id, wait.conversation_id, wait.call_id)
 
 
 def _tell(db: Db, leg: Leg) -> None:
-    conversation_id = db.execute(select(_w.conversation_id).where(_w.id == leg.wait_id)).scalar_one()
-    live.changed(db, leg.tenant_id, conversation_id, "call")
+    row = db.execute(select(_w.conversation_id, _w.call_id).where(_w.id == leg.wait_id)).one()
+    calls.changed(db, leg.tenant_id, row.conversation_id, row.call_id)
 
 
 def _number_of(db: Db, business_id: int, user_id: int) -> str | None:

@@ -122,16 +122,24 @@ class PhoneRings(Answer):
 
 
 class CallState(Answer):
-    """A caller waits for a person, talks with one, or does neither any more."""
+    """A call has begun, is in another state, or has ended."""
 
     conversation_id: str
     call_id: str
-    state: Literal["waiting", "talking", "over"]
+    caller: str | None = Field(description="Their name, when it is known.")
+    state: Literal["bot", "waiting", "talking", "over"] = Field(
+        description="The bot has the caller, also while they leave a message; they wait for a person; they talk with one; "
+        "the call has ended."
+    )
     place: int | None = Field(description="In line, the first is 1; null when they do not wait.")
-    since: Moment
-    person: Somebody | None = Field(description="Who talks with them, or calls back.")
+    started_at: Moment
+    since: Moment = Field(description="When this state began.")
+    person: Somebody | None = Field(description="Who talks or talked with them, or calls back.")
     ending: str | None = Field(
-        description="hung_up, call_back, message, nobody, returned, done or failed, once it is over."
+        description="Of the wait, once it is over: hung_up, call_back, message, nobody, returned, done or failed."
+    )
+    outcome: str | None = Field(
+        description="Of the call, once it is over: booked, transferred, handed_off, voicemail or none."
     )
     phones: list[PhoneRings]
 

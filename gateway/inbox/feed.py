@@ -11,7 +11,7 @@ import structlog
 from pydantic import BaseModel
 from sqlalchemy import bindparam, select
 
-from desk import connecting
+from desk import calls, connecting
 from desk.errors import NotFound
 from desk.inbox import overview, thread
 from desk.live import Changed
@@ -208,25 +208,35 @@ def _sla(db: Db, one: Changed, is_populated: Callable[[str], bool], show: Show) 
 
 
 def _call(db: Db, one: Changed, is_populated: Callable[[str], bool], _show: Show) -> list[Out]:
-    found = [room for room in (rooms.inbox(one.tenant_id),) if is_populated(room)]
-    wait = connecting.latest(db, one.conversation_id) if found else None
-    if wait is None:
+    room = rooms.inbox(one.tenant_id)
+    call = calls.shown(db, int(one.detail)) if is_populated(room) else None
+    if call is None:
         return []
-    uid, _ = _place(db, one)
+    wait = connecting.latest(db, call.id)
+    state: Literal["bot", "waiting", "talking", "over"] = "bot"
+    since = call.started_at
+    if wait is not None:
+        state = "bot" if wait.state == "over" else wait.state
+        since = wait.ended_at or wait.talking_since or wait.since
+    if call.ended_at is not None:
+        state, since = "over", call.ended_at
     payload = CallState(
-        conversation_id=uid,
-        call_id=wait.call_uid,
-        state=wait.state,
-        place=connecting.place(db, wait) if wait.state == "waiting" else None,
-        since=wait.talking_since or wait.since,
-        person=Somebody(id=wait.user_uid, name=wait.taker) if wait.user_uid and wait.taker else None,
-        ending=wait.ending,
+        conversation_id=call.conversation_uid,
+        call_id=call.uid,
+        caller=call.caller,
+        state=state,
+        place=connecting.place(db, wait) if wait is not None and state == "waiting" else None,
+        started_at=call.started_at,
+        since=since,
+        person=Somebody(id=wait.user_uid, name=wait.taker) if wait and wait.user_uid and wait.taker else None,
+        ending=None if wait is None else wait.ending,
+        outcome=call.outcome,
         phones=[
             PhoneRings(person=Somebody(id=leg.user_uid, name=leg.name), state=leg.state, outcome=leg.outcome)
-            for leg in connecting.legs(db, wait.id)
+            for leg in (() if wait is None else connecting.legs(db, wait.id))
         ],
     )
-    return [Out(room, "call_state", payload) for room in found]
+    return [Out(room, "call_state", payload)]
 
 
 _TELL: Final[dict[str, Callable[[Db, Changed, Callable[[str], bool], Show], list[Out]]]] = {

@@ -240,6 +240,8 @@ async def test_people_take_promise_and_return_calls_from_their_screens(
         caller = await _ask(network)
         call_id = (await team.call())["id"]
         await desk.work()
+        begun = await inbox.hear("call_state", lambda state: state["state"] == "bot")
+        assert (begun["call_id"], begun["since"]) == (call_id, begun["started_at"])
         told = await inbox.hear("call_state", lambda state: state["phones"])
         assert (told["call_id"], told["state"], told["place"]) == (call_id, "waiting", 1)
         assert told["phones"][0]["person"]["name"] == "Ana Silva"
@@ -264,10 +266,13 @@ async def test_people_take_promise_and_return_calls_from_their_screens(
     await caller.hears("put you through to a person")
     told = await team.ana.post(f"/calls/{call_id}/call-back", {"words": "Ana rings you at five. Bye!"}, status=200)
     assert [one["ending"] for one in told["transfers"]] == ["returned", "call_back"]
-    await desk.work()
-    await caller.hears("Ana rings you at five")
-    await caller.ends()
-    await network.settled()
+    async with connected(team.ana) as inbox:
+        await desk.work()
+        await caller.hears("Ana rings you at five")
+        await caller.ends()
+        await network.settled()
+        over = await inbox.hear("call_state", lambda state: state["state"] == "over")
+        assert (over["call_id"], over["ending"], over["outcome"]) == (call_id, "call_back", "transferred")
     assert await desk.rows(
         "select r.title, u.full_name from service_requests r join staff s on s.id = r.staff_id"
         " join users u on u.id = s.user_id"
