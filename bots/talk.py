@@ -1,13 +1,18 @@
 """What scenarios do besides visits: hand over to a person, answer questions, take ratings, remember a name."""
 
+from datetime import timedelta
+
 from bots.acting import Acting
-from desk import conversations, customers, ratings
+from bots.understand.acts import says_what
+from desk import conversations, customers, messages, ratings
 from desk.calendar import hours, zones
 from desk.errors import DeskError
 from flows.events import Outcome
 from flows.state import SlotValue
 
 _NOTE = 1000  # characters of a customer's words in the summary for a person
+_LATELY = timedelta(hours=6)  # in which what they wrote is about the same thing
+_LOOK_BACK = 30  # messages
 _LOW = 2  # ratings up to this one are followed up
 
 
@@ -46,13 +51,25 @@ def summary(acting: Acting) -> str:
     """What the person who takes over should know, in the business's own language."""
     voice = acting.bot.voice(acting.business.languages[0])
     name = acting.context.customer_name or acting.context.customer_profile_name
-    said = acting.text("note") or acting.text("comment") or acting.heard
+    said = acting.text("note") or acting.text("comment") or _about(acting)
     lines = [
         voice.phrase("note_customer", name=name) if name else "",
         voice.phrase("note_wants", what=acting.story) if acting.story else "",
         voice.phrase("note_said", text=said[:_NOTE]) if said else "",
     ]
     return "\n".join(filter(None, lines))
+
+
+def _about(acting: Acting) -> str:
+    """What they said last that tells what it is about; empty when nothing did, such as the wish for a person alone."""
+    if says_what(acting.heard):
+        return acting.heard
+    for one in reversed(messages.history(acting.db, acting.who, acting.context.id, limit=_LOOK_BACK)):
+        if one.created_at < acting.now - _LATELY:
+            break
+        if one.direction == "in" and says_what(one.text):
+            return one.text
+    return ""
 
 
 def answer_faq(acting: Acting) -> Outcome:

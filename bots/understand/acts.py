@@ -13,6 +13,20 @@ ACTS = (
 ).split()
 
 
+_FEW = 2  # words of a mere answer
+_ANSWERS = frozenset({"yes", "no", "repeat", "bye", "thanks", "greet", "dont_know", "dont_care", "acknowledge"})
+# What a wish for a person is made of, and nothing else in it, in English and Spanish.
+_MERE = frozenset(
+    "a an the any is are do does you your there this i id im we me my can could may might will would like want wanna need"
+    " to talk talking speak speaking chat with be get put through connect connected transfer transferred let give now right"
+    " just please hi hello hey ok okay yes no not bot robot machine real live actual human humans person people agent"
+    " operator representative rep someone somebody anyone anybody else staff team member customer service support of in"
+    " for at instead here"
+    " una un la el los con de por favor quiero quisiera puedo podria necesito hablar me pasa pasame comunica hola si"
+    " persona humano humana agente alguien operador operadora representante real ahora".split()
+)
+
+
 @lru_cache(maxsize=64)  # a message is asked about again and again
 def acts(text: str, prev: str | None = None) -> frozenset[str]:
     """Every act in `text`, out of `ACTS`; empty when it only gives information.
@@ -27,6 +41,14 @@ def acts(text: str, prev: str | None = None) -> frozenset[str]:
         found.add("yes" if answer else "no")
     _settle(found, said, prev)
     return frozenset(found)
+
+
+def says_what(text: str) -> bool:
+    """Whether a message says what it is about, and not only that a person is wanted, yes or no, hello, or a number."""
+    said = simplify(text)
+    if not any(not word.isdecimal() and word not in _MERE for word in said.words):
+        return False
+    return len(said.words) > _FEW or not acts(text) & _ANSWERS
 
 
 class Said(NamedTuple):

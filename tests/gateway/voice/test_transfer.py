@@ -114,6 +114,8 @@ async def test_whoever_presses_one_gets_the_call_and_the_bot_comes_back_after(
     whisper = await ana.hears("Press one to take the call, or two to decline")
     assert "Maria" in whisper or "five one two" in whisper
     assert "Haircut" in whisper
+    # The key for a person tells nothing; what they had said before it does.
+    assert "Last message: a haircut tomorrow at three p m" in whisper
     assert await desk.one("select owner from conversations where channel = 'voice'") == "queue"
     await caller.say("I am only humming along")  # nobody listens on hold
     await ana.press("1")
