@@ -122,7 +122,7 @@ class Gloss:
     def _rule(self, pattern: str, english: str) -> tuple[re.Pattern[str], str]:
         for name, known in self._known.items():
             pattern = pattern.replace(f"{{{name}}}", f"({known})")
-        pattern = pattern.replace(" ", r"\s{1,3}")
+        pattern = pattern.replace(" ?", r"\s{0,3}").replace(" ", r"\s{1,3}")
         start = r"(?<!\w)" if pattern[0] not in "^(" or pattern.startswith("(") else ""
         return re.compile(f"{start}(?:{pattern})(?!\\w)"), english
 
@@ -182,9 +182,10 @@ def _spelt(code: str) -> dict[str, int]:
     """The numbers in words as the language spells them, by what says them on the telephone."""
     found: dict[str, int] = {}
     for number in range(_MOST_NUMBERS):
-        said = plain(cardinal(number, code))
-        found[said] = number
-        found[said.replace("-", " ")] = number
+        said = cardinal(number, code)
+        # As some type it: `vingt deux`, `fuenf`, `dreissig`.
+        for spelling in (said, said.replace("-", " "), said.translate(_DIGRAPHS)):
+            found[plain(spelling)] = number
     return found
 
 
@@ -194,4 +195,5 @@ def _any_of(words: Iterable[str]) -> str:
     return "|".join(re.escape(word).replace(r"\ ", r"\s{1,3}") for word in listed) or r"(?!)"
 
 
+_DIGRAPHS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 _QUOTES: Final = frozenset("\u2018\u2019\u02bc\u00b4`")
