@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from bots.ear import Ear
 from bots.language import short
@@ -127,7 +128,7 @@ class LoadedBot:
     `scenarios` are the published ones by id, `find_version` finds those that conversations are still
     pinned to. `spoken` goes by the first part of a language tag (`es` of `es-MX`).
     `asks_name`: a new customer is asked for a name once a visit is booked. `records_calls`: callers are told that their call
-    is recorded, and it is.
+    is recorded, and it is. `closed_calls`: what a call gets while the business is closed.
     """
 
     id: int
@@ -137,6 +138,7 @@ class LoadedBot:
     spoken: Mapping[str, Spoken]
     asks_name: bool
     records_calls: bool
+    closed_calls: Literal["bot", "voicemail"]
     find_version: Callable[[Db, int], LoadedScenario | None]
     calendar_link: CalendarLink = no_calendar_link
 

@@ -134,6 +134,7 @@ def prepare(
         spoken=spoken,
         asks_name=settings.get("asks_name") is not False,
         records_calls=settings.get("records_calls") is True,
+        closed_calls="voicemail" if settings.get("closed_calls") == "voicemail" else "bot",
         find_version=find_version,
     )
 

@@ -111,6 +111,7 @@ def _shop(lang: str) -> LoadedBot:
         spoken={words.code: Spoken(voice, ear, choices)},
         asks_name=True,
         records_calls=False,
+        closed_calls="bot",
         find_version=lambda _db, _version_id: None,
     )
 

@@ -16,6 +16,7 @@ from channels.messages import InboundMessage, Media, OutboundMessage, System, Te
 from channels.optout import Word
 from channels.render import in_template, is_text_and_files, render, render_all
 from desk import broadcasts, consent, conversations, customers, files, legal, messages, phone, sending
+from desk.calendar import hours
 from desk.conversations import Context
 from desk.errors import NotFound
 from desk.inbox import arriving, assignment
@@ -163,6 +164,12 @@ def records(db: Db, registry: Registry, channel: Channel, context: Context) -> b
     """Whether calls of that conversation's bot are recorded."""
     bot = _bot(db, registry, channel, context)
     return bot is not None and bot.records_calls
+
+
+def is_left_alone(db: Db, registry: Registry, channel: Channel, context: Context, *, now: datetime) -> bool:
+    """Whether a call gets no bot just now, since the business is closed."""
+    bot = _bot(db, registry, channel, context)
+    return bot is not None and bot.closed_calls == "voicemail" and not hours.is_open(bot.business, now)
 
 
 def refuse(

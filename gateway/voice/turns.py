@@ -306,6 +306,10 @@ class _Turn:
         return kept
 
     def greet(self) -> Speech:
+        line = self.line
+        if line.takes_messages and turn.is_left_alone(self.db, line.bots, line.channel, self.context, now=self.now):
+            name = businesses.load(self.db, self.context.business_id).name
+            return replace(self._own("voice_closed", None, business=name), then="voicemail")
         taken = self._cue("called")
         if taken.replies:
             return self._of(taken)

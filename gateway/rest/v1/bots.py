@@ -1,6 +1,6 @@
 """`/bots`: who answers customers when no person does. What they say are their scenarios."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -44,6 +44,13 @@ class Settings(Body):
     records_calls: Annotated[
         bool, Field(description="Tell callers that their call is recorded, and record it from then on.")
     ] = False
+    closed_calls: Annotated[
+        Literal["bot", "voicemail"],
+        Field(
+            description="What a call outside of the opening hours gets: the bot as always, or a message can be left. Without "
+            "`voice.voicemail` it is the bot."
+        ),
+    ] = "bot"
     voices: Annotated[
         dict[Speaks, BotVoice],
         Field(
@@ -69,6 +76,7 @@ class Bot(Answer):
             settings=Settings(
                 asks_name=one.settings.get("asks_name") is not False,
                 records_calls=one.settings.get("records_calls") is True,
+                closed_calls="voicemail" if one.settings.get("closed_calls") == "voicemail" else "bot",
                 voices=one.settings.get("voices") or {},
             ),
             is_active=one.is_active,

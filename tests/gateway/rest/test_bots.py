@@ -18,7 +18,7 @@ async def test_a_bot_comes_with_the_standard_scenarios_and_goes_again(api: Clien
         "id": made["id"],
         "business_id": business,
         "name": "Evening",
-        "settings": {"asks_name": True, "records_calls": False, "voices": {}},
+        "settings": {"asks_name": True, "records_calls": False, "closed_calls": "bot", "voices": {}},
         "is_active": True,
         "created_at": "2026-03-02T18:00:00Z",
     }

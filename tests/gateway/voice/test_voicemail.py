@@ -106,6 +106,25 @@ async def test_a_message_comes_with_sound_and_words_and_one_task(
         assert answer.status in (403, 404)
 
 
+async def test_a_call_while_the_business_is_closed_gets_what_the_bot_is_told(
+    desk: Front, network: TwilioSimulator, clock: FakeClock
+) -> None:
+    api = await clients.person(desk, "admin")
+    (bot,) = (await api.get("/bots"))["items"]
+    for told, hour, heard in (
+        ("voicemail", 12, "What can I do for you?"),
+        ("voicemail", 23, "We are closed just now. Please leave a message after the tone"),
+        ("bot", 23, "What can I do for you?"),
+    ):
+        await api.patch(f"/bots/{bot['id']}", {"settings": {"closed_calls": told}})
+        clock.set(front.NOON + timedelta(hours=hour - 12))
+        call = await network.call(MARIA, OURS)
+        await call.hears(heard)
+        await call.hang_up()
+    await network.settled()
+    await api.patch(f"/bots/{bot['id']}", {"settings": {"closed_calls": "nobody"}}, status=422)
+
+
 async def test_who_is_erased_leaves_no_sound_anywhere(desk: Front, network: TwilioSimulator) -> None:
     api = await clients.person(desk, "admin")
     (bot,) = (await api.get("/bots"))["items"]
