@@ -12,13 +12,15 @@ from typing import Final
 import aiohttp
 import structlog
 
+from bots import language as languages
 from channels.voice.speech import offline
 from channels.voice.speech.base import Listener, Speaker
 from channels.voice.speech.cache import CachedSpeaker, Renderings, Shelf, Source
 from channels.voice.speech.elevenlabs import ElevenLabsSpeaker, Patience, ScribeListener
 from channels.voice.speech.fuse import Fuse, GuardedListener, GuardedSpeaker
+from channels.voice.speech.grammar import Vocabulary
 from channels.voice.speech.voices import OTHERS, RANGES, Voice, Voices
-from desk import bots, calls, integrations, speech_usage
+from desk import bots, businesses, calls, integrations, speech_usage
 from desk.clock import Clock
 from desk.speech_usage import Kind
 from desk.who import Actor
@@ -90,7 +92,7 @@ class SpeechServices:
         self._store, self._sealer, self._settings, self._session = store, sealer, settings, session
         self._monotonic_s = monotonic_s
         self.provider: Final = offline.PROVIDER if settings.voice.speech == offline.PROVIDER else KIND
-        self._mouth = offline.mouth()
+        self._mouth, self._ear = offline.mouth(), offline.ear()
         self._renderings = Renderings(settings.elevenlabs.at_once)
         self._fuses: dict[tuple[str, str], Fuse] = {}
         self._meter = _Meter(store, clock)
@@ -104,18 +106,20 @@ class SpeechServices:
         """
         whose = Whose.of(account)
         means = await self._means(whose)
-        if self.provider == offline.PROVIDER:
-            return None
         if means is None or any(self._fuse(kind, means).is_blown for kind in speech_usage.KINDS):
             return None
         ours = self._settings.elevenlabs
-        listener = ScribeListener(
-            self._session,
-            api_key=means.api_key,
-            api_base=ours.api_base,
-            model_id=ours.listening_model,
-            heard=partial(self._meter.count, whose, sid, "heard"),
-        )
+        listener: Listener
+        if self.provider == offline.PROVIDER:
+            listener = offline.OfflineListener(self._ear, await self._store.read(_vocabulary, whose.business_id))
+        else:
+            listener = ScribeListener(
+                self._session,
+                api_key=means.api_key,
+                api_base=ours.api_base,
+                model_id=ours.listening_model,
+                heard=partial(self._meter.count, whose, sid, "heard"),
+            )
         shelf = self._recent.over(whose.tenant_id, self.sounds.of(whose.tenant_id))
         return Services(self._speaker(whose, means, shelf, sid), GuardedListener(listener, self._fuse("heard", means)))
 
@@ -165,6 +169,7 @@ class SpeechServices:
     async def close(self) -> None:
         await self._renderings.close()
         await self._mouth.close()
+        await self._ear.close()
         await self._meter.close()
 
     def _speaker(
@@ -266,6 +271,17 @@ def _means(db: Db, *, whose: Whose, sealer: Sealer, settings: Settings) -> _Mean
     own = integrations.api_key(db, who, whose.business_id, KIND, sealer=sealer)
     key = own or settings.elevenlabs.api_key.get_secret_value()
     return _Means(key, voices_of(_told(db, whose), settings)) if key else None
+
+
+def _vocabulary(db: Db, business_id: int) -> Vocabulary:
+    """What callers of that business are likely to say: what it offers, who works there, what its bots understand."""
+    business = businesses.load(db, business_id)
+    intents = languages.load(languages.DEFAULT).intents.values()
+    return Vocabulary(
+        [one.name for one in business.services],
+        [one.name for one in business.staff],
+        [sentence for one in intents for sentence in (*one.keywords, *one.examples)],
+    )
 
 
 def _told(db: Db, whose: Whose) -> Mapping[str, object]:

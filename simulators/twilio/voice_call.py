@@ -10,6 +10,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from simulators import tones
 from simulators.twilio import voice_twiml
 from simulators.twilio.model import Number
 from simulators.twilio.network import Network
@@ -146,6 +147,20 @@ class Call:
         """
         await self._turn()
         await self._utter(text, confidence)
+
+    async def utter(self, sound: bytes) -> None:
+        """Say this sound (mu-law) into a stream, as soon as the other side has finished and listens.
+
+        Raises:
+            CallOver: the call ended before that.
+            TypeError: there is no stream to say it into.
+        """
+        await self._turn()
+        if self.stream is None:
+            raise TypeError("only a stream carries sound")
+        self.transcript.append(Line("caller", "(sound)", self.network.clock()))
+        self.stream.hear(sound)
+        await self.network.time.pass_by(len(sound) / tones.RATE)
 
     async def press(self, keys: str) -> None:
         """Press keys as soon as somebody listens, into its words if need be.

@@ -37,7 +37,8 @@ def to_mu_law(samples: Sequence[int]) -> bytes:
     return bytes(_code(one) for one in samples)
 
 
-def little_endian(samples: Sequence[int]) -> bytes:
+def as_bytes(samples: Sequence[int]) -> bytes:
+    """16 bits each, as the machine orders them."""
     return array("h", samples).tobytes()
 
 
