@@ -6,7 +6,7 @@ the scenario wants to know, another matter, and only then what merely resembles 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from bots.flow import Level
 from bots.loaded import LoadedBot, LoadedScenario
 from bots.render import read_choice_id
 from bots.times import Wish, from_id, read_time, read_wish, wish_of
-from bots.understand import acts, answers, dates, slots
+from bots.understand import acts, answers, dates, names, slots
 from bots.understand.answers import Choice, Picked
 from bots.understand.dates import When
 from bots.understand.names import Name
@@ -262,7 +262,20 @@ class _Heard:
         language = self.ear.voice.language
         ctx = Ctx(self.ear.voice.local(self.now), asked, known, dayfirst=language.is_dayfirst, language=language.code)
         is_name = any(want.name == asked and want.type == "name" for want in wants)
-        return slots.extract(self.ear.named(self.text) if is_name else self.english, wants, ctx)
+        found = slots.extract(self.ear.named(self.text) if is_name else self.english, wants, ctx)
+        return found if is_name else self._as_written(found)
+
+    def _as_written(self, found: Extracted) -> Extracted:
+        """With a name that was told as it is written: the "da" of "João da Silva" is a word only elsewhere."""
+        if self.english == self.text:
+            return found
+        written = names.find(self.ear.named(self.text))
+        values = {
+            name: each._replace(value=written)
+            for name, each in found.values.items()
+            if written is not None and isinstance(each.value, Name) and each.value.first == written.first
+        }
+        return replace(found, values={**found.values, **values})
 
     def values_for(
         self, wants: tuple[Want, ...], asked: str | None, known: Mapping[str, Meaning]

@@ -107,7 +107,7 @@ class Gloss:
             said = found.group(int(place[1])) or ""
             number = int(said) if said.isdecimal() else self._numbers.get(" ".join(said.split()))
             if number is None:
-                return self.english(found.raw(int(place[1])))
+                return self._read(found.raw(int(place[1])), (), by_word=True)
             match place[2]:
                 case "-":
                     number = number - 1 if number > 1 else 12 if number == 1 else 23
