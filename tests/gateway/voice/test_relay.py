@@ -27,6 +27,17 @@ SCRIPT = (
 )
 
 
+SPANISH = (
+    ("Quiero reservar una cita.", "uno para Haircut"),
+    ("hair cut", "qué día le viene bien"),
+    ("Mañana.", "nueve horas y treinta"),
+    ("a las tres de la tarde", "Haircut el martes, tres de marzo a las quince horas con Anna, treinta y cinco dólares"),
+    ("Sí, por favor.", "A nombre de quién lo pongo"),
+    ("Me llamo María López", "Puedo ayudarle en algo más"),
+    ("no gracias", "Adiós"),
+)
+
+
 async def _play(call: Call, script: tuple[tuple[str, str], ...]) -> None:
     for said, answer in script:
         await call.say(said)
@@ -53,6 +64,21 @@ def _known(turns: list[dict[str, Any]]) -> list[set[str]]:
             assert 400 <= stages["pause_ms"] <= 1500  # by the kind of the question
             assert stages["way_ms"] <= 60  # of three frames, in a network that loses no time
     return [found[0], found[1], found[-1]]
+
+
+async def test_a_caller_who_turns_to_spanish_books_in_it(desk: Front, network: TwilioSimulator) -> None:
+    api = await clients.person(desk)
+    business = (await api.get("/businesses"))["items"][0]["id"]
+    await api.patch(f"/businesses/{business}", {"languages": ["en", "es"]})
+    before = await desk.one(BOOKED)
+    call = await network.call(MARIA, OURS)
+    await call.hears("What can I do for you?")
+    await _play(call, SPANISH)
+    assert await call.ends() == "completed"
+    await network.settled()
+    assert await desk.one(BOOKED) == before + 1
+    kept = await desk.rows("select language from customers union all select language from conversations")
+    assert [row for row in kept if row[0] == "es"] == [("es",), ("es",)]
 
 
 @pytest.mark.parametrize("mode", ["relay", "gather", "stream"], indirect=True)
