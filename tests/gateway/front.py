@@ -1,6 +1,7 @@
 """A whole front desk in a test: the real server on a real socket, a real database, a clock that stands still."""
 
 import contextlib
+import math
 import socket
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -13,7 +14,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp import web
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from twilio.request_validator import RequestValidator
 
 from gateway import demo
@@ -23,6 +24,7 @@ from gateway.jobs.schedule import Sweeper
 from gateway.pipeline.spool import Spool
 from gateway.settings import Settings, load
 from storage.base import Db
+from storage.models.jobs import jobs
 from tests import canaries
 from tests.clock import FakeClock
 
@@ -35,6 +37,7 @@ NOON = datetime(2026, 3, 2, 18, tzinfo=UTC)  # a Monday, noon in Austin
 
 _NO_ENV: Mapping[str, str] = {}
 _numbers = count(1)
+_NEXT_DUE = select(func.min(jobs.c.run_at)).where(jobs.c.status == "ready")
 
 
 @dataclass
@@ -92,10 +95,12 @@ class Front:
             pass
 
     async def pass_time(self, span: timedelta, *, step: timedelta = timedelta(minutes=15)) -> None:
-        """Let the clock run on, with the worker awake."""
+        """Let the clock run on, with the worker awake at every step by which a job is due, and every four hours."""
         end = self.clock.now() + span
-        while self.clock.now() < end:
-            self.clock.advance(min(step, end - self.clock.now()))
+        while (now := self.clock.now()) < end:
+            due = await self.house.store.read(lambda db: db.execute(_NEXT_DUE).scalar_one())
+            idle = min(timedelta(hours=4), due - now) if due is not None else timedelta(hours=4)
+            self.clock.advance(min(step * max(1, math.ceil(idle / step)), end - now))
             await self.work()
 
     async def rows(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
