@@ -7,6 +7,7 @@ from dataclasses import asdict
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from simulators import tones
 from simulators.twilio import faults, voice
 from simulators.twilio.inbound import UnknownNumber
 from simulators.twilio.model import Exchange, Media, Message, Received
@@ -30,6 +31,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/_sim/phones/{number}/calls", _calls),
         web.post("/_sim/phones/{number}/calls", _call),
         web.get("/_sim/calls/{sid}", _listen),
+        web.get("/_sim/calls/{sid}/sound", _sound),
         web.post("/_sim/calls/{sid}", _speak),
         web.get("/_sim/faults", _show_faults),
         web.put("/_sim/faults", _set_faults),
@@ -120,28 +122,49 @@ async def _listen(request: web.Request) -> web.Response:
     return web.json_response(_told(_found(request)))
 
 
+async def _sound(request: web.Request) -> web.Response:
+    """What the phone has played so far of a stream, as a WAV file."""
+    stream = _found(request).stream
+    if stream is None:
+        raise web.HTTPNotFound(text="this call has no stream, so there is no sound to hear")
+    return web.Response(body=tones.to_wav(bytes(stream.played)), content_type="audio/wav")
+
+
 async def _speak(request: web.Request) -> web.Response:
-    """Say something, press keys or hang up; back when the other side has answered, or is silent for good."""
+    """Say something, make a sound, press keys or hang up; back when the other side has answered, or is silent for good."""
     call, data = _found(request), await _object(request)
     try:
-        if "say" in data:
+        if "say" in data or "wav" in data:
             await _quiet(call)
         said = len(call.transcript)
         match data:
             case {"say": str(text)} if text.strip():
                 await call.say(text)
+            case {"wav": str(coded)} if call.stream is not None:
+                await call.utter(_mu_law(coded))
             case {"press": str(keys)} if keys and not keys.strip("0123456789*#"):
                 await call.press(keys)
             case {"hang_up": True}:
                 await call.hang_up()
             case _:
-                raise web.HTTPBadRequest(text='send {"say": "tomorrow"}, {"press": "1"} or {"hang_up": true}')
+                raise web.HTTPBadRequest(
+                    text='send {"say": "tomorrow"}, {"press": "1"}, {"hang_up": true} or, into a stream, {"wav": base64}'
+                )
         await _quiet(call, said)
     except CallOver as error:
         raise web.HTTPConflict(text=str(error)) from error
     except TimeoutError as error:
         raise web.HTTPGatewayTimeout(text=str(error)) from error
     return web.json_response(_told(call))
+
+
+def _mu_law(coded: str) -> bytes:
+    try:
+        return tones.from_wav(base64.b64decode(coded, validate=True))
+    except ValueError as error:
+        raise web.HTTPBadRequest(
+            text=f"wav should be a WAV file of 8,000 samples a second in base64: {error}"
+        ) from None
 
 
 async def _quiet(call: Call, since: int = -1) -> None:

@@ -446,6 +446,9 @@ async def test_somebody_calls_by_curl(bot: Bot, sim: TwilioSimulator) -> None:
         ]
         assert (await post(path, 200, press="1"))["transcript"][5]["text"] == "1"
         await post(path, 400, shout="hello")
+        await post(path, 400, wav="UklGRg==")  # there is no stream that could carry it
+        async with curl.get(f"{path}/sound") as answer:
+            assert answer.status == 404
         assert (await post(path, 200, hang_up=True))["status"] == "completed"
         await post(path, 409, say="hello?")
         async with curl.get(path) as answer:
