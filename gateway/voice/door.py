@@ -104,11 +104,20 @@ async def gather(call: Call) -> Answer:
     done, _ = await asyncio.wait({task}, timeout=patience_s)
     if done:
         return await _ask(call, task.result())
-    language = codec.locale("en")
+    language = call.request.query.get(_LANGUAGE, "en")
     if waited == 2:
-        return codec.goodbye(phrase("en", "voice_slow"), language=language)
-    url = f"{call.base}/gather?turn={given.turn}&waited={waited + 1}"
-    return codec.wait(phrase("en", ("voice_moment", "voice_still")[waited]), again=url, language=language)
+        return codec.goodbye(phrase(language, "voice_slow"), language=codec.locale(language))
+    url = f"{call.base}/gather?turn={given.turn}&waited={waited + 1}{_spoken_in(language)}"
+    said = phrase(language, ("voice_moment", "voice_still")[waited])
+    return codec.wait(said, again=url, language=codec.locale(language))
+
+
+def _spoken_in(language: str) -> str:
+    """What an address carries of the language of a question, so that whoever waits hears it in that one."""
+    return "" if language[:2] == "en" else f"&{urlencode({_LANGUAGE: language})}"
+
+
+_LANGUAGE: Final = "language"
 
 
 async def status(call: Call) -> Answer:
@@ -280,6 +289,7 @@ class GatherPort:
 
     async def listen(self, spec: Listen, turn: int) -> None:
         action = f"{self.base}/gather?turn={turn}{f'&sound={self.sound}' if self.sound else ''}"
+        action += _spoken_in(self.language)
         self.answer = codec.gather(
             self._text, spec, action=action, language=self.language, silence_s=self.silence_s, file=self.file
         )
