@@ -73,6 +73,7 @@ class TurnResult:
     is_handed_over: bool
     log: Mapping[str, str | int | None]
     asks: str = ""  # the type of the slot that is asked for
+    is_private: bool = False  # what is asked for is private
     speaks: str = ""  # the language that it is all said in
 
 
@@ -115,6 +116,7 @@ def _result(turn: Turn) -> TurnResult:
         is_handed_over=turn.is_handed_over,
         log=turn.log(),
         asks=turn.asks if turn.question else "",
+        is_private=bool(turn.question) and turn.is_private,
         speaks=turn.tongue,
     )
 

@@ -47,6 +47,7 @@ class Turn:
     lines: list[str] = field(default_factory=list)
     question: str = ""
     asks: str = ""  # the type of the slot that the question is about
+    is_private: bool = False  # and that slot is
     choices: tuple[Option, ...] = ()
     last: tuple[str, str, str] = ("", "", "")  # scenario, state and outcome, for the log
 
@@ -274,7 +275,7 @@ class Turn:
         slot = level.scenario.compiled.scenario.slots[ask.slot]
         if slot.remember is not None and slot.name not in self.flow.memo.asked:
             self.flow.memo.asked += (slot.name,)
-        self.question, self.asks = text, slot.type
+        self.question, self.asks, self.is_private = text, slot.type, slot.private
         if slot.type == "yes_no" and not ask.options and self.context.channel not in ("sms", "voice"):
             self.choices = self.bot.choices(self.lang).yes_no(slot.name)
         else:

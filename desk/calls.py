@@ -78,6 +78,7 @@ class Call:
     outcome: str | None
     silences: int
     interruptions: int
+    recording: str | None
     duration_s: int | None
     price_millionths: int | None
     price_currency: str | None
@@ -254,6 +255,11 @@ def begin(
         events.emit(db, context.tenant_id, "call.started", lambda: _told(db, call.id), now=now)
         changed(db, call.tenant_id, call.conversation_id, call.id)
     return call
+
+
+def is_recorded(db: Db, call_id: int) -> None:
+    """From its first words on."""
+    db.execute(update(table).where(_t.id == call_id).values(recording="on"))
 
 
 def length(seconds: int) -> str:
@@ -499,6 +505,7 @@ _CALL: Select[Any] = (
         _t.outcome,
         _t.silences,
         _t.interruptions,
+        _t.recording,
         _t.duration_s,
         _t.price_millionths,
         _t.price_currency,

@@ -47,7 +47,7 @@ class Slot:
 
     `source` names what offers the choices (`from:`), `choices` lists fixed ones; never both. When a slot in `after`
     changes, this one is forgotten. `remember` says whose profile fills it beforehand (`customer`), and such a slot
-    survives starting over. `least` and `most` bound a number, or the length of a text.
+    survives starting over. `least` and `most` bound a number, or the length of a text. What is `private` is in no recording.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Slot:
     after: tuple[str, ...] = ()
     least: int | None = None
     most: int | None = None
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

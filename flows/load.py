@@ -53,7 +53,7 @@ _LONGEST = timedelta(days=366)
 
 _TOP = ("spec", "id", "start", "triggers", "expires", "slots", "interrupts", "states", "words", "tests")
 _KINDS = ("collect", "call", "branch", "goto", "end")
-_SLOT = ("type", "from", "options", "remember", "after", "min", "max")
+_SLOT = ("type", "from", "options", "remember", "after", "min", "max", "private")
 _STATE = {
     "collect": ("say", "clear", "collect", "max_invalid", "silence", "focus", "outcomes"),
     "call": ("say", "clear", "call", "with", "outcomes"),
@@ -146,6 +146,7 @@ class _Reader:
             after=self.names(parts.get("after")),
             least=self.count(parts.get("min"), None),
             most=self.count(parts.get("max"), None),
+            private=self.flag(parts.get("private")),
         )
         if slot.least is not None and slot.most is not None and slot.least > slot.most:
             self.problem(item.at, "bad_value", "`min` is more than `max`.")

@@ -85,6 +85,19 @@ class CallsClient:
             if error.code != GONE:
                 raise
 
+    async def switch_recording(self, keys: AccountKeys, sid: str, *, is_paused: bool) -> None:
+        """Pause the recording of that call, which is silent there then, or resume it.
+
+        Raises: SendError
+        """
+        client = await self._twilio.sdk(keys)
+        current = client.calls(sid).recordings("Twilio.CURRENT")
+        with sdk_trouble():
+            if is_paused:
+                await current.update_async(status="paused", pause_behavior="silence")
+            else:
+                await current.update_async(status="in-progress")
+
     async def dial(
         self,
         keys: AccountKeys,

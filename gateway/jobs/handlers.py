@@ -11,7 +11,7 @@ from sqlalchemy import select
 from bots import asking as bots_ask
 from channels.base import Sent
 from channels.errors import SendError
-from desk import businesses, connecting, events
+from desk import businesses, connecting, events, pausing
 from desk import calls as desk_calls
 from desk import files as desk_files
 from desk import prompts as desk_prompts
@@ -143,6 +143,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         desk_calls.SETTLE: calls.settle,
         desk_prompts.KIND: prompts.make,
         desk_recordings.LOOK: recordings.look,
+        pausing.SWITCH: recordings.switch,
         desk_recordings.DELETE: recordings.delete,
     }
 )

@@ -10,7 +10,7 @@ from channels.errors import SendError
 from channels.voice.adapter import VoiceAdapter
 from channels.voice.client import Listed
 from channels.voice.codec import Recorded, ring_of
-from desk import calls, recordings
+from desk import calls, pausing, recordings
 from gateway.accounts import Account
 from gateway.context import House
 from gateway.voice import recording, voicemail
@@ -24,6 +24,8 @@ _OVERLAP: Final = timedelta(hours=1)  # Twilio lists a recording some time after
 _BACK: Final = timedelta(days=3)  # that the first look goes, and how long a message may wait for us
 _RETRY_AFTER: Final = tuple(timedelta(seconds=s) for s in (5, 60, 600, 3600, 21_600, 86_400))
 _AT_ONCE: Final = 200
+_MOST_SWITCHES: Final = 5
+_SWITCH_AGAIN: Final = timedelta(seconds=1)  # they are talking
 
 
 async def look(house: House, job: Job) -> None:
@@ -102,6 +104,34 @@ async def delete(house: House, job: Job) -> None:
         await house.store.write(queue.again, job, at=at, error=error.text, now=now)
         return
     await house.store.write(queue.finish, job)
+
+
+async def switch(house: House, job: Job) -> None:
+    """Have the provider pause or resume the recording of a call, as it is wanted by now."""
+    call_id = int(str(job.payload["call_id"]))
+    is_paused = await house.store.read(pausing.wanted, call_id)
+    call = await house.store.read(calls.by_id, call_id)
+    account = None if call is None else await house.accounts.by_id(call.account_id)
+    adapter = None if account is None else house.adapter(account)
+    if is_paused is None or call is None or account is None or not isinstance(adapter, VoiceAdapter):
+        await house.store.write(queue.finish, job)
+        return
+    has_worked = True
+    try:
+        await adapter.calls.switch_recording(account.keys, call.sid, is_paused=is_paused)
+    except SendError as error:
+        log.warning("recording not switched", call=call.sid, code=error.code, why=error.text, attempts=job.attempts)
+        if error.retryable and job.attempts < _MOST_SWITCHES:
+            now = house.clock.now()
+            await house.store.write(queue.again, job, at=now + _SWITCH_AGAIN, error=error.text, now=now)
+            return
+        has_worked = False
+    await house.store.write(_switched, job, call_id, is_paused=is_paused, has_worked=has_worked)
+
+
+def _switched(db: Db, job: Job, call_id: int, *, is_paused: bool, has_worked: bool) -> None:
+    pausing.done(db, call_id, is_paused=is_paused, has_worked=has_worked)
+    queue.finish(db, job)
 
 
 async def sweep(house: House) -> None:

@@ -39,6 +39,7 @@ class Taken:
     facts: Mapping[str, JsonValue]
     is_duplicate: bool = False
     asks: str = ""  # the type of the slot that the bot asks for
+    is_private: bool = False  # and that is nobody else's business
     written: str = ""  # the replies as they would stand in a text message, where they are spoken
     is_handed_over: bool = False
     language: str = ""  # that of the replies, where they are the bot's
@@ -390,6 +391,7 @@ def _answer(
         said if channel.inline else (),
         result.log,
         asks=result.asks,
+        is_private=result.is_private,
         written="\n".join(reply.text for reply in result.replies) if channel.is_aloud else "",
         is_handed_over=result.is_handed_over,
         language=result.speaks,

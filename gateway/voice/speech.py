@@ -29,6 +29,7 @@ class Speech:
     then: Literal["", "voicemail"] = ""  # what follows the last words, instead of hanging up
     is_recorded: bool = False  # of the first words: the caller is told so before them
     transfer: str = ""
+    is_private: bool = False  # what is asked for is not to be recorded
 
     @property
     def ends(self) -> bool:
@@ -44,6 +45,7 @@ class Speech:
             "then": self.then,
             "is_recorded": self.is_recorded,
             "transfer": self.transfer,
+            "is_private": self.is_private,
         }
 
     @classmethod
@@ -59,6 +61,7 @@ class Speech:
             "voicemail" if data.get("then") == "voicemail" else "",
             bool(data.get("is_recorded")),
             str(data.get("transfer") or ""),
+            bool(data.get("is_private")),
         )
 
 

@@ -17,7 +17,7 @@ from channels.messages import InboundMessage, OutboundMessage, Part, Text
 from channels.voice import hearing
 from channels.voice.codec import Given, Ring
 from channels.voice.listen import Listen
-from desk import businesses, calls, connecting, conversations, messages, sending
+from desk import businesses, calls, connecting, conversations, messages, pausing, sending
 from desk.calls import Live
 from desk.conversations import Context
 from desk.who import Actor
@@ -81,6 +81,8 @@ def begin(db: Db, line: Line, ring: Ring, *, took_ms: Callable[[], int], now: da
     turn_ = _Turn(db, line, call, context, None, Given(-1, "speech"), now)
     speech = turn_.greet()
     is_recorded = not speech.ends and turn.records(db, line.bots, line.channel, context)
+    if is_recorded:
+        calls.is_recorded(db, call.id)
     return turn_.keep(replace(speech, is_recorded=is_recorded), input="start", number=0, took_ms=took_ms)
 
 
@@ -287,7 +289,9 @@ class _Turn:
 
     def keep(self, speech: Speech, *, input: str, number: int, took_ms: Callable[[], int]) -> Speech:  # noqa: A002  the column's name
         """The answer, kept as this turn's; a call that ends with it is over."""
-        kept = replace(speech, turn=number)
+        kept = replace(speech, turn=number, is_private=self._is_private(speech))
+        if kept.is_private or (self.last is not None and self.last.is_private):
+            pausing.want(self.db, self.call.tenant_id, self.call.id, is_paused=kept.is_private, now=self.now)
         calls.add_turn(
             self.db,
             self.call,
@@ -304,6 +308,11 @@ class _Turn:
         if kept.ends and not kept.then:
             ended(self.db, self.line, _ring(self.call), "completed", now=self.now)
         return kept
+
+    def _is_private(self, speech: Speech) -> bool:
+        """Whether what is asked for is nobody else's business; a question that is asked again stays what it was."""
+        is_again = self.last is not None and speech.listen is not None and speech.listen is self.last.listen
+        return speech.is_private or (is_again and self.last is not None and self.last.is_private)
 
     def greet(self) -> Speech:
         line = self.line
@@ -454,7 +463,7 @@ class _Turn:
         text = f"{phrase(self.language, key)} {asked.text}"
         if self.reply_id is not None:
             messages.reword(self.db, self.reply_id, text)
-        return Speech(0, text, asked.listen, asked.language, asked.written, asked.is_more)
+        return replace(asked, text=text)
 
     def _of(self, taken: turn.Taken) -> Speech:
         """What the bot says, with a question behind it as long as the call goes on."""
@@ -475,7 +484,8 @@ class _Turn:
         if taken.is_handed_over or taken.facts.get("scenario") == "bye":
             return Speech(0, text, None, self.language, taken.written)
         if taken.asks or reply.choices:
-            return Speech(0, text, Listen.to(taken.asks or "choice", reply.choices), self.language, taken.written)
+            listen = Listen.to(taken.asks or "choice", reply.choices)
+            return Speech(0, text, listen, self.language, taken.written, is_private=taken.is_private)
         if text.rstrip().endswith("?"):
             return Speech(0, text, Listen(), self.language, taken.written)
         text = f"{text} {phrase(self.language, 'voice_more')}"

@@ -68,6 +68,7 @@ class Recording:
     audio: bytes = b""
     text: str = ""
     status: str = "processing"
+    paused_at: datetime | None = None  # since when there is to be silence in it
 
     @property
     def duration_s(self) -> int:

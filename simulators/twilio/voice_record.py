@@ -93,19 +93,29 @@ def stop(call: Call, recording: Recording) -> None:
         if one is recording:
             del call.recorded[place]
             if recording.status != "paused":
-                recording.text += _said(call, since)
+                _add(recording, _said(call, since))
             _complete(call, recording, report)
             return
 
 
-def pause(call: Call, recording: Recording, *, is_on: bool) -> None:
-    """Leave out what is said while the pause is on."""
+def pause(call: Call, recording: Recording, *, is_on: bool, is_skipped: bool = False) -> None:
+    """Leave out what is said while the pause is on; unless `is_skipped`, there is silence for as long."""
     for place, (one, since, report) in enumerate(call.recorded):
         if one is recording and is_on != (recording.status == "paused"):
+            now = call.network.clock()
             if is_on:
-                recording.text += _said(call, since)
+                _add(recording, _said(call, since))
+                recording.paused_at = None if is_skipped else now
+            elif recording.paused_at is not None:
+                seconds = (now - recording.paused_at).total_seconds()
+                recording.audio += tones.SILENCE * round(seconds * tones.RATE)
             recording.status = "paused" if is_on else "in-progress"
             call.recorded[place] = (one, len(call.transcript), report)
+
+
+def _add(recording: Recording, text: str) -> None:
+    recording.text += text
+    recording.audio += tones.encode(text)
 
 
 def _said(call: Call, since: int) -> str:
@@ -144,7 +154,8 @@ def url_of(call: Call, recording: Recording) -> str:
 
 
 def _complete(call: Call, recording: Recording, report: Report | None) -> None:
-    recording.audio, recording.status = tones.encode(recording.text), "completed" if recording.text else "absent"
+    recording.audio = recording.audio or tones.encode(recording.text)
+    recording.status = "completed" if recording.text else "absent"
     _tell(call, recording, report)
 
 

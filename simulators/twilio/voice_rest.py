@@ -16,6 +16,7 @@ from simulators.twilio.voice_twiml import Document
 _ROOT = "/2010-04-01/Accounts/{account_sid}"
 _BEFORE, _OVER = ("queued", "initiated", "ringing"), ("completed", "busy", "failed", "no-answer", "canceled")
 _LONGEST_TWIML = 4000
+_CURRENT = "Twilio.CURRENT"  # the recording that runs, whichever it is
 
 
 def routes() -> list[web.RouteDef]:
@@ -28,7 +29,7 @@ def routes() -> list[web.RouteDef]:
         web.post(f"{call}.json", _update),
         web.get(f"{call}/Recordings.json", _list_recordings),
         web.post(f"{call}/Recordings.json", _record),
-        web.post(f"{call}/Recordings/{{recording_sid:\\w+}}.json", _update_recording),
+        web.post(f"{call}/Recordings/{{recording_sid:\\w+|{_CURRENT}}}.json", _update_recording),
         web.get(f"{_ROOT}/Recordings.json", _list_recordings),
         web.get(f"{recording}.json", _fetch_recording),
         web.get(f"{recording}.wav", _sound),
@@ -188,8 +189,13 @@ async def _record(request: web.Request) -> web.StreamResponse:
 
 
 async def _update_recording(request: web.Request) -> web.StreamResponse:
-    call, status = _find(request), (await _read(request)).one("Status")
-    recording = _find_recording(request, request.match_info["recording_sid"])
+    call, form = _find(request), await _read(request)
+    status, behaviour = form.one("Status"), form.one("PauseBehavior") or "silence"
+    sid = request.match_info["recording_sid"]
+    running = call.recorded[-1][0].sid if sid == _CURRENT and call.recorded else sid
+    recording = _find_recording(request, running)
+    if behaviour not in ("silence", "skip"):
+        raise Refusal(21218, f"Invalid PauseBehavior: {behaviour}")
     if status not in ("paused", "in-progress", "stopped"):
         raise Refusal(21218, f"Invalid Status: {status}")
     if recording.status not in ("paused", "in-progress"):
@@ -197,7 +203,7 @@ async def _update_recording(request: web.Request) -> web.StreamResponse:
     if status == "stopped":
         voice_record.stop(call, recording)
     else:
-        voice_record.pause(call, recording, is_on=status == "paused")
+        voice_record.pause(call, recording, is_on=status == "paused", is_skipped=behaviour == "skip")
     return web.json_response(_recording(recording))
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from desk import calls, connecting, recordings
+from desk import calls, connecting, pausing, recordings
 from gateway.media.links import Show
 from gateway.rest.call import Call as Request
 from gateway.rest.route import Routes
@@ -87,6 +87,9 @@ class Call(Answer):
     ]
     currency: str | None
     speech: Speech
+    recording_state: str | None = Field(
+        description="on, pausing, paused or resuming; of a call that is over, what it was then. Null: it was not recorded."
+    )
     recording: str | None = Field(description="A link to the first of `recordings` that is there.")
     recordings: list[Recording]
     silences: int = Field(description="How often the caller said nothing.")
@@ -314,6 +317,25 @@ async def give_back(call: Request, call_id: Uid) -> CallWithTurns:
     return await _whole(call, call_id)
 
 
+@routes.post(
+    "/calls/{call_id}/recording/pause", scope="conversations:write", summary="Pause the recording of a call",
+    status=200, errors=(409,),
+)  # fmt: skip
+async def pause(call: Request, call_id: Uid) -> CallWithTurns:
+    """Nothing is recorded once `recording_state` is `paused`, a moment later; there is silence in the recording then."""
+    await call.write(pausing.ask, call_id, is_paused=True, now=call.now)
+    return await _whole(call, call_id)
+
+
+@routes.post(
+    "/calls/{call_id}/recording/resume", scope="conversations:write", summary="Go on recording a call", status=200,
+    errors=(409,),
+)  # fmt: skip
+async def resume(call: Request, call_id: Uid) -> CallWithTurns:
+    await call.write(pausing.ask, call_id, is_paused=False, now=call.now)
+    return await _whole(call, call_id)
+
+
 async def _whole(call: Request, call_id: str) -> CallWithTurns:
     found, prices = await call.read(calls.get, call_id), call.house.settings.elevenlabs
     return CallWithTurns.told(found, await call.read(connecting.whole, call_id), call.show, prices)
@@ -340,6 +362,7 @@ def _fields(one: calls.Call, show: Show, prices: ElevenLabs) -> dict[str, Any]:
         "cost": None if one.price_millionths is None else one.price_millionths / 1_000_000,
         "currency": one.price_currency,
         "speech": Speech.of(one, prices),
+        "recording_state": one.recording,
         "recording": next((each.url for each in sounds if each.url), None),
         "recordings": sounds,
         "silences": one.silences,

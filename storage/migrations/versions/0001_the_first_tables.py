@@ -1828,6 +1828,7 @@ def upgrade() -> None:
         sa.Column("interruptions", sa.Integer(), server_default="0", nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("sequence", sa.Integer(), server_default="-1", nullable=False),
+        sa.Column("recording", sa.String(length=10), nullable=True),
         sa.Column("duration_s", sa.Integer(), nullable=True),
         sa.Column("price_millionths", sa.BigInteger(), nullable=True),
         sa.Column("price_currency", sa.String(length=3), nullable=True),

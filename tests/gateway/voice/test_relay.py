@@ -9,6 +9,7 @@ import pytest
 from twilio.request_validator import RequestValidator
 
 from channels.messages import Address
+from simulators import tones
 from simulators.twilio import Call, TwilioSimulator
 from tests.gateway.front import OURS, SID, TOKEN, Front
 from tests.gateway.rest import api as clients
@@ -150,13 +151,47 @@ async def test_what_is_recorded_begins_behind_the_notice(desk: Front, network: T
     api = await clients.person(desk, "admin")
     (bot,) = (await api.get("/bots"))["items"]
     await api.patch(f"/bots/{bot['id']}", {"settings": {"records_calls": True}})
+    scenarios = {one["name"]: one for one in (await api.get(f"/bots/{bot['id']}/scenarios?limit=100"))["items"]}
+    for name in ("book",):
+        if name in scenarios:
+            path = f"/bots/{bot['id']}/scenarios/{scenarios[name]['id']}"
+            source = (await api.get(path))["source"].replace("{type: name, ", "{type: name, private: true, ")
+            await api.put(path, {"source": source})
+            await api.post(f"{path}/publish", status=200)
     call = await network.call(MARIA, OURS)
     assert (await call.hears("two for Move a visit")).startswith("This call is recorded.")
+    (listed,) = (await api.get("/calls"))["items"]
+    paths = [f"/calls/{listed['id']}/recording/{what}" for what in ("pause", "resume")]
+    for path, told, become, said in (
+        (paths[0], "pausing", "paused", "book a visit"),
+        (paths[1], "resuming", "on", "hair cut"),
+        (paths[1], "on", "on", "tomorrow"),
+    ):
+        assert (await api.post(path, {}, status=200))["recording_state"] == told
+        await desk.work()
+        assert (await api.get(f"/calls/{listed['id']}"))["recording_state"] == become
+        await call.say(said)
+        await call.hears("?")
+    await call.say("at three p m")
+    await call.hears("Shall I book it?")
+    await call.say("yes")
+    await call.hears("What name may I put it under?")
+    assert (await api.get(f"/calls/{listed['id']}"))["recording_state"] == "pausing"
+    await desk.work()
+    await call.say("Maria Lopez")
+    await call.hears("Is there anything else?")
+    await desk.work()
     await call.say("no thanks")
-    await call.hang_up()
+    await call.ends()
     await network.settled()
+    await api.post(paths[0], {}, status=409)
     (recording,) = network.recordings.values()
     assert recording.text.startswith("Hi, this is Juniper")
+    assert "hair cut" in recording.text
+    assert "no thanks" in recording.text
+    assert "book a visit" not in recording.text
+    assert "Maria" not in recording.text
+    assert recording.duration_s > len(tones.encode(recording.text)) / tones.RATE + 5  # silence instead
     assert await desk.rows("select kind, status from recordings") == [("call", "done")]
 
 
