@@ -73,7 +73,7 @@ class Expected:
 @dataclass(frozen=True, slots=True)
 class File:
     """`status`: waiting (to be fetched), ready, or unavailable, with the `reason`. `content_type` is what its bytes prove;
-    empty when that is nothing.
+    empty when that is nothing. `is_recording`: of a call, which not everybody may hear.
     """
 
     id: int
@@ -91,6 +91,7 @@ class File:
     width: int | None
     height: int | None
     has_thumbnail: bool
+    is_recording: bool
     created_at: datetime
 
 
@@ -117,6 +118,7 @@ def expect(
     message_id: int,
     files: Iterable[Expected],
     visitor: str = "",
+    is_recording: bool = False,
     now: datetime,
 ) -> None:
     """Note the files of a message that came in, and have them fetched. Those that `visitor` has sent here are taken."""
@@ -135,6 +137,7 @@ def expect(
             "kind": one.kind,
             "name": storable(one.name, 300),
             "claimed_type": storable(one.claimed_type, 200),
+            "is_recording": is_recording,
             "created_at": now,
         }
         file_id: int = db.execute(insert(table).values(values).returning(_f.id)).scalar_one()
@@ -411,4 +414,5 @@ def _one(row: Row[Any]) -> File:
 _NAMES: Final = tuple(File.__dataclass_fields__)
 _OF_CONTENTS: Final = (
     *("status", "kind", "name", "claimed_type", "content_type", "size", "sha256", "width", "height", "has_thumbnail"),
+    "is_recording",
 )

@@ -18,6 +18,7 @@ NOUNS: Mapping[str, str] = MappingProxyType(
         "bots": "bots and scenarios",
         "customers": "customers, their attributes, tags, imports and exports",
         "conversations": "conversations and messages",
+        "recordings": "recordings of calls: to hear them, and to pause them",
         "canned_replies": "canned replies",
         "teams": "teams, labels and promises of time",
         "deals": "deals and pipeline stages",
@@ -42,13 +43,13 @@ _DAILY = (
     "appointments invoices dashboard"
 ).split()
 _READS = frozenset(f"{noun}:read" for noun in _DAILY)
-_AGENT_WRITES = "customers conversations canned_replies deals service_requests appointments".split()
+_AGENT_WRITES = "customers conversations recordings canned_replies deals service_requests appointments".split()
 
 OF_ROLE: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "owner": _EVERYTHING,
         "admin": _EVERYTHING,
-        "agent": _READS | {"users:read"} | {f"{noun}:write" for noun in _AGENT_WRITES},
+        "agent": _READS | {"users:read", "recordings:read"} | {f"{noun}:write" for noun in _AGENT_WRITES},
         "technician": frozenset(
             "businesses:read customers:read technicians:read appointments:read appointments:write "
             "service_requests:read service_requests:write".split()

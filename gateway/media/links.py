@@ -76,7 +76,10 @@ class Links:
 
 
 class Show(NamedTuple):
-    """What it takes to show a message: who makes links to its files, and when."""
+    """What it takes to show a message: who makes links to its files, and when; and whether they may hear recordings of calls
+    to whom it is shown.
+    """
 
     links: Links
     now: datetime
+    may_hear: bool = False

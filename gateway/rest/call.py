@@ -46,7 +46,8 @@ class Call:
     @property
     def show(self) -> Show:
         """What messages are shown with."""
-        return Show(self.house.links, self.now)
+        may_hear = self.principal is not None and self.principal.may("recordings:read")
+        return Show(self.house.links, self.now, may_hear)
 
     @property
     def actor(self) -> Actor:

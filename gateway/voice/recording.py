@@ -50,6 +50,12 @@ def take(db: Db, account: Account, sid: str, news: Recorded, *, now: datetime) -
         return "known"
     recordings.change(db, kept.id, message_id=message_id)
     files.expect(
-        db, tenant_id=call.tenant_id, account_id=account.id, message_id=message_id, files=expected(sound), now=now
+        db,
+        tenant_id=call.tenant_id,
+        account_id=account.id,
+        message_id=message_id,
+        files=expected(sound),
+        is_recording=True,
+        now=now,
     )
     return "kept"

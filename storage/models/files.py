@@ -28,6 +28,7 @@ files = Table(
     Column("width", Integer),
     Column("height", Integer),
     Column("has_thumbnail", Boolean, nullable=False, server_default=false()),
+    Column("is_recording", Boolean, nullable=False, server_default=false()),  # of a call: not everybody may hear it
     time_column("created_at"),
     Index("ix_files_message_id_place", "message_id", "place", unique=True),
     Index("ix_files_tenant_id_sha256", "tenant_id", "sha256"),

@@ -29,12 +29,16 @@ class Recording(Answer):
     duration_seconds: int | None
     transcript: str | None = Field(description="Null: there is none, or not yet.")
     file_id: Uid | None
-    url: str | None = Field(description="Null while it has not been fetched, and once it is gone.")
+    url: str | None = Field(
+        description="Null while it has not been fetched, and once it is gone; and of a call itself without the permission "
+        "recordings:read."
+    )
 
     @classmethod
     def of(cls, one: recordings.Recording, show: Show) -> "Recording":
         file = one.file
         is_ready = file is not None and file.status == "ready" and one.status == "done"
+        is_ready = is_ready and (show.may_hear or one.kind != "call")
         return cls(
             id=one.uid,
             kind=one.kind,
@@ -318,7 +322,7 @@ async def give_back(call: Request, call_id: Uid) -> CallWithTurns:
 
 
 @routes.post(
-    "/calls/{call_id}/recording/pause", scope="conversations:write", summary="Pause the recording of a call",
+    "/calls/{call_id}/recording/pause", scope="recordings:write", summary="Pause the recording of a call",
     status=200, errors=(409,),
 )  # fmt: skip
 async def pause(call: Request, call_id: Uid) -> CallWithTurns:
@@ -328,7 +332,7 @@ async def pause(call: Request, call_id: Uid) -> CallWithTurns:
 
 
 @routes.post(
-    "/calls/{call_id}/recording/resume", scope="conversations:write", summary="Go on recording a call", status=200,
+    "/calls/{call_id}/recording/resume", scope="recordings:write", summary="Go on recording a call", status=200,
     errors=(409,),
 )  # fmt: skip
 async def resume(call: Request, call_id: Uid) -> CallWithTurns:

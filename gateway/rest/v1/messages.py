@@ -161,7 +161,7 @@ async def retry(call: Call, message_id: Uid) -> Message:
 
 def shown(file: files.File, show: Show) -> dict[str, Any]:
     """A file of ours as it is told."""
-    is_ready = file.status == "ready"
+    is_ready = file.status == "ready" and (show.may_hear or not file.is_recording)
     thumbnail = show.links.to(file.uid, show.now, variant="thumbnail") if is_ready and file.has_thumbnail else None
     return {
         "id": file.uid,

@@ -138,6 +138,15 @@ async def test_who_is_erased_leaves_no_sound_anywhere(desk: Front, network: Twil
     await desk.work()
     (call_,) = (await api.get("/calls"))["items"]
     assert sorted(one["kind"] for one in call_["recordings"]) == ["call", "voicemail"]
+    # What was left for us may be heard by all who read; the call itself is a permission of its own, by whichever way.
+    for role, may in (("agent", True), ("viewer", False)):
+        theirs = await clients.person(desk, role)
+        told = (await theirs.get("/calls"))["items"][0]
+        assert {one["kind"]: one["url"] is not None for one in told["recordings"]} == {"voicemail": True, "call": may}
+        thread = (await theirs.get(f"/conversations/{told['conversation_id']}/messages"))["items"]
+        files = [file for one in thread for file in one["media"]]
+        assert sorted(file["url"] is not None for file in files) == [may, True]
+        assert [(await theirs.get(f"/media/{file['id']}"))["url"] is not None for file in files].count(True) == 1 + may
     assert len(network.recordings) == 2
     assert (await api.call("DELETE", f"/customers/{call_['customer_id']}")).status == 204
     await desk.work()
