@@ -29,13 +29,23 @@ class Helper:
         self._module, self._within_s = module, within_s
         self._process: asyncio.subprocess.Process | None = None
         self._asking = asyncio.Lock()  # libraries behind it do one thing at a time
+        self._questions: set[asyncio.Task[tuple[dict[str, object], bytes]]] = set()
+        self._is_closed = False
 
     async def ask(self, question: Mapping[str, object], sound: bytes = b"") -> tuple[dict[str, object], bytes]:
-        """What it answers, with the bytes behind it.
+        """What it answers, with the bytes behind it. Whoever loses interest leaves the process to others as it was.
 
         Raises: SpeechError, when it ended, is too slow, or could not do it
         """
+        task = asyncio.create_task(self._asked(question, sound), name="helper")
+        self._questions.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    async def _asked(self, question: Mapping[str, object], sound: bytes) -> tuple[dict[str, object], bytes]:
         async with self._asking:
+            if self._is_closed:
+                raise SpeechError("the helper is closed")
             is_whole = False
             try:
                 async with asyncio.timeout(self._within_s):
@@ -52,11 +62,19 @@ class Helper:
             raise SpeechError(str(trouble), is_lasting=bool(answer.get("lasting")))
         return answer, more
 
+    def _done(self, task: "asyncio.Task[tuple[dict[str, object], bytes]]") -> None:
+        self._questions.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody may be there any more to hear of it
+
     async def close(self) -> None:
-        process = self._process
-        self._kill()
-        if process is not None:
-            await process.wait()
+        self._is_closed = True
+        ended = [self._kill()]
+        await asyncio.gather(*self._questions, return_exceptions=True)
+        ended.append(self._kill())  # it may have begun in that very moment
+        for process in ended:
+            if process is not None:
+                await process.wait()
 
     async def _exchange(self, question: Mapping[str, object], sound: bytes) -> tuple[dict[str, object], bytes]:
         process = self._process
@@ -75,11 +93,12 @@ class Helper:
         answer = orjson.loads(await process.stdout.readexactly(size))
         return answer, await process.stdout.readexactly(behind)
 
-    def _kill(self) -> None:
+    def _kill(self) -> asyncio.subprocess.Process | None:
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
             with suppress(ProcessLookupError):
                 process.kill()
+        return process
 
 
 def read(source: IO[bytes]) -> tuple[dict[str, object], bytes] | None:
