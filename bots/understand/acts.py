@@ -24,9 +24,9 @@ _MERE = frozenset(
     " for at instead here"
     " una un la el los con de por favor quiero quisiera puedo podria necesito hablar me pasa pasame comunica hola si"
     " persona humano humana agente alguien operador operadora representante real ahora"
-    " ich will mochte bitte mit einem einer menschen mensch mitarbeiter mitarbeiterin jemand jemandem sprechen reden"
-    " je veux voudrais parler a avec un une personne humain conseiller quelqu quelquun svp plait sil vous"
-    " eu quero queria falar com um uma pessoa humano atendente alguem".split()
+    " ich will möchte bitte mit einem einer menschen mensch mitarbeiter mitarbeiterin jemand jemandem sprechen reden"
+    " je veux voudrais parler à avec un une personne humain conseiller quelqu quelquun svp plait sil vous"
+    " eu quero queria falar com um uma pessoa humano atendente alguém".split()
 )
 
 
