@@ -168,7 +168,7 @@ class Turn:
     def hand_over(self, reason: str) -> None:
         """A person is wanted; the bot says nothing about it."""
         self.leave_all("handed_off")
-        note = self.voice.phrase(f"note_{reason}")
+        note = self.bot.voice(self.bot.business.languages[0]).phrase(f"note_{reason}")  # the team reads it
         conversations.to_queue(self.db, self.bot.actor, self.context.id, reason=reason, note=note, now=self.now)
         self.is_handed_over = True
 
