@@ -3,6 +3,7 @@
 A server that does not start is a failure, never a skip: a green run has spoken to the real thing.
 """
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +31,14 @@ def pytest_configure() -> None:
     """Temporary files, and with them all databases, lie in memory where it has room: disks took a third of the time."""
     if _has_room(_MEMORY):
         tempfile.tempdir = os.environ["TMPDIR"] = str(_MEMORY)
+    gc.disable()  # until all is imported, of which hardly anything is garbage
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays, and need not be looked at again and again."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 10)
+    gc.enable()
 
 
 def _has_room(folder: Path) -> bool:
