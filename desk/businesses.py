@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, Select, Table, bindparam, select, update
@@ -114,12 +114,13 @@ class Faq:
 
 @dataclass(frozen=True, slots=True)
 class ReminderRule:
-    """So many minutes before a visit, or some days before it at a minute of the local day."""
+    """So many minutes before a visit, or some days before it at a minute of the local day; by a message, or by telephone."""
 
     name: str
     minutes_before: int | None
     days_before: int | None
     at_minute: int | None
+    channel: Literal["text", "call"] = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +216,7 @@ def load(db: Db, business_id: int) -> Business:
             for faq in _FAQS(db, {"business_id": business_id})
         ),
         reminder_rules=tuple(
-            ReminderRule(rule.name, rule.minutes_before, rule.days_before, rule.at_minute)
+            ReminderRule(rule.name, rule.minutes_before, rule.days_before, rule.at_minute, rule.channel)
             for rule in _RULES(db, {"business_id": business_id})
         ),
         former_services=tuple(service for service in services if not service.is_active),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import Row, Select, and_, case, exists, insert, select, update
+from sqlalchemy import Row, Select, and_, case, exists, func, insert, select, update
 
 from desk import customer_book, events, recordings, refs
 from desk import live as news
@@ -23,6 +23,7 @@ from storage.models.calls import call_turns as turn_table
 from storage.models.calls import calls as table
 from storage.models.conversations import conversations, messages
 from storage.models.customers import customers
+from storage.models.outbound import outbound_calls
 from storage.models.waits import call_waits as waits
 from storage.session import Conflict, attempt
 
@@ -30,8 +31,9 @@ NOUN: Final = "call"
 SETTLE: Final = "settle_call"
 _SOON: Final = timedelta(minutes=10)  # after its end, when it may have a price
 _LONG: Final = timedelta(hours=4)  # after which a call is over, and we ought to know
-Mode = Literal["relay", "stream", "gather", "terminal", "none"]  # none: nobody of ours was on the line
-Kind = Literal["inbound", "voicemail"]
+Mode = Literal["relay", "stream", "gather", "terminal", "person", "none"]  # none: nobody of ours was on the line
+Kind = Literal["inbound", "voicemail", "reminder", "call_back"]
+Direction = Literal["inbound", "outbound"]
 Heard = Literal["unknown", "whole", "cut"]
 Source = Literal["kept", "made"]  # of sound: it was there before, or was made for this
 _t, _k = table.c, turn_table.c
@@ -55,6 +57,13 @@ class Live:
     started_at: datetime
     ended_at: datetime | None
     kind: str = "inbound"
+    direction: str = "inbound"
+    attempts: int = 0
+
+    @property
+    def is_unspoken(self) -> bool:
+        """Whether it is one of ours in which nobody has been talked with so far."""
+        return self.direction == "outbound" and self.mode == "none"
 
     @property
     def is_over(self) -> bool:
@@ -63,7 +72,9 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`outcome`: booked, transferred, handed_off, voicemail or none; null while it goes on."""
+    """`outcome`: booked, transferred, handed_off, voicemail or none; null while it goes on. Of a call of ours also
+    confirmed, moved or called_off (the visit), or what came of it when nobody was talked with (`desk.outbound`).
+    """
 
     id: int
     uid: str
@@ -73,6 +84,9 @@ class Call:
     caller: str | None
     phone: str | None
     kind: str
+    direction: str
+    answered_by: str | None
+    attempts: int
     mode: str
     status: str
     outcome: str | None
@@ -134,6 +148,7 @@ class Filter:
     customer: str | None = None
     business: str | None = None
     kind: str | None = None
+    direction: str | None = None
     outcome: str | None = None
     phone: str | None = None
     since: datetime | None = None
@@ -148,7 +163,8 @@ def find(db: Db, who: Actor, window: Window, wanted: Filter) -> Found[Call]:
     rows = _CALL.where(_t.tenant_id == who.tenant_id)
     if wanted.status is not None:
         rows = rows.where(_t.status == wanted.status)
-    for column, value in ((_t.kind, wanted.kind), (_t.outcome, wanted.outcome), (_t.phone, wanted.phone)):
+    said = (_t.kind, wanted.kind), (_t.direction, wanted.direction)
+    for column, value in (*said, (_t.outcome, wanted.outcome), (_t.phone, wanted.phone)):
         if value is not None:
             rows = rows.where(column == value)
     if wanted.since is not None:
@@ -260,6 +276,53 @@ def begin(
 def is_recorded(db: Db, call_id: int) -> None:
     """From its first words on."""
     db.execute(update(table).where(_t.id == call_id).values(recording="on"))
+
+
+def plan(db: Db, context: Context, *, phone: str, kind: Kind, now: datetime) -> Live:
+    """A call that we are about to make, in that conversation. Nobody hears of it before it `rings`."""
+    values = {
+        "uid": new_uid(),
+        "tenant_id": context.tenant_id,
+        "business_id": context.business_id,
+        "account_id": context.account_id,
+        "customer_id": context.customer_id,
+        "conversation_id": context.id,
+        "phone": phone,
+        "mode": "none",
+        "direction": "outbound",
+        "kind": kind,
+        "status": "in-progress",
+        "started_at": now,
+    }
+    call_id: int = db.execute(insert(table).values(values).returning(_t.id)).scalar_one()
+    call = by_id(db, call_id)
+    assert call is not None  # noqa: S101  it was made just now
+    return call
+
+
+def dialled(db: Db, call: Live, *, attempts: int, now: datetime) -> None:
+    """A phone is about to ring for the call, for the first time or once more."""
+    values: dict[str, object] = {"attempts": attempts}
+    if attempts == 1:
+        values["started_at"] = now
+        _settle(db, call, at=now + _LONG, now=now)
+        events.emit(db, call.tenant_id, "call.started", lambda: _told(db, call.id), now=now)
+    db.execute(update(table).where(_t.id == call.id).values(values))
+
+
+def rings(db: Db, call_id: int, sid: str) -> None:
+    """The provider's id of the latest attempt."""
+    db.execute(update(table).where(_t.id == call_id).values(sid=sid, sequence=-1))
+
+
+def answered(db: Db, call_id: int, answered_by: str) -> None:
+    """Who picked up, as the provider says."""
+    db.execute(update(table).where(_t.id == call_id).values(answered_by=answered_by))
+
+
+def talks(db: Db, call_id: int, mode: str) -> None:
+    """Somebody is talked with, in that mode."""
+    db.execute(update(table).where(_t.id == call_id).values(mode=mode))
 
 
 def length(seconds: int) -> str:
@@ -395,10 +458,17 @@ def failed(db: Db, call: Live, mode: Mode) -> None:
 
 
 def end(
-    db: Db, call: Live, status: str, *, sequence: int | None = None, duration_s: int | None = None, now: datetime
+    db: Db,
+    call: Live,
+    status: str,
+    *,
+    sequence: int | None = None,
+    duration_s: int | None = None,
+    outcome: str | None = None,
+    now: datetime,
 ) -> bool:
     """Note how the call ended; True when it had not ended before. News that comes late or twice changes nothing, but
-    that the vendor's count of seconds is better than ours.
+    that the vendor's count of seconds is better than ours. `outcome` where that is known better than it can be seen.
     """
     if duration_s is not None:
         db.execute(update(table).where(_t.id == call.id).values(duration_s=duration_s))
@@ -413,15 +483,20 @@ def end(
     row = db.execute(
         select(booked, talked, conversations.c.owner).where(conversations.c.id == call.conversation_id)
     ).one()
-    outcome = "booked" if row[0] else "transferred" if row[1] else "handed_off" if row.owner != "bot" else "none"
-    if outcome == "none" and call.kind == "voicemail":
-        outcome = "voicemail"
+    seen = "booked" if row[0] else "transferred" if row[1] else "handed_off" if row.owner != "bot" else "none"
+    if seen == "none" and call.kind == "voicemail":
+        seen = "voicemail"
+    if seen == "none" and call.direction == "outbound":
+        seen = "connected" if call.mode == "person" else _of_visit(db, call)
     if call.status == "transferred" and status == "completed":  # it ended while a person talked with them
         status = "transferred"
     seconds = max(0, int((now - call.started_at).total_seconds())) if duration_s is None else duration_s
-    values = {"status": status, "outcome": outcome, "ended_at": now, "duration_s": seconds}
+    values = {"status": status, "outcome": outcome or seen, "ended_at": now, "duration_s": seconds}
     db.execute(update(table).where(_t.id == call.id).values(values))
-    _settle(db, call, at=now + _SOON, now=now)
+    if call.sid:
+        _settle(db, call, at=now + _SOON, now=now)
+    if call.direction == "outbound" and not call.attempts:
+        return True  # nobody has heard of it
     events.emit(db, call.tenant_id, "call.ended", lambda: _told(db, call.id), now=now)
     changed(db, call.tenant_id, call.conversation_id, call.id)
     return True
@@ -430,6 +505,20 @@ def end(
 def changed(db: Db, tenant_id: int, conversation_id: int, call_id: int) -> None:
     """Tell those who look on that the call is in another state."""
     news.changed(db, tenant_id, conversation_id, "call", detail=str(call_id))
+
+
+def _of_visit(db: Db, call: Live) -> str:
+    """What became of the visit that a call of ours reminded of."""
+    o, v = outbound_calls.c, appointments.c
+    wanted = select(v.status, v.sequence, o.sequence.label("then")).join(outbound_calls, o.appointment_id == v.id)
+    row = db.execute(wanted.where(o.call_id == call.id)).one_or_none()
+    if row is None:
+        return "none"
+    if row.status == "cancelled":
+        return "called_off"
+    if row.sequence != row.then:
+        return "moved"
+    return "confirmed" if row.status == "confirmed" else "none"
 
 
 def _settle(db: Db, call: Live, *, at: datetime, now: datetime) -> None:
@@ -449,6 +538,9 @@ def _told(db: Db, call_id: int) -> dict[str, JsonValue]:
         "customer_id": one.customer_uid,
         "conversation_id": one.conversation_uid,
         "type": one.kind,
+        "direction": one.direction,
+        "answered_by": one.answered_by,
+        "attempts": one.attempts,
         "status": one.status,
         "outcome": one.outcome,
         "duration_seconds": one.duration_s,
@@ -478,7 +570,7 @@ _LIVE: Final = (
     _t.tenant_id,
     _t.account_id,
     _t.conversation_id,
-    _t.sid,
+    func.coalesce(_t.sid, "").label("sid"),  # empty: never dialled
     _t.phone,
     _t.mode,
     _t.status,
@@ -488,6 +580,8 @@ _LIVE: Final = (
     _t.started_at,
     _t.ended_at,
     _t.kind,
+    _t.direction,
+    _t.attempts,
 )
 
 _CALL: Select[Any] = (
@@ -500,6 +594,9 @@ _CALL: Select[Any] = (
         customers.c.name.label("caller"),
         _t.phone,
         _t.kind,
+        _t.direction,
+        _t.answered_by,
+        _t.attempts,
         _t.mode,
         _t.status,
         _t.outcome,

@@ -416,7 +416,7 @@ def take(db: Db, who: Actor, ref: Ref, *, rules: Rules, now: datetime) -> Wait:
     me, wait = people.oneself(db, who), _waiting(db, who, ref)
     running = _leg(db, _l.wait_id == wait.id, _l.user_id == me.id, _l.state != "over")
     if running is None:
-        number = _number_of(db, wait.business_id, me.id)
+        number = phone_of(db, wait.business_id, me.id)
         if number is None:
             raise Invalid("phone", "There is no telephone number of yours that we could call.")
         _ring(db, wait, Person(me.id, me.full_name, number), rules, now=now)
@@ -595,8 +595,8 @@ def _tell(db: Db, leg: Leg) -> None:
     calls.changed(db, leg.tenant_id, row.conversation_id, row.call_id)
 
 
-def _number_of(db: Db, business_id: int, user_id: int) -> str | None:
-    """The number at which somebody takes calls: as a member of the staff there, or else as a user."""
+def phone_of(db: Db, business_id: int, user_id: int) -> str | None:
+    """The number at which somebody of the team takes calls: as a member of the staff there, or else as a user."""
     region = businesses.load(db, business_id).region
     mine = staff.c.user_id == user_id, staff.c.business_id == business_id, staff.c.phone.is_not(None)
     found = [*db.execute(select(staff.c.phone).where(*mine).order_by(staff.c.takes_calls.desc(), staff.c.id)).scalars()]

@@ -33,7 +33,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "message.received": "A customer wrote.",
         "message.sent": "Something was said to a customer.",
         "message.failed": "Something that was said did not get through to a customer.",
-        "call.started": "Somebody calls.",
+        "call.started": "Somebody calls, or is called.",
         "call.ended": "A call is over.",
         "appointment.booked": "A visit was booked.",
         "appointment.moved": "A visit was moved.",

@@ -26,7 +26,10 @@ def find(db: Db, who: Actor, business: Ref) -> list[ReminderRule]:
     Raises: NotFound
     """
     wanted = select(table).where(_t.business_id == profiles.id_for(db, who, business)).order_by(_t.id)
-    return [ReminderRule(row.name, row.minutes_before, row.days_before, row.at_minute) for row in db.execute(wanted)]
+    return [
+        ReminderRule(row.name, row.minutes_before, row.days_before, row.at_minute, row.channel)
+        for row in db.execute(wanted)
+    ]
 
 
 def replace(db: Db, who: Actor, business: Ref, rules: Sequence[ReminderRule], *, now: datetime) -> list[ReminderRule]:
@@ -74,4 +77,5 @@ def _columns(rule: ReminderRule) -> dict[str, JsonValue]:
         "minutes_before": rule.minutes_before,
         "days_before": rule.days_before,
         "at_minute": rule.at_minute,
+        "channel": rule.channel,
     }

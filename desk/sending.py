@@ -23,6 +23,7 @@ from storage.base import Db
 from storage.models import customers as customer_models
 from storage.models.accounts import accounts
 from storage.models.businesses import businesses
+from storage.models.calls import calls
 from storage.models.conversations import conversations, messages, outbox, send_counts
 from storage.models.tenants import tenants
 from storage.models.work import broadcast_recipients, broadcasts
@@ -82,8 +83,8 @@ USUAL: Final = Policy()
 
 @dataclass(frozen=True)
 class Asked:
-    """A message that somebody wants to send. `message_id` when it is written already; more of it is looked up when a rule
-    needs that.
+    """A message that somebody wants to send, or a call. `message_id` when it is written already; more of it is looked up
+    when a rule needs that.
     """
 
     db: Db
@@ -95,6 +96,7 @@ class Asked:
     usual: Policy = USUAL
     message_id: int | None = None
     window: Window = ALWAYS
+    by_call: bool = False
 
     @cached_property
     def facts(self) -> Row[Any]:
@@ -118,10 +120,13 @@ class Asked:
 
     @cached_property
     def had(self) -> int:
-        """How many of the kind they got lately, within the days of its cap."""
+        """How many of the kind they got lately, within the days of its cap, calls among them."""
         since = self.now - timedelta(days=self.policy.caps[self.use].days)
         values = {"customer_id": self.facts.customer_id, "use": self.use, "since": since, "but": self.message_id or 0}
         found: int = _HAD(self.db, values).scalar_one()
+        if self.use == "reminder":
+            values = {"customer_id": self.facts.customer_id, "since": since}
+            found += int(_CALLED(self.db, values).scalar_one())
         return found
 
 
@@ -139,14 +144,15 @@ def may_send(
     usual: Policy = USUAL,
     message_id: int | None = None,
     window: Window = ALWAYS,
+    by_call: bool = False,
     rules: Sequence[Rule] | None = None,
 ) -> Verdict:
-    """Whether a message of this use may go from the account to the address at `now`. `usual` holds where the tenant has
-    said nothing else. A template, which may be sent at any time, has no `window`.
+    """Whether a message of this use may go from the account to the address at `now`, or with `by_call` their phone may
+    ring. `usual` holds where the tenant has said nothing else. A template, which may be sent at any time, has no `window`.
     """
     if use == "legal":
         return ALLOWED
-    asked = Asked(db, account_id, kind, value, use, now, usual, message_id, window)
+    asked = Asked(db, account_id, kind, value, use, now, usual, message_id, window, by_call)
     for rule in RULES if rules is None else rules:
         verdict = rule(asked)
         if verdict != ALLOWED:
@@ -238,8 +244,8 @@ def seldom(asked: Asked) -> Verdict:
 
 
 def awake(asked: Asked) -> Verdict:
-    """Not at night, where they are."""
-    if asked.use not in ("marketing", "reminder") or asked.use not in asked.policy.quiet_for:
+    """Not at night, where they are. A phone that rings wakes people, whatever is said of messages."""
+    if asked.use not in ("marketing", "reminder") or not (asked.by_call or asked.use in asked.policy.quiet_for):
         return ALLOWED
     policy = asked.policy
     ends = quiet.until(asked.now, asked.zones, begins=policy.quiet_from, ends=policy.quiet_until)
@@ -413,6 +419,18 @@ _HAD = Prepared(
         messages.c.use.is_not(None),  # so that it is seen that the index knows them all
         messages.c.id != bindparam("but"),
         *_begun(bindparam("since")),
+    )
+)
+
+
+_CALLED = Prepared(
+    select(func.count())
+    .select_from(calls)
+    .where(
+        calls.c.customer_id == bindparam("customer_id"),
+        calls.c.kind == "reminder",
+        calls.c.attempts > 0,
+        calls.c.started_at > bindparam("since"),
     )
 )
 

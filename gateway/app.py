@@ -32,6 +32,7 @@ from gateway.rest.v1 import aliases
 from gateway.rest.v1 import surface as v1
 from gateway.slow import Patience
 from gateway.voice import door as voice_door
+from gateway.voice import outbound as voice_outbound
 from gateway.voice import relay as voice_relay
 from gateway.voice import sound_door, voicemail
 from gateway.voice import stream as voice_stream
@@ -67,6 +68,7 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     voice_relay.add_routes(app)
     voice_stream.add_routes(app)
     voice_transfer.add_routes(app)
+    voice_outbound.add_routes(app)
     voicemail.add_routes(app)
     sound_door.add_routes(app)
     webchat_door.mount(app, house, receiver, timings)

@@ -311,6 +311,8 @@ class VoiceCalls(Section):
     wait_s: Annotated[int, Field(ge=30, le=3600)] = 300
     nobody: Literal["message", "call_back", "bot"] = "message"
     after_person: Literal["bot", "end"] = "bot"
+    tries: Annotated[int, Field(ge=1, le=4)] = 3
+    detect_s: Annotated[int, Field(ge=3, le=60)] = 30
 
     @cached_property
     def offline_voice_list(self) -> Mapping[str, str]:

@@ -108,19 +108,25 @@ class CallsClient:
         status_url: str,
         ring_s: int,
         tried_at: datetime | None = None,
+        detected_url: str = "",
     ) -> str:
         """The id of a call that rings there now; `url` is asked once it is picked up. With `tried_at` the call that an
-        earlier try with an unclear outcome has made since then, if it did: known by its numbers and the time, since Twilio
-        lists no address of ours.
+        earlier try with an unclear outcome has made since then (`made_since`), if it did. `detected_url` is told who
+        answered: a person at once, a machine when it records.
 
         Raises: SendError
         """
+        if tried_at is not None and (known := await self.made_since(keys, to, sender=sender, tried_at=tried_at)):
+            return known
         client = await self._twilio.sdk(keys)
+        detection: dict[str, str] = {}
+        if detected_url:  # asynchronous, so that nobody who picks up listens to silence meanwhile
+            detection = {
+                "machine_detection": "DetectMessageEnd",
+                "async_amd": "true",
+                "async_amd_status_callback": detected_url,
+            }
         with sdk_trouble():
-            if tried_at is not None:
-                for call in await client.calls.list_async(to=to, from_=sender, limit=_LOOK_BACK):
-                    if call.date_created >= tried_at - _CLOCKS_DIFFER and isinstance(call.sid, str):
-                        return call.sid
             made = await client.calls.create_async(
                 to=to,
                 from_=sender,
@@ -129,10 +135,24 @@ class CallsClient:
                 timeout=ring_s,
                 status_callback=status_url,
                 status_callback_event=["initiated", "ringing", "answered", "completed"],
+                **detection,
             )
             if isinstance(made.sid, str) and made.sid:
                 return made.sid
             raise ValueError
+
+    async def made_since(self, keys: AccountKeys, to: str, *, sender: str, tried_at: datetime) -> str | None:
+        """The id of a call to there that an earlier try made: known by its numbers and the time, since Twilio lists no
+        address of ours.
+
+        Raises: SendError
+        """
+        client = await self._twilio.sdk(keys)
+        with sdk_trouble():
+            for call in await client.calls.list_async(to=to, from_=sender, limit=_LOOK_BACK):
+                if call.date_created >= tried_at - _CLOCKS_DIFFER and isinstance(call.sid, str):
+                    return call.sid
+        return None
 
     async def end(self, keys: AccountKeys, sid: str) -> None:
         """Hang up, or let it ring no more.

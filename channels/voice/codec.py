@@ -37,7 +37,9 @@ _MOST_SPEECH_S: Final = 3  # the longest pause that we wait for
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """Which call a webhook is about. `caller` is empty when the number is withheld."""
+    """Which call a webhook is about. `called` is our number and `caller` whoever is at the other end, also of a call that
+    we make; empty when the number is withheld.
+    """
 
     sid: str
     called: str
@@ -86,12 +88,17 @@ class Recorded:
 def ring(request: Request) -> Ring:
     """Raises: BadRequest"""
     fields = dict(request.form)
-    return ring_of(
-        clean(fields.get("CallSid", "")),
-        called=clean(fields.get("To", "")),
-        caller=clean(fields.get("From", "")),
-        status=clean(fields.get("CallStatus", "")),
+    ours, theirs = ends(
+        fields.get("Direction", ""), sender=clean(fields.get("From", "")), to=clean(fields.get("To", ""))
     )
+    return ring_of(
+        clean(fields.get("CallSid", "")), called=ours, caller=theirs, status=clean(fields.get("CallStatus", ""))
+    )
+
+
+def ends(direction: str, *, sender: str, to: str) -> tuple[str, str]:
+    """Our number and theirs: of the calls that we make, ours is the one that calls."""
+    return (sender, to) if direction.startswith("outbound") else (to, sender)
 
 
 def ring_of(sid: str, *, called: str, caller: str, status: str = "") -> Ring:
@@ -100,12 +107,6 @@ def ring_of(sid: str, *, called: str, caller: str, status: str = "") -> Ring:
         raise BadRequest("CallSid", "is not the id of a call")
     is_known = _E164.fullmatch(caller) is not None and caller not in _WITHHELD
     return Ring(sid, called[:80], caller if is_known else "", status)
-
-
-def our_number(request: Request, ring: Ring) -> str:
-    """The number of ours that a call is about: the one that was called, or the one that we call from."""
-    fields = dict(request.form)
-    return clean(fields.get("From", ""))[:80] if fields.get("Direction", "").startswith("outbound") else ring.called
 
 
 def given(request: Request) -> Given:
@@ -234,6 +235,11 @@ def hang_up() -> Answer:
 def wait(text: str, *, again: str, language: str) -> Answer:
     """Say it while we are at work, and ask us again."""
     return twiml(f'{say(text, language)}<Redirect method="POST">{escape(again)}</Redirect>')
+
+
+def linger(text: str, *, again: str, language: str) -> Answer:
+    """Say it, wait a second, and ask us again."""
+    return twiml(f'{say(text, language)}<Pause length="1"/><Redirect method="POST">{escape(again)}</Redirect>')
 
 
 def reject() -> Answer:

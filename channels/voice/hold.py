@@ -44,6 +44,18 @@ def join(text: str, name: str, *, action: str, language: str) -> Answer:
     return twiml(f"{say(text, language)}{dial}<Queue>{escape(name)}</Queue></Dial>")
 
 
+def dial(text: str, to: str, *, sender: str, ring_s: int, action: str, report: str, language: str) -> Answer:
+    """Say it and call that number, as ours; at `action` it goes on once they have spoken or nobody picked up, and `report` is
+    told how that phone does.
+    """
+    number = (
+        f'<Number statusCallback={quoteattr(report)} statusCallbackEvent="initiated ringing answered completed">'
+        f"{escape(to)}</Number>"
+    )
+    attributes = f'callerId={quoteattr(sender)} timeout="{ring_s}" action={quoteattr(action)} method="POST"'
+    return twiml(f"{say(text, language)}<Dial {attributes}>{number}</Dial>")
+
+
 def go_on(text: str, url: str, *, language: str) -> Answer:
     """Say it and go on there."""
     return twiml(f'{say(text, language)}<Redirect method="POST">{escape(url)}</Redirect>')

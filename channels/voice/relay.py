@@ -15,7 +15,7 @@ import orjson
 from channels.base import Answer
 from channels.clean import clean
 from channels.voice import socket
-from channels.voice.codec import Ring, ring_of, twiml
+from channels.voice.codec import Ring, ends, ring_of, twiml
 from channels.voice.listen import Listen
 from channels.voice.socket import Key, inner
 
@@ -168,7 +168,8 @@ def _words(text: str) -> list[str]:
 
 
 def _setup(data: Mapping[str, object]) -> Setup:
-    ring = ring_of(_text(data, "callSid"), called=_text(data, "to"), caller=_text(data, "from"))
+    ours, theirs = ends(_text(data, "direction"), sender=_text(data, "from"), to=_text(data, "to"))
+    ring = ring_of(_text(data, "callSid"), called=ours, caller=theirs)
     return Setup(ring, _text(data, "accountSid"), socket.turn(inner(data, "customParameters")))
 
 

@@ -7,7 +7,7 @@ from desk.businesses import Business, ReminderRule
 from desk.calendar import zones
 from desk.calendar.appointments import Appointment
 from storage import queue
-from storage.base import Db
+from storage.base import Db, JsonValue
 
 KIND = "reminder"
 
@@ -31,20 +31,46 @@ def plan(
 def schedule(db: Db, appointment: Appointment, business: Business, *, now: datetime) -> None:
     """Have people reminded as the business wants it; what was planned for this appointment before is forgotten.
 
-    The job is `reminder` with `appointment_id`, `rule` and `sequence`: before it speaks it asks
-    `appointments.to_remind_of`.
+    The job is `reminder` with `appointment_id`, `rule` and `sequence`, and `by`: "call" where it goes by telephone; before
+    it speaks it asks `appointments.to_remind_of`.
     """
     cancel(db, appointment.id)
+    by_call = {rule.name for rule in business.reminder_rules if rule.channel == "call"}
     for rule, at in plan(appointment, business.reminder_rules, business.zone, now):
-        queue.enqueue(
+        put(
             db,
-            KIND,
-            {"appointment_id": appointment.id, "rule": rule, "sequence": appointment.sequence},
-            now=now,
-            run_at=at,
+            appointment.id,
+            rule,
+            sequence=appointment.sequence,
             tenant_id=appointment.tenant_id,
-            dedupe=f"{_name(appointment.id)}{rule}",
+            by_call=rule in by_call,
+            at=at,
+            now=now,
         )
+
+
+def put(
+    db: Db,
+    appointment_id: int,
+    rule: str,
+    *,
+    sequence: int,
+    tenant_id: int,
+    by_call: bool = False,
+    at: datetime,
+    now: datetime,
+) -> None:
+    """Have people reminded of one visit, as it is in that state of it, at `at`."""
+    payload: dict[str, JsonValue] = {"appointment_id": appointment_id, "rule": rule, "sequence": sequence}
+    queue.enqueue(
+        db,
+        KIND,
+        {**payload, "by": "call"} if by_call else payload,
+        now=now,
+        run_at=at,
+        tenant_id=tenant_id,
+        dedupe=f"{_name(appointment_id)}{rule}",
+    )
 
 
 def cancel(db: Db, appointment_id: int) -> None:

@@ -127,9 +127,11 @@ class CallState(Answer):
     conversation_id: str
     call_id: str
     caller: str | None = Field(description="Their name, when it is known.")
-    state: Literal["bot", "waiting", "talking", "over"] = Field(
+    direction: Literal["inbound", "outbound"]
+    state: Literal["planned", "placing", "ringing", "answered", "bot", "waiting", "talking", "over"] = Field(
         description="The bot has the caller, also while they leave a message; they wait for a person; they talk with one; "
-        "the call has ended."
+        "the call has ended. Of a call of ours before that: it is planned, also between two tries; asked for; a phone "
+        "rings; it was picked up."
     )
     place: int | None = Field(description="In line, the first is 1; null when they do not wait.")
     started_at: Moment
@@ -138,9 +140,7 @@ class CallState(Answer):
     ending: str | None = Field(
         description="Of the wait, once it is over: hung_up, call_back, message, nobody, returned, done or failed."
     )
-    outcome: str | None = Field(
-        description="Of the call, once it is over: booked, transferred, handed_off, voicemail or none."
-    )
+    outcome: str | None = Field(description="Of the call, once it is over: that of `GET /calls/{call_id}`.")
     phones: list[PhoneRings]
 
 

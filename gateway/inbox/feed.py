@@ -11,7 +11,7 @@ import structlog
 from pydantic import BaseModel
 from sqlalchemy import bindparam, select
 
-from desk import calls, connecting
+from desk import calls, connecting, outbound
 from desk.errors import NotFound
 from desk.inbox import overview, thread
 from desk.live import Changed
@@ -213,8 +213,11 @@ def _call(db: Db, one: Changed, is_populated: Callable[[str], bool], _show: Show
     if call is None:
         return []
     wait = connecting.latest(db, call.id)
-    state: Literal["bot", "waiting", "talking", "over"] = "bot"
+    ours = outbound.of_call(db, call.id) if call.direction == "outbound" else None
+    state: _State = "bot"
     since = call.started_at
+    if ours is not None:
+        state, since = _of_ours(db, ours)
     if wait is not None:
         state = "bot" if wait.state == "over" else wait.state
         since = wait.ended_at or wait.talking_since or wait.since
@@ -224,11 +227,12 @@ def _call(db: Db, one: Changed, is_populated: Callable[[str], bool], _show: Show
         conversation_id=call.conversation_uid,
         call_id=call.uid,
         caller=call.caller,
+        direction="inbound" if ours is None else "outbound",
         state=state,
         place=connecting.place(db, wait) if wait is not None and state == "waiting" else None,
         started_at=call.started_at,
         since=since,
-        person=Somebody(id=wait.user_uid, name=wait.taker) if wait and wait.user_uid and wait.taker else None,
+        person=_talker(db, wait, ours),
         ending=None if wait is None else wait.ending,
         outcome=call.outcome,
         phones=[
@@ -237,6 +241,24 @@ def _call(db: Db, one: Changed, is_populated: Callable[[str], bool], _show: Show
         ],
     )
     return [Out(room, "call_state", payload)]
+
+
+_State = Literal["planned", "placing", "ringing", "answered", "bot", "waiting", "talking", "over"]
+
+
+def _of_ours(db: Db, ours: outbound.Outbound) -> tuple[_State, datetime]:
+    """How far a call that we make is, and since when."""
+    tried = outbound.attempts(db, ours.call.id)
+    since = tried[-1].ended_at or tried[-1].answered_at or tried[-1].tried_at if tried else ours.call.started_at
+    return "bot" if ours.state == "talking" and ours.user_id is None else ours.state, since
+
+
+def _talker(db: Db, wait: connecting.Wait | None, ours: outbound.Outbound | None) -> Somebody | None:
+    """Who talks or talked with them, or calls back."""
+    if wait is not None and wait.user_uid and wait.taker:
+        return Somebody(id=wait.user_uid, name=wait.taker)
+    who = None if ours is None else outbound.caller_of(db, ours)
+    return None if who is None else Somebody(id=who[0], name=who[1])
 
 
 _TELL: Final[dict[str, Callable[[Db, Changed, Callable[[str], bool], Show], list[Out]]]] = {

@@ -26,7 +26,8 @@ async def settle(house: House, job: Job) -> None:
     found = await house.store.read(calls.by_id, int(str(job.payload["call_id"])))
     account = None if found is None else await house.accounts.by_id(found.account_id)
     adapter = None if account is None else house.adapter(account)
-    if found is None or account is None or not isinstance(adapter, VoiceAdapter) or not house.settings.voice.look_min:
+    is_asked = house.settings.voice.look_min and found is not None and found.sid
+    if found is None or account is None or not isinstance(adapter, VoiceAdapter) or not is_asked:
         await house.store.write(queue.finish, job)
         return
     try:
@@ -38,7 +39,8 @@ async def settle(house: House, job: Job) -> None:
     if told is None:  # no call of the vendor's, such as one in a terminal
         await house.store.write(queue.finish, job)
         return
-    if not found.is_over and told.status in ENDED:
+    is_between = found.is_unspoken and found.kind == "reminder"  # it may be tried once more
+    if not found.is_over and not is_between and told.status in ENDED:
         ring = Ring(found.sid, "", found.phone or "")
         await Exchange(house).news(account, ring, News(told.status, None, told.duration_s))
     charge = charge_of(found.sid, told.price, told.currency)

@@ -14,6 +14,7 @@ from channels.errors import SendError
 from desk import businesses, connecting, events, pausing
 from desk import calls as desk_calls
 from desk import files as desk_files
+from desk import outbound as desk_outbound
 from desk import prompts as desk_prompts
 from desk import recordings as desk_recordings
 from desk.calendar import bookings, campaigns, reminders
@@ -35,6 +36,7 @@ from gateway.jobs import (
     legs,
     mail,
     news,
+    outbound,
     prompts,
     recordings,
     transfers,
@@ -98,7 +100,9 @@ async def _send(house: House, job: Job) -> None:
 
 
 async def reminder(house: House, job: Job) -> None:
-    """Remind of a visit; the bot looks again whether it still stands."""
+    """Remind of a visit; the bot looks again whether it still stands. Who cannot be called is written to."""
+    if job.payload.get("by") == "call" and await outbound.remind(house, job):
+        return
     await play_job(house, job, "reminder", _of_appointment, _until_visit)
 
 
@@ -137,6 +141,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         connecting.HANG_UP: legs.hang_up,
         connecting.DUE: legs.due,
         connecting.MOVE: legs.move,
+        desk_outbound.PLACE: outbound.place,
+        desk_outbound.DUE: outbound.due,
         desk_files.FETCH: files.fetch,
         desk_files.FORGET: files.forget,
         files.SWEEP: files.sweep_contents,

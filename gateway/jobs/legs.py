@@ -19,9 +19,9 @@ from storage.queue import Job
 
 log = structlog.get_logger()
 
-_AGAIN: Final = timedelta(seconds=2)
-_MOST_TRIES: Final = 3
-_DOORS: Final = "/api/v1/webhooks/twilio/voice"
+AGAIN: Final = timedelta(seconds=2)
+MOST_TRIES: Final = 3
+DOORS: Final = "/api/v1/webhooks/twilio/voice"
 _OVER: Final = (GONE, WRONG_STATE)  # the call is gone, or in a state that is as good
 
 
@@ -29,12 +29,12 @@ async def place(house: House, job: Job) -> None:
     """Let a phone ring. After a crash it is looked up first whether it did."""
     leg_id = int(str(job.payload["leg_id"]))
     found = await house.store.write(connecting.placing, leg_id, now=house.clock.now())
-    line = None if found is None else await _line(house, found[1].account_id)
+    line = None if found is None else await line_of(house, found[1].account_id)
     if found is None or line is None:
         await house.store.write(_not_placed, job, leg_id, _rules(house), now=house.clock.now())
         return
     (leg, _), (account, adapter) = found, line
-    doors = house.settings.server.public_url + _DOORS
+    doors = house.settings.server.public_url + DOORS
     try:
         sid = await adapter.calls.dial(
             account.keys,
@@ -47,8 +47,8 @@ async def place(house: House, job: Job) -> None:
         )
     except SendError as error:
         log.warning("leg not placed", leg=leg.uid, code=error.code, why=error.text, attempts=job.attempts)
-        if error.retryable and job.attempts < _MOST_TRIES:
-            at = house.clock.now() + _AGAIN
+        if error.retryable and job.attempts < MOST_TRIES:
+            at = house.clock.now() + AGAIN
             await house.store.write(queue.again, job, at=at, error=error.text, now=house.clock.now())
         else:
             await house.store.write(_not_placed, job, leg_id, _rules(house), now=house.clock.now())
@@ -60,7 +60,7 @@ async def hang_up(house: House, job: Job) -> None:
     """Let a phone be that rings, or is listened to, for nothing."""
     found = await house.store.read(connecting.leg, int(str(job.payload["leg_id"])))
     if found is not None and found[0].sid is not None:
-        line = await _line(house, found[1].account_id)
+        line = await line_of(house, found[1].account_id)
         if line is not None and not await _done(house, job, line[1].calls.end(line[0].keys, found[0].sid)):
             return
     await house.store.write(queue.finish, job)
@@ -69,10 +69,10 @@ async def hang_up(house: House, job: Job) -> None:
 async def move(house: House, job: Job) -> None:
     """Fetch a caller out of the line, or back from a person. Should it fail, whoever waits leaves with the next music."""
     wait = await house.store.read(connecting.to_be_moved, int(str(job.payload["wait_id"])))
-    line = None if wait is None else await _line(house, wait.account_id)
+    line = None if wait is None else await line_of(house, wait.account_id)
     if wait is not None and line is not None:
         account, adapter = line
-        url = f"{house.settings.server.public_url}{_DOORS}/hold/next?wait={wait.uid}"
+        url = f"{house.settings.server.public_url}{DOORS}/hold/next?wait={wait.uid}"
         if not await _done(house, job, adapter.calls.move(account.keys, wait.sid, url)):
             return
     await house.store.write(queue.finish, job)
@@ -88,16 +88,17 @@ async def _done(house: House, job: Job, asked: Awaitable[None]) -> bool:
     try:
         await asked
     except SendError as error:
-        if error.code in _OVER or not error.retryable or job.attempts >= _MOST_TRIES:
+        if error.code in _OVER or not error.retryable or job.attempts >= MOST_TRIES:
             log.info("call not changed", code=error.code, why=error.text)
             return True
-        at = house.clock.now() + _AGAIN
+        at = house.clock.now() + AGAIN
         await house.store.write(queue.again, job, at=at, error=error.text, now=house.clock.now())
         return False
     return True
 
 
-async def _line(house: House, account_id: int) -> tuple[Account, VoiceAdapter] | None:
+async def line_of(house: House, account_id: int) -> tuple[Account, VoiceAdapter] | None:
+    """The number that calls are made from; None when it is no longer connected."""
     account = await house.accounts.by_id(account_id)
     adapter = None if account is None else house.adapter(account)
     return (account, adapter) if account is not None and isinstance(adapter, VoiceAdapter) else None

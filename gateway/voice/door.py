@@ -78,9 +78,17 @@ def add_routes(app: web.Application, exchange: Exchange) -> None:
 
 async def begin(call: Call) -> Answer:
     """Somebody calls."""
+    return await start(call, await mode_of(call))
+
+
+async def mode_of(call: Call) -> calls.Mode:
+    """How a call that begins to be talked in is listened to."""
     mode = call.exchange.house.settings.voice.mode
-    if mode == "stream" and not await call.exchange.can_stream(call.account):
-        mode = "gather"
+    return "gather" if mode == "stream" and not await call.exchange.can_stream(call.account) else mode
+
+
+async def start(call: Call, mode: calls.Mode) -> Answer:
+    """The first words, and what comes after them."""
     speech = await call.exchange.begin(call.account, call.ring, mode)
     answer = await speak(call, speech, mode)
     if not speech.is_recorded:
@@ -340,9 +348,7 @@ async def verified(request: web.Request, incoming: Request) -> Call | None:
     claimed = adapter.claimed_account(incoming)
     secret = await receiver.signed_by(adapter, claimed, incoming, public_urls(request))
     ring = codec.ring(incoming)
-    # Of the calls that we make, our number is the one that calls.
-    ours = codec.our_number(incoming, ring)
-    account = await house.accounts.by_address("twilio", "voice", ours)
+    account = await house.accounts.by_address("twilio", "voice", ring.called)
     if account is None:
         log.warning("call to a number that is not connected", call=ring.sid)
         return None

@@ -21,7 +21,7 @@ from desk import businesses, connecting
 from desk.connecting import Ending, Rules, Wait, Whisper
 from flows.words import fill
 from gateway.voice import promised
-from gateway.voice.door import Call, opened, speak, voicemail
+from gateway.voice.door import Call, mode_of, opened, speak, voicemail
 from gateway.voice.speech import phrase
 from gateway.voice.turns import PERSON
 
@@ -62,7 +62,7 @@ async def sound(_request: web.Request) -> web.Response:
 
 async def waiting(call: Call) -> Answer:
     """Music, and now and then their place in line."""
-    uid, number = _named(call, "wait"), _number(call)
+    uid, number = named(call, "wait"), number_in(call)
     store, rules = call.exchange.house.store, _rules(call)
     found = await store.write(
         connecting.held, call.account.id, call.ring.sid, uid, rules=rules, now=call.exchange.house.clock.now()
@@ -108,7 +108,7 @@ async def left(call: Call) -> Answer:
 async def follow(call: Call) -> Answer:
     """Fetched out of the line, or back from a person: what follows is what was decided."""
     found = await call.exchange.house.store.read(connecting.of_call, call.account.id, call.ring.sid)
-    return await _next(call, found if found is not None and found.uid == _named(call, "wait") else None)
+    return await _next(call, found if found is not None and found.uid == named(call, "wait") else None)
 
 
 async def _next(call: Call, wait: Wait | None) -> Answer:
@@ -148,9 +148,7 @@ async def _next(call: Call, wait: Wait | None) -> Answer:
 
 
 async def _to_bot(call: Call, wait: Wait, key: str) -> Answer:
-    mode = call.exchange.house.settings.voice.mode
-    if mode == "stream" and not await call.exchange.can_stream(call.account):
-        mode = "gather"
+    mode = await mode_of(call)
     return await speak(call, await call.exchange.back(call.account, call.ring, wait.uid, key, mode), mode)
 
 
@@ -159,7 +157,7 @@ async def _give_up(call: Call, ending: Ending) -> Wait | None:
         connecting.give_up,
         call.account.id,
         call.ring.sid,
-        _named(call, "wait"),
+        named(call, "wait"),
         ending,
         rules=_rules(call),
         now=call.exchange.house.clock.now(),
@@ -183,7 +181,7 @@ def _ordinal(place: int, language: str) -> str:
 
 async def picked_up(call: Call) -> Answer:
     """Who calls and what about, and which key takes the call."""
-    house, uid = call.exchange.house, _named(call, "leg")
+    house, uid = call.exchange.house, named(call, "leg")
     found = await house.store.write(connecting.picked_up, call.account.id, uid, call.ring.sid, now=house.clock.now())
     if found is None:
         return codec.goodbye(phrase("en", "voice_gone"), language=codec.locale("en"))
@@ -195,7 +193,7 @@ async def picked_up(call: Call) -> Answer:
 
 async def decided(call: Call) -> Answer:
     """They have pressed a key, or none: perhaps it was a machine that picked up."""
-    house, uid = call.exchange.house, _named(call, "leg")
+    house, uid = call.exchange.house, named(call, "leg")
     key = dict(call.request.form).get("Digits", "")
     press = partial(connecting.press, rules=_rules(call), now=house.clock.now())
     result = await house.store.write(press, call.account.id, uid, call.ring.sid, key[:1])
@@ -215,7 +213,7 @@ async def parted(call: Call) -> Answer:
 
 async def news(call: Call) -> Answer:
     """How a leg goes."""
-    house, uid = call.exchange.house, _named(call, "leg")
+    house, uid = call.exchange.house, named(call, "leg")
     tell = partial(connecting.leg_news, rules=_rules(call), now=house.clock.now())
     await house.store.write(tell, call.account.id, uid, call.ring.sid, call.ring.status)
     return Answer()
@@ -237,7 +235,7 @@ def _rules(call: Call) -> Rules:
     return call.exchange.people or Rules()
 
 
-def _named(call: Call, name: str) -> str:
+def named(call: Call, name: str) -> str:
     """The id in the address.
 
     Raises: BadRequest
@@ -248,6 +246,7 @@ def _named(call: Call, name: str) -> str:
     return uid
 
 
-def _number(call: Call) -> int:
+def number_in(call: Call) -> int:
+    """How often the same was asked before, by the address."""
     said = call.request.query.get("n", "")
     return int(said) if said.isascii() and said.isdecimal() and len(said) < 7 else 0

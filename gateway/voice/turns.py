@@ -17,7 +17,7 @@ from channels.messages import InboundMessage, OutboundMessage, Part, Text
 from channels.voice import hearing
 from channels.voice.codec import Given, Ring
 from channels.voice.listen import Listen
-from desk import businesses, calls, connecting, conversations, messages, pausing, sending
+from desk import businesses, calls, connecting, conversations, messages, outbound, pausing, sending
 from desk.calls import Live
 from desk.conversations import Context
 from desk.who import Actor
@@ -57,14 +57,14 @@ class Said:
 
 
 def begin(db: Db, line: Line, ring: Ring, *, took_ms: Callable[[], int], now: datetime) -> Speech:
-    """The first words to a caller. For a call that is known already: what was said last, whatever that was."""
+    """The first words to a caller, or to whom we call. For a call in which we have spoken: what was said last."""
     account = line.channel.account
     known = calls.live(db, account.id, ring.sid)
-    if known is not None:
+    if known is not None and (known.direction == "inbound" or calls.answer_to(db, known.id, 0) is not None):
         return _last(db, known)
     peer = ring.peer
     context = conversations.meet(db, account.id, peer_kind=peer.kind, peer=peer.value, now=now)
-    call = calls.begin(
+    call = known or calls.begin(
         db,
         context,
         sid=ring.sid,
@@ -215,6 +215,7 @@ def ended(
         return "missed"
     if not calls.end(db, call, status, sequence=sequence, duration_s=duration_s, now=now):
         return "ignored"
+    outbound.talked(db, call, now=now)
     wait = connecting.caller_gone(db, call, rules=line.people or connecting.Rules(), now=now)
     if wait is not None and wait.ending == "hung_up":
         promised.owed(db, wait, now=now)
@@ -315,6 +316,8 @@ class _Turn:
         return speech.is_private or (is_again and self.last is not None and self.last.is_private)
 
     def greet(self) -> Speech:
+        if self.call.direction == "outbound":
+            return self._remind()
         line = self.line
         if line.takes_messages and turn.is_left_alone(self.db, line.bots, line.channel, self.context, now=self.now):
             name = businesses.load(self.db, self.context.business_id).name
@@ -328,6 +331,15 @@ class _Turn:
         if self.line.takes_messages:
             return replace(self._own("voice_no_one", None, business=name), then="voicemail")
         return self._own("voice_nobody", None, business=name)
+
+    def _remind(self) -> Speech:
+        """Why we call. What was to be said may have come to nothing meanwhile."""
+        out = outbound.of_call(self.db, self.call.id)
+        visit = None if out is None else outbound.visit_of(self.db, out, now=self.now)
+        if visit is None:
+            return self._own("voice_no_matter", None)
+        taken = self._cue("reminder", {"appointment_id": visit.id, "sequence": visit.sequence})
+        return self._of(taken) if taken.replies else self._own("voice_no_matter", None)
 
     def answer(self, *, is_broken: bool) -> Speech:
         assert self.last is not None  # noqa: S101  there is an answer to something only
@@ -524,8 +536,9 @@ class _Turn:
             now=self.now,
         )
 
-    def _cue(self, kind: str) -> turn.Taken:
-        return turn.on_line(self.db, self.line.bots, self.line.channel, self.context, Cue(kind, {}), now=self.now)
+    def _cue(self, kind: str, data: Mapping[str, int] | None = None) -> turn.Taken:
+        cue = Cue(kind, data or {})
+        return turn.on_line(self.db, self.line.bots, self.line.channel, self.context, cue, now=self.now)
 
     @property
     def _name(self) -> str:

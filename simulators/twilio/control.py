@@ -3,6 +3,7 @@
 import base64
 import binascii
 from dataclasses import asdict
+from typing import cast, get_args
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -14,7 +15,7 @@ from simulators.twilio.model import Exchange, Media, Message, Received
 from simulators.twilio.phone import Phone
 from simulators.twilio.rest import NETWORK, Json
 from simulators.twilio.voice_call import Call
-from simulators.twilio.voice_model import CallOver
+from simulators.twilio.voice_model import Callee, CallOver, Pickup
 
 _ANSWER_S = 10.0
 _PATIENCE_S = 60.0
@@ -28,6 +29,7 @@ def routes() -> list[web.RouteDef]:
         web.post("/_sim/phones/{number}/messages", _text),
         web.post("/_sim/phones/{number}/taps", _tap),
         web.post("/_sim/phones/{number}/reads", _read),
+        web.put("/_sim/phones/{number}/pickup", _set_pickup),
         web.get("/_sim/phones/{number}/calls", _calls),
         web.post("/_sim/phones/{number}/calls", _call),
         web.get("/_sim/calls/{sid}", _listen),
@@ -111,6 +113,22 @@ async def _call(request: web.Request) -> web.Response:
     return web.json_response(_told(call), status=201)
 
 
+async def _set_pickup(request: web.Request) -> web.Response:
+    """How the phone behaves when it rings from now on."""
+    data, network, number = await _object(request), request.app[NETWORK], _phone(request).number
+    match data:
+        case {"how": str(how)} if how in get_args(Pickup) and data.keys() <= {"how", "after_s", "greeting", "detected"}:
+            usual = Callee()
+            after_s, greeting = data.get("after_s", usual.after_s), data.get("greeting", usual.greeting)
+            detected = data.get("detected", "")
+        case _:
+            raise web.HTTPBadRequest(text=f'send {{"how": "machine"}}; how is one of {", ".join(get_args(Pickup))}')
+    if not isinstance(after_s, int | float) or not isinstance(greeting, str) or not isinstance(detected, str):
+        raise web.HTTPBadRequest(text="after_s is a number of seconds, greeting and detected are texts")
+    network.callees[number] = Callee(how=cast(Pickup, how), after_s=after_s, greeting=greeting, detected=detected)
+    return web.json_response(asdict(network.callees[number]))
+
+
 async def _calls(request: web.Request) -> web.Response:
     """The calls of that phone, also those for which the application lets it ring, the latest first."""
     number = _phone(request).number
@@ -190,7 +208,8 @@ def _found(request: web.Request) -> Call:
 
 def _told(call: Call) -> Json:
     lines = [{"who": line.who, "text": line.text.strip(), "is_cut": line.is_cut} for line in call.transcript]
-    return {"sid": call.sid, "from": call.sender, "to": call.to, "status": call.status, "transcript": lines}
+    told: Json = {"sid": call.sid, "from": call.sender, "to": call.to, "status": call.status, "transcript": lines}
+    return told if call.left is None else {**told, "left": call.left}
 
 
 async def _show_faults(request: web.Request) -> web.Response:

@@ -84,6 +84,7 @@ class Call:
         self.extra = extra or {}
         self.status = "queued"
         self.answered_by = ""
+        self.tone_at: int | None = None  # how much had been heard when a machine began to record
         self.created_at = network.clock()
         self.answered_at: datetime | None = None
         self.ended_at: datetime | None = None
@@ -256,6 +257,11 @@ class Call:
         """Pick up, on Twilio's side."""
         if self.answered_at is None:
             self.become("in-progress")
+
+    @property
+    def left(self) -> str | None:
+        """What was left on the machine that picked up; None when none did, or it came to no tone."""
+        return None if self.tone_at is None else self.heard[self.tone_at :].strip()
 
     @property
     def duration_s(self) -> int:

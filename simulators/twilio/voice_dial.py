@@ -60,7 +60,7 @@ async def ring(leg: Call, callee: Callee, timeout_s: float) -> str:
         await leg.lasts(timeout_s)
         return "no-answer"
     await leg.lasts(callee.after_s)
-    if callee.how == "busy":
+    if callee.how in ("busy", "refused"):  # Twilio tells no difference
         return "busy"
     leg.answered_by = callee.how
     leg.answer()
@@ -70,7 +70,7 @@ async def ring(leg: Call, callee: Callee, timeout_s: float) -> str:
 
 
 async def _greet(leg: Call, callee: Callee) -> None:
-    """A machine talks as soon as it has picked up, whether somebody listens or not."""
+    """A machine talks as soon as it has picked up, whether somebody listens or not; then it records, and hangs up."""
     leg.transcript.append(Line("caller", callee.greeting, leg.network.clock()))
     leg.give(Starts(callee.greeting))
     try:
@@ -78,6 +78,10 @@ async def _greet(leg: Call, callee: Callee) -> None:
     except Stopped:
         return
     leg.give(Says(callee.greeting))
+    leg.tone_at = len(leg.heard)
+    with suppress(Stopped):
+        await leg.lasts(callee.records_s)
+        leg.stop("completed")
 
 
 def over(leg: Call, status: str) -> None:
@@ -90,7 +94,10 @@ def over(leg: Call, status: str) -> None:
 
 def detected(leg: Call, detection: str) -> dict[str, str]:
     """What answering-machine detection makes of who picked up."""
-    if leg.answered_by != "machine":
+    callee = leg.network.callees.get(leg.to, Callee())
+    if callee.detected:
+        found = callee.detected
+    elif leg.answered_by != "machine":
         found = "human"
     else:
         found = "machine_start" if detection == "Enable" else "machine_end_beep"
@@ -108,7 +115,9 @@ async def greeted(leg: Call, detection: str, timeout_s: float) -> dict[str, str]
 async def detect(leg: Call, detection: str, url: str, method: str) -> None:
     """Tell what was detected, a while after the answer."""
     with suppress(Stopped):  # gone before anything was known: nothing is told
-        await leg.tell(url, method, **await greeted(leg, detection, 30))
+        found = await greeted(leg, detection, 30)
+        if found["AnsweredBy"] != "-":
+            await leg.tell(url, method, **found)
 
 
 class _Attempt:

@@ -7,16 +7,22 @@ from typing import Literal
 
 LETTERS_A_SECOND = 15.0
 
-Pickup = Literal["person", "machine", "busy", "no-answer", "failed"]
+Pickup = Literal["person", "machine", "busy", "refused", "no-answer", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callee:
-    """How a phone behaves when it rings. Put it into `Network.callees`; a phone without one is picked up after 2 s."""
+    """How a phone behaves when it rings. Put it into `Network.callees`; a phone without one is picked up after 2 s.
+
+    A machine says its greeting and, after the tone, records what it hears (`Call.left`), for `records_s` at most. With
+    `detected`, that is what answering-machine detection makes of it, right or wrong; with "-" it never tells.
+    """
 
     how: Pickup = "person"
     after_s: float = 2.0
     greeting: str = "Hello, this is the mailbox. Please leave a message."  # a machine's
+    records_s: float = 60.0
+    detected: str = ""
 
 
 @dataclass(frozen=True, slots=True)

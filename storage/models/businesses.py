@@ -166,6 +166,7 @@ reminder_rules = Table(
     Column("minutes_before", Integer),
     Column("days_before", Integer),
     Column("at_minute", Integer),
+    Column("channel", String(10), nullable=False, server_default="text"),  # or call
     UniqueConstraint("business_id", "name"),
     CheckConstraint(
         "(minutes_before IS NOT NULL) <> (days_before IS NOT NULL AND at_minute IS NOT NULL)", name="one_kind"

@@ -14,12 +14,15 @@ calls = Table(
     Column("account_id", BigId, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
     Column("customer_id", BigId, ForeignKey("customers.id"), nullable=False, index=True),
     Column("conversation_id", BigId, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("sid", String(64), nullable=False),  # the provider's id of the call; numbers call more than once
-    Column("kind", String(10), nullable=False, server_default="inbound"),
+    Column("sid", String(64)),  # the provider's id of the call, of ours of the latest attempt; null: never dialled
+    Column("direction", String(10), nullable=False, server_default="inbound"),
+    Column("kind", String(10), nullable=False, server_default="inbound"),  # voicemail; of ours reminder, call_back
+    Column("answered_by", String(20)),  # of ours, as the provider says: human, machine_end_beep, …, unknown
+    Column("attempts", Integer, nullable=False, server_default="0"),  # of ours: how often it was dialled
     Column("phone", String(320)),  # null: withheld
     Column("mode", String(10), nullable=False),  # relay or gather: how the caller is listened to
     Column("status", String(12), nullable=False),  # in-progress, then transferred, completed or missed
-    Column("outcome", String(20)),  # booked, handed_off, none; null while it goes on
+    Column("outcome", String(20)),  # `desk.calls.Call`; null while it goes on
     Column("turn", Integer, nullable=False, server_default="0"),  # the question that is open
     Column("silences", Integer, nullable=False, server_default="0"),  # in all
     Column("quiet", Integer, nullable=False, server_default="0"),  # in a row: the step of the ladder

@@ -1,11 +1,11 @@
-"""`/calls`: the telephone calls that came in, and what was said in them."""
+"""`/calls`: telephone calls that came in or that we made, and what was said in them."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from desk import calls, connecting, pausing, recordings
+from desk import calls, connecting, outbound, pausing, recordings
 from gateway.media.links import Show
 from gateway.rest.call import Call as Request
 from gateway.rest.route import Routes
@@ -15,8 +15,13 @@ from gateway.voice import promised
 
 routes = Routes("Calls")
 
-Type = Literal["inbound", "voicemail"]
-Outcome = Literal["booked", "handed_off", "voicemail", "none"]
+Type = Literal["inbound", "voicemail", "reminder", "call_back"]
+Direction = Literal["inbound", "outbound"]
+Outcome = Literal[
+    "booked", "transferred", "handed_off", "voicemail", "none",
+    "confirmed", "moved", "called_off", "message_left", "machine", "hung_up", "no_answer", "busy", "failed", "refused",
+    "too_late", "withdrawn", "connected", "cancelled", "not_taken",
+]  # fmt: skip
 Status = Literal["in-progress", "transferred", "completed", "missed"]
 
 
@@ -79,9 +84,19 @@ class Call(Answer):
     caller: str | None = Field(description="Their name, when it is known.")
     phone: str | None = Field(description="Null when the number was withheld.")
     type: str
+    direction: Direction
+    answered_by: str | None = Field(
+        description="Who picked up a call of ours, as the provider says: human, machine_end_beep, …, or unknown."
+    )
+    attempts: int = Field(description="How often a phone was dialled for a call of ours.")
     mode: str = Field(description="How the caller was listened to.")
     status: Status
-    outcome: str | None = Field(description="booked, handed_off, voicemail or none; null while it goes on.")
+    outcome: str | None = Field(
+        description="booked, transferred, handed_off, voicemail or none; null while it goes on. Of calls of ours also "
+        "confirmed, moved or called_off (the visit), message_left (on a machine), machine (without), hung_up (at once), "
+        "no_answer, busy, failed, refused (we may not call them), too_late, or withdrawn; of a call-back connected, "
+        "not_taken (by whoever wanted it), or cancelled (they hung up before anybody picked up)."
+    )
     start_time: Moment
     end_time: Moment | None
     duration: Annotated[str | None, Field(description="Minutes and seconds.", examples=["1:05"])]
@@ -200,6 +215,51 @@ class Transfer(Answer):
         )
 
 
+class NewCall(Body):
+    """Whom to call: the customer, or whoever a service request ("Call back …") is about."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"customer_id": "01936f5e-5a2c-7e9a-8f4e-0d5a9b1c2d3e"}]})
+
+    customer_id: Uid | None = None
+    service_request_id: Annotated[Uid | None, Field(description="It is completed once they have been spoken with.")] = (
+        None
+    )
+    business_id: Annotated[
+        Uid | None, Field(description="For which the call is; left out, the first that has a number that calls.")
+    ] = None
+
+
+class Dialled(Answer):
+    """A phone that we let ring for a call of ours."""
+
+    number: int
+    party: str = Field(description="customer or staff.")
+    phone: str | None
+    state: str = Field(description="placing, ringing, answered, talking or over.")
+    outcome: str | None = Field(
+        description="Of a customer's: person, machine, hung_up, no_answer, busy, failed or cancelled; of one of the team: "
+        "taken, declined, no_key, no_answer, busy or failed."
+    )
+    answered_by: str | None
+    tried_at: Moment
+    answered_at: Moment | None
+    ended_at: Moment | None
+
+    @classmethod
+    def of(cls, one: outbound.Attempt) -> "Dialled":
+        return cls(
+            number=one.number,
+            party=one.party,
+            phone=one.phone,
+            state=one.state,
+            outcome=one.outcome,
+            answered_by=one.answered_by,
+            tried_at=one.tried_at,
+            answered_at=one.answered_at,
+            ended_at=one.ended_at,
+        )
+
+
 class CallBack(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{}, {"words": "Robin calls you back within the hour."}]})
 
@@ -213,12 +273,14 @@ class CallWithTurns(Call):
     transcript: str
     turns: list[Turn]
     transfers: list[Transfer]
+    dialled: list[Dialled]
 
     @classmethod
     def told(
         cls,
         found: tuple[calls.Call, list[calls.Turn]],
         transfers: list[tuple[connecting.Wait, list[connecting.Leg]]],
+        attempts: list[outbound.Attempt],
         show: Show,
         prices: ElevenLabs,
     ) -> "CallWithTurns":
@@ -249,6 +311,7 @@ class CallWithTurns(Call):
                 for turn in turns
             ],
             transfers=[Transfer.of(each, show.now) for each in transfers],
+            dialled=[Dialled.of(each) for each in attempts],
         )
 
 
@@ -257,6 +320,7 @@ class CallFilter(SkipQuery):
     customer_id: Uid | None = None
     business_id: Uid | None = None
     type: Type | None = None
+    direction: Direction | None = None
     outcome: Outcome | None = None
     phone: Annotated[str | None, Field(max_length=40, description="The caller's number, as E.164.")] = None
     since: Annotated[Moment | None, Field(description="Begun then or later.")] = None
@@ -269,6 +333,7 @@ class CallFilter(SkipQuery):
             self.customer_id,
             self.business_id,
             self.type,
+            self.direction,
             self.outcome,
             self.phone,
             self.since,
@@ -286,6 +351,20 @@ async def find(call: Request, query: CallFilter) -> Page[Call]:
 @routes.get("/calls/{call_id}", scope="conversations:read", summary="A call and its turns")
 async def read(call: Request, call_id: Uid) -> CallWithTurns:
     return await _whole(call, call_id)
+
+
+@routes.post("/calls", scope="conversations:write", summary="Call a customer", errors=(409,))
+async def make(call: Request, body: NewCall) -> CallWithTurns:
+    """Your phone rings first; press 1 there, and the customer's does."""
+    made = await call.write(
+        outbound.call_back,
+        customer=body.customer_id,
+        request=body.service_request_id,
+        business=body.business_id,
+        usual=call.house.usual,
+        now=call.now,
+    )
+    return await _whole(call, made)
 
 
 @routes.post(
@@ -342,7 +421,8 @@ async def resume(call: Request, call_id: Uid) -> CallWithTurns:
 
 async def _whole(call: Request, call_id: str) -> CallWithTurns:
     found, prices = await call.read(calls.get, call_id), call.house.settings.elevenlabs
-    return CallWithTurns.told(found, await call.read(connecting.whole, call_id), call.show, prices)
+    transfers, attempts = await call.read(connecting.whole, call_id), await call.read(outbound.whole, call_id)
+    return CallWithTurns.told(found, transfers, attempts, call.show, prices)
 
 
 def _fields(one: calls.Call, show: Show, prices: ElevenLabs) -> dict[str, Any]:
@@ -356,6 +436,9 @@ def _fields(one: calls.Call, show: Show, prices: ElevenLabs) -> dict[str, Any]:
         "caller": one.caller,
         "phone": one.phone,
         "type": one.kind,
+        "direction": one.direction,
+        "answered_by": one.answered_by,
+        "attempts": one.attempts,
         "mode": one.mode,
         "status": one.status,
         "outcome": one.outcome,

@@ -1,7 +1,7 @@
 """`/businesses/{id}/hours`, `/holidays` and `/reminder-rules`: when it is open, and when people are reminded."""
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -56,22 +56,27 @@ class Since(SkipQuery):
 
 
 class Rule(Body):
-    """Either so many minutes before a visit, or some days before it at a time of day."""
+    """Either so many minutes before a visit, or some days before it at a time of day. By `call`, the customer is telephoned;
+    who cannot be reached so gets a message after all.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
     minutes_before: Annotated[int, Field(ge=1, le=86_400)] | None = None
     days_before: Annotated[int, Field(ge=0, le=60)] | None = None
     at: Opens | None = None
+    channel: Literal["text", "call"] = "text"
 
     @classmethod
     def of(cls, one: ReminderRule) -> "Rule":
         at = None if one.at_minute is None else time_of(one.at_minute)
-        return cls(name=one.name, minutes_before=one.minutes_before, days_before=one.days_before, at=at)
+        return cls(
+            name=one.name, minutes_before=one.minutes_before, days_before=one.days_before, at=at, channel=one.channel
+        )
 
     @property
     def rule(self) -> ReminderRule:
         at = None if self.at is None else minute_of(self.at)
-        return ReminderRule(self.name, self.minutes_before, self.days_before, at)
+        return ReminderRule(self.name, self.minutes_before, self.days_before, at, self.channel)
 
 
 class Rules(Body):
@@ -81,7 +86,7 @@ class Rules(Body):
                 {
                     "rules": [
                         {"name": "2 hours before", "minutes_before": 120},
-                        {"name": "the day before", "days_before": 1, "at": "10:00"},
+                        {"name": "the day before", "days_before": 1, "at": "10:00", "channel": "call"},
                     ]
                 }
             ]

@@ -548,6 +548,7 @@ def upgrade() -> None:
         sa.Column("minutes_before", sa.Integer(), nullable=True),
         sa.Column("days_before", sa.Integer(), nullable=True),
         sa.Column("at_minute", sa.Integer(), nullable=True),
+        sa.Column("channel", sa.String(length=10), server_default="text", nullable=False),
         sa.CheckConstraint(
             "(minutes_before IS NOT NULL) <> (days_before IS NOT NULL AND at_minute IS NOT NULL)",
             name=op.f("ck_reminder_rules_one_kind"),
@@ -1817,8 +1818,11 @@ def upgrade() -> None:
         sa.Column("account_id", big_id, nullable=False),
         sa.Column("customer_id", big_id, nullable=False),
         sa.Column("conversation_id", big_id, nullable=False),
-        sa.Column("sid", sa.String(length=64), nullable=False),
+        sa.Column("sid", sa.String(length=64), nullable=True),
+        sa.Column("direction", sa.String(length=10), server_default="inbound", nullable=False),
         sa.Column("kind", sa.String(length=10), server_default="inbound", nullable=False),
+        sa.Column("answered_by", sa.String(length=20), nullable=True),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("phone", sa.String(length=320), nullable=True),
         sa.Column("mode", sa.String(length=10), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
@@ -2041,6 +2045,69 @@ def upgrade() -> None:
     with op.batch_alter_table("call_legs", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_call_legs_wait_id"), ["wait_id"], unique=False)
 
+    op.create_table(
+        "outbound_calls",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("call_id", big_id, nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("appointment_id", big_id, nullable=True),
+        sa.Column("sequence", sa.Integer(), nullable=True),
+        sa.Column("rule", sa.String(length=40), nullable=True),
+        sa.Column("user_id", big_id, nullable=True),
+        sa.Column("request_id", big_id, nullable=True),
+        sa.Column("latest_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["appointment_id"],
+            ["appointments.id"],
+            name=op.f("fk_outbound_calls_appointment_id_appointments"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["call_id"], ["calls.id"], name=op.f("fk_outbound_calls_call_id_calls"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["request_id"],
+            ["service_requests.id"],
+            name=op.f("fk_outbound_calls_request_id_service_requests"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_outbound_calls_tenant_id_tenants")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_outbound_calls_user_id_users")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbound_calls")),
+        sa.UniqueConstraint("call_id", name=op.f("uq_outbound_calls_call_id")),
+    )
+    with op.batch_alter_table("outbound_calls", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_outbound_calls_appointment_id"), ["appointment_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_outbound_calls_request_id"), ["request_id"], unique=False)
+
+    op.create_table(
+        "outbound_attempts",
+        sa.Column("id", big_id, autoincrement=True, nullable=False),
+        sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("tenant_id", big_id, nullable=False),
+        sa.Column("call_id", big_id, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("party", sa.String(length=10), nullable=False),
+        sa.Column("phone", sa.String(length=320), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("outcome", sa.String(length=10), nullable=True),
+        sa.Column("answered_by", sa.String(length=20), nullable=True),
+        sa.Column("sid", sa.String(length=64), nullable=True),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["call_id"], ["calls.id"], name=op.f("fk_outbound_attempts_call_id_calls"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_outbound_attempts_tenant_id_tenants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbound_attempts")),
+        sa.UniqueConstraint("call_id", "number", name=op.f("uq_outbound_attempts_call_id_number")),
+        sa.UniqueConstraint("uid", name=op.f("uq_outbound_attempts_uid")),
+    )
+    with op.batch_alter_table("outbound_attempts", schema=None) as batch_op:
+        batch_op.create_index("ix_outbound_attempts_sid", ["sid"], unique=False)
+
     if op.get_bind().dialect.name == "postgresql":
         op.execute(NO_OVERLAP_POSTGRESQL)
         for statement in SEARCH_POSTGRESQL:
@@ -2055,6 +2122,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE message_search")
+    op.drop_table("outbound_attempts")
+    op.drop_table("outbound_calls")
     op.drop_table("call_legs")
     op.drop_table("call_waits")
     op.drop_table("recordings")

@@ -243,7 +243,7 @@ async def test_staff_have_plans_skills_and_absences(api: Client) -> None:
 async def test_new_reminder_rules_hold_for_visits_that_are_booked_already(api: Client) -> None:
     path = f"{await shop(api)}/reminder-rules"
     assert [one["minutes_before"] for one in (await api.get(path))["rules"]] == [1440, 120]
-    day_before = {"name": "the day before", "days_before": 1, "at": "10:00", "minutes_before": None}
+    day_before = {"name": "the day before", "days_before": 1, "at": "10:00", "minutes_before": None, "channel": "call"}
     assert await api.put(f"{path}/", {"rules": [day_before]}) == {"rules": [day_before]}
     rows = await api.front.rows("SELECT run_at, payload FROM jobs WHERE kind = 'reminder' AND status = 'ready'")
     assert len(rows) > 5
