@@ -181,8 +181,13 @@ def call_back(
     if whom is None:
         raise Invalid("customer_id", "Say whom to call: a customer, or a service request.")
     row = customer_book.row_of(db, who, whom)
+    if customer is not None and customer_book.row_of(db, who, customer).id != row.id:
+        raise Invalid("customer_id", "The service request is another customer's.")
     place = asked.business_uid if asked is not None else business
-    account_id = _line(db, who, None if place is None else refs.id_of(db, businesses, who, place, "business"))
+    home = None if place is None else refs.id_of(db, businesses, who, place, "business")
+    if business is not None and refs.id_of(db, businesses, who, business, "business") != home:
+        raise Invalid("business_id", "The service request is another business's.")
+    account_id = _line(db, who, home)
     me = people.oneself(db, who)
     number = number_of(db, row.id)
     if number is None:

@@ -227,9 +227,11 @@ def ended(
 
 
 def waiting(db: Db, account_id: int, sid: str) -> Speech | None:
-    """What was said last to a caller who waits for a person or talks with one; None when they do not."""
+    """What was said last to a caller who waits for a person, talks with one, or is still to hear that the wait is over:
+    somebody may have ended it before they were in line. None when they do not.
+    """
     wait = connecting.of_call(db, account_id, sid)
-    if wait is None or wait.state == "over":
+    if wait is None:
         return None
     call = calls.find_live(db, account_id, sid)
     last = None if call is None else _last(db, call)
