@@ -62,12 +62,13 @@ def summary(acting: Acting) -> str:
 
 def _about(acting: Acting) -> str:
     """What they said last that tells what it is about; empty when nothing did, such as the wish for a person alone."""
-    if says_what(acting.heard):
+    english = acting.bot.ear(acting.run.lang).english
+    if says_what(english(acting.heard)):
         return acting.heard
     for one in reversed(messages.history(acting.db, acting.who, acting.context.id, limit=_LOOK_BACK)):
         if one.created_at < acting.now - _LATELY:
             break
-        if one.direction == "in" and says_what(one.text):
+        if one.direction == "in" and says_what(english(one.text)):
             return one.text
     return ""
 

@@ -15,18 +15,13 @@ ACTS = (
 
 _FEW = 2  # words of a mere answer
 _ANSWERS = frozenset({"yes", "no", "repeat", "bye", "thanks", "greet", "dont_know", "dont_care", "acknowledge"})
-# What a wish for a person is made of, and nothing else in it, in the languages that we speak.
+# What a wish for a person is made of, and nothing else in it.
 _MERE = frozenset(
     "a an the any is are do does you your there this i id im we me my can could may might will would like want wanna need"
     " to talk talking speak speaking chat with be get put through connect connected transfer transferred let give now right"
     " just please hi hello hey ok okay yes no not bot robot machine real live actual human humans person people agent"
     " operator representative rep someone somebody anyone anybody else staff team member customer service support of in"
-    " for at instead here"
-    " una un la el los con de por favor quiero quisiera puedo podria necesito hablar me pasa pasame comunica hola si"
-    " persona humano humana agente alguien operador operadora representante real ahora"
-    " ich will möchte bitte mit einem einer menschen mensch mitarbeiter mitarbeiterin jemand jemandem sprechen reden"
-    " je veux voudrais parler à avec un une personne humain conseiller quelqu quelquun svp plait sil vous"
-    " eu quero queria falar com um uma pessoa humano atendente alguém".split()
+    " for at instead here".split()
 )
 
 

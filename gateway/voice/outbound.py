@@ -110,18 +110,18 @@ async def decided(call: Call) -> Answer:
     house, uid = call.exchange.house, named(call, "attempt")
     key = dict(call.request.form).get("Digits", "")[:1]
     found = await house.store.write(outbound.takes, call.account.id, uid, call.ring.sid, key, now=house.clock.now())
-    language = codec.locale("en")
+    language = await _of_the_team(call)
     if found is None or found[1] is None:
-        return codec.goodbye(phrase("en", "voice_declined"), language=language)
+        return codec.goodbye(phrase(language, "voice_declined"), language=codec.locale(language))
     out, theirs = found[0], found[1]
     return hold.dial(
-        phrase("en", "voice_moment"),
+        phrase(language, "voice_moment"),
         out.call.phone or "",
         sender=call.account.address,
         ring_s=house.settings.voice.ring_s,
         action=f"{call.base}/out/staff/over?attempt={uid}",
         report=f"{call.base}/out/leg?attempt={theirs.uid}",
-        language=language,
+        language=codec.locale(language),
     )
 
 
@@ -133,8 +133,8 @@ async def parted(call: Call) -> Answer:
         fields.get("DialCallStatus", ""),
         is_bridged=fields.get("DialBridged") == "true" or fields.get("DialCallStatus") in ("completed", "answered"),
     )
-    key = "voice_hung_up" if ending == "connected" else "voice_out_missed"
-    return codec.goodbye(phrase("en", key), language=codec.locale("en"))
+    key, language = "voice_hung_up" if ending == "connected" else "voice_out_missed", await _of_the_team(call)
+    return codec.goodbye(phrase(language, key), language=codec.locale(language))
 
 
 async def staff_news(call: Call) -> Answer:
@@ -159,6 +159,11 @@ async def leg_news(call: Call) -> Answer:
     return Answer()
 
 
+async def _of_the_team(call: Call) -> str:
+    business = await call.exchange.house.store.read(businesses.load, call.account.business_id)
+    return business.languages[0]
+
+
 async def _parted(call: Call, status: str, *, is_bridged: bool, duration_s: int | None = None) -> str | None:
     house, uid = call.exchange.house, named(call, "attempt")
     ending = await house.store.write(
@@ -176,6 +181,7 @@ async def _parted(call: Call, status: str, *, is_bridged: bool, duration_s: int 
 
 
 def _whisper(db: Db, out: Outbound) -> tuple[str, str]:
+    """Whom they are to speak with, in the language of the team."""
     business = businesses.load(db, out.business_id)
     language = business.languages[0]
     words = languages.load(language).phrases
