@@ -30,7 +30,7 @@ class Mount(web.AbstractResource):
         self._waits = waits
         self._prefix = prefix
         self._fill = fill
-        self._making: asyncio.Task[web.UrlDispatcher] | None = None
+        self._making: asyncio.Task[None] | None = None
 
     @cached_property
     def _inner(self) -> web.UrlDispatcher:
@@ -53,14 +53,17 @@ class Mount(web.AbstractResource):
     async def _make(self) -> None:
         """Returns when the routes are there. Others go on meanwhile, and whoever loses patience stops nobody else."""
         if self._making is None:
-            self._making = asyncio.create_task(asyncio.to_thread(lambda: self._inner), name="routes")
+            self._making = asyncio.create_task(self._made(), name="routes")
         making = self._making
         try:
             await asyncio.shield(making)
         finally:
             if making.done():
                 self._making = None
-                collector.settle_again()
+
+    async def _made(self) -> None:
+        await asyncio.to_thread(lambda: self._inner)
+        collector.settle_again()  # once, not for each that waits: it counts all there is
 
     # What else a resource can be asked.
 

@@ -24,7 +24,7 @@ SCRIPT = (
 
 
 # How many of these each process lives through. A stream that broke is a call by <Gather> from then on.
-LINES = {"gather": (1, 1, 3), "relay": (1, 1, 3), "stream": (2, 3)}
+LINES = {"gather": (2, 3), "relay": (1, 1, 3), "stream": (2, 3)}
 
 
 @pytest.mark.parametrize("mode", LINES)
