@@ -107,9 +107,11 @@ def free(db: Db, tenant_id: int, team_id: int | None, *, now: datetime) -> list[
 def waiting(db: Db, now: datetime, limit: int = 100) -> list[Due]:
     """What waits and could be given to somebody by the rules, the longest first. For the sweeper; it only reads."""
     found: list[Due] = []
-    for pool in db.execute(_POOLS).all():
+    for pool in _POOLS(db, {}).all():
         if free(db, pool.tenant_id, pool.team_id, now=now):
-            found += [Due(*row) for row in _QUEUED(db, {**pool._mapping, "limit": limit})]
+            found += [
+                Due(*row) for row in _QUEUED(db, {"tenant_id": pool.tenant_id, "team_id": pool.team_id, "limit": limit})
+            ]
     return sorted(found, key=lambda one: (one.since, one.id))[:limit]
 
 
@@ -138,7 +140,7 @@ _c = conversations.c
 _PERSON = Prepared(select(users.c.availability, users.c.is_active).where(users.c.id == bindparam("user_id")))
 _WAITS = _c.owner == "queue", _c.status == "open"
 # Tenants and teams in which something waits that the rules would give to somebody.
-_POOLS = (
+_POOLS = Prepared(
     select(_c.tenant_id, _c.team_id)
     .distinct()
     .select_from(conversations.join(tenants, tenants.c.id == _c.tenant_id).outerjoin(teams, teams.c.id == _c.team_id))

@@ -29,6 +29,7 @@ from storage.store import StoreUnavailable
 log = structlog.get_logger()
 
 _AT_ONCE = 100  # due conversations in one sweep; the rest follow in the next
+_LOOKS_FOR_INACTIVE = timedelta(minutes=1)  # which looks through all open ones; who was silent for a day can wait so long
 _EARLY_STATUS_KEPT = timedelta(days=8)  # longer than any provider repeats itself
 
 
@@ -39,6 +40,7 @@ class Sweeper:
         self._house = house
         self._spool = spool
         self._is_switched_on = False
+        self._inactive_from: datetime | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Sweep until `stopping` is set."""
@@ -106,7 +108,11 @@ class Sweeper:
         await self._play(due, "handoff_expired")
 
     async def _inactive(self) -> None:
-        before = self._house.clock.now() - timedelta(hours=self._house.settings.conversations.inactive_after_h)
+        now = self._house.clock.now()
+        if self._inactive_from is not None and now < self._inactive_from:
+            return
+        self._inactive_from = now + _LOOKS_FOR_INACTIVE
+        before = now - timedelta(hours=self._house.settings.conversations.inactive_after_h)
         for due in await self._house.store.read(conversations.inactive, before, _AT_ONCE):
             await self._house.store.write(_close, due, before=before, now=self._house.clock.now())
 
