@@ -272,8 +272,9 @@ def leg_news(db: Db, account_id: int, uid: str, sid: str, status: str, *, now: d
     if status == "in-progress":
         _join(db, out, one, now=now)
     elif status in _STATUSES:
-        outcome = "person" if one.state == "talking" else _STATUSES[status]
-        _end_attempt(db, one, outcome, now=now)
+        # It stops ringing as the team hangs up; of that and of the whole call's end, either may be told first.
+        unheard = "cancelled" if status == "canceled" else _STATUSES[status]
+        _end_attempt(db, one, "person" if one.state == "talking" else unheard, now=now)
 
 
 def parted(
