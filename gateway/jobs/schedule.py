@@ -29,7 +29,7 @@ from storage.store import StoreUnavailable
 log = structlog.get_logger()
 
 _AT_ONCE = 100  # due conversations in one sweep; the rest follow in the next
-_LOOKS_FOR_INACTIVE = timedelta(minutes=1)  # which looks through all open ones; who was silent for a day can wait so long
+_LOOKS_FOR_INACTIVE = timedelta(minutes=1)  # it looks through all open ones, and a day of silence can wait so long
 _EARLY_STATUS_KEPT = timedelta(days=8)  # longer than any provider repeats itself
 
 
