@@ -92,6 +92,7 @@ class Capabilities:
     caption_max: int = 0  # of that text, where it has to be shorter than others
     location: bool = False
     contact: bool = False
+    contact_by_file: bool = False  # as the address of a vCard, which the vendor fetches
     link_button: bool = False
     link_text_max: int = 0  # text above it, where it has to be shorter than others
     link_beside_choices: bool = False  # in one message
@@ -99,6 +100,7 @@ class Capabilities:
     templates: bool = False
     reactions: bool = False
     quotes: bool = False
+    knows_by_our_ids: bool = False  # a message that is quoted or reacted to; else by the provider's
     inline_reply: bool = False  # the webhook's answer can carry our messages
     inline_plain: bool = False  # but only texts and files; with anything else all of a turn goes by `send`
     read_receipts: bool = False

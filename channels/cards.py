@@ -36,6 +36,10 @@ def _files(able: Capabilities) -> str:
     return "done: one in a message" if able.media_max == 1 else _up_to(able.media_max, "in a message")
 
 
+def _contact(able: Capabilities) -> str:
+    return _yes(able.contact, "done: as a vCard file" if able.contact_by_file else "done")
+
+
 def _up_to(count: int, what: str) -> str:
     return f"done: up to {count:,} {what}" if count else ""
 
@@ -47,7 +51,7 @@ FEATURES: Final = (
     Feature("Files", _files, "a link"),
     Feature("Text beside a file", lambda able: _yes(able.media_takes_text), "a message of its own"),
     Feature("Places", lambda able: _yes(able.location), "name, address and a link to a map"),
-    Feature("Visiting cards", lambda able: _yes(able.contact), "name, numbers and addresses as text"),
+    Feature("Visiting cards", _contact, "name, numbers and addresses as text"),
     Feature(
         "Calendar entries", lambda able: "done: a button that opens it" if able.link_button else "done: a link to it"
     ),
@@ -78,7 +82,6 @@ _LACKS: Final[Mapping[tuple[str, str], Card]] = {
         "Typing": _NONE_IN_SMS,
     },
     ("twilio", "whatsapp"): {
-        "Visiting cards": ("todo", "as a file; none is made of a card yet"),
         "Asking where somebody is": ("exempt", "Twilio has no content of that type"),
         "Reactions": ("exempt", "Twilio sends none"),
         "Quoting a message": ("exempt", "Twilio's API cannot quote"),

@@ -75,12 +75,13 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A visiting card somebody shared."""
+    """A visiting card. Of one that we send, `url` is where it lies as a file (`channels.vcard`), once it is on its way."""
 
     name: str
     phones: tuple[str, ...] = ()
     whatsapp_ids: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,13 @@ class Reaction:
 
     target: str
     emoji: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What the database keeps of `InboundMessage.reply_to`, beside the parts: the id of the message that is answered."""
+
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +165,9 @@ class Unsupported:
     error_code: str = ""
 
 
-Part = Text | Media | Location | Contact | Choice | Form | Reaction | Order | Edit | Revoke | System | Unsupported
+Part = (
+    Text | Media | Location | Contact | Choice | Form | Reaction | Quote | Order | Edit | Revoke | System | Unsupported
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Every message, in and out, and how far it has come."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from sqlalchemy import Select, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -167,6 +168,12 @@ def id_of(db: Db, account_id: int, provider_id: str) -> int | None:
     return found
 
 
+def content_of(db: Db, uid: str) -> JsonValue:
+    """What a message of whatever tenant holds besides its text, for whoever has a signed link to it; None when nothing."""
+    content: JsonValue = _CONTENT_BY_UID(db, {"uid": uid}).scalar_one_or_none()
+    return content
+
+
 def choice_ids(db: Db, account_id: int, provider_id: str) -> list[str]:
     """The ids of the choices that came with a message of ours, which its provider knows by that id."""
     content = _CONTENT_OF(db, {"account": account_id, "provider": provider_id}).scalar_one_or_none()
@@ -195,6 +202,54 @@ def was_said(db: Db, conversation_id: int, prefix: str, *, since: datetime) -> b
 def id_of_uid(db: Db, conversation_id: int, uid: str) -> int | None:
     """Our id of a message of this conversation by the one that is told outside, or None."""
     found: int | None = _OF_UID(db, {"conversation_id": conversation_id, "uid": uid}).scalar_one_or_none()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Quotable:
+    """A message that can be quoted; `provider_id` is None as long as its provider has not said how it calls it."""
+
+    uid: str
+    provider_id: str | None
+
+
+def quotable(db: Db, conversation_id: int, uid: str) -> Quotable | None:
+    """What was said in this conversation under that id, by either side; None when there is none, or it is a note."""
+    row = _QUOTABLE(db, {"conversation_id": conversation_id, "uid": uid}).one_or_none()
+    return None if row is None else Quotable(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A message that another one answers, or that a reaction is on."""
+
+    uid: str
+    conversation_id: int
+    author: Author
+    user_id: int | None
+    text: str
+
+
+def target(content: JsonValue) -> str:
+    """The name of the message that one with this content answers or reacts to; empty when there is none."""
+    if isinstance(content, dict):
+        reaction = content.get("reaction")
+        return str(content.get("reply_to") or (reaction.get("target", "") if isinstance(reaction, dict) else ""))
+    parts = [one for one in content if isinstance(one, dict)] if isinstance(content, list) else []
+    return next((str(one.get("target", "")) for one in parts if one.get("type") in ("quote", "reaction")), "")
+
+
+def named(db: Db, account_id: int, names: Collection[str]) -> dict[str, Named]:
+    """The messages of that account under these names: the provider's, or our own where the channel is ours."""
+    found: dict[str, Named] = {}
+    ours = {name for name in names if _UID.fullmatch(name)}
+    for column, some in ((_m.uid, ours), (_m.provider_id, {*names} - ours)):
+        if not some:
+            continue
+        wanted = select(column, _m.uid, _m.conversation_id, _m.author, _m.user_id, _m.text).where(
+            _m.account_id == account_id, column.in_(some), _m.is_private.is_(False)
+        )
+        found |= {row[0]: Named(*row[1:]) for row in db.execute(wanted)}
     return found
 
 
@@ -409,6 +464,7 @@ def forget_early(db: Db, before: datetime) -> int:
     return _FORGET_EARLY(db, {"before": before}).rowcount
 
 
+_UID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BEYOND = 2**62  # larger than any id
 
 _m = messages.c
@@ -449,6 +505,12 @@ _ID_OF = Prepared(
     select(_m.id).where(_m.account_id == bindparam("account_id"), _m.provider_id == bindparam("provider_id"))
 )
 _OF_UID = Prepared(select(_m.id).where(_m.uid == bindparam("uid"), _m.conversation_id == bindparam("conversation_id")))
+_CONTENT_BY_UID = Prepared(select(_m.content).where(_m.uid == bindparam("uid"), _m.direction == "out"))
+_QUOTABLE = Prepared(
+    select(_m.uid, _m.provider_id).where(
+        _m.uid == bindparam("uid"), _m.conversation_id == bindparam("conversation_id"), _m.is_private.is_(False)
+    )
+)
 _OF_DEDUPE = Prepared(select(_m.id).where(_m.dedupe == bindparam("dedupe")))
 _NAMELESS = Prepared(
     select(_m.id).where(

@@ -345,7 +345,9 @@ def rest_parameters(
     else:
         if message.text:
             parameters["body"] = clean(message.text)
-        if urls := [file.url for file in message.media if file.url]:
+        # A card goes as a file of the type text/vcard (twilio.com/docs/whatsapp/guidance-whatsapp-media-messages).
+        card = message.contact.url if message.contact else ""
+        if urls := [*filter(None, (*(file.url for file in message.media), card))]:
             parameters["media_url"] = urls
         if place := message.location:
             name = clean(place.name or place.address)

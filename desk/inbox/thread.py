@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from desk import files, refs
+from desk import messages as messages_of
 from desk.errors import NotFound
 from desk.files import File
 from desk.inbox import search
@@ -25,7 +26,7 @@ class Line:
     """A message. `content` is null when `text` says it all, else JSON: the neutral message (out), or its parts (in).
 
     `author_uid` and `author_name` are of the person who wrote it; `mentions` the people whom a private note names; `files`
-    what we have or expect of the files in `content`.
+    what we have or expect of the files in `content`; `reply_to` the message that it answers or reacts to.
     """
 
     id: int
@@ -53,6 +54,7 @@ class Line:
     billed_as: str | None
     mentions: tuple[str, ...] = ()
     files: tuple[File, ...] = ()
+    reply_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,29 @@ def _in(db: Db, who: Actor, conversation_id: int, ref: Ref) -> int:
 def _whole(db: Db, rows: Sequence[Any]) -> list[Line]:
     named = _mentions(db, [row.id for row in rows if row.is_private])
     found = files.of_messages(db, [row.id for row in rows if row.content is not None])
-    return [replace(Line(*row), mentions=named.get(row.id, ()), files=found.get(row.id, ())) for row in rows]
+    answered = _answered(db, rows)
+    return [
+        replace(
+            Line(*row),
+            mentions=named.get(row.id, ()),
+            files=found.get(row.id, ()),
+            reply_to=answered.get((row.conversation_id, messages_of.target(row.content))),
+        )
+        for row in rows
+    ]
+
+
+def _answered(db: Db, rows: Sequence[Any]) -> Mapping[tuple[int, str], str]:
+    """By conversation and name: the ids of the messages that these answer or react to."""
+    names: dict[int, set[str]] = {}
+    for row in rows:
+        if name := messages_of.target(row.content):
+            names.setdefault(row.account_id, set()).add(name)
+    return {
+        (one.conversation_id, name): one.uid
+        for account_id, wanted in names.items()
+        for name, one in messages_of.named(db, account_id, wanted).items()
+    }
 
 
 def _mentions(db: Db, message_ids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """Signed links to files, good for a while: whoever has one may open that file and nothing else.
 
-`/media/{uid}.{variant}.{until}.{signature}`. The uid is one tenant's for good, and the signature is over all of it.
+`/media/{uid}.{variant}.{until}.{signature}`. The uid is one tenant's for good, and the signature is over all of it. It is
+a file's, or that of the message whose visiting card it is.
 """
 
 import hmac
@@ -14,10 +15,11 @@ from channels.messages import OutboundMessage
 from storage.seal import Sealer
 
 PATH: Final = "/media/"
-Variant = Literal["file", "thumbnail"]
+Variant = Literal["file", "thumbnail", "card"]
 
-_LETTER: Final[dict[Variant, str]] = {"file": "f", "thumbnail": "t"}
-_TOKEN: Final = re.compile(r"([0-9a-f]{32})\.([ft])\.([0-9a-f]{1,10})\.([0-9a-f]{64})")
+_LETTER: Final[dict[Variant, str]] = {"file": "f", "thumbnail": "t", "card": "c"}
+_VARIANT: Final = {letter: variant for variant, letter in _LETTER.items()}
+_TOKEN: Final = re.compile(r"([0-9a-f]{32})\.([ftc])\.([0-9a-f]{1,10})\.([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Links:
         self._lasts = lasts
 
     def to(self, uid: str, now: datetime, *, variant: Variant = "file") -> str:
-        """The address of a file, or of the small picture of it."""
+        """The address of a file, of the small picture of it, or of the card in a message."""
         hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
         said = f"{UUID(uid).hex}.{_LETTER[variant]}.{int((hour + self._lasts).timestamp()):x}"
         return f"{self._url}{said}.{self._signature(said)}"
@@ -60,10 +62,15 @@ class Links:
         until = datetime.fromtimestamp(int(found[3], 16), UTC)
         if now >= until:
             raise Expired
-        return Link(str(UUID(found[1])), "file" if found[2] == "f" else "thumbnail", until)
+        return Link(str(UUID(found[1])), _VARIANT[found[2]], until)
 
     def filled(self, message: OutboundMessage, now: datetime) -> OutboundMessage:
-        """The message with addresses for those of its files that we have, so that others can fetch them."""
+        """The message with addresses for those of its files that we have, so that others can fetch them; its visiting card
+        is one of them.
+        """
+        if message.contact and message.reference:
+            card = replace(message.contact, url=self.to(message.reference, now, variant="card"))
+            message = replace(message, contact=card)
         if not any(file.file for file in message.media):
             return message
         return replace(

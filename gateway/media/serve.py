@@ -10,7 +10,9 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from desk import files
+from channels import vcard
+from channels.messages import OutboundMessage
+from desk import files, messages
 from desk.files import File
 from gateway import health
 from gateway.auth.schemes import COOKIE
@@ -51,6 +53,8 @@ async def _serve(request: web.Request) -> web.StreamResponse:
         link = house.links.read(request.match_info["token"], now)
     except Expired:
         return problem(request, 403, "LINK_EXPIRED", "This link is too old; ask for a new one.")
+    if link is not None and link.variant == "card":
+        return await _card(request, house, link)
     file = None if link is None else await house.store.read(files.by_uid, link.uid)
     if link is None or file is None or file.sha256 is None or await _is_anothers(request, house, file):
         return problem(request, 404, "NOT_FOUND", "There is no such file.")
@@ -63,6 +67,20 @@ async def _serve(request: web.Request) -> web.StreamResponse:
     if link.variant == "thumbnail":
         return await _send(request, house, thumbnail_of(file.tenant_id, file.sha256), headers, size=None)
     return await _send(request, house, name_of(file.tenant_id, file.sha256), headers, size=file.size)
+
+
+async def _card(request: web.Request, house: House, link: Link) -> web.StreamResponse:
+    """The visiting card in a message of ours, as a file for the provider that is to pass it on."""
+    content = await house.store.read(messages.content_of, link.uid)
+    card = OutboundMessage.from_json(content).contact if isinstance(content, dict) else None
+    if card is None:
+        return problem(request, 404, "NOT_FOUND", "There is no such card.")
+    told = {
+        "Content-Type": vcard.CONTENT_TYPE,  # and nothing after it: Twilio compares it with what it allows
+        "Content-Disposition": 'attachment; filename="card.vcf"',
+        "Cache-Control": "private, no-cache",
+    }
+    return web.Response(body=vcard.of(card), headers={**_HEADERS, **told})
 
 
 async def _is_anothers(request: web.Request, house: House, file: File) -> bool:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import bindparam, select, update
 
 from channels.base import Capabilities
-from channels.messages import Media, MediaKind, OutboundMessage, Template
+from channels.messages import Contact, Location, Media, MediaKind, OutboundMessage, Reaction, Template
 from channels.render import render
 from desk import audit, conversations, customer_book, customers, files, live, messages, refs, sending
 from desk.conversations import Context
@@ -36,7 +36,8 @@ _FARTHEST: Final = timedelta(days=366)  # ahead, for a message that is to go out
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a person wants to say. `media` are ids of files that were sent here, or addresses that everybody can fetch. Of a
-    `template`, `text` is the wording for people, and what is said where there are no templates.
+    `template`, `text` is the wording for people, and what is said where there are no templates. `reply_to` and the target of
+    a `reaction` are ids of messages of the same conversation; a reaction stands alone.
 
     `private`: a note for colleagues; `mentions` are ids or e-mails of those who are told. `client_id`: said twice under
     the same name it is said once. `expected_version` is the `owner_version` that the person saw; `force` says that they
@@ -46,6 +47,10 @@ class Wanted:
     text: str = ""
     media: tuple[str, ...] = ()
     template: Template | None = None
+    location: Location | None = None
+    contact: Contact | None = None
+    reply_to: str | None = None
+    reaction: Reaction | None = None
     private: bool = False
     mentions: tuple[str, ...] = ()
     send_at: datetime | None = None
@@ -76,7 +81,7 @@ def send(db: Db, who: Actor, adapters: Adapters, ref: Ref, wanted: Wanted, *, no
     if wanted.mentions:
         raise Invalid("mentions", "Only a private note names colleagues.")
     able = ways.able(adapters, context.provider, context.channel)
-    pieces = _pieces(db, who, wanted, able)
+    pieces = _pieces(db, who, context, wanted, able)
     if wanted.send_at is not None:
         return _later(db, who, context, pieces, wanted, dedupe, now=now)
     refusal = ways.refusal(db, ways.of(context), able, is_template=wanted.template is not None, now=now)
@@ -171,8 +176,9 @@ def answered(db: Db, who: Actor, context: Context, message_id: int, *, now: date
 
 
 def _note(db: Db, who: Actor, context: Context, wanted: Wanted, dedupe: str | None, *, now: datetime) -> Line:
-    if wanted.media or wanted.template or wanted.send_at:
-        raise Invalid("private", "A note has no files and no template, and is there at once.")
+    more = wanted.media, wanted.template, wanted.location, wanted.contact, wanted.reply_to, wanted.reaction
+    if any(more) or wanted.send_at:
+        raise Invalid("private", "A note is text alone, and is there at once.")
     if not wanted.text.strip():
         raise Invalid("text", "Write something.")
     note_id = notes.add(db, who, context, wanted.text, names=wanted.mentions, dedupe=dedupe, now=now)
@@ -229,24 +235,54 @@ def _collision(db: Db, context: Context) -> Collision:
     )
 
 
-def _pieces(db: Db, who: Actor, wanted: Wanted, able: Capabilities) -> tuple[OutboundMessage, ...]:
+def _pieces(db: Db, who: Actor, context: Context, wanted: Wanted, able: Capabilities) -> tuple[OutboundMessage, ...]:
     if wanted.template is not None:
         return _in_template(wanted, able)
+    if wanted.reaction is not None:
+        return (_reaction(db, context, wanted, wanted.reaction, able),)
     media = tuple(_file(db, who, one, f"media.{place}") for place, one in enumerate(wanted.media))
     if media and not able.media_max:
         raise Invalid("media", "This channel carries no files.")
     if len(media) > able.media_max:
         raise Invalid("media", f"This channel carries at most {able.media_max} files in one message.")
-    pieces = render(OutboundMessage(wanted.text, media=media), able)
+    quoted = "" if wanted.reply_to is None else _target(db, context, wanted.reply_to, able, "reply_to")
+    said = OutboundMessage(wanted.text, media=media, location=wanted.location, contact=wanted.contact, reply_to=quoted)
+    pieces = render(said, able)
     if not pieces:
         raise Invalid("text", "Write something.")
     return pieces
+
+
+def _reaction(db: Db, context: Context, wanted: Wanted, reaction: Reaction, able: Capabilities) -> OutboundMessage:
+    if wanted.text.strip() or wanted.media or wanted.location or wanted.contact or wanted.reply_to:
+        raise Invalid("reaction", "A reaction stands alone; send what you have to say besides as another message.")
+    if not able.reactions:
+        raise Invalid("reaction", "This channel carries no reactions.")
+    target = _target(db, context, reaction.target, able, "reaction.message_id")
+    return OutboundMessage(reaction=Reaction(target, reaction.emoji))
+
+
+def _target(db: Db, context: Context, uid: str, able: Capabilities, field: str) -> str:
+    """By which name the channel knows the message that is quoted, or reacted to; empty where it can do neither.
+
+    Raises: Invalid
+    """
+    found = messages.quotable(db, context.id, uid)
+    if found is None:
+        raise Invalid(field, "There is no such message in this conversation.")
+    if able.knows_by_our_ids:
+        return uid
+    if found.provider_id is None and (able.reactions or able.quotes):
+        raise Invalid(field, "The provider has not taken this message yet; please try again in a moment.")
+    return found.provider_id or ""
 
 
 def _in_template(wanted: Wanted, able: Capabilities) -> tuple[OutboundMessage, ...]:
     assert wanted.template is not None  # noqa: S101  the caller has looked
     if wanted.media:
         raise Invalid("media", "A template brings its own files.")
+    if wanted.reaction or wanted.location or wanted.contact or wanted.reply_to:
+        raise Invalid("template", "A template goes alone.")
     if not able.templates and not wanted.text.strip():
         raise Invalid("template", "This channel has no templates; write what it says as text.")
     return render(OutboundMessage(wanted.text or wanted.template.name, template=wanted.template), able)

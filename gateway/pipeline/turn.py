@@ -12,7 +12,7 @@ from bots import bot as bots
 from bots.registry import LoadedBot, Registry
 from channels import optout
 from channels.base import Capabilities
-from channels.messages import InboundMessage, Media, OutboundMessage, System, Text, parts_to_json
+from channels.messages import InboundMessage, Media, OutboundMessage, Quote, System, Text, parts_to_json
 from channels.optout import Word
 from channels.render import in_template, is_text_and_files, render, render_all
 from desk import broadcasts, consent, conversations, customers, files, legal, messages, phone, sending
@@ -252,7 +252,8 @@ def _routed(db: Db, context: Context, broadcast_id: int, *, now: datetime) -> tu
 
 
 def _keep(db: Db, context: Context, message: InboundMessage, *, now: datetime) -> int | None:
-    is_plain = len(message.parts) == 1 and isinstance(message.parts[0], Text)
+    is_plain = len(message.parts) == 1 and isinstance(message.parts[0], Text) and not message.reply_to
+    parts = (*message.parts, Quote(message.reply_to)) if message.reply_to else message.parts
     message_id = messages.add_in(
         db,
         tenant_id=context.tenant_id,
@@ -260,7 +261,7 @@ def _keep(db: Db, context: Context, message: InboundMessage, *, now: datetime) -
         conversation_id=context.id,
         provider_id=message.provider_id,
         text=message.text,
-        content=None if is_plain else parts_to_json(message.parts),
+        content=None if is_plain else parts_to_json(parts),
         raw=None if is_plain else message.raw,
         sent_at=message.sent_at,
         now=now,

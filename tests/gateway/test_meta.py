@@ -352,8 +352,35 @@ async def test_the_customer_sees_what_was_read_by_whoever_answers(met: Met, api:
         await met.settle()
     assert met.meta.seen.read == heard
     assert met.meta.seen.typing == []
-    said = (await api.get(f"/conversations/{found['id']}/messages"))["items"]
+    path = f"/conversations/{found['id']}/messages"
+    said = (await api.get(path))["items"]
     assert [(one["status"], one["kind"]) for line in said for one in line["media"]] == [("ready", "document")]
+
+    # What belongs to a message is shown with it, on both sides.
+    asked, last = [one for one in said if one["direction"] == "in"][-1], said[-1]
+    await met.dana.say(OURS, "The tap drips", quotes=met.dana.inbox[-1].id)
+    await met.dana.react(met.dana.inbox[-1], "👍")
+    answers: list[dict[str, Any]] = [
+        {"text": "A plumber will.", "reply_to": asked["id"]},
+        {"reaction": {"message_id": asked["id"], "emoji": "❤️"}},
+        {"text": "This one:", "contact": {"name": "Sam Lee", "phones": ["+15125550111"], "emails": ["sam@a.example"]}},
+        {"location": {"latitude": 30.25, "longitude": -97.75, "name": "Our shop"}},
+    ]
+    for body in answers:
+        await api.post(path, body)
+        await met.settle()
+    shown = [(one.kind, one.quotes) for one in met.dana.inbox[-5:]]
+    assert shown == [("text", heard[-1]), ("reaction", ""), ("contacts", ""), ("text", ""), ("location", "")]
+    said = (await api.get(f"{path}?after={last['id']}"))["items"]
+    assert [one["reply_to"] for one in said[:4]] == [last["id"], last["id"], asked["id"], asked["id"]]
+    assert {one["reply_to"] for one in said[4:]} == {None}
+    nowhere = {"reply_to": "019f0000-0000-7000-8000-000000000001", "text": "?"}
+    for bad in (
+        nowhere,
+        {"reaction": answers[1]["reaction"], "text": "?"},
+        {"location": {"latitude": 91, "longitude": 0}},
+    ):
+        await api.post(path, bad, status=422)
 
 
 async def test_somebody_who_hides_their_number_is_one_person_when_they_show_it(met: Met) -> None:

@@ -151,6 +151,34 @@ async def test_what_a_person_says_too_late_waits_until_the_customer_writes_and_a
         assert await desk.one("SELECT count(*) FROM outbox WHERE state = 'parked'") == 0
 
 
+async def test_a_visiting_card_is_fetched_as_a_file_by_whoever_has_its_link(
+    demo_sqlite_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with opened(demo_sqlite_url, tmp_path, clock) as (desk, network, dana):
+        await dana.text(OURS, "what are your hours?")
+        api = await person(desk)
+        path = f"/conversations/{(await _conversation(api))['id']}/messages"
+        card = {"name": "Zoë; Bell, Sons", "phones": ["+1 512 555 0111", "+15125550112"], "emails": ["zoe@a.example"]}
+        await api.post(path, {"text": "Call her:", "contact": card})
+        await desk.work()
+        await network.settled()
+        assert [one.body for one in dana.inbox[-2:]] == ["", "Call her:"]
+        [link] = dana.inbox[-2].media_urls
+        for method in ("HEAD", "GET"):
+            async with desk.http.request(method, link) as answer:
+                assert (answer.status, answer.content_type, answer.charset) == (200, "text/vcard", None)
+                assert answer.headers["X-Content-Type-Options"] == "nosniff"
+                file = await answer.text("utf-8")
+        assert file.split("\r\n") == [
+            *("BEGIN:VCARD", "VERSION:3.0", "N:;Zoë\\; Bell\\, Sons;;;", "FN:Zoë\\; Bell\\, Sons"),
+            *("TEL;TYPE=CELL:+1 512 555 0111", "TEL;TYPE=CELL:+15125550112", "EMAIL;TYPE=INTERNET:zoe@a.example"),
+            *("END:VCARD", ""),
+        ]
+        forged = link.replace(".c.", ".f.")
+        async with desk.http.get(forged) as answer:
+            assert answer.status == 404
+
+
 async def test_what_waited_too_long_is_not_said_any_more(
     demo_sqlite_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 from pydantic import ConfigDict, Field
 
-from channels.messages import Template
+from channels.messages import Contact, Location, Reaction, Template
 from desk.events import rfc3339
 from desk.inbox import handling, overview, thread
 from desk.text import storable
@@ -279,6 +279,38 @@ class TemplateSent(Body):
         return Template(self.name, self.language, {name: storable(value) for name, value in self.variables.items()})
 
 
+class PlaceSent(Body):
+    """A place; where the channel has no form for it, its name, its address and a link to a map."""
+
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+    name: Annotated[str, Field(max_length=200)] = ""
+    address: Annotated[str, Field(max_length=300)] = ""
+
+    def location(self) -> Location:
+        return Location(self.latitude, self.longitude, storable(self.name), storable(self.address))
+
+
+class CardSent(Body):
+    """A visiting card; where the channel has no form for it, its lines as text."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    phones: list[Annotated[str, Field(min_length=1, max_length=40)]] = Field(default=[], max_length=10)
+    emails: list[Annotated[str, Field(min_length=1, max_length=254)]] = Field(default=[], max_length=10)
+
+    def contact(self) -> Contact:
+        return Contact(
+            storable(self.name), phones=tuple(map(storable, self.phones)), emails=tuple(map(storable, self.emails))
+        )
+
+
+class ReactionSent(Body):
+    """An emoji on a message of the conversation; an empty one takes it away."""
+
+    message_id: Uid
+    emoji: Annotated[str, Field(max_length=40, pattern=r"^[^\x00-\x7f]*$")]
+
+
 class NewMessage(Body):
     """With `private` it is a note for colleagues, and `mentions` names those who are told.
 
@@ -297,6 +329,12 @@ class NewMessage(Body):
         TemplateSent | None,
         Field(description="Where free text may not be sent; `text` is then its wording for people."),
     ] = None
+    location: PlaceSent | None = None
+    contact: CardSent | None = None
+    reply_to: Annotated[
+        Uid | None, Field(description="The message it answers, which is quoted where the channel can.")
+    ] = None
+    reaction: Annotated[ReactionSent | None, Field(description="Alone; refused where the channel has none.")] = None
     private: bool = False
     mentions: Annotated[list[Annotated[str, Field(max_length=320)]], Field(max_length=50)] = Field(
         default=[], description="Ids or e-mails of people of the team."
@@ -313,6 +351,10 @@ class NewMessage(Body):
             text=self.text,
             media=tuple(self.media),
             template=self.template.template() if self.template else None,
+            location=self.location.location() if self.location else None,
+            contact=self.contact.contact() if self.contact else None,
+            reply_to=self.reply_to.lower() if self.reply_to else None,
+            reaction=Reaction(self.reaction.message_id.lower(), self.reaction.emoji) if self.reaction else None,
             private=self.private,
             mentions=tuple(self.mentions),
             send_at=self.send_at,

@@ -73,6 +73,7 @@ class Message(Answer):
         description="What there is besides text, such as choices or a place; null for plain text."
     )
     mentions: list[Uid]
+    reply_to: Uid | None = Field(description="The message of this conversation that it answers or reacts to.")
     status: str
     error: Failure | None
     cost: Cost | None = Field(description="Null as long as the provider has said nothing of it.")
@@ -94,6 +95,7 @@ class Message(Answer):
                 "media": _files(line, show),
                 "content": line.content,
                 "mentions": [*line.mentions],
+                "reply_to": line.reply_to,
                 "status": line.status,
                 "error": {"code": line.error_code, "reason": line.error_text or ""} if has_failed else None,
                 "cost": _cost(line),
