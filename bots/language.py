@@ -50,6 +50,13 @@ def short(tag: str) -> str:
 
 
 @cache
+def known() -> tuple[str, ...]:
+    """The languages that there are words for."""
+    names = (entry.name for entry in (files("bots") / "words").iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
+
+
+@cache
 def load(code: str) -> Language:
     """The words for a language tag such as `en` or `en-GB`; English where we have none."""
     name = short(code)

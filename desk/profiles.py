@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from sqlalchemy import Row, func, select
 
-from desk import businesses, phone, records
+from desk import businesses, phone, prompts, records
 from desk.calendar import walls
 from desk.errors import InUse, Invalid
 from desk.listing import Found, Window, contains, page
@@ -79,6 +79,8 @@ def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, now: date
         businesses.touch(db, changed.id)
     if changed.time_zone != before.time_zone:
         walls.read_anew(db, changed.id, changed.time_zone, now=now)
+    if (changed.name, changed.languages) != (before.name, before.languages):  # prompts have the name in them
+        prompts.ask_all(db, who.tenant_id, changed.id, now=now)
     return get(db, who, ref)
 
 

@@ -4,16 +4,19 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
 from storage import queue
 from storage.base import Db, JsonValue
 from storage.models.accounts import accounts
+from storage.models.bots import bots
 from storage.models.sounds import sounds
 from storage.queue import Job
 
 KIND: Final = "prompts"
 _a = accounts.c
+_b = bots.c
+_CALLED: Final = (_a.channel == "voice", _a.disconnected_at.is_(None))
 
 
 def ask(db: Db, tenant_id: int, bot_id: int, *, now: datetime) -> None:
@@ -22,8 +25,23 @@ def ask(db: Db, tenant_id: int, bot_id: int, *, now: datetime) -> None:
 
 
 def ask_all(db: Db, tenant_id: int, business_id: int, *, now: datetime) -> None:
-    """Those of all bots of the business: there is another service."""
+    """Those of all bots of the business: another service speaks, it has another name, or other languages."""
     _ask(db, tenant_id, _a.business_id == business_id, now=now)
+
+
+def see_to_it(db: Db, made_of: str, *, now: datetime) -> int:
+    """Have those made of all bots that are called and whose prompts were not asked for with these settings. How many."""
+    others = or_(_b.prompts_of.is_(None), _b.prompts_of != made_of)
+    found = db.execute(
+        select(_b.id, _b.tenant_id)
+        .join(accounts, and_(_a.bot_id == _b.id, *_CALLED))
+        .where(others, _b.removed_at.is_(None))
+        .distinct()
+    ).all()
+    for bot_id, tenant_id in found:
+        ask(db, tenant_id, bot_id, now=now)
+        db.execute(update(bots).where(_b.id == bot_id).values(prompts_of=made_of))
+    return len(found)
 
 
 def go_on(db: Db, job: Job, more: Mapping[str, int], *, at: datetime | None, now: datetime) -> None:
@@ -47,8 +65,8 @@ def ready(db: Db, tenant_id: int, keys: Collection[str], *, now: datetime) -> in
 
 
 def _ask(db: Db, tenant_id: int, whose: ColumnElement[bool], *, now: datetime) -> None:
-    called = whose, _a.bot_id.is_not(None), _a.channel == "voice", _a.disconnected_at.is_(None)
-    for bot_id in db.execute(select(_a.bot_id).where(*called).distinct()).scalars().all():
+    called = select(_a.bot_id).where(whose, _a.bot_id.is_not(None), *_CALLED).distinct()
+    for bot_id in db.execute(called).scalars().all():
         queue.enqueue(db, KIND, {"bot_id": bot_id}, now=now, tenant_id=tenant_id, dedupe=_name(bot_id))
 
 

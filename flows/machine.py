@@ -78,7 +78,7 @@ def compile(scenario: Scenario, limits: Limits = LIMITS) -> Compiled:  # noqa: A
         dependants={name: _dependants(scenario, name) for name in scenario.slots},
         args=args,
         placeholders=frozenset(chain.from_iterable(args.values())),
-        options={lang: _options(scenario, lang) for lang in scenario.languages or ("",)},
+        options={lang: fixed_options(scenario, lang) for lang in scenario.languages or ("",)},
         limits=limits,
     )
 
@@ -173,7 +173,8 @@ def _args(scenario: Scenario) -> dict[str, tuple[str, ...]]:
     return {key: tuple(names) for key, names in found.items()}
 
 
-def _options(scenario: Scenario, lang: str) -> dict[str, tuple[Option, ...]]:
+def fixed_options(scenario: Scenario, lang: str) -> dict[str, tuple[Option, ...]]:
+    """The choices that the scenario lists itself, in that language, by slot."""
     words = {**scenario.words[scenario.languages[0]], **scenario.words[lang]} if lang else {}
     options = {}
     for slot in scenario.slots.values():

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from desk import prompts
 from gateway.context import House
-from gateway.voice.prompts import Wanted, of_bot
+from gateway.voice.prompts import Wanted, made_of, of_bot
 from gateway.voice.services import Whose
 from storage import queue
 from storage.base import Db
@@ -24,6 +24,17 @@ _PART: Final = 40  # sentences
 _ONE_S: Final = 25.0  # that a sentence may take
 _PART_S: Final = 25.0  # after which nothing more is begun, well within a job's lease
 _AGAIN: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
+
+
+async def see_to_it(house: House) -> None:
+    """Have everything made anew that the settings have changed since it was.
+
+    Raises: StoreUnavailable
+    """
+    settings = made_of(house.speech)
+    count = await house.store.write(prompts.see_to_it, settings, now=house.clock.now()) if settings else 0
+    if count:
+        log.info("prompts are made anew", bots=count)
 
 
 async def make(house: House, job: Job) -> None:

@@ -17,7 +17,7 @@ from desk.calendar import bookings, waitlist, walls
 from desk.conversations import Due
 from desk.who import Actor
 from gateway.context import House
-from gateway.jobs import charges, cues, files, inbox, news, recordings
+from gateway.jobs import charges, cues, files, inbox, news, prompts, recordings
 from gateway.pipeline import parked
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.spool import Spool
@@ -80,6 +80,7 @@ class Sweeper:
             await self._house.store.write(files.see_to_sweeps, now=self._house.clock.now())
             await recordings.see_to_looks(self._house)
             await self._house.store.write(charges.see_to_it, now=self._house.clock.now())
+            await prompts.see_to_it(self._house)
             await self._keep_wall_times()
             self._is_switched_on = True
             if count:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -152,6 +152,15 @@ class SpeechServices:
         """In which voices such sounds are made; None when they are not wanted."""
         means = _means(db, whose=whose, sealer=self._sealer, settings=self._settings) if self._is_ours else None
         return None if means is None else means.voices
+
+    def usual_prompts(self) -> Sequence[object] | None:
+        """Of what the settings say, all that such sounds depend on; None when they are not wanted by them."""
+        if not self._is_ours:
+            return None
+        voice, service = self._settings.voice, self._settings.elevenlabs
+        if self.provider == offline.PROVIDER:
+            return [self.provider, voice.offline_voices, voice.offline_speed]
+        return [self.provider, service.voice, service.model, bool(service.api_key.get_secret_value())]
 
     async def voice_at_twilio(self, account: Account, language: str) -> str:
         """The voice of ElevenLabs that Twilio should speak with; empty: as the settings say.

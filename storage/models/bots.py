@@ -14,6 +14,7 @@ bots = Table(
     Column("name", String(200), nullable=False),
     Column("settings", type_json, nullable=False),
     Column("is_active", Boolean, nullable=False, server_default=true()),
+    Column("prompts_of", String(32)),  # digest of the settings and phrases with which its prompts were last made
     Column("removed_at", UtcDateTime),  # one that has spoken with customers stays for its conversations, unseen
     time_column("created_at"),
 )
