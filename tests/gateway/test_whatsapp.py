@@ -163,7 +163,7 @@ async def test_a_visiting_card_is_fetched_as_a_file_by_whoever_has_its_link(
         await desk.work()
         await network.settled()
         assert [one.body for one in dana.inbox[-2:]] == ["", "Call her:"]
-        [link] = dana.inbox[-2].media_urls
+        file, [link] = "", dana.inbox[-2].media_urls
         for method in ("HEAD", "GET"):
             async with desk.http.request(method, link) as answer:
                 assert (answer.status, answer.content_type, answer.charset) == (200, "text/vcard", None)
