@@ -95,8 +95,6 @@ _LACKS: Final[Mapping[tuple[str, str], Card]] = {
         "Visiting cards": ("exempt", "text is as good on a page"),
         "Asking where somebody is": ("exempt", "visitors can write it"),
         "Templates": ("exempt", "any text may be sent at any time"),
-        "Reactions": ("todo", "the widget shows none yet"),
-        "Quoting a message": ("todo", "the widget shows none yet"),
         "Asking what became of a message": ("exempt", "the page fetches it from us"),
     },
 }

@@ -23,6 +23,9 @@ CAPABILITIES: Final = Capabilities(
     media_takes_text=True,
     link_button=True,
     link_beside_choices=True,
+    reactions=True,
+    quotes=True,
+    knows_by_our_ids=True,
     inline_reply=True,
 )
 

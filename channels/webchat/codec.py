@@ -2,6 +2,7 @@
 
 In: `{"session": "…", "id": "…", "text": "hi"}`, or `"choice": {"id": "…", "title": "…"}` instead of the text; `site`
 and `name` may be added, and `"media": ["…"]` with the ids of files that were sent here before, also without a text.
+`"reply_to": "…"` says which message it answers; `"reaction": {"to": "…", "emoji": "👍"}` stands alone.
 Out: `{"messages": [{"id": "…", "text": "…", "choices": [{"id": "…", "title": "…"}]}]}`.
 """
 
@@ -16,11 +17,12 @@ import orjson
 from channels.base import Request
 from channels.clean import clean
 from channels.errors import BadRequest
-from channels.messages import JSON, Address, Choice, InboundMessage, Media, OutboundMessage, Part, Text
+from channels.messages import JSON, Address, Choice, InboundMessage, Media, OutboundMessage, Part, Reaction, Text
 
 TEXT_MAX: Final = 4000
 SESSION_HEADER: Final = "x-webchat-session"
 MEDIA_MAX: Final = 10
+_EMOJI_MAX: Final = 40
 # Whoever knows a session reads its conversation, so it has to be long enough to be random.
 _SESSION: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _UID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -36,14 +38,15 @@ def decode(request: Request, kind: Literal["web", "sim"] = "web") -> InboundMess
         BadRequest: naming the field that is missing or wrong.
     """
     data = _object(request.body)
-    session, message_id = _matching(data, "session", _SESSION), _matching(data, "id", _ID)
+    session, own_id = _matching(data, "session", _SESSION), _matching(data, "id", _ID)
     site = _string(data, "site", 64)
     peer = visitor(session) if kind == "web" else session
     return InboundMessage(
-        f"{peer}.{message_id}",
+        f"{peer}.{own_id}",
         Address(kind, peer),
         Address(kind, site),
         _parts(data),
+        reply_to=message_id(data.get("reply_to", ""), "reply_to") or None,
         profile_name=_string(data, "name", 200),
         provider_account=site,
         raw={name: _clean(data[name]) for name in ("id", "site", "name", "text", "choice") if name in data},
@@ -114,6 +117,8 @@ def shown(message: OutboundMessage) -> dict[str, JSON]:
         "choices": [_filled(id=o.id, title=o.title, description=o.description) for o in message.choices],
         "media": [file(one) for one in message.media],
         "link": _filled(title=message.link.title, url=message.link.url) if message.link else None,
+        "reply_to": message.reply_to,
+        "reaction": reacted(message.reaction) if message.reaction else None,
     }
     return {name: value for name, value in fields.items() if value}
 
@@ -121,6 +126,11 @@ def shown(message: OutboundMessage) -> dict[str, JSON]:
 def file(one: Media) -> JSON:
     """A file as the page shows it."""
     return _filled(kind=one.kind, url=one.url, name=one.name, content_type=one.content_type)
+
+
+def reacted(reaction: Reaction) -> JSON:
+    """A reaction as the page shows it; without an emoji there is none any more."""
+    return {"to": reaction.target, "emoji": reaction.emoji}
 
 
 def claimed_site(request: Request) -> str:
@@ -157,6 +167,8 @@ def counted_as(provider_id: str) -> str:
 
 
 def _parts(data: dict[str, JSON]) -> tuple[Part, ...]:
+    if (reaction := data.get("reaction")) is not None:
+        return (_reaction(reaction),)
     media = data.get("media")
     if media is None:
         return (_part(data),)
@@ -180,6 +192,17 @@ def _part(data: dict[str, JSON]) -> Part:
     if not (chosen := _string(choice, "id", 256)):
         raise BadRequest("choice.id", "missing")
     return Choice(chosen, _string(choice, "title", 256))
+
+
+def _reaction(given: JSON) -> Reaction:
+    if not isinstance(given, dict):
+        raise BadRequest("reaction", "not an object with the id of a message")
+    if not (target := message_id(given.get("to", ""), "reaction.to")):
+        raise BadRequest("reaction.to", "missing")
+    emoji = _string({"reaction.emoji": given.get("emoji", "")}, "reaction.emoji", _EMOJI_MAX)
+    if emoji and emoji.isascii():
+        raise BadRequest("reaction.emoji", "not an emoji")
+    return Reaction(target, emoji)
 
 
 def _object(body: bytes) -> dict[str, JSON]:

@@ -300,7 +300,7 @@ class Lounge:
 
     def _begun(self, account_id: int, name: str, conversation_id: int, tenant_id: int) -> None:
         """A visitor's first message was said in another tab, maybe of another process."""
-        place = Place(conversation_id, tenant_id)
+        place = Place(conversation_id, tenant_id, account_id)
         for sid in tuple(self._of_visitor.get((account_id, name), ())):
             if self.visitors[sid].place is None:
                 self._enter(self.visitors[sid], place)

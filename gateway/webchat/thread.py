@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
 
-from channels.messages import JSON, Media, OutboundMessage, parts_from_json
+from channels.messages import JSON, Media, OutboundMessage, Quote, Reaction, parts_from_json
+from channels.split import shorten
 from channels.webchat import codec
 from desk import files, messages
 from desk.events import rfc3339
@@ -19,6 +20,7 @@ from storage.models.conversations import conversations
 from storage.models.tenants import users
 from storage.prepared import Prepared
 
+_QUOTED = 200  # characters of a message that is quoted
 MOST = 100  # messages in one answer; the page asks again for more
 
 _UNSAID = ("refused", "scheduled", "held", "parked", "canceled")
@@ -31,6 +33,7 @@ class Place:
 
     id: int
     tenant_id: int
+    account_id: int
 
 
 def find(db: Db, account_id: int, visitor: str) -> Place | None:
@@ -56,7 +59,7 @@ def whole(db: Db, account_id: int, visitor: str, after: str, show: Show) -> dict
     known = messages.id_of_uid(db, place.id, after) if after else None
     who = Actor(place.tenant_id, "customer")
     rows = messages.history(db, who, place.id, after=known, limit=MOST)
-    said: list[JSON] = [*shown(db, place.tenant_id, [*filter(is_said, rows)], show)]
+    said: list[JSON] = [*shown(db, place, [*filter(is_said, rows)], show)]
     return {"messages": said, "more": known is not None and len(rows) == MOST, "read": read(db, place)}
 
 
@@ -78,7 +81,7 @@ def news(db: Db, place: Place, message_ids: Collection[int], show: Show) -> list
     if not message_ids:
         return []
     rows = messages.history(db, Actor(place.tenant_id, "customer"), place.id, after=min(message_ids) - 1, limit=MOST)
-    return shown(db, place.tenant_id, [row for row in rows if row.id in message_ids and is_said(row)], show)
+    return shown(db, place, [row for row in rows if row.id in message_ids and is_said(row)], show)
 
 
 def is_said(row: Message) -> bool:
@@ -91,10 +94,19 @@ def outbound(row: Message) -> OutboundMessage:
     return OutboundMessage.from_json(row.content)
 
 
-def shown(db: Db, tenant_id: int, rows: Sequence[Message], show: Show) -> list[Shown]:
-    """Each as the page shows it, with `from` (visitor, bot, staff or system), the `name` of a person, and `at`."""
+def shown(db: Db, place: Place, rows: Sequence[Message], show: Show) -> list[Shown]:
+    """Each as the page shows it, with `from` (visitor, bot, staff or system), the `name` of a person, `at`, and as `quote`
+    what it answers.
+    """
     names: dict[int, str] = {}
+
+    def name(user_id: int) -> str:
+        if user_id not in names:
+            names[user_id] = _NAME(db, {"user_id": user_id, "tenant_id": place.tenant_id}).scalar_one()
+        return names[user_id]
+
     found: list[Shown] = []
+    answered = messages.named(db, place.account_id, {*map(messages.target, [row.content for row in rows])} - {""})
     with_files = files.of_messages(db, [row.id for row in rows if row.content is not None])
     for row in rows:
         if row.direction == "in":
@@ -102,9 +114,15 @@ def shown(db: Db, tenant_id: int, rows: Sequence[Message], show: Show) -> list[S
         else:
             more = {**codec.shown(outbound(row)), "id": row.uid, "from": row.author}
             if row.user_id is not None:
-                if row.user_id not in names:
-                    names[row.user_id] = _NAME(db, {"user_id": row.user_id, "tenant_id": tenant_id}).scalar_one()
-                more["name"] = names[row.user_id]
+                more["name"] = name(row.user_id)
+        quoted = answered.get(messages.target(row.content))
+        if quoted is not None and quoted.conversation_id == place.id and "reaction" not in more:
+            more["quote"] = {
+                "id": quoted.uid,
+                "from": "visitor" if quoted.author == "customer" else quoted.author,
+                **({} if quoted.user_id is None else {"name": name(quoted.user_id)}),
+                "text": shorten(quoted.text, _QUOTED),
+            }
         if row.id in with_files:
             more["media"] = _media(more, with_files[row.id], show)
         found.append({**more, "at": rfc3339(row.created_at)})
@@ -133,8 +151,14 @@ def _own(row: Message) -> Shown:
     if row.provider_id is not None:
         said["client_id"] = codec.counted_as(row.provider_id)
     if isinstance(row.content, list):
-        media = [codec.file(one) for one in parts_from_json(row.content) if isinstance(one, Media)]
+        parts = parts_from_json(row.content)
+        media = [codec.file(one) for one in parts if isinstance(one, Media)]
         said |= {"media": media} if media else {}
+        for one in parts:
+            if isinstance(one, Quote):
+                said["reply_to"] = one.target
+            elif isinstance(one, Reaction):
+                said["reaction"] = codec.reacted(one)
     return said
 
 
@@ -146,7 +170,7 @@ def _rows(db: Db, place: Place, after: str) -> list[Message]:
 
 _c = conversations.c
 _PLACE = Prepared(
-    select(_c.id, _c.tenant_id).where(
+    select(_c.id, _c.tenant_id, _c.account_id).where(
         _c.account_id == bindparam("account_id"), _c.peer_kind == "web", _c.peer == bindparam("peer")
     )
 )

@@ -11,23 +11,29 @@ const api = new URL("api/v1/webchat/", script.src);
 const WORDS = {
   en: {file: "Send a file", large: "This file is too large.", open: "Open chat", close: "Close chat", fresh: "new messages", log: "Messages", write: "Write a message", send: "Send",
     connecting: "Connecting…", offline: "No connection. What you write is sent when it is back.",
-    there: "Delivered", read: "Read", sending: "Sending…", lost: "Not sent", types: "is typing", we: "We", you: "You", slow: "One moment please…", picture: "Picture"},
+    there: "Delivered", read: "Read", sending: "Sending…", lost: "Not sent", types: "is typing", we: "We", you: "You", react: "React or reply", reply: "Reply", answers: "In reply to", drop: "Do not reply to it", moods: ["Thumbs up", "Heart", "Laughing", "Surprised", "Thank you"],
+    slow: "One moment please…", picture: "Picture"},
   de: {file: "Datei senden", large: "Diese Datei ist zu groß.", open: "Chat öffnen", close: "Chat schließen", fresh: "neue Nachrichten", log: "Nachrichten", write: "Nachricht schreiben", send: "Senden",
     connecting: "Verbinde…", offline: "Keine Verbindung. Was Sie schreiben, wird danach gesendet.",
-    there: "Zugestellt", read: "Gelesen", sending: "Wird gesendet…", lost: "Nicht gesendet", types: "schreibt", we: "Wir", you: "Sie", slow: "Einen Moment bitte…", picture: "Bild"},
+    there: "Zugestellt", read: "Gelesen", sending: "Wird gesendet…", lost: "Nicht gesendet", types: "schreibt", we: "Wir", you: "Sie", react: "Reagieren, antworten", reply: "Antworten", answers: "Antwort auf", drop: "Nicht darauf antworten", moods: ["Daumen hoch", "Herz", "Lachen", "Staunen", "Danke"],
+    slow: "Einen Moment bitte…", picture: "Bild"},
   es: {file: "Enviar un archivo", large: "Este archivo es demasiado grande.", open: "Abrir chat", close: "Cerrar chat", fresh: "mensajes nuevos", log: "Mensajes", write: "Escribe un mensaje", send: "Enviar",
     connecting: "Conectando…", offline: "Sin conexión. Lo que escribas se enviará cuando vuelva.",
-    there: "Entregado", read: "Leído", sending: "Enviando…", lost: "No enviado", types: "está escribiendo", we: "Nosotros", you: "Tú", slow: "Un momento…", picture: "Imagen"},
+    there: "Entregado", read: "Leído", sending: "Enviando…", lost: "No enviado", types: "está escribiendo", we: "Nosotros", you: "Tú", react: "Reaccionar o responder", reply: "Responder", answers: "En respuesta a", drop: "No responder a este mensaje", moods: ["Pulgar arriba", "Corazón", "Risa", "Sorpresa", "Gracias"],
+    slow: "Un momento…", picture: "Imagen"},
   fr: {file: "Envoyer un fichier", large: "Ce fichier est trop grand.", open: "Ouvrir le chat", close: "Fermer le chat", fresh: "nouveaux messages", log: "Messages", write: "Écrire un message", send: "Envoyer",
     connecting: "Connexion…", offline: "Pas de connexion. Vos messages partiront dès son retour.",
-    there: "Distribué", read: "Lu", sending: "Envoi…", lost: "Non envoyé", types: "écrit", we: "Nous", you: "Vous", slow: "Un instant…", picture: "Image"},
+    there: "Distribué", read: "Lu", sending: "Envoi…", lost: "Non envoyé", types: "écrit", we: "Nous", you: "Vous", react: "Réagir ou répondre", reply: "Répondre", answers: "En réponse à", drop: "Ne pas répondre à ce message", moods: ["Pouce levé", "Cœur", "Rire", "Surprise", "Merci"],
+    slow: "Un instant…", picture: "Image"},
   pt: {file: "Enviar um arquivo", large: "Este arquivo é grande demais.", open: "Abrir chat", close: "Fechar chat", fresh: "mensagens novas", log: "Mensagens", write: "Escreva uma mensagem", send: "Enviar",
     connecting: "Conectando…", offline: "Sem conexão. O que você escrever será enviado depois.",
-    there: "Entregue", read: "Lida", sending: "Enviando…", lost: "Não enviado", types: "está digitando", we: "Nós", you: "Você", slow: "Um momento…", picture: "Imagem"},
+    there: "Entregue", read: "Lida", sending: "Enviando…", lost: "Não enviado", types: "está digitando", we: "Nós", you: "Você", slow: "Um momento…", picture: "Imagem",
+    react: "Reagir ou responder", reply: "Responder", answers: "Em resposta a", drop: "Não responder a esta mensagem", moods: ["Positivo", "Coração", "Risada", "Surpresa", "Obrigado"]},
 };
 const language = [script.dataset.lang, document.documentElement.lang, navigator.language, "en"]
   .map((one) => (one || "").slice(0, 2).toLowerCase()).find((one) => WORDS[one]);
 const words = WORDS[language];
+const MOODS = ["👍", "❤️", "😂", "😮", "🙏"];
 
 // -- What stays over a reload. Whoever has the session reads its conversation, so it is random and never leaves this origin.
 
@@ -241,7 +247,7 @@ async function flush() {
   let item;
   while ((item = kept().queue[0]) && isConnected()) {
     const slow = setTimeout(() => view.typing("", true), 400);
-    const {label, ...sent} = item;
+    const {label, quote, ...sent} = item;
     const answer = line.isUp ? await line.emit("send", sent) : await post(sent);
     clearTimeout(slow);
     view.typing("", false);
@@ -280,6 +286,7 @@ function hear(event, data) {
 function show(message) {
   if (message.from && message.from !== "visitor") view.typing(message.name || "", false);
   if (message.client_id) unqueue(message.client_id);
+  if (message.reaction) return view.react(message);
   const mine = message.client_id && known.get(message.client_id);
   if (mine && !known.has(message.id)) {
     known.set(message.id, mine);
@@ -288,6 +295,7 @@ function show(message) {
     view.mark(message.client_id, "");
   }
   if (!known.has(message.id)) view.add(message);
+  return undefined;
 }
 
 // -- What is seen ------------------------------------------------------------------------------------------------------
@@ -317,7 +325,17 @@ h2{flex:1;margin:0;font-size:17px;font-weight:600;overflow:hidden;text-overflow:
 header :focus-visible{outline-color:currentColor;outline-offset:-3px}
 .log{flex:1;overflow-y:auto;overscroll-behavior:contain;overflow-anchor:none;padding:16px;display:flex;flex-direction:column;gap:8px}
 .log>:first-child{margin-top:auto}
-.m{max-width:86%;align-self:flex-start}
+.m{max-width:86%;align-self:flex-start;position:relative}
+.q{display:block;width:100%;margin-bottom:2px;padding:4px 10px;border:0;border-inline-start:3px solid var(--line);border-radius:4px;background:none;color:var(--faint);font-size:13px;text-align:start;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.re{margin:2px 4px 0;font-size:16px}
+.tool{position:absolute;top:4px;inset-inline-start:100%;width:32px;height:32px;margin-inline-start:2px;padding:6px;border:0;border-radius:10px;background:none;color:var(--faint)}
+.tool svg{width:20px;height:20px}
+@media(hover:hover){.tool{opacity:0}.m:hover .tool,.tool:focus-visible,.tool[aria-expanded=true]{opacity:1}}
+.pick{display:flex;flex-wrap:wrap;gap:4px;margin-top:4px}
+.pick button{min-width:36px;min-height:36px;padding:0 6px;border:1px solid var(--line);border-radius:10px;background:var(--bg)}
+.pick [aria-pressed=true]{background:var(--soft);border-width:2px}
+.quoting{display:flex;align-items:center;padding:0 8px 0 16px;border-top:1px solid light-dark(#d3d9e1,#3a4555);font-size:13px;color:var(--faint)}
+.quoting span{flex:1;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .m.visitor{align-self:flex-end}
 .b{padding:8px 12px;border-radius:var(--r);background:var(--soft);white-space:pre-wrap;overflow-wrap:anywhere;border-end-start-radius:4px}
 .visitor .b{background:var(--c);color:var(--on);border-end-start-radius:var(--r);border-end-end-radius:4px}
@@ -349,6 +367,7 @@ const ICONS = {
   chat: "M21 12a8 8 0 0 1-8 8H4l1.5-3A8 8 0 1 1 21 12Z",
   close: "M6 6l12 12M18 6L6 18",
   file: "M20 11l-8.5 8.5a5 5 0 0 1-7-7L13 4a3.4 3.4 0 0 1 5 5l-8.5 8.5a1.7 1.7 0 0 1-2.5-2.5L15 7",
+  react: "M21 12a9 9 0 1 1-9-9M9 14a4 4 0 0 0 6 0M9 9v1M15 9v1M19 2v6M16 5h6",
   send: "M4 12l16-8-6 16-3-7-7-1Z",
 };
 
@@ -387,7 +406,7 @@ function linked(text) {
 }
 
 const view = {
-  isOpen: false, isAtEnd: true, unread: 0, people: new Map(),
+  isOpen: false, isAtEnd: true, unread: 0, people: new Map(), reactions: new Map(),
 
   build(config) {
     const look = (name) => h("button", {class: "icon", type: "button", "aria-label": words[name]}, icon(name));
@@ -406,9 +425,11 @@ const view = {
     this.picker = h("input", {type: "file", hidden: true});
     this.attach = look("file");
     this.attach.hidden = !config.file_bytes;
+    this.quoting = h("div", {class: "quoting", hidden: true}, h("span", {dir: "auto"}), h("button", {class: "icon", type: "button", "aria-label": words.drop,
+      onclick: () => { this.answer(null); this.input.focus(); }}, icon("close")));
     this.form = h("form", {}, this.attach, this.picker, this.input, this.send);
     this.panel = h("section", {class: `panel ${config.position}`, role: "dialog", "aria-labelledby": "t", hidden: true},
-      h("header", {}, h("h2", {id: "t", dir: "auto"}, config.title), this.close), this.log, this.dots, this.bar, this.form);
+      h("header", {}, h("h2", {id: "t", dir: "auto"}, config.title), this.close), this.log, this.dots, this.bar, this.quoting, this.form);
     this.said = h("div", {class: "sr", role: "status"});
     // Our words read from left to right, also on a page that does not; what people write reads as it is written (dir=auto).
     this.host = h("frontdesk-chat", {lang: language, dir: "ltr"});
@@ -443,6 +464,7 @@ const view = {
     this.input.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); this.submit(); }
     });
+    this.log.addEventListener("keydown", (event) => this.move(event));
     this.log.addEventListener("scroll", () => {
       if (this.size !== this.measure()) return this.toEnd(); // it was not the visitor who scrolled
       this.isAtEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 80;
@@ -478,7 +500,101 @@ const view = {
     if (!text) return;
     this.input.value = "";
     this.input.dispatchEvent(new Event("input"));
-    say({text});
+    const quote = this.answered;
+    this.answer(null);
+    say(quote ? {text, reply_to: quote.id, quote} : {text});
+  },
+
+  /** What the next message answers: `{id, from, name, text}`, or nothing. */
+  answer(quote) {
+    this.answered = quote;
+    this.quoting.hidden = !quote;
+    this.quoting.firstChild.textContent = quote ? `${words.answers} ${this.who(quote)}: ${quote.text}` : "";
+  },
+
+  who: ({from, name}) => name || (from === "visitor" ? words.you : words.we),
+
+  /** What a message answers; it leads there while that is on the page. */
+  quote(quote) {
+    const said = `${this.who(quote)}: ${quote.text || "…"}`;
+    const inside = [h("span", {class: "sr"}, `${words.answers} `), said];
+    if (!known.has(quote.id)) return h("div", {class: "q", dir: "auto"}, ...inside);
+    return h("button", {class: "q", type: "button", dir: "auto", onclick: () => {
+      const {node} = known.get(quote.id);
+      node.tabIndex = -1;
+      node.focus({preventScroll: true});
+      node.scrollIntoView({block: "center"});
+    }}, ...inside);
+  },
+
+  /** Somebody's reaction on a message, here or not yet; the newest of each counts, in whichever order they come. */
+  react({id = "", from, name, reaction: {to, emoji}}) {
+    const who = this.who({from, name});
+    const all = this.reactions.get(to) || new Map();
+    if (id && id < (all.get(who)?.id || "")) return;
+    all.set(who, {id: id || all.get(who)?.id || "", emoji, isMine: from === "visitor"});
+    this.reactions.set(to, all);
+    this.feel(to);
+    if (from === "visitor" || id < (this.newest || "")) return;
+    this.newest = id;
+    this.tellSeen();
+  },
+
+  /** The reactions under a message. */
+  feel(to) {
+    const node = known.get(to)?.node;
+    const there = [...this.reactions.get(to) || []].filter(([, one]) => one.emoji);
+    if (!node) return;
+    node.querySelector(".re")?.remove();
+    if (there.length) node.append(h("div", {class: "re"}, ...there.flatMap(([who, {emoji}]) => [h("span", {class: "sr"}, `${who}: `), `${emoji} `])));
+    this.toEnd();
+  },
+
+  /** The one button beside a message of ours: it opens what can be done with it. Tab finds the last one, arrows the others. */
+  tool(message, node) {
+    this.log.querySelector(".tool[tabindex='0']")?.setAttribute("tabindex", "-1");
+    const button = h("button", {class: "tool", type: "button", tabindex: 0, "aria-label": words.react, "aria-expanded": "false",
+      onclick: () => this.pick(message, node, button)}, icon("react"));
+    node.append(button);
+  },
+
+  pick(message, node, button) {
+    const close = () => {
+      node.querySelector(".pick")?.remove();
+      button.setAttribute("aria-expanded", "false");
+      button.focus({preventScroll: true});
+    };
+    if (node.querySelector(".pick")) return close();
+    const own = [...this.reactions.get(message.id)?.values() || []].find((one) => one.isMine)?.emoji;
+    const moods = MOODS.map((emoji, place) => h("button", {type: "button", "aria-label": words.moods[place], "aria-pressed": String(emoji === own),
+      onclick: () => {
+        const reaction = {to: message.id, emoji: emoji === own ? "" : emoji};
+        close();
+        say({reaction});
+      }}, emoji));
+    const reply = h("button", {type: "button", onclick: () => {
+      close();
+      this.answer({id: message.id, from: message.from, name: message.name, text: message.text || message.media?.[0]?.name || "…"});
+      this.input.focus();
+    }}, words.reply);
+    const group = h("div", {class: "pick", role: "group", "aria-label": words.react}, ...moods, reply);
+    group.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); close(); } });
+    button.after(group);
+    button.setAttribute("aria-expanded", "true");
+    moods[0].focus({preventScroll: true});
+    group.scrollIntoView({block: "nearest"});
+    return undefined;
+  },
+
+  move(event) {
+    const step = {ArrowUp: -1, ArrowDown: 1}[event.key];
+    const tools = [...this.log.querySelectorAll(".tool")];
+    const next = tools[tools.indexOf(event.target) + step];
+    if (!step || !event.target.matches(".tool") || !next) return;
+    event.preventDefault();
+    event.target.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
   },
 
   show(takesFocus = true) {
@@ -511,7 +627,7 @@ const view = {
   isWhole: () => matchMedia("(max-width:480px)").matches,
 
   wrap(event, root) {
-    const stops = [...this.panel.querySelectorAll("button,a,textarea,[tabindex]")].filter((one) => !one.disabled && one.offsetParent);
+    const stops = [...this.panel.querySelectorAll("button,a,textarea,[tabindex]")].filter((one) => one.tabIndex >= 0 && one.offsetParent);
     const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
     if (root.activeElement === from) { event.preventDefault(); to.focus(); }
   },
@@ -520,17 +636,19 @@ const view = {
     if (this.greeting && !this.log.firstChild) this.log.append(h("div", {class: "m bot"}, h("div", {class: "b", dir: "auto"}, this.greeting)));
   },
 
-  pending({id, text, choice, label}) {
-    this.add({client_id: id, from: "visitor", text: text ?? choice?.title ?? label, state: "sending"});
+  pending({id, text, choice, label, quote, reaction}) {
+    if (reaction) return this.react({from: "visitor", reaction});
+    return this.add({client_id: id, from: "visitor", text: text ?? choice?.title ?? label, quote, state: "sending"});
   },
 
   add(message) {
-    const {id, client_id, from = "bot", name, text, media = [], choices = [], link: more, state, at} = message;
+    const {id, client_id, from = "bot", name, text, media = [], choices = [], link: more, quote, state, at} = message;
     this.greet();
     const isMine = from === "visitor";
     if (isMine) this.settle();
     const node = h("div", {class: `m ${from}`, title: at && new Date(at).toLocaleString(language)},
       name ? h("div", {class: "who", dir: "auto"}, name) : h("span", {class: "sr"}, `${isMine ? words.you : words.we}: `),
+      quote ? this.quote(quote) : null,
       text ? h("div", {class: "b", dir: "auto"}, ...linked(text)) : null,
       ...media.map((one) => this.file(one)));
     const button = more && link(more.url, more.title);
@@ -543,6 +661,8 @@ const view = {
     const entry = {message, node};
     if (id) known.set(id, entry);
     if (client_id) known.set(client_id, entry);
+    if (id && !isMine) this.tool(message, node);
+    if (id) this.feel(id);
     if (isMine) this.mine = entry;
     else if (from === "staff") this.mine = null; // answered
     if (state) this.mark(client_id, state);
@@ -599,7 +719,7 @@ const view = {
   /** Under the visitor's last message, until a person answers: that it is there (nothing more, once the bot has answered), or read. */
   receive() {
     const {mine} = this;
-    const isRead = mine?.message.id && mine.message.id === this.readId;
+    const isRead = mine?.message.id && mine.message.id <= this.readId; // a reaction of theirs may be read last
     const isThere = mine?.message.id && mine.node === this.log.lastElementChild;
     this.receipt.textContent = isRead ? words.read : isThere ? words.there : "";
     if (!this.receipt.textContent) this.receipt.remove();

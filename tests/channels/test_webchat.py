@@ -54,6 +54,10 @@ def test_a_post_becomes_its_message(name: str) -> None:
         ({"choice": {"title": "Haircut"}}, "choice.id"),
         ({"choice": {"id": "x" * 300}}, "id"),
         ({"site": "x" * 65}, "site"),
+        ({"reply_to": "1"}, "reply_to"),
+        ({"reaction": "👍"}, "reaction"),
+        ({"reaction": {"emoji": "👍"}}, "reaction.to"),
+        ({"reaction": {"to": "019f0000-0000-7000-8000-000000000001", "emoji": "ok"}}, "reaction.emoji"),
         ({"name": {"first": "Dana"}}, "name"),
     ],
 )

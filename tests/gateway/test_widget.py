@@ -182,6 +182,56 @@ async def test_a_visitor_books_reloads_loses_the_network_and_comes_back(street: 
     await expect(box).to_have_value("May I bring")
     await expect(log).to_contain_text("In another tab")
 
+    # Reactions and quotes, both ways and by keys alone.
+    path = f"/conversations/{await street.conversation()}/messages"
+    said = (await street.robin.get(f"{path}?limit=100"))["items"]
+    mine = next(one for one in said if one["text"] == "In another tab")
+    await street.robin.post(path, {"reaction": {"message_id": mine["id"], "emoji": "👍"}})
+    await street.robin.post(path, {"text": "Yes, in this one.", "reply_to": mine["id"]})
+    mood = page.locator(".m.visitor", has_text="In another tab").locator(".re")
+    await expect(mood).to_have_text("Robin Reyes: 👍")
+    quote = page.get_by_role("button", name="In reply to You: In another tab")
+    await quote.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".m.visitor", has_text="In another tab")).to_be_focused()
+    last, tool = page.locator(".m.staff").last, page.locator(".tool[tabindex='0']")
+    await tool.focus()
+    await page.keyboard.press("ArrowUp")
+    await expect(page.locator(".m.staff", has_text="Anything else?").locator(".tool")).to_be_focused()
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Thumbs up")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(tool).to_be_focused()
+    for _ in range(2):  # another one takes the place of the first
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter" if _ else "Space")
+    await expect(last.locator(".re")).to_have_count(0)  # the same once more takes it away
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Enter")
+    await expect(last.locator(".re")).to_have_text("You: 👍")
+    await page.keyboard.press("Enter")
+    await (
+        page.get_by_role("group", name="React or reply").get_by_role("button", name="Reply", exact=True).press("Enter")
+    )
+    await expect(page.get_by_text("In reply to Robin Reyes: Yes, in this one.")).to_be_visible()
+    await expect(box).to_be_focused()
+    await box.fill("Good.")
+    await box.press("Enter")
+    await expect(page.locator(".quoting")).to_be_hidden()
+    await expect(page.locator(".m.visitor", has_text="Good.").locator(".q")).to_contain_text("Yes, in this one.")
+    await expect(page.locator(".sending")).to_have_count(0)
+    said = (await street.robin.get(f"{path}?limit=100"))["items"]
+    answer = next(one for one in said if one["text"] == "Yes, in this one.")
+    moods = [
+        one["content"][0].get("emoji", "")
+        for one in said
+        if one["direction"] == "in" and one["reply_to"] == answer["id"] and not one["text"]
+    ]
+    assert moods == ["❤️", "", "👍"]
+    assert [one["reply_to"] for one in said if one["text"] == "Good."] == [answer["id"]]
+
     # The network goes; what is written waits; it comes back, and everything is there once.
     await street.way.cut()
     await expect(state).to_contain_text("No connection")
@@ -205,6 +255,8 @@ async def test_a_visitor_books_reloads_loses_the_network_and_comes_back(street: 
     page = await context.new_page()
     await page.goto(street.shop)
     await expect(page.get_by_role("log")).to_contain_text("It is a small one.")
+    await expect(page.locator(".re")).to_have_text(["Robin Reyes: 👍", "You: 👍"])
+    await expect(page.locator(".q")).to_have_count(2)
     await expect(page.locator(".sending")).to_have_count(0)
     assert await street.count("It is a small one.") == 1
 
@@ -233,9 +285,21 @@ async def test_where_no_websocket_gets_through_it_works_all_the_same(street: Str
         await street.staff_say("And on Sunday for you.")
         await expect(log).to_contain_text("And on Sunday for you.", timeout=10_000)
     assert (await told.value).status == 204
+    last = page.locator(".m.staff")
+    await last.hover()
+    await last.locator(".tool").click()
+    await page.get_by_role("button", name="Thank you").click()
+    await expect(last.locator(".re")).to_have_text("You: 🙏")
+    await last.locator(".tool").click()
+    await page.get_by_role("button", name="Reply", exact=True).click()
     await box.fill("Thank you")
     await box.press("Enter")
+    await expect(page.locator(".m.visitor .q")).to_contain_text("And on Sunday for you.")
     await expect(page.locator(".receipt")).to_have_text("Delivered", timeout=10_000)
+    path = f"/conversations/{await street.conversation()}/messages"
+    asked = (await street.robin.get(path))["items"][0]
+    await street.robin.post(path, {"reaction": {"message_id": asked["id"], "emoji": "❤️"}})
+    await expect(page.locator(".m.visitor .re")).to_have_text("Robin Reyes: ❤️", timeout=10_000)
     await street.robin.post(f"/conversations/{await street.conversation()}/read", {}, status=200)
     await expect(page.locator(".receipt")).to_have_text("Read", timeout=10_000)
     assert await street.count("What are your hours?") == 1
@@ -261,6 +325,9 @@ async def test_everybody_can_use_it(street: Street, chromium: "Browser", scheme:
     await box.press("Enter")
     await expect(page.locator(".choices button")).not_to_have_count(0)
     assert await flaws(page) == []
+    await page.locator(".tool").last.click()
+    assert await flaws(page) == []
+    await page.keyboard.press("Escape")
     # On a telephone it covers the page, and Tab stays inside.
     assert await page.get_by_role("dialog").get_attribute("aria-modal") == "true"
     for _ in range(12):
