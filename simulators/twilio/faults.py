@@ -17,6 +17,7 @@ Fault = Literal[
     "rest_500",
     "rest_hang",
     "accept_but_reset",
+    "accept_but_hang",
     "broken_json",
     "undelivered",
     "never_status",
@@ -51,6 +52,7 @@ class Faults:
     rest_500: float = 0
     rest_hang: float = 0  # never answered, nothing done
     accept_but_reset: float = 0  # message accepted, connection cut before the answer
+    accept_but_hang: float = 0  # call accepted, and never answered
     broken_json: float = 0  # message accepted, answer cut in half
     # What becomes of a message, and what its sender hears of it
     undelivered: float = 0

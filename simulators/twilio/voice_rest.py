@@ -134,6 +134,8 @@ async def _create(request: web.Request) -> web.StreamResponse:
     call = voice.place(network, order)
     if network.dice.strikes("accept_but_reset") and request.transport is not None:
         request.transport.abort()
+    if network.dice.strikes("accept_but_hang"):
+        await network.closing.wait()
     return web.json_response(_call(call), status=201)
 
 
