@@ -49,6 +49,7 @@ _STATUSES: Final[Mapping[str, Outcome]] = {
     "failed": "failed",
     "canceled": "cancelled",
 }
+_MOST_TOLD: Final = 50  # callers behind one who leaves the line
 _CARD: Final = re.compile(r"(?:\d[ -]?){12,}\d")
 _w, _l = wait_table.c, leg_table.c
 
@@ -220,6 +221,7 @@ def held(db: Db, account_id: int, sid: str, uid: str, *, rules: Rules, now: date
         return None
     if wait.state == "talking" and not _has_leg(db, wait.id, "talking") and _locked(db, _w.id == wait.id):
         db.execute(update(wait_table).where(_w.id == wait.id).values(state="waiting", user_id=None, talking_since=None))
+        _tell_those_behind(db, wait)
         _plan(db, wait.business_id, rules, now=now)
         wait = _by_id(db, wait.id)
     return wait, place(db, wait)
@@ -545,6 +547,7 @@ def _take(db: Db, leg: Leg, wait: Wait, *, now: datetime) -> None:
     values = {"state": "talking", "user_id": leg.user_id, "talking_since": now}
     db.execute(update(wait_table).where(_w.id == wait.id).values(values))
     calls.transferred(db, wait.call_id)
+    _tell_those_behind(db, wait)
     for other in legs(db, wait.id):
         if other.id != leg.id and other.state in ("planned", "placing", "ringing"):
             _let_go(db, other, "late", now=now)
@@ -556,6 +559,8 @@ def _finish(db: Db, wait: Wait, ending: Ending, who: Actor, *, now: datetime) ->
     """The wait is over; phones that ring for it stop, and whoever is hearing what it is about hears that it is too late."""
     db.execute(update(wait_table).where(_w.id == wait.id).values(state="over", ending=ending, ended_at=now))
     queue.cancel(db, f"{DUE}:wait:{wait.id}")
+    if wait.state == "waiting":
+        _tell_those_behind(db, wait)
     for leg in legs(db, wait.id):
         if leg.state in ("planned", "placing", "ringing"):
             _let_go(db, leg, "cancelled", now=now)
@@ -588,6 +593,14 @@ def _due(db: Db, tenant_id: int, name: str, payload: Mapping[str, int], *, now: 
 def _note(db: Db, who: Actor, wait: Wait, action: str, after: Mapping[str, Any], *, now: datetime) -> None:
     audit.record(db, who, action, "call", wait.call_id, None, after, now, uid=wait.call_uid)
     calls.changed(db, wait.tenant_id, wait.conversation_id, wait.call_id)
+
+
+def _tell_those_behind(db: Db, wait: Wait) -> None:
+    """Their place in line is another one now. Whoever is further behind is told of with the next change before them."""
+    behind = _w.business_id == wait.business_id, _w.state == "waiting", _w.id > wait.id
+    wanted = select(_w.tenant_id, _w.conversation_id, _w.call_id).where(*behind).order_by(_w.id)
+    for row in db.execute(wanted.limit(_MOST_TOLD)).all():
+        calls.changed(db, row.tenant_id, row.conversation_id, row.call_id)
 
 
 def _tell(db: Db, leg: Leg) -> None:

@@ -103,7 +103,8 @@ async def test_whoever_is_dialled_while_we_are_killed_is_dialled_once_and_record
             assert isinstance(network.clock, HandClock)
             network.clock.now = datetime.now(UTC)  # a dialled call is known again by its time
             await _asked(owner, "POST", "/calls", {"customer_id": maria["id"]})
-            while not network.calls:  # it is dialled, and the process does not know it yet
+            # It is dialled, and the process does not know it yet.
+            while not network.calls:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         async with _until_killed(env):
             ana = await network.rings(ANA)

@@ -157,9 +157,10 @@ async def _passes(desk: Front, network: TwilioSimulator, seconds: float) -> None
         await desk.work()
 
 
-async def _kept(team: Team) -> tuple[str, list[tuple[str, str]]]:
-    """How the latest wait ended, and how each phone came off."""
+async def _kept(team: Team, caller: str = "") -> tuple[str, list[tuple[str, str]]]:
+    """How the wait of that caller ended, or the latest one, and how each phone came off."""
     listed = (await team.ana.get("/calls?sort=-start_time"))["items"]
+    listed = [one for one in listed if caller in (one["phone"], "")]
     (transfer,) = (await team.ana.get(f"/calls/{listed[0]['id']}"))["transfers"]
     return transfer["ending"], [(one["person"]["name"].split()[0], one["outcome"]) for one in transfer["phones"]]
 
@@ -290,10 +291,16 @@ async def test_of_two_whose_phones_ring_together_one_gets_the_call(
     caller = await _waits(network, MARIA)
     await desk.work()
     ana, ben = await network.rings(ANA), await network.rings(BEN)
-    await asyncio.gather(ana.press("1"), ben.press("1"))
-    await ana.network.time.until(lambda: "Here they are" in ana.heard + ben.heard, timeout_s=5, within_s=30)
+    async with connected(team.ana) as inbox:
+        second = await _waits(network, "+15125550178")
+        behind = await inbox.hear("call_state", lambda state: state["place"] == 2)
+        await asyncio.gather(ana.press("1"), ben.press("1"))
+        await ana.network.time.until(lambda: "Here they are" in ana.heard + ben.heard, timeout_s=5, within_s=30)
+        # Whoever is behind moves up, and people see it.
+        await inbox.hear("call_state", lambda state: (state["call_id"], state["place"]) == (behind["call_id"], 1))
     late = ben if "Here they are" in ana.heard else ana
     await late.hears("Somebody else has taken the call")
+    await second.hang_up()
     await caller.hang_up()
     await network.settled()
-    assert sorted(outcome for _, outcome in (await _kept(team))[1]) == ["late", "taken"]
+    assert sorted(outcome for _, outcome in (await _kept(team, MARIA))[1]) == ["late", "taken"]
