@@ -6,6 +6,7 @@ What a caller heard can so be told from the samples alone, letter by letter: a w
 import math
 import struct
 from functools import cache
+from typing import Final
 
 RATE = 8000
 SILENCE = b"\xff"
@@ -29,14 +30,15 @@ def decode_part(audio: bytes) -> tuple[str, bytes]:
     """The same while the sound still comes: the text, and the rest that may be the beginning of a letter."""
     letters, starts = _letters()
     found: list[str] = []
-    at = 0
-    while at + LETTER <= len(audio):
+    at, ends = 0, len(audio) - LETTER + 1
+    # All tones begin with the same sample, and an hour of music has to be looked through quickly.
+    while at < ends and (at := audio.find(_BEGINS, at, ends)) >= 0:
         if audio[at : at + _START] in starts and (letter := letters.get(audio[at : at + LETTER])) is not None:
             found.append(letter)
             at += LETTER
         else:
             at += 1
-    return "".join(found), audio[at:]
+    return "".join(found), audio[at if at >= 0 else ends :]
 
 
 def to_wav(audio: bytes) -> bytes:
@@ -52,7 +54,8 @@ def to_pcm(audio: bytes) -> bytes:
 
 def from_pcm(samples: bytes) -> bytes:
     """16 bits a sample, little-endian, as mu-law; an odd byte at the end is left out."""
-    return bytes(_mu_law(sample) for (sample,) in struct.iter_unpack("<h", samples[: len(samples) // 2 * 2]))
+    count = len(samples) // 2
+    return bytes(map(_mu_laws().__getitem__, struct.unpack(f"<{count}H", samples[: 2 * count])))
 
 
 def from_wav(file: bytes) -> bytes:
@@ -87,11 +90,14 @@ def _tone(letter: str) -> bytes:
         letter = " "
     number = ord(letter) - _FIRST if _FIRST <= ord(letter) <= _LAST else ord("?") - _FIRST
     # Two tones together, as of a telephone's keys: 24 low ones, 24 high ones.
-    low, high = 300 + 40 * (number % 24), 1500 + 60 * (number // 24)
-    turn = 2 * math.pi / RATE
-    return bytes(
-        _mu_law(round(7000 * math.sin(turn * low * n) + 7000 * math.sin(turn * high * n + 1))) for n in range(LETTER)
-    )
+    low, high = _wave(300 + 40 * (number % 24), 0), _wave(1500 + 60 * (number // 24), 1)
+    return bytes(_mu_law(round(one + other)) for one, other in zip(low, high, strict=True))
+
+
+@cache
+def _wave(hertz: int, phase: int) -> list[float]:
+    turn = 2 * math.pi * hertz / RATE
+    return [7000 * math.sin(turn * n + phase) for n in range(LETTER)]
 
 
 @cache
@@ -110,7 +116,16 @@ def _mu_law(sample: int) -> int:
 
 
 @cache
+def _mu_laws() -> bytes:
+    """Of every sample, by its 16 bits."""
+    return bytes(_mu_law(bits - 0x10000 if bits & 0x8000 else bits) for bits in range(0x10000))
+
+
+@cache
 def _linear(byte: int) -> int:
     turned = ~byte & 0xFF
     value = (((turned & 0x0F) << 3) + 132 << (turned >> 4 & 7)) - 132
     return -value if turned & 0x80 else value
+
+
+_BEGINS: Final = _tone(" ")[:1]
