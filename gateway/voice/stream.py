@@ -190,6 +190,7 @@ class StreamPort(Talk):
     _next: _Question | None = None  # to be listened for once they have finished
     _hearing: Hearing | None = None
     _works: int = 0
+    _alarm: "tuple[int, asyncio.Future[None]] | None" = None  # the frame at which somebody wants to be woken
     _sounded: int = 0  # the frame in which the open words began to go out
 
     async def run(self) -> None:
@@ -255,6 +256,18 @@ class StreamPort(Talk):
         with self._working():
             await self.settle(None if self._answer is None or self._answer.is_heard else self._answer.heard)
 
+    async def ends_within(self, work: "asyncio.Task[Speech]", seconds: float) -> bool:
+        """By the sound, like all time of such a call."""
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._alarm = self._frames + round(seconds / audio.FRAME_S), woken
+        try:
+            either: tuple[asyncio.Future[Any], ...] = (work, woken)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._alarm = None
+            woken.cancel()
+        return work.done()
+
     async def answered(self, given: Given) -> Speech:
         with self._working():
             return await super().answered(given)
@@ -306,6 +319,8 @@ class StreamPort(Talk):
     async def _frame(self, frame: bytes) -> None:
         """20 ms of the caller."""
         self._frames += 1
+        if self._alarm is not None and self._frames >= self._alarm[0] and not self._alarm[1].done():
+            self._alarm[1].set_result(None)
         if self._unsent:
             self._more.set()
         if self.is_over:

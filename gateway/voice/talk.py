@@ -93,14 +93,18 @@ class Talk(ABC):
             (settings.still_s, "voice_still"),
             (settings.slow_s, "voice_slow"),
         ):
-            done, _ = await asyncio.wait({task}, timeout=max(0.0, until_s - waited_s))
-            if done:
+            if await self.ends_within(task, max(0.0, until_s - waited_s)):
                 break
             waited_s = until_s
             await self.fill(phrase(self.language, key))
         speech = await task
         self.timing = calls.Timing(answer_ms=self._since_ms(begun_s))
         await self.play(speech)
+
+    async def ends_within(self, work: asyncio.Task[Speech], seconds: float) -> bool:
+        """Whether the work is done before so much time of the call has passed; back as soon as that is known."""
+        done, _ = await asyncio.wait({work}, timeout=seconds)
+        return bool(done)
 
     async def answered(self, given: Given) -> Speech:
         await self.note_heard()
