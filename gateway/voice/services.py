@@ -97,6 +97,7 @@ class SpeechServices:
         self._fuses: dict[tuple[str, str], Fuse] = {}
         self._meter = _Meter(store, clock)
         self._recent = Recent(clock)
+        self.patience = Patience()  # with a service while somebody waits on the line
 
     async def of(self, account: Account, sid: str = "") -> Services | None:
         """For that call to that number; None when there is no key, or a service that is left alone since it is broken, so that
@@ -118,6 +119,7 @@ class SpeechServices:
                 api_key=means.api_key,
                 api_base=ours.api_base,
                 model_id=ours.listening_model,
+                patience=self.patience,
                 heard=partial(self._meter.count, whose, sid, "heard"),
             )
         shelf = self._recent.over(whose.tenant_id, self.sounds.of(whose.tenant_id))
@@ -193,7 +195,7 @@ class SpeechServices:
                 means.voices,
                 api_key=means.api_key,
                 api_base=self._settings.elevenlabs.api_base,
-                patience=_UNHURRIED if is_lasting else Patience(),
+                patience=_UNHURRIED if is_lasting else self.patience,
                 spoken=partial(self._meter.count, whose, sid, "spoken"),
             )
         return CachedSpeaker(

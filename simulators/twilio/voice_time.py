@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from itertools import count
 
 _LONG_S, _THOUGHT_S = 0.5, 0.05
-_MOMENT_S = 0.02
 _LONGEST_WORK_S = 5.0
 _GLANCE_S = 0.005  # who waits need not look at every letter that a hundred calls hear
 
@@ -26,7 +25,8 @@ class Timeline:
         sleep: Callable[[float], Awaitable[object]],
         advance: Callable[[float], Awaitable[object]] | None,
     ) -> None:
-        # Whether the application works at something; told by a test that can look into it, no time passes meanwhile.
+        # Whether the application works at something; told by a test that can look into it, no time passes meanwhile, and
+        # there is no guessing how long it may need to think.
         self.is_busy: Callable[[], bool] | None = None
         self._clock, self._sleep, self._advance = clock, sleep, advance
         self._order = count()
@@ -76,20 +76,21 @@ class Timeline:
         if self._advance is None:
             await self._sleep(seconds)
             return
-        while self._owed:
-            await self._changed.wait()
-        ends, left = self._clock() + timedelta(seconds=seconds), seconds
-        while left > 0:
-            await self._idle()
+        ends = self._clock() + timedelta(seconds=seconds)
+        is_idle = await self._idle()
+        while (left := (ends - self._clock()).total_seconds()) > 0:
             async with self._turning:
                 await _let_others_run()
-                step = left if self.is_busy is None else min(left, self._next() or _MOMENT_S)
-                await self._advance(step)
-            left = (ends - self._clock()).total_seconds()
+                if self.is_busy is None:
+                    await self._advance(left)
+                elif not self._owed and not (is_idle and self.is_busy()):
+                    due = self._next()
+                    await self._advance(left if due is None else min(left, due))
+            is_idle = await self._idle()
 
     async def until(self, is_so: Callable[[], bool], *, timeout_s: float, within_s: float) -> bool:
-        """Wait until `is_so`, moving the time on where it can be; False after `timeout_s` real or `within_s` seconds in
-        the call.
+        """Wait until `is_so`, moving the time on where it can be; False after `within_s` seconds in the call, or when for
+        `timeout_s` real seconds no time has passed in it. (Where it passes by itself: `timeout_s` after the beginning.)
         """
         loop = asyncio.get_running_loop()
         ends, latest = loop.time() + timeout_s, self._clock() + timedelta(seconds=within_s)
@@ -97,17 +98,18 @@ class Timeline:
             if loop.time() > ends or self._clock() > latest:
                 return False
             changed = self._changed
-            if self._advance is not None and self.is_busy is not None and self.is_busy():
+            if self._advance is not None and self._is_at_work():
                 await asyncio.sleep(_GLANCE_S / 10)
                 continue
             if self._advance is not None and (step := self._next()) is not None:
-                if self._sockets and step > _LONG_S and await self._changes(changed):
+                if self.is_busy is None and self._sockets and step > _LONG_S and await self._changes(changed):
                     continue
                 async with self._turning:
                     await _let_others_run()  # What was due may just have been called off.
                     step = self._next()
-                    if step is not None and not is_so():
+                    if step is not None and not is_so() and not self._is_at_work():
                         await self._advance(step)
+                        ends = loop.time() + timeout_s
                 continue
             try:
                 async with asyncio.timeout_at(ends):
@@ -127,11 +129,19 @@ class Timeline:
             return False
         return True
 
-    async def _idle(self) -> None:
-        """Wait until the application works at nothing."""
+    async def _idle(self) -> bool:
+        """Wait until the application owes no answer and works at nothing; False when it works for too long."""
+        while self._owed:
+            await self._changed.wait()
         ends = asyncio.get_running_loop().time() + _LONGEST_WORK_S
-        while self.is_busy is not None and self.is_busy() and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110  it does not tell
+        while self._is_at_work():
+            if asyncio.get_running_loop().time() > ends:
+                return False
             await asyncio.sleep(_GLANCE_S / 10)
+        return True
+
+    def _is_at_work(self) -> bool:
+        return self.is_busy is not None and self.is_busy()
 
     def _next(self) -> float | None:
         """In how many seconds something is due, or None if the application is to move first."""

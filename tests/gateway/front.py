@@ -4,7 +4,7 @@ import contextlib
 import math
 import socket
 import xml.etree.ElementTree as ET
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -25,6 +25,7 @@ from gateway.pipeline.spool import Spool
 from gateway.settings import Settings, load
 from storage.base import Db
 from storage.models.jobs import jobs
+from storage.store import Store
 from tests import canaries
 from tests.clock import FakeClock
 
@@ -120,6 +121,26 @@ class Front:
 
         await self.house.store.write(run)
         self.house.accounts.forget()
+
+
+def busy(store: Store) -> Callable[[], bool]:
+    """Whether the store reads or writes for somebody, from now on."""
+    at_work = 0
+
+    def counted(run: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def counting(*args: Any, **kwargs: Any) -> Any:
+            nonlocal at_work
+            at_work += 1
+            try:
+                return await run(*args, **kwargs)
+            finally:
+                at_work -= 1
+
+        return counting
+
+    for name in ("read", "write"):
+        setattr(store, name, counted(getattr(store, name)))
+    return lambda: at_work > 0
 
 
 def form(sender: str, body: str, *, sid: str | None = None, **more: str) -> dict[str, str]:

@@ -1,69 +1,18 @@
 """A live call is passed on to a person: every way it can end, who heard what, and what is kept of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
-from random import Random
 
 import pytest
 
-from simulators.clock import HandClock
-from simulators.twilio import Account, Call, Callee, Number, TwilioSimulator
-from tests.clock import FakeClock
-from tests.gateway import front
-from tests.gateway.front import OURS, SID, TOKEN, Front
+from simulators.twilio import Call, Callee, TwilioSimulator
+from tests.gateway.front import OURS, Front
 from tests.gateway.inbox.live import connected
 from tests.gateway.rest import api as clients
 from tests.gateway.rest.api import Client
-from tests.gateway.voice.caller import VOICE
 
 MARIA = "+15125550177"
 ANA, BEN = "+15125550181", "+15125550182"
-
-
-@pytest.fixture
-def reach() -> dict[str, str]:
-    """Where public addresses are really found; the desk adds its own."""
-    return {"https://example.com": "http://localhost:1"}
-
-
-@pytest.fixture
-async def network(reach: dict[str, str]) -> AsyncIterator[TwilioSimulator]:
-    """Time in it stands still until somebody waits."""
-    clock = HandClock(front.NOON)
-    async with TwilioSimulator(
-        accounts=[Account(sid=SID, auth_token=TOKEN)],
-        reach=reach,
-        clock=clock,
-        sleep=clock.sleep,
-        advance=clock.advance,
-        rng=Random(1),
-    ) as running:
-        yield running
-        await running.settled()
-
-
-@pytest.fixture
-async def desk(
-    database_url: str,
-    tmp_path: Path,
-    clock: FakeClock,
-    network: TwilioSimulator,
-    reach: dict[str, str],
-    mode: str,
-    env: dict[str, str],
-) -> AsyncIterator[Front]:
-    """One that can make calls."""
-    clock.set(front.NOON)
-    told = {"FRONTDESK_TWILIO__API_BASE": network.url, "FRONTDESK_VOICE__MODE": mode, **env}
-    async with front.opened(database_url, tmp_path, clock, told, seeded=False) as opened:
-        voice = f"{opened.url}{VOICE}"
-        reach[opened.url.replace("http", "https", 1)] = opened.url
-        network.add_number(
-            Number(number=OURS, account_sid=SID, voice_url=voice, voice_status_callback_url=f"{voice}/status")
-        )
-        yield opened
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """Messages that callers leave: by whichever door, twice, shuffled, and while nobody of ours is there."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,29 +16,9 @@ from tests.gateway.front import OURS, Front
 from tests.gateway.rest import api as clients
 from tests.gateway.rest.api import Client
 from tests.gateway.voice.caller import VOICE, Caller
-from tests.gateway.voice.conftest import answered_at, phone_network
 
 MARIA = "+15125550177"
 WORDS = "Please call me about my boiler."
-
-
-@pytest.fixture
-async def network() -> AsyncIterator[TwilioSimulator]:
-    """Time in it stands still until a caller waits."""
-    async with phone_network() as running:
-        yield running
-        await running.settled()
-
-
-@pytest.fixture
-async def desk(
-    database_url: str, tmp_path: Path, clock: FakeClock, network: TwilioSimulator, mode: str, env: dict[str, str]
-) -> AsyncIterator[Front]:
-    clock.set(front.NOON)
-    told = {"FRONTDESK_TWILIO__API_BASE": network.url, "FRONTDESK_VOICE__MODE": mode, **env}
-    async with front.opened(database_url, tmp_path, clock, told, seeded=False) as opened:
-        network.add_number(answered_at(opened.url))
-        yield opened
 
 
 @pytest.fixture(params=["gather"])
