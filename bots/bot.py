@@ -10,7 +10,7 @@ from bots.choose import Aside, Begin, Said, Unsure
 from bots.flow import is_asking
 from bots.loaded import LoadedBot
 from bots.turn import Turn
-from bots.understand import language
+from bots.understand import language, names
 from channels import messages
 from channels.messages import InboundMessage, OutboundMessage
 from desk import conversations
@@ -136,6 +136,7 @@ def _hear(turn: Turn, message: InboundMessage) -> None:
     before = turn.place()
     if said.text or said.pressed:
         _notice_language(turn, said)
+        _notice_name(turn, said)
         _understand(turn, said, message.reply_to)
         reminding.next_one(turn)
     else:
@@ -164,6 +165,46 @@ def _notice_language(turn: Turn, said: Said) -> None:
 _ANY_LANGUAGE = frozenset(("name", "email", "phone", "text"))
 
 
+def _notice_name(turn: Turn, said: Said) -> None:
+    """Who says their name is known by it from here on, whatever is open and whatever else they say."""
+    asked = choose.asked_slot(turn.flow.top) if turn.flow.top is not None else None
+    if said.pressed or turn.context.customer_name or (asked is not None and asked.type in _ANY_LANGUAGE):
+        return
+    if (name := names.introduced(turn.ear.named(said.text))) is not None:
+        turn.is_called(name.full)
+
+
+def _notice_stranger(turn: Turn, said: Said, reading: choose.Reading | None) -> bool:
+    """Who wants to come to somebody whom nobody here is called hears so, and who there is, before anything is asked.
+
+    True when that is all there is to say to it: a "yes, with Ben" agrees to nobody else.
+    """
+    top = turn.flow.top
+    if said.pressed or isinstance(reading, events.Interrupt):
+        return False
+    if isinstance(reading, Begin):
+        scenario, told = turn.bot.scenarios[reading.scenario], reading.slots
+    elif top is not None and reading is not None:
+        scenario, told = top.scenario, reading.values if isinstance(reading, Answer) else {}
+    else:
+        return False
+    slot = next((one.name for one in scenario.compiled.scenario.slots.values() if one.source == "staff"), None)
+    if slot is None or slot in told or not (name := choose.stranger(turn.ear, said.text, turn.now)):
+        return False
+    turn.say("no_such_person", name=name, staff=turn.voice.all_of(turn.ear.members))
+    asked = choose.asked_slot(top) if top is not None else None
+    agrees = (
+        isinstance(reading, Answer) and asked is not None and asked.type == "yes_no" and told.keys() == {asked.name}
+    )
+    return isinstance(reading, Unsure) or (agrees and bool(told[asked.name].value) if asked is not None else False)
+
+
+def _greet_by_name(turn: Turn) -> None:
+    """Who has said their name and nothing else that we can act on hears that it was understood."""
+    if turn.introduced:
+        turn.say("hello_name", name=turn.introduced)
+
+
 def _understand(turn: Turn, said: Said, quoted: str | None = None) -> None:
     top = turn.flow.top
     if top is not None and top.run.waiting != "input":
@@ -176,6 +217,9 @@ def _understand(turn: Turn, said: Said, quoted: str | None = None) -> None:
         _open(turn, said)
         return
     reading = choose.at_question(turn.bot, turn.ear, top, said, turn.now)
+    if _notice_stranger(turn, said, reading):
+        turn.ask_again()
+        return
     if isinstance(reading, Answer) and not said.pressed and reminding.which(turn, top, reading):
         return
     if isinstance(reading, Begin):
@@ -184,10 +228,15 @@ def _understand(turn: Turn, said: Said, quoted: str | None = None) -> None:
         if reading.phrase:
             turn.say(reading.phrase)
         turn.ask_again()
+    elif isinstance(reading, Unsure) and turn.introduced:
+        _greet_by_name(turn)
+        turn.ask_again()
     elif isinstance(reading, Unsure):
         turn.excuse = reading.hint
         turn.step(events.Invalid())
     else:
+        if isinstance(reading, Answer) and reading.values.keys() <= {*top.scenario.names}:
+            _greet_by_name(turn)
         turn.step(reading)
 
 
@@ -199,12 +248,14 @@ def _open(turn: Turn, said: Said) -> None:
     reading = choose.at_rest(turn.bot, turn.ear, said, turn.now, settled=turn.flow.memo.settled)
     if not isinstance(reading, Begin) and reminding.late(turn, said):
         return
+    _notice_stranger(turn, said, reading)
     if isinstance(reading, Aside):
         turn.say(reading.phrase)
-    elif isinstance(reading, Begin):
-        turn.begin(reading.scenario, reading.slots)
-    else:
-        turn.begin(choose.MENU)
+        return
+    name = reading.scenario if isinstance(reading, Begin) else choose.MENU
+    if name == choose.MENU:
+        _greet_by_name(turn)
+    turn.begin(name, reading.slots if isinstance(reading, Begin) else {})
 
 
 def _digress(turn: Turn, begin: Begin) -> None:

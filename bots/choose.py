@@ -92,6 +92,23 @@ def at_question(bot: LoadedBot, ear: Ear, level: Level, said: Said, now: datetim
     return _read(ask, _Heard(ear, said.text, now))
 
 
+def stranger(ear: Ear, text: str, now: datetime) -> str:
+    """The name of whom they want to come to, when nobody here is called that; empty otherwise."""
+    heard = _Heard(ear, text, now)
+    if not ear.members:
+        return ""
+    code = ear.voice.language.code
+    # German writes every noun with a capital, so only "bei" tells that a person is meant.
+    meant = names.somebody(heard.text, led_by="bei") if code == "de" else names.somebody(heard.english)
+    if meant is None:
+        return ""
+    known = (*ear.staff_choices, *ear.service_choices)
+    said = meant.full
+    is_known = answers.choose(said, known, asked=False).how != "none"
+    local = ear.voice.local(now)
+    return "" if is_known or dates.parse(ear.english(said), now=local, asked="date") is not None else said
+
+
 def opening(ear: Ear, scenario: LoadedScenario, text: str, now: datetime) -> dict[str, SlotValue]:
     """What the words that begin `scenario` already tell of what it wants to know."""
     heard = _Heard(ear, text, now)

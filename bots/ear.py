@@ -51,6 +51,7 @@ class Ear:
         self.services = {option.id: option for option in services}
         self.staff = {option.id: option for option in staff}
         self._language = language
+        self.members = tuple(one.name for one in business.staff if one.kind == "person")
         self.service_choices = self.choices(self.services.values())
         # Nobody says "anyone" of a service alone; it is offered only where somebody is to be chosen.
         self.staff_choices = self.choices(option for option in self.staff.values() if option.value)

@@ -15,6 +15,7 @@ from channels.messages import Link, Option, OutboundMessage
 from desk import conversations, customers
 from desk.calendar import bookings
 from desk.conversations import Context
+from desk.errors import DeskError
 from flows import effects, events
 from flows import step as engine
 from flows.definition import Json
@@ -40,6 +41,7 @@ class Turn:
     excuse: str = ""  # said before a question that is asked again because the answer made no sense
     is_handed_over: bool = False
     answered_reminder: bool = False
+    introduced: str = ""  # the name that the customer has just said
     agreed: str = ""  # the visit that was booked or moved
     learnt_language: str | None = None
     lang: str = ""
@@ -76,6 +78,18 @@ class Turn:
                 level.run.lang = code
             for name, held in level.run.slots.items():
                 level.run.slots[name] = times.reworded(held, self.voice)
+
+    def is_called(self, name: str) -> None:
+        """The customer has said their name; what is open need not ask for it."""
+        try:
+            customers.set_name(self.db, self.bot.actor, self.context.customer_id, name, now=self.now)
+        except DeskError:
+            return
+        self.context = replace(self.context, customer_name=name)
+        self.introduced = name
+        for level in self.flow.stack:
+            for slot in level.scenario.names:
+                level.run.slots.setdefault(slot, SlotValue(name, name))
 
     # Scenarios: begun, left, stepped through.
 

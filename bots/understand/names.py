@@ -40,6 +40,33 @@ def find(text: str, *, asked: bool = False, last_only: bool = False) -> Name | N
     return _alone(text, last_only=last_only)
 
 
+def introduced(text: str) -> Name | None:
+    """The name that customers give themselves, whatever else they say: "my name is zoe bell", "Hi, this is Zoe Bell"."""
+    text = text[:LIMIT]
+    for pattern, sure in _OF_THEIR_OWN:
+        for said in islice(pattern.finditer(text), _ENOUGH):
+            name = _name_at(text, said.end(), sure=sure)
+            if name is not None and (sure or " " in text[slice(*name)]):
+                return _split(text, name, family=False)
+    return None
+
+
+def somebody(text: str, *, led_by: str = "with") -> Name | None:
+    """Whom they want to come to: "with Ben", "with ben on friday". `led_by` is the word that says so.
+
+    In small letters only one word, and only at the end or before what is known to follow it: "with extra care" is nobody.
+    """
+    text = text[:LIMIT]
+    for said in islice(re.finditer(rf"(?i)\b{led_by}{_S}(?:(?:dr|mr|mrs|ms)\.?{_S})?", text), _ENOUGH):
+        name = _name_at(text, said.end(), sure=False)
+        if name is not None:
+            return _split(text, name, family=False)
+        small = _SMALL.match(text, said.end())
+        if small is not None and small.group(1) not in _NOT_NAMES and small.group(1) not in _NO_PERSON:
+            return _split(text, small.span(1), family=False)
+    return None
+
+
 def _in_full(text: str) -> Name | None:
     """First and last name written as names where one stands: after `for`, or at the start before a comma."""
     for found in islice(_PLACES.finditer(text), _ENOUGH):
@@ -157,6 +184,28 @@ _WAYS = tuple(
         (r"\b(?:under|booked for|(?:reservation|booking|appointment) (?:is )?for) ", False),
     )
 )
+_OF_THEIR_OWN = tuple(
+    (re.compile(pattern.replace(" ", _S), re.IGNORECASE), sure)
+    for pattern, sure in (
+        (r"\bmy (?:full |first )?name(?:['\u2019]?s| is|:) ", True),
+        (r"\b(?:i am|i['\u2019]?m) (?:called|named|known as) ", True),
+        (
+            r"^(?:(?:hi|hello|hey|good morning|good afternoon|good evening)[,.!]? )?(?:this is|i am|i['\u2019]?m) ",
+            False,
+        ),
+    )
+)
+_SMALL = re.compile(
+    rf"([a-z]{{3,12}})(?=[ \t]{{0,3}}(?:$|[,.!?]|{_S}(?:at|on|for|this|next|please|pls|today|tomorrow|tonight|monday|tuesday|"
+    r"wednesday|thursday|friday|saturday|sunday|mon|tue|wed|thu|fri|sat|sun|\d)\b))"
+)
+# What may come with something that is booked, and is nobody.
+_NO_PERSON = frozenset(
+    "beard blow blowdry card cash color colour colors colours conditioner confidence cream curls cut cuts delivery discount "
+    "dog dryer ears everything extensions extra extras eyebrows family fringe gel glitter hair head highlights hot includes "
+    "insurance kid layers lowlights makeup massage master mask mustache nails oil paint parking pleasure polish priority "
+    "razor scissors shampoo shave styling style tax taxes tint toner towel treatment trim warranty wash water wax waxing".split()
+)
 _FAMILY = re.compile(r"(?i)\b(?:last|family) name|surname")
 _AFTER_NAME = re.compile(
     r"(?i)[ \t](?:here\b|speaking\b|is (?:my|the) (?:full |last |first |family |sur)?name\b)|, ?that(?:'s| is) my name\b"
@@ -194,5 +243,6 @@ _NOT_NAMES = frozenset(
     "thank thanks that that's the their them then there these they think third this those three thu thur thurs "
     "thursday tired to today told tomorrow tonight too tue tues tuesday twelve twice two uh um unable under until up "
     "urgent us very wait want was we weather wed wednesday well were what whatever when where which whichever while "
-    "who why wife will wish with won't would wow wrong yeah yep yes yesterday you your".split()
+    "who why wife will wish with won't would wow wrong written misspelled misspelt spelled spelt yeah "
+    "yep yes yesterday you your".split()
 )
