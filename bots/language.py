@@ -78,4 +78,5 @@ def load(code: str) -> Language:
 def _gloss(code: str, hearing: Mapping[str, Any] | None) -> Gloss | None:
     if hearing is None:
         return None
-    return Gloss(code, hearing["rules"], hearing["words"], hearing["numbers"], hearing["names"])
+    shorts = hearing.get("shorts", {}), hearing.get("short_where", ())
+    return Gloss(code, hearing["rules"], hearing["words"], hearing["numbers"], hearing["names"], *shorts)

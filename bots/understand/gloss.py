@@ -21,6 +21,7 @@ _UNITS: Final = "minute minutes hour hours day days week weeks month months".spl
 _HIDDEN: Final = 0xE000  # places of what has been read already; no letters, so that no rule looks at them again
 _MOST_READ: Final = 0x1000
 _WORD: Final = re.compile(r"[^\W_]+")
+_NONE: Final[Mapping[str, str]] = {}
 _KEPT: Final = re.compile("[\ue000-\uefff]")
 _PUT: Final = re.compile(r"\{(\d)([-~:]?)\}")
 
@@ -32,7 +33,9 @@ class Gloss:
     `{day}`, `{month}` and `{unit}` are names of those, `{x}` a digit or what an earlier rule has read, and a blank is any
     space; and what it stands for. There `{1}` is the first group, `{1-}` the hour before it, `{1~}` the minutes left of an
     hour, and `{1:}` two digits. `words` say what single words stand for, `numbers` which words are numbers beside those
-    of `channels.voice.counting`. `names` are rules that are read alone where a name is expected.
+    of `channels.voice.counting`. `names` are rules that are read alone where a name is expected. `shorts` are words cut
+    short that are other words as well, such as days ("Do", "mar."); `short_where` are patterns for where they are not,
+    which end with `{short}`, in the words of the language, before anything else is read.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class Gloss:
         words: Mapping[str, str],
         numbers: Mapping[str, int],
         names: Iterable[Sequence[str]],
+        shorts: Mapping[str, str] = _NONE,
+        short_where: Iterable[str] = (),
     ) -> None:
         self.code = code
         self._numbers = {plain(word): value for word, value in {**_spelt(code), **numbers}.items()}
@@ -59,6 +64,9 @@ class Gloss:
             "month": self._named(_MONTHS),
             "unit": self._named(_UNITS),
         }
+        self._shorts = shorts
+        cut = {**self._known, "short": f"{_any_of(shorts)}"}
+        self._cut = [re.compile(_pattern(where.replace("{short}", r"{short}\.?"), cut)) for where in short_where]
         self._names = [self._rule(pattern, english) for pattern, english in names]
         self._rules = [*self._names, *(self._rule(pattern, english) for pattern, english in rules)]
         self._count = re.compile(rf"(?<!\w)(?:{_any_of(self._numbers.keys() - articles)})(?!\w)")
@@ -74,6 +82,8 @@ class Gloss:
     def _read(self, raw: str, rules: Sequence[tuple[re.Pattern[str], str]], *, by_word: bool) -> str:
         raw = unicodedata.normalize("NFC", raw).replace("\u2019", "'")
         raw = _KEPT.sub("", raw)
+        for pattern in self._cut if by_word else ():
+            raw = _swap(pattern, raw, plain(raw), self._in_full)[0]
         line, done = plain(raw), list[str]()
 
         def keep(english: str) -> str:
@@ -88,6 +98,9 @@ class Gloss:
         if by_word:
             raw, line = _swap(_WORD, raw, line, partial(self._word, keep))
         return _KEPT.sub(lambda found: done[ord(found.group()) - _HIDDEN], raw)
+
+    def _in_full(self, found: "_Match") -> str:
+        return f"{found.before(1)}{self._shorts[found.group(1)]} "
 
     def _kept(self, english: str, keep: Callable[[str], str], found: "_Match") -> str:
         return keep(self._put(english, found))
@@ -120,14 +133,18 @@ class Gloss:
         return _PUT.sub(group, english)
 
     def _rule(self, pattern: str, english: str) -> tuple[re.Pattern[str], str]:
-        for name, known in self._known.items():
-            pattern = pattern.replace(f"{{{name}}}", f"({known})")
-        pattern = pattern.replace(" ?", r"\s{0,3}").replace(" ", r"\s{1,3}")
-        start = r"(?<!\w)" if pattern[0] not in "^(" or pattern.startswith("(") else ""
-        return re.compile(f"{start}(?:{pattern})(?!\\w)"), english
+        return re.compile(_pattern(pattern, self._known)), english
 
     def _named(self, english: Sequence[str]) -> str:
         return _any_of({plain(word) for word, meant in self._words.items() if meant in english})
+
+
+def _pattern(pattern: str, known: Mapping[str, str]) -> str:
+    for name, words in known.items():
+        pattern = pattern.replace(f"{{{name}}}", f"({words})")
+    pattern = pattern.replace(" ?", r"\s{0,3}").replace(" ", r"\s{1,3}")
+    start = r"(?<!\w)" if pattern[0] not in "^(" or pattern.startswith("(") else ""
+    return f"{start}(?:{pattern})(?!\\w)"
 
 
 class _Match:
@@ -141,6 +158,10 @@ class _Match:
 
     def group(self, number: int = 0) -> str:
         return self._found.group(number) or ""
+
+    def before(self, number: int) -> str:
+        """What was written before that group."""
+        return self.written[: self._found.start(number) - self._found.start()]
 
     def raw(self, number: int) -> str:
         start, end = self._found.span(number)

@@ -62,6 +62,26 @@ def test_every_day_and_time_is_read_back_as_the_bot_says_it(code: str) -> None:
             assert _read(words, spoken(said, code))[1] == at, spoken(said, code)
 
 
+@pytest.mark.parametrize(
+    ("code", "said", "day", "hour"),
+    [
+        ("de", "Di um 10", 3, 10), ("de", "Fr. 15 Uhr", 6, 15), ("de", "Haircut Mi 14 Uhr bei Anna", 4, 14),
+        ("de", "am So um 10", 8, 10), ("de", "So, 8.3. um 11", 8, 11), ("de", "So", 8, None), ("de", "lieber Do", 5, None),
+        ("de", "nächsten Sa um 9", 7, 9), ("de", "so um 10", None, 10), ("de", "Fr. Müller um 10", None, 10),
+        ("es", "el mar. a las 10", 3, 10), ("es", "mié a las 15h", 4, 15), ("es", "lun. a las 16:00", 9, 16),
+        ("es", "sáb", 7, None), ("es", "mi cita a las 10", None, 10), ("es", "el 3 mar a las 15:00", 3, 15),
+        ("fr", "mer. à 15h", 4, 15), ("fr", "le sam à 11h", 7, 11), ("fr", "dim. 8 mars à 14h", 8, 14),
+        ("fr", "avec Sam à 11h", None, 11), ("fr", "à la mer à 11h", None, 11), ("fr", "vendredi en huit à 10h", 13, 10),
+        ("pt", "ter. às 15h", 3, 15), ("pt", "na sex às 9", 6, 9), ("pt", "qui às 16h", 5, 16),
+        ("pt", "quero ter um horário às 10h", None, 10), ("pt", "das 14h às 16h", None, 14),
+    ],
+)  # fmt: skip
+def test_days_cut_short_are_days_where_a_day_can_stand(code: str, said: str, day: int | None, hour: int | None) -> None:
+    """On Monday, March 2; some of them are other words as well."""
+    found = _read(language.load(code), said)
+    assert found == (day and date(2026, 3, day), None if hour is None else time(hour)), found
+
+
 def _read(words: language.Language, said: str) -> tuple[date | None, time | None]:
     when = dates.parse(words.english(said), now=NOW, asked="when", dayfirst=words.is_dayfirst)
     return (None, None) if when is None else (when.day, when.time)
