@@ -74,6 +74,12 @@ async def test_a_visitor_talks_to_the_bot_and_to_people_and_finds_it_all_again(d
         assert other.heard == []
         assert (await other.say("history", {}))["messages"] == []
 
+        # What is another's can be neither quoted nor reacted to, though its id be known.
+        await other.say("send", {"id": "1", "text": "What are your hours?", "reply_to": theirs["id"]})
+        await other.say("send", {"id": "2", "reaction": {"to": theirs["id"], "emoji": "👍"}})
+        assert not [one for one in (await other.say("history", {}))["messages"] if "quote" in one]
+        assert (await page.say("history", {}))["messages"] == history
+
     # Away; what was said meanwhile is there over either way.
     await robin.post(f"/conversations/{uid}/messages", {"text": "Are you there?"})
     async with visitor(desk.url) as page:

@@ -26,6 +26,10 @@ def mode(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+async def _thread(api: Client, call: Any) -> list[Any]:
+    return list((await api.get(f"/conversations/{call['conversation_id']}/messages?limit=100"))["items"])
+
+
 async def messages(desk: Front, api: Client) -> list[Any]:
     """What customers have said in calls, as the inbox shows it."""
     found = []
@@ -281,10 +285,17 @@ async def test_a_call_is_recorded_once_its_caller_was_told(desk: Front, network:
     assert (before["recording"], before["recordings"]) == (None, [])
     (recording,) = newest["recordings"]
     assert (recording["kind"], recording["status"], recording["url"]) == ("call", "done", newest["recording"])
-    async with desk.http.get(newest["recording"]) as answer:
+    link = newest["recording"]
+    async with desk.http.get(link) as answer:
         assert (answer.status, (await answer.read())[:4]) == (200, b"RIFF")
-    thread = (await api.get(f"/conversations/{newest['conversation_id']}/messages?limit=100"))["items"]
-    (note,) = [one for one in thread if one["media"]]
+    altered = f"{link[:-1]}{'0' if link[-1] != '0' else '1'}"
+    async with desk.http.get(altered) as answer:
+        assert answer.status == 404
+    stranger = await clients.stranger(desk)
+    (file,) = [one["id"] for line in await _thread(api, newest) for one in line["media"]]
+    for path in (f"/calls/{newest['id']}", f"/media/{file}"):
+        await stranger.get(path, status=404)
+    (note,) = [one for one in await _thread(api, newest) if one["media"]]
     assert note["text"].startswith("The call was recorded, ")
     # Told twice it is one; and gone with its time, here and at Twilio.
     again = {"RecordingSid": kept.sid, "RecordingStatus": "completed", "RecordingUrl": "https://api.twilio.com/x"}
@@ -292,6 +303,8 @@ async def test_a_call_is_recorded_once_its_caller_was_told(desk: Front, network:
     assert (await desk.post(caller.form(**again), path=f"{VOICE}/recording")).status == 200
     assert await desk.one("select count(*) from recordings") == 1
     await desk.pass_time(timedelta(days=31), step=timedelta(days=31))
+    async with desk.http.get(link) as answer:
+        assert answer.status == 403
     await desk.work()
     assert not network.recordings
     api = await clients.person(desk, "admin")
