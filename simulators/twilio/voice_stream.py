@@ -24,6 +24,7 @@ FRAME_S = FRAME / tones.RATE
 _LONGEST_BACKLOG_S = 600  # what Twilio would buffer at most is not published; far more than anybody means to send
 
 _BREATH, _PAUSE = 10, 25  # frames of silence after which the caller may speak, and after which a message is over
+_REST = tones.RATE // 10  # samples of silence that are the end of a sentence, and so a space
 
 _FIELDS: dict[str, tuple[str, ...]] = {"media": ("payload",), "mark": ("name",), "clear": ()}
 
@@ -67,6 +68,7 @@ class Stream:
         self._chunk = 0
         self._is_told = False
         self._undecoded = bytearray()
+        self._passed = 0  # samples without a letter, since the last one
         self._line: int | None = None
         self._quiet = 0  # frames of silence since the last sound
         call.stream = self
@@ -203,8 +205,13 @@ class Stream:
         self._undecoded += frame
         if self._line is not None and len(self._undecoded) >= tones.LETTER:
             text, rest = tones.decode_part(bytes(self._undecoded))
+            self._passed += len(self._undecoded) - len(rest) - len(text) * tones.LETTER
             self._undecoded = bytearray(rest)
             if text:
+                said = call.transcript[self._line].text
+                if said and self._passed >= _REST and " " not in (said[-1], text[0]):
+                    text = f" {text}"
+                self._passed = 0
                 call.hear(text, self._line)
         if self._quiet > _PAUSE:
             self._end_line(is_cut=False)
@@ -216,6 +223,7 @@ class Stream:
             self._call.cut_line(self._line)
         self._line = None
         self._undecoded.clear()
+        self._passed = 0
 
     async def _echo(self, socket: aiohttp.ClientWebSocketResponse, mark: _Mark, *, is_reached: bool) -> None:
         self.marks.append((mark.name, is_reached))

@@ -53,6 +53,7 @@ async def test_whoever_breaks_in_hears_no_letter_more_and_consents_to_nothing(
     call = await network.call(MARIA, OURS)
     await call.hears("two for Move a visit")
     await call.say("a haircut tomorrow at three p m")
+    assert "What can I do for you? You can say" in call.transcript[0].text  # sentences as people hear them
     await call.hears("Haircut on")
     began = len(_played(call).played)
     await call.interrupt(after="Tuesday", say="yes please")
