@@ -75,6 +75,7 @@ class TurnResult:
     asks: str = ""  # the type of the slot that is asked for
     is_private: bool = False  # what is asked for is private
     speaks: str = ""  # the language that it is all said in
+    waits: bool = False  # for slow work, whose outcome will be said by itself
 
 
 def take_turn(db: Db, bot: LoadedBot, context: Context, cause: Heard | Cue, *, now: datetime) -> TurnResult:
@@ -118,6 +119,7 @@ def _result(turn: Turn) -> TurnResult:
         asks=turn.asks if turn.question else "",
         is_private=bool(turn.question) and turn.is_private,
         speaks=turn.tongue,
+        waits=speaks and top is not None and top.run.waiting == "call",
     )
 
 
@@ -413,12 +415,20 @@ def _inactive(turn: Turn, _data: Mapping[str, Json]) -> None:
     turn.leave_all("abandoned")
 
 
+def _hung_up(turn: Turn, data: Mapping[str, Json]) -> None:
+    """What we were asked to find out is told all the same."""
+    if turn.flow.top is None or turn.flow.top.run.waiting != "call":
+        _inactive(turn, data)
+
+
 def _called(turn: Turn, _data: Mapping[str, Json]) -> None:
     """Somebody calls: the first words, or the question that is open since they last spoke with us."""
     if not conversations.may_talk(turn.context, turn.bot.actor):
         return
     if turn.flow.top is None:
         turn.begin(choose.MENU)
+    elif turn.flow.top.run.waiting == "call":
+        turn.say("moment")
     else:
         turn.ask_again()
 
@@ -440,7 +450,7 @@ _CUES = {
     "inactive": _inactive,
     "called": _called,
     "again": _again,
-    "hung_up": _inactive,
+    "hung_up": _hung_up,
 }
 
 

@@ -229,6 +229,13 @@ def live(db: Db, account_id: int, sid: str) -> Live | None:
     return None if row is None else Live(**row._mapping)
 
 
+def live_in(db: Db, conversation_id: int) -> Live | None:
+    """The call that goes on in that conversation, locked until the commit; None when there is none."""
+    wanted = select(*_LIVE).where(_t.conversation_id == conversation_id, _t.ended_at.is_(None)).with_for_update()
+    row = db.execute(wanted.order_by(_t.id.desc()).limit(1)).one_or_none()
+    return None if row is None else Live(**row._mapping)
+
+
 def find_live(db: Db, account_id: int, sid: str) -> Live | None:
     """The same without the lock."""
     row = db.execute(select(*_LIVE).where(_t.account_id == account_id, _t.sid == sid)).one_or_none()

@@ -232,9 +232,9 @@ def hang_up() -> Answer:
     return twiml("<Hangup/>")
 
 
-def wait(text: str, *, again: str, language: str) -> Answer:
+def wait(text: str, *, again: str, language: str, file: str = "") -> Answer:
     """Say it while we are at work, and ask us again."""
-    return twiml(f'{say(text, language)}<Redirect method="POST">{escape(again)}</Redirect>')
+    return twiml(f'{say(text, language, file)}<Redirect method="POST">{escape(again)}</Redirect>')
 
 
 def linger(text: str, *, again: str, language: str) -> Answer:

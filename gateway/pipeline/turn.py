@@ -43,6 +43,7 @@ class Taken:
     written: str = ""  # the replies as they would stand in a text message, where they are spoken
     is_handed_over: bool = False
     language: str = ""  # that of the replies, where they are the bot's
+    waits: bool = False  # the bot has asked another system, and its answer is another turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,6 +397,7 @@ def _answer(
         written="\n".join(reply.text for reply in result.replies) if channel.is_aloud else "",
         is_handed_over=result.is_handed_over,
         language=result.speaks,
+        waits=result.waits,
     )
 
 

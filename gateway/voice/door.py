@@ -105,7 +105,10 @@ async def gather(call: Call) -> Answer:
     if waited:
         task = call.exchange.at_work(call.account, call.ring, given.turn)
         if task is None:  # done meanwhile, or lost with the process that worked on it
-            return await _ask(call, await call.exchange.again(call.account, call.ring, given.turn))
+            speech = await call.exchange.again(call.account, call.ring, given.turn)
+            if not speech.waits:
+                return await _ask(call, speech)
+            task = call.exchange.outcome(call.account, call.ring, speech.turn)
     else:
         task = call.exchange.hear(call.account, call.ring, given, "gather", _timing(call.request))
     patience_s = (settings.still_s, settings.slow_s - settings.still_s, settings.slow_s)[waited]
@@ -115,9 +118,14 @@ async def gather(call: Call) -> Answer:
     language = call.request.query.get(_LANGUAGE, "en")
     if waited == 2:
         return codec.goodbye(phrase(language, "voice_slow"), language=codec.locale(language))
-    url = f"{call.base}/gather?turn={given.turn}&waited={waited + 1}{_spoken_in(language)}"
+    url = _waits(call, given.turn, waited + 1, language)
     said = phrase(language, ("voice_moment", "voice_still")[waited])
     return codec.wait(said, again=url, language=codec.locale(language))
+
+
+def _waits(call: Call, turn: int, waited: int, language: str) -> str:
+    """Where a caller is sent who waits for what comes of that turn."""
+    return f"{call.base}/gather?turn={turn}&waited={waited}{_spoken_in(language)}"
 
 
 def _spoken_in(language: str) -> str:
@@ -217,6 +225,9 @@ async def _ask(call: Call, speech: Speech) -> Answer:
         return voicemail(call.base, call.exchange.house.settings.voice, speech.text)
     begun_s = call.exchange.monotonic_s()
     file = await call.exchange.house.speech.file(call.account, call.ring.sid, speech.text, speech.language)
+    if speech.waits:
+        url, language = _waits(call, speech.turn, 1, speech.language), codec.locale(speech.language)
+        return codec.wait(speech.text, again=url, language=language, file="" if file is None else file.url)
     port = GatherPort(call.base, codec.locale(speech.language), silence_s)
     if file is not None:
         port.file, port.sound = file.url, f"{file.source}.{round((call.exchange.monotonic_s() - begun_s) * 1000)}"

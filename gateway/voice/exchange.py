@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from gateway.voice.stream import StreamPort
 
 log = structlog.get_logger()
+
+_WORKS_S: Final = 60.0  # that another system may take: longer than it is asked
+_LOOK_S: Final = 1.0  # another process may have learnt it, and cannot wake us
 
 T = TypeVar("T")
 
@@ -89,6 +92,18 @@ class Exchange:
     def at_work(self, account: Account, ring: Ring, number: int) -> "asyncio.Task[Speech] | None":
         """The answer to that question, if it is being worked on here."""
         return self._at_work.get((account.id, ring.sid, number))
+
+    def outcome(self, account: Account, ring: Ring, number: int) -> "asyncio.Task[Speech]":
+        """What comes of the slow work that the call waits for since that turn; whoever asks for it waits for the same. When
+        nothing comes for too long, that turn once more, as a question like any other.
+        """
+        key = (account.id, ring.sid, number)
+        task = self._at_work.get(key)
+        if task is None:
+            task = asyncio.create_task(self._outcome(account, ring, number), name="call outcome")
+            self._at_work[key] = task
+            task.add_done_callback(lambda _done: self._at_work.pop(key, None))
+        return task
 
     async def again(self, account: Account, ring: Ring, number: int, mode: calls.Mode = "gather") -> Speech:
         """What was answered to that question, or else the question that is open.
@@ -184,6 +199,20 @@ class Exchange:
         Raises: StoreUnavailable
         """
         return await self._write(account, ring, run)
+
+    async def _outcome(self, account: Account, ring: Ring, number: int) -> Speech:
+        ends_s = self.monotonic_s() + _WORKS_S
+        async with self.house.bus.listen(turns.LEARNT) as woken:
+            while self.monotonic_s() < ends_s:
+                woken.clear()
+                with suppress(StoreUnavailable):
+                    found = await self.house.store.read(turns.after, account.id, ring.sid, number)
+                    if found is not None:
+                        return found
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(woken.wait(), _LOOK_S)
+        log.warning("call waits for nothing", call=ring.sid, turn=number)
+        return replace(await self.again(account, ring, number), waits=False)
 
     async def _hear(
         self, account: Account, ring: Ring, given: Given, mode: calls.Mode, timing: calls.Timing | None

@@ -26,7 +26,8 @@ class VoicePort(Protocol):
 
 async def play(port: VoicePort, speech: Speech) -> None:
     """Say it, and listen, pass the caller on or hang up."""
-    await port.say(speech.text)
+    if speech.text or not speech.waits:
+        await port.say(speech.text)
     if speech.transfer:
         await port.transfer(speech.transfer)
     elif speech.listen is None:

@@ -108,6 +108,7 @@ class RelayPort(Talk):
             self.text, self.language = speech.text, speech.language
             await self.listen(speech.listen, speech.turn)
             self._expect()
+            await self.wait_on(speech)
         while not self.is_over:
             try:
                 message = await self._next(max(0.0, self.due_s - self.monotonic_s()))

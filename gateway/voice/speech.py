@@ -30,6 +30,7 @@ class Speech:
     is_recorded: bool = False  # of the first words: the caller is told so before them
     transfer: str = ""
     is_private: bool = False  # what is asked for is not to be recorded
+    waits: bool = False  # the bot waits for another system, and what comes of that is said by itself
 
     @property
     def ends(self) -> bool:
@@ -46,6 +47,7 @@ class Speech:
             "is_recorded": self.is_recorded,
             "transfer": self.transfer,
             "is_private": self.is_private,
+            "waits": self.waits,
         }
 
     @classmethod
@@ -62,6 +64,7 @@ class Speech:
             bool(data.get("is_recorded")),
             str(data.get("transfer") or ""),
             bool(data.get("is_private")),
+            bool(data.get("waits")),
         )
 
 

@@ -211,7 +211,8 @@ class StreamPort(Talk):
     @property
     def is_at_work(self) -> bool:
         """Whether something is being made or worked out that does not wait for the caller."""
-        return self._works > 0 or not self._events.empty() or not self._ears.empty()
+        has_events = not self._events.empty() and not self.is_waiting
+        return self._works > 0 or has_events or not self._ears.empty()
 
     @property
     def is_talking(self) -> bool:
@@ -340,7 +341,7 @@ class StreamPort(Talk):
                 self._endpoint.pause_ms = self._next.spec.pause_ms
                 self._ears.put_nowait(self._next)
                 self._next = None
-        is_idle = not (self.is_talking or self._endpoint.is_speaking or self.is_at_work)
+        is_idle = not (self.is_talking or self._endpoint.is_speaking or self.is_at_work or self.is_waiting)
         if is_idle and self.now_s() >= self.due_s:
             self.due_s = FAR_S
             self._events.put_nowait(_Due())

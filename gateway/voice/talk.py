@@ -35,6 +35,7 @@ class Talk(ABC):
     keys: str = ""
     due_s: float = FAR_S  # when the caller has been silent for too long
     is_over: bool = False
+    is_waiting: bool = False  # for what another system answers
     timing: calls.Timing = field(default_factory=calls.Timing)  # of what was said last
     said_s: float | None = None  # when that was to be said, by the clock of the exchange
 
@@ -85,9 +86,13 @@ class Talk(ABC):
 
     async def give(self, given: Given) -> None:
         """Have it answered. While that takes long the caller hears so; one filler at a time."""
-        settings, begun_s = self.exchange.house.settings.voice, self.exchange.monotonic_s()
-        task = asyncio.create_task(self.answered(given), name="call answer")
-        waited_s = 0.0
+        begun_s = self.exchange.monotonic_s()
+        speech = await self._patiently(asyncio.create_task(self.answered(given), name="call answer"))
+        self.timing = calls.Timing(answer_ms=self._since_ms(begun_s))
+        await self.play(speech)
+
+    async def _patiently(self, task: "asyncio.Task[Speech]") -> Speech:
+        settings, waited_s = self.exchange.house.settings.voice, 0.0
         for until_s, key in (
             (settings.moment_s, "voice_moment"),
             (settings.still_s, "voice_still"),
@@ -97,9 +102,7 @@ class Talk(ABC):
                 break
             waited_s = until_s
             await self.fill(phrase(self.language, key))
-        speech = await task
-        self.timing = calls.Timing(answer_ms=self._since_ms(begun_s))
-        await self.play(speech)
+        return await task
 
     async def ends_within(self, work: asyncio.Task[Speech], seconds: float) -> bool:
         """Whether the work is done before so much time of the call has passed; back as soon as that is known."""
@@ -113,6 +116,16 @@ class Talk(ABC):
     async def play(self, speech: Speech) -> None:
         self.turn, self.language, self.said_s = speech.turn, speech.language, self.exchange.monotonic_s()
         await play(self, speech)
+        await self.wait_on(speech)
+
+    async def wait_on(self, speech: Speech) -> None:
+        """Say by itself what comes of slow work, if the bot waits for that; what they give meanwhile is handled after it."""
+        if speech.waits:
+            self.is_waiting = True
+            outcome = await self._patiently(self.exchange.outcome(self.account, self.ring, speech.turn))
+            self.is_waiting = False
+            self.timing = calls.Timing()
+            await self.play(outcome)
 
     def sounds(self) -> None:
         """The open words begin to be heard, or to go out."""

@@ -21,14 +21,17 @@ from desk import businesses, calls, connecting, conversations, messages, outboun
 from desk.calls import Live
 from desk.conversations import Context
 from desk.who import Actor
+from flows.definition import Json
 from gateway.pipeline import outbox, turn
 from gateway.voice import missed, promised
 from gateway.voice.speech import Speech, choices, phrase
 from storage.base import Db, JsonValue, new_uid
+from storage.session import announce
 
 Step = Literal["again", "keys", "person", "voicemail", "end"]
 
 _MOST_FAILURES: Final = 2  # of the line, before a simpler one takes over
+LEARNT: Final = "call_learnt"  # the topic of who waits for what calls learn
 PERSON: Final = "human"  # what the key for a person stands for, as the bot hears it
 
 
@@ -171,8 +174,7 @@ def _again(call: Live, last: Speech) -> Speech:
         return last
     if call.is_over or last.ends:
         return Speech(last.turn, last.text, None, last.language, then=last.then)
-    text = f"{phrase(last.language, 'voice_cut_off')} {last.text}"
-    return Speech(last.turn, text, last.listen, last.language, last.written, last.is_more)
+    return replace(last, text=f"{phrase(last.language, 'voice_cut_off')} {last.text}".strip(), is_recorded=False)
 
 
 def timed(db: Db, account_id: int, sid: str, number: int, timing: calls.Timing) -> None:
@@ -224,6 +226,27 @@ def ended(
     if context.owner == "bot":
         turn.on_line(db, line.bots, line.channel, context, Cue("hung_up", {}), now=now)
     return "noted"
+
+
+def learnt(db: Db, line: Line, context: Context, cue: Cue, *, now: datetime) -> bool:
+    """Have the call say what came of the slow work that it waits for; False when none does (any more)."""
+    call = calls.live_in(db, context.id)
+    last = None if call is None or call.is_over else _last(db, call)
+    if call is None or last is None or not last.waits:
+        return False
+    turn_ = _Turn(db, line, call, context, last, Given(call.turn, "speech"), now)
+    turn_.keep(turn_.learn(cue), input="learnt", number=call.turn + 1, took_ms=lambda: 0)
+    announce(db, LEARNT)
+    return True
+
+
+def after(db: Db, account_id: int, sid: str, number: int) -> Speech | None:
+    """What was said after that turn; None as long as nothing was."""
+    call = calls.find_live(db, account_id, sid)
+    if call is None or call.is_over:
+        return Speech(number, "", None)
+    found = calls.answer_to(db, call.id, number + 1)
+    return None if found is None else Speech.from_json(number + 1, found)
 
 
 def waiting(db: Db, account_id: int, sid: str) -> Speech | None:
@@ -385,8 +408,18 @@ class _Turn:
             return self._of(taken)
         if "owner" in taken.facts and taken.facts["owner"] != "bot":
             return self._queued()
+        if taken.waits:
+            return self._of(taken)
         assert self.last is not None  # noqa: S101  see `answer`
         return Speech(0, self.last.text, self.last.listen, self.language, self.last.written)
+
+    def learn(self, cue: Cue) -> Speech:
+        """What the bot says to it, or else whether there is anything else."""
+        taken = self._cue(cue.kind, cue.data)
+        return self._of(taken) if taken.replies or taken.waits else self._own_more()
+
+    def _own_more(self) -> Speech:
+        return replace(self._own("voice_more", Listen()), is_more=True)
 
     def _silence(self, last: Speech, listen: Listen) -> Speech:
         ladder = self.line.ladder
@@ -481,8 +514,10 @@ class _Turn:
 
     def _of(self, taken: turn.Taken) -> Speech:
         """What the bot says, with a question behind it as long as the call goes on."""
-        reply = taken.replies[-1]
         self.spoken = taken.language
+        if not taken.replies:  # it waits without a word
+            return Speech(0, "", Listen(), self.language, waits=True)
+        reply = taken.replies[-1]
         self.reply_id = messages.id_of_uid(self.db, self.context.id, reply.reference)
         text = " ".join(one.text for one in taken.replies)
         wait = self._wait() if taken.is_handed_over else ""
@@ -497,6 +532,8 @@ class _Turn:
                 messages.reword(self.db, self.reply_id, text)
         if taken.is_handed_over or taken.facts.get("scenario") == "bye":
             return Speech(0, text, None, self.language, taken.written)
+        if taken.waits:
+            return Speech(0, text, Listen(), self.language, taken.written, waits=True)
         if taken.asks or reply.choices:
             listen = Listen.to(taken.asks or "choice", reply.choices)
             return Speech(0, text, listen, self.language, taken.written, is_private=taken.is_private)
@@ -538,7 +575,7 @@ class _Turn:
             now=self.now,
         )
 
-    def _cue(self, kind: str, data: Mapping[str, int] | None = None) -> turn.Taken:
+    def _cue(self, kind: str, data: Mapping[str, Json] | None = None) -> turn.Taken:
         cue = Cue(kind, data or {})
         return turn.on_line(self.db, self.line.bots, self.line.channel, self.context, cue, now=self.now)
 
