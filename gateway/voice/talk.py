@@ -122,10 +122,13 @@ class Talk(ABC):
         """Say by itself what comes of slow work, if the bot waits for that; what they give meanwhile is handled after it."""
         if speech.waits:
             self.is_waiting = True
-            outcome = await self._patiently(self.exchange.outcome(self.account, self.ring, speech.turn))
+            outcome = await self._patiently(asyncio.create_task(self._learns(speech.turn), name="call outcome"))
             self.is_waiting = False
             self.timing = calls.Timing()
             await self.play(outcome)
+
+    async def _learns(self, number: int) -> Speech:
+        return await asyncio.shield(self.exchange.outcome(self.account, self.ring, number))
 
     def sounds(self) -> None:
         """The open words begin to be heard, or to go out."""
