@@ -193,12 +193,21 @@ def _notice_stranger(turn: Turn, said: Said, reading: choose.Reading | None) -> 
     slot = next((one.name for one in scenario.compiled.scenario.slots.values() if one.source == "staff"), None)
     if slot is None or slot in told or not (name := choose.stranger(turn.ear, said.text, turn.now)):
         return False
-    turn.say("no_such_person", name=name, staff=turn.voice.all_of(turn.ear.members))
+    held = told.get("service") or (top.run.slots.get("service") if top is not None else None)
+    turn.say("no_such_person", name=name, staff=turn.voice.all_of(_who_does(turn, held)))
     asked = choose.asked_slot(top) if top is not None else None
     agrees = (
         isinstance(reading, Answer) and asked is not None and asked.type == "yes_no" and told.keys() == {asked.name}
     )
     return isinstance(reading, Unsure) or (agrees and bool(told[asked.name].value) if asked is not None else False)
+
+
+def _who_does(turn: Turn, service: SlotValue | None) -> tuple[str, ...]:
+    """The names of those who do the chosen service; of everybody while none is chosen, or nobody does it."""
+    business = turn.bot.business
+    chosen = next((one for one in business.services if service is not None and one.id == service.value), None)
+    able = {one.name for one in business.staff_for(chosen)} if chosen is not None else set()
+    return tuple(name for name in turn.ear.members if name in able) or turn.ear.members
 
 
 def _greet_by_name(turn: Turn) -> None:
