@@ -231,6 +231,8 @@ class Lounge:
             place = await self.house.store.read(thread.find, visitor.account.id, visitor.name)
             if place is not None:
                 self._enter(visitor, place)
+                # It was said before they were in the room: they learn what it is called, to find a reaction to it.
+                self.sockets.broadcast("resync", {}, visitor.sid)
                 # The visitor's other tabs, wherever they are connected.
                 self.house.relay.tell("begun", visitor.account.id, visitor.name, place.id, place.tenant_id)
         if visitor.place is not None:
