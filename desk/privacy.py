@@ -107,8 +107,9 @@ class _Traces:
         return any(word in said for word in self.words)
 
 
-def export(db: Db, who: Actor, ref: Ref) -> tuple[Entry, dict[str, list[dict[str, Any]]]]:
-    """The customer, and every row that is theirs or mentions them, by table.
+def export(db: Db, who: Actor, ref: Ref, *, may_hear: bool = True) -> tuple[Entry, dict[str, list[dict[str, Any]]]]:
+    """The customer, and every row that is theirs or mentions them, by table. Without `may_hear` the notes that recordings of
+    calls stand in do not say where those lie.
 
     Raises: NotFound
     """
@@ -119,6 +120,13 @@ def export(db: Db, who: Actor, ref: Ref) -> tuple[Entry, dict[str, list[dict[str
         for table, where in traces.theirs.items()
         if table.name not in _NOT_TOLD and (rows := _shown(db, table, where))
     }
+    if not may_hear:
+        f = file_table.c
+        notes = select(messages.c.uid).join(file_table, f.message_id == messages.c.id).where(f.is_recording.is_(True))
+        private = set(db.execute(notes.where(traces.theirs[file_table])).scalars())
+        for line in found.get(messages.name, ()):
+            if line["uid"] in private:
+                line["content"] = None
     at = consents.at
     theirs_too: Mapping[Table, ColumnElement[bool]] = {
         customer_models.consents: at(customer_models.consents.c, traces.addresses),

@@ -334,10 +334,14 @@ async def appointments(call: Call, customer_id: Uid, query: SkipQuery) -> Page[C
 
 @routes.get("/customers/{customer_id}/export", scope="customers:write", summary="Everything we hold of a customer")
 async def personal_data(call: Call, customer_id: Uid) -> PersonalData:
-    """Under `files` stands each of their files, with a link to what is in it that is good for a day."""
-    entry, records = await call.read(privacy.export, customer_id)
+    """Under `files` stands each of their files, with a link to what is in it that is good for a day. Recordings of calls have
+    one for whoever may `recordings:read`; for others `is_withheld` says that there is more.
+    """
+    entry, records = await call.read(privacy.export, customer_id, may_hear=call.show.may_hear)
     for file in records.get("files", ()):
-        file["url"] = call.house.links.to(file["uid"], call.now) if file["status"] == "ready" else None
+        file["is_withheld"] = bool(file["is_recording"]) and not call.show.may_hear
+        is_shown = file["status"] == "ready" and not file["is_withheld"]
+        file["url"] = call.house.links.to(file["uid"], call.now) if is_shown else None
     return PersonalData(customer=Customer.of(entry), made_at=call.now, records=records)
 
 

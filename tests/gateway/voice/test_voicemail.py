@@ -130,6 +130,14 @@ async def test_who_is_erased_leaves_no_sound_anywhere(desk: Front, network: Twil
         files = [file for one in thread for file in one["media"]]
         assert sorted(file["url"] is not None for file in files) == [may, True]
         assert [(await theirs.get(f"/media/{file['id']}"))["url"] is not None for file in files].count(True) == 1 + may
+    # So with all that we hold of them: who hands it out for them gets it whole with that permission, and else is told.
+    for scopes, may in ((("customers:write", "recordings:read"), True), (("customers:write",), False)):
+        program = await clients.program(desk, *scopes)
+        records = (await program.get(f"/customers/{call_['customer_id']}/export"))["records"]
+        files = [(one["is_recording"], one["url"] is not None, one["is_withheld"]) for one in records["files"]]
+        assert sorted(files) == [(False, True, False), (True, may, not may)]
+        sid = await desk.one("select sid from recordings where kind = 'call'")
+        assert (f"/Recordings/{sid}" in str(records["messages"])) == may
     assert len(network.recordings) == 2
     assert (await api.call("DELETE", f"/customers/{call_['customer_id']}")).status == 204
     await desk.work()
