@@ -9,6 +9,17 @@ MASTER_KEY: Final = "the-master-key-of-the-tests-0123456789"  # with which every
 VISITOR: Final = "the-key-of-a-visitor-0123456789"  # their session, which opens their conversation
 
 
+SAID: Final = (
+    "Quimbleworth"  # a caller's name, said by telephone and by text: in answers and messages, in no line of the log
+)
+
+
+def unlogged(event: str) -> None:
+    """Raises: AssertionError, when a secret or what somebody said is in a line of the log"""
+    absent(event)
+    assert SAID not in event, "somebody's words came into the log"
+
+
 def absent(said: bytes | str) -> None:
     """Raises: AssertionError, when one of them is in what was said"""
     text = said if isinstance(said, str) else said.decode(errors="replace")

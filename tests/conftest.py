@@ -72,7 +72,7 @@ def plain_log() -> None:
 
 
 def _without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    canaries.absent(str(event))
+    canaries.unlogged(str(event))
     return event
 
 

@@ -11,6 +11,7 @@ from twilio.request_validator import RequestValidator
 from channels.messages import Address
 from simulators import tones
 from simulators.twilio import Call, TwilioSimulator
+from tests import canaries
 from tests.gateway.front import OURS, SID, TOKEN, Front
 from tests.gateway.rest import api as clients
 from tests.gateway.voice.caller import VOICE, Caller
@@ -23,7 +24,7 @@ SCRIPT = (
     ("Tomorrow.", "nine thirty a m"),
     ("at three p m", "Shall I book it?"),
     ("Yes.", "What name may I put it under?"),
-    ("Maria Lopez", "Is there anything else?"),
+    (f"Maria {canaries.SAID}", "Is there anything else?"),
     ("no thanks", "Goodbye"),
 )
 
