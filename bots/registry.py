@@ -20,7 +20,7 @@ from desk.businesses import Business
 from desk.errors import DeskError, NotFound
 from desk.who import Actor
 from flows.check import check
-from flows.definition import Scenario
+from flows.definition import Scenario, Wording
 from flows.load import load
 from flows.machine import Compiled
 from flows.machine import compile as compile_scenario
@@ -38,6 +38,7 @@ __all__ = [
     "lint",
     "names",
     "publish",
+    "read",
     "write",
 ]
 
@@ -96,7 +97,7 @@ class Registry:
         source = _SOURCE(db, {"version_id": version_id, "bot_id": bot_id}).scalar_one_or_none()
         if source is None:
             return None
-        loaded = LoadedScenario.of(version_id, compile_scenario(load(source)))
+        loaded = LoadedScenario.of(version_id, compile_scenario(read(source)))
         with self._lock:
             self._versions[version_id] = loaded
             if len(self._versions) > _MOST_VERSIONS:
@@ -234,6 +235,38 @@ def standard() -> Mapping[str, str]:
     folder = files("bots") / "scenarios"
     found = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda entry: entry.name)
     return {entry.name.removesuffix(".yaml"): entry.read_text("utf-8") for entry in found}
+
+
+def read(source: str) -> Scenario:
+    """The scenario in a text that was published. One that every bot comes with, as long as its words are ours, also speaks
+    the languages that we have added since: nobody has to publish it again for that.
+
+    Raises: ScenarioError
+    """
+    scenario = load(source)
+    if not scenario.words or scenario.words.keys() >= set(language.known()):
+        return scenario
+    shipped, first = _shipped(scenario.id), scenario.languages[0]
+    said = scenario.words[first]
+    if shipped is None or any(_forms(shipped.words.get(first, {}).get(key)) != _forms(said[key]) for key in said):
+        return scenario
+    more = {
+        lang: words
+        for lang, words in shipped.words.items()
+        if lang not in scenario.words and words.keys() >= said.keys()
+    }
+    return replace(scenario, words={**scenario.words, **more})
+
+
+@cache
+def _shipped(scenario_id: str) -> Scenario | None:
+    source = standard().get(scenario_id)
+    return None if source is None else load(source)
+
+
+def _forms(wording: Wording | None) -> tuple[str, ...] | None:
+    """How it is said; by which other words a choice may be made is no matter of the business."""
+    return None if wording is None else (wording.text, wording.short, wording.voice, wording.sms)
 
 
 def id_in(source: str) -> str:

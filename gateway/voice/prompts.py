@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from bots import language as languages
+from bots import registry
 from channels import messages
 from channels.voice.listen import Listen
 from channels.voice.speech.cache import fixed, key_of
@@ -21,7 +22,6 @@ from desk.errors import WrongState
 from desk.refs import Ref
 from desk.who import Actor
 from flows.definition import Scenario
-from flows.load import load
 from flows.machine import fixed_options
 from gateway.voice.services import SpeechServices, Whose
 from gateway.voice.speech import choices
@@ -89,7 +89,7 @@ def of_bot(db: Db, bot: Whose) -> list[Wanted]:
     business = businesses.load(db, bot.business_id)
     found = dict.fromkeys(of_ours(business))
     for source in scenarios.texts(db, bot.bot_id).values():
-        found |= dict.fromkeys(of_scenario(load(source), business))
+        found |= dict.fromkeys(of_scenario(registry.read(source), business))
     return list(found)
 
 
@@ -106,7 +106,7 @@ def progress(db: Db, who: Actor, bot: Ref, ref: Ref, *, speech: SpeechServices, 
     voices = speech.prompt_voices(db, Whose(who.tenant_id, business.id, found.bot_id))
     if voices is None:
         return None
-    wanted = of_scenario(load(found.current.source), business)
+    wanted = of_scenario(registry.read(found.current.source), business)
     keys = {key_of(speech.provider, voices, one.text, one.language) for one in wanted}
     ready = prompts.ready(db, who.tenant_id, keys, now=now)
     return Progress(len(keys), ready, ready < len(keys) and prompts.is_due(db, found.bot_id))

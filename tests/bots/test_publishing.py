@@ -9,6 +9,7 @@ from desk.errors import NotFound
 from desk.who import Actor
 from storage.base import Db
 from storage.models.bots import bots, scenario_versions, scenarios
+from storage.models.businesses import businesses
 from storage.models.conversations import conversations, messages
 from tests.bots.stage import MONDAY_NOON, Stage
 
@@ -64,6 +65,23 @@ def test_a_conversation_under_way_keeps_its_version(stage: Stage) -> None:
     assert stage.bots is not None
     stage.bots = Registry()  # another process, which has never seen the old version
     assert "What would you like to book?" in stage.says("1")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("", ""), "En qué puedo ayudarle"),
+        (("What can I do", "What may I do"), "What may I do"),  # in words of its own, for which we have no others
+    ],
+    ids=["ours", "their own"],
+)
+def test_a_scenario_that_was_published_before_a_language_came_speaks_it(
+    stage: Stage, change: tuple[str, str], says: str
+) -> None:
+    before_spanish, _, rest = registry.standard()["welcome"].partition("  es:\n")
+    _publish(stage.db, before_spanish.replace(*change) + rest[rest.index("\ntests:") :])
+    stage.db.execute(businesses.update().values(languages=["en", "es"], revision=businesses.c.revision + 1))
+    assert says in stage.says("Hola, buenos días")
 
 
 def test_the_same_text_twice_is_one_version(db: Db) -> None:

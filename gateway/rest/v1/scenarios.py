@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from bots import studio
+from bots import registry, studio
 from bots.registry import ScenarioRefused
 from bots.studio import Check, Trial
 from desk import scenarios
@@ -88,10 +88,14 @@ class Scenario(ScenarioSummary):
     """`source` is the draft, or what is published when nothing else is being worked on."""
 
     source: str
+    languages: list[str] = Field(
+        description="In which the published text speaks. In any other language of the business it is heard in its first one."
+    )
 
     @classmethod
     def of(cls, one: scenarios.Scenario) -> "Scenario":
-        return cls(source=one.source, **_facts(one))
+        languages = registry.read(one.current.source).languages if one.current is not None else ()
+        return cls(source=one.source, languages=list(languages), **_facts(one))
 
 
 class NewScenario(Body):

@@ -40,6 +40,7 @@ async def test_a_scenario_is_drafted_published_and_answers_by_text(api: Client) 
         "published_by": None,
         "created_at": "2026-03-02T18:00:00Z",
         "source": EXAMPLE,
+        "languages": [],
     }
     one = f"{path}/scenarios/{made['id']}"
     assert await api.get(f"{one}/") == made
@@ -48,6 +49,7 @@ async def test_a_scenario_is_drafted_published_and_answers_by_text(api: Client) 
     assert published == {
         **made,
         "status": "published",
+        "languages": ["en"],
         "version": 1,
         "published_at": "2026-03-02T18:00:00Z",
         "published_by": api.uid,
