@@ -177,6 +177,10 @@ class SpeechServices:
         """Whether calls are in a voice of ours as a rule, and not in Twilio's."""
         return self._settings.voice.mode != "relay"
 
+    async def write_down(self) -> None:
+        """What was counted so far is in the database then. Raises: StoreUnavailable"""
+        await self._meter.flush()
+
     async def close(self) -> None:
         await self._renderings.close()
         await self._mouth.close()
@@ -226,6 +230,7 @@ class _Meter:
         self._store = store
         self._counts: dict[tuple[Whose, str], dict[Kind, float]] = {}  # by call; "" is none
         self._task: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
 
     def count(self, whose: Whose, sid: str, kind: Kind, amount: float) -> None:
         if amount <= 0:
@@ -253,17 +258,18 @@ class _Meter:
 
     async def flush(self) -> None:
         """Raises: StoreUnavailable; the counts stay then"""
-        counts, self._counts = self._counts, {}
-        for one in list(counts):
-            try:
-                await self._store.write(_used, *one, counts[one], now=self.clock.now())
-            except BaseException:
-                for left, kinds in counts.items():
-                    for kind, amount in kinds.items():
-                        here = self._counts.setdefault(left, {})
-                        here[kind] = here.get(kind, 0.0) + amount
-                raise
-            del counts[one]
+        async with self._writing:
+            counts, self._counts = self._counts, {}
+            for one in list(counts):
+                try:
+                    await self._store.write(_used, *one, counts[one], now=self.clock.now())
+                except BaseException:
+                    for left, kinds in counts.items():
+                        for kind, amount in kinds.items():
+                            here = self._counts.setdefault(left, {})
+                            here[kind] = here.get(kind, 0.0) + amount
+                    raise
+                del counts[one]
 
 
 def _used(db: Db, whose: Whose, sid: str, amounts: Mapping[Kind, float], *, now: datetime) -> None:

@@ -79,9 +79,10 @@ async def test_whoever_breaks_in_hears_no_letter_more_and_consents_to_nothing(
     await call.hears("Booked")
     assert await desk.one(BOOKED) == before + 1
     await call.hang_up()
-    async with asyncio.timeout(5):  # what was asked for is written down a second later
-        while not await desk.one("select heard_s from calls"):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    async with asyncio.timeout(20):
+        while not await desk.one("select heard_s from calls"):
+            await asyncio.sleep(0.01)  # the socket is closed behind the call
+            await desk.house.speech.write_down()
     # Three answers, and no silence between them.
     assert 3 < await desk.one("select heard_s from calls") < 12
     assert await desk.one("select sum(amount) from speech_usage where kind = 'heard'") < 12
@@ -259,8 +260,8 @@ class _Line:
                 for _ in range(8):
                     frame, self.said = self.said[:160].ljust(160, tones.SILENCE), self.said[160:]
                     await self.send("media", media={"track": "inbound", "payload": base64.b64encode(frame).decode()})
-                    with suppress(TimeoutError):
-                        await self._takes()
+                with suppress(TimeoutError):
+                    await self._takes()
 
     async def send(self, event: str, **more: object) -> None:
         if not self._socket.closed:
