@@ -8,8 +8,10 @@ import pytest
 
 from channels.voice.speech.elevenlabs import Patience
 from gateway.voice.door import EXCHANGE
+from gateway.voice.stream import StreamPort
 from simulators.clock import HandClock
 from simulators.elevenlabs import ElevenLabsSimulator
+from simulators.tones import RATE
 from simulators.twilio import Account, Number, TwilioSimulator
 from tests.clock import FakeClock
 from tests.conftest import ENGINES
@@ -101,9 +103,17 @@ async def desk(
         network.add_number(answered_at(opened.url))
         opened.house.speech.patience = LONG
         streams, is_stored = opened.app[EXCHANGE].streams, front.busy(opened.house.store)
-        network.time.is_busy = lambda: is_stored() or any(port.is_at_work for port in streams.values())
+        network.time.is_busy = lambda: is_stored() or _is_at_work(streams, network)
         yield opened
         await network.settled()
+
+
+def _is_at_work(ports: Mapping[str, StreamPort], network: TwilioSimulator) -> bool:
+    """Whether a stream works at something, or does not know yet how late it is: a busy machine is slow to carry frames."""
+    if not ports:
+        return False
+    played = {one.stream.sid: len(one.stream.played) for one in network.calls.values() if one.stream is not None}
+    return any(port.is_at_work or played.get(sid, 0) > round(port.now_s() * RATE) for sid, port in ports.items())
 
 
 def _patient(mode: str) -> dict[str, str]:
