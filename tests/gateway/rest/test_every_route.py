@@ -85,11 +85,15 @@ async def test_every_list_of_a_new_tenant_is_empty_of_others(desk: Front, api: C
     world = await make(api)
     theirs = set(world.values())
     other = await stranger(desk)
+    read = 0
     for route in V1.routes:
         if route.method == "GET" and not route.params and route.scope != PUBLIC:
             answer = await other.call("GET", route.path)
+            assert answer.status in (200, 409, 422), (route.name, answer.raw)
             if answer.status == 200:
                 assert not [one for one in theirs if len(one) == 36 and one.encode() in answer.raw], route.name
+                read += 1
+    assert read > 20
 
 
 def _said(answer: Answer) -> Any:
