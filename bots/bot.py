@@ -138,8 +138,7 @@ def _hear(turn: Turn, message: InboundMessage) -> None:
     before = turn.place()
     if said.text or said.pressed:
         _notice_language(turn, said)
-        _notice_name(turn, said)
-        _understand(turn, said, message.reply_to)
+        _understand(turn, _without_name(turn, said), message.reply_to)
         reminding.next_one(turn)
     else:
         turn.say("only_text")
@@ -167,13 +166,19 @@ def _notice_language(turn: Turn, said: Said) -> None:
 _ANY_LANGUAGE = frozenset(("name", "email", "phone", "text"))
 
 
-def _notice_name(turn: Turn, said: Said) -> None:
-    """Who says their name is known by it from here on, whatever is open and whatever else they say."""
+def _without_name(turn: Turn, said: Said) -> Said:
+    """Who says their name is known by it from here on, whatever is open; what else they say is left to be understood."""
     asked = choose.asked_slot(turn.flow.top) if turn.flow.top is not None else None
-    if said.pressed or turn.context.customer_name or (asked is not None and asked.type in _ANY_LANGUAGE):
-        return
-    if (name := names.introduced(turn.ear.named(said.text))) is not None:
-        turn.is_called(name.full)
+    if said.pressed or (asked is not None and asked.type in _ANY_LANGUAGE):
+        return said
+    text = turn.ear.named(said.text)
+    name = names.introduced(text)
+    known = turn.context.customer_name
+    if name is None or (known and known.casefold() != name.full.casefold()):
+        return said
+    turn.is_called(name.full)
+    start, end = name.at
+    return Said(f"{text[:start]}{text[end:]}".strip(" \t,"))
 
 
 def _notice_stranger(turn: Turn, said: Said, reading: choose.Reading | None) -> bool:
@@ -261,6 +266,7 @@ def _open(turn: Turn, said: Said) -> None:
         return
     _notice_stranger(turn, said, reading)
     if isinstance(reading, Aside):
+        _greet_by_name(turn)
         turn.say(reading.phrase)
         return
     name = reading.scenario if isinstance(reading, Begin) else choose.MENU

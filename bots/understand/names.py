@@ -41,22 +41,32 @@ def find(text: str, *, asked: bool = False, last_only: bool = False) -> Name | N
 
 
 def introduced(text: str) -> Name | None:
-    """The name that customers give themselves, whatever else they say: "my name is zoe bell", "Hi, this is Zoe Bell"."""
+    """The name that customers give themselves, whatever else they say: "my name is zoe bell", "Hi, this is Zoe Bell".
+
+    `at` is where all of that stands, and not the name alone.
+    """
     text = text[:LIMIT]
     for pattern, sure in _OF_THEIR_OWN:
         for said in islice(pattern.finditer(text), _ENOUGH):
             name = _name_at(text, said.end(), sure=sure)
             if name is not None and (sure or " " in text[slice(*name)]):
-                return _split(text, name, family=False)
+                after = _AND_SO_ON.match(text, name[1])
+                whole = said.start(said.lastindex or 0), after.end() if after else name[1]
+                return _split(text, name, family=False)._replace(at=whole)
     return None
 
 
-def somebody(text: str, *, led_by: str = "with") -> Name | None:
-    """Whom they want to come to: "with Ben", "with ben on friday". `led_by` is the word that says so.
+def somebody(text: str, *, led_by: str = "(?:with|by|see)") -> Name | None:
+    """Whom they want to come to: "with Ben", "with ben on friday", "can Ben do it?". `led_by` is what says so.
 
     In small letters only one word, and only at the end or before what is known to follow it: "with extra care" is nobody.
     """
     text = text[:LIMIT]
+    for asked in islice(_ABOUT_SOMEBODY.finditer(text), _ENOUGH):
+        group = asked.lastindex or 0
+        name = _name_at(text, asked.start(group), sure=False)
+        if name == asked.span(group):
+            return _split(text, name, family=False)
     for said in islice(re.finditer(rf"(?i)\b{led_by}{_S}(?:(?:dr|mr|mrs|ms)\.?{_S})?", text), _ENOUGH):
         name = _name_at(text, said.end(), sure=False)
         if name is not None:
@@ -190,10 +200,15 @@ _OF_THEIR_OWN = tuple(
         (r"\bmy (?:full |first )?name(?:['\u2019]?s| is|:) ", True),
         (r"\b(?:i am|i['\u2019]?m) (?:called|named|known as) ", True),
         (
-            r"^(?:(?:hi|hello|hey|good morning|good afternoon|good evening)[,.!]? )?(?:this is|i am|i['\u2019]?m) ",
+            r"^(?:(?:hi|hello|hey|good (?:morning|afternoon|evening))[,.!]? )?(this is|i am|i['\u2019]?m|it is|it['\u2019]?s) ",
             False,
         ),
     )
+)
+_AND_SO_ON = re.compile(rf"(?:{_S}(?:here|speaking)\b)?[ \t,.;:!-]*(?:and\b[ \t]?)?")
+_ABOUT_SOMEBODY = re.compile(
+    rf"\b(?i:can|could|will|would|does){_S}([A-Z][\w'-]+){_S}(?:be|come|cut|do|fix|have|help|make|repair|see|still|take|work)\b|"
+    rf"\b(?i:is){_S}([A-Z][\w'-]+){_S}(?:around|available|free|here|in|off|there|working)\b"
 )
 _SMALL = re.compile(
     rf"([a-z]{{3,12}})(?=[ \t]{{0,3}}(?:$|[,.!?]|{_S}(?:at|on|for|this|next|please|pls|today|tomorrow|tonight|monday|tuesday|"
