@@ -41,7 +41,8 @@ Who = Literal["person", "tone", "machine"]  # who answered; `tone`: a machine th
 PLACE: Final = "outbound_call"  # the job that dials
 DUE: Final = "outbound_due"  # the job that looks after what nobody told us the end of
 
-# How long we wait until the next try, by how the last one ended. After the last wait, or `tries`, it is given up.
+# How long we wait until the next try, by how the last one ended and how often one has ended so: whoever was engaged first
+# and then did not pick up is not somebody who never picks up. After the last wait, or `tries`, it is given up.
 AGAIN: Final[Mapping[str, tuple[timedelta, ...]]] = MappingProxyType(
     {
         "busy": (timedelta(minutes=5), timedelta(minutes=20), timedelta(hours=1)),
@@ -541,7 +542,8 @@ def _let_go(
     db.execute(update(attempt_table).where(_a.id == one.id).values(values))
     queue.cancel(db, f"{DUE}:{one.id}")
     waits = AGAIN.get(outcome, ()) if out.user_id is None else ()
-    at = now + waits[one.number - 1] if one.number <= len(waits) else None
+    count = sum(each.outcome == outcome for each in attempts(db, out.call.id))
+    at = now + waits[count - 1] if count <= len(waits) else None
     if at is not None and one.number < tries and (out.latest_at is None or at < out.latest_at):
         _move(db, out, "planned")
         _dial(db, out.call, at=at, now=now)

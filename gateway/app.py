@@ -17,7 +17,7 @@ from gateway.hooks import routes, webchat
 from gateway.inbox import door
 from gateway.inbox.door import Timings
 from gateway.jobs import broadcasts
-from gateway.jobs.handlers import APART, FILES, HANDLERS
+from gateway.jobs.handlers import APART, FILES, HANDLERS, WAITS
 from gateway.jobs.schedule import Sweeper
 from gateway.jobs.worker import Worker
 from gateway.media import serve
@@ -156,6 +156,7 @@ def workers(house: House) -> tuple[Worker, ...]:
             topic=files.TOPIC,
             lease_s=max(jobs.lease_s, 2 * house.settings.media.timeout_s + 60),
             one_per_lane=True,
+            waits=WAITS,
         ),
     )
 

@@ -158,6 +158,10 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
 APART = frozenset(
     {desk_calls.SETTLE, desk_prompts.KIND, events.KIND, bots_ask.KIND, news.KIND, charges.LOOK, charges.ASK}
 )
+# How long it is until each further try of what somebody else's server did not do, by kind; of others the worker decides.
+WAITS: Mapping[str, Sequence[timedelta]] = MappingProxyType(
+    {desk_recordings.DELETE: tuple(timedelta(seconds=s) for s in (5, 60, 600, 3600, 21_600, 86_400))}
+)
 FILES = frozenset({desk_files.FETCH, desk_files.FORGET, files.SWEEP, desk_recordings.LOOK, desk_recordings.DELETE})
 
 

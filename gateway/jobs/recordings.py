@@ -13,6 +13,7 @@ from channels.voice.codec import Recorded, ring_of
 from desk import calls, pausing, recordings
 from gateway.accounts import Account
 from gateway.context import House
+from gateway.jobs.worker import NotNow
 from gateway.voice import recording, voicemail
 from storage import queue
 from storage.base import Db
@@ -22,7 +23,6 @@ log = structlog.get_logger()
 
 _OVERLAP: Final = timedelta(hours=1)  # Twilio lists a recording some time after it has begun
 _BACK: Final = timedelta(days=3)  # that the first look goes, and how long a message may wait for us
-_RETRY_AFTER: Final = tuple(timedelta(seconds=s) for s in (5, 60, 600, 3600, 21_600, 86_400))
 _AT_ONCE: Final = 200
 _MOST_SWITCHES: Final = 5
 _SWITCH_AGAIN: Final = timedelta(seconds=1)  # they are talking
@@ -85,7 +85,10 @@ def _news(one: Listed) -> Recorded:
 
 
 async def delete(house: House, job: Job) -> None:
-    """Have recordings deleted at the provider."""
+    """Have recordings deleted at the provider.
+
+    Raises: NotNow
+    """
     account = await house.accounts.by_id(int(str(job.payload["account_id"])))
     sids = job.payload["sids"]
     adapter = None if account is None else house.adapter(account)
@@ -96,13 +99,7 @@ async def delete(house: House, job: Job) -> None:
         for sid in sids:
             await adapter.calls.delete_recording(account.keys, str(sid))
     except SendError as error:
-        log.warning("recordings not deleted", account=account.id, code=error.code, why=error.text)
-        if job.attempts > len(_RETRY_AFTER):
-            raise
-        now = house.clock.now()
-        at = now + _RETRY_AFTER[job.attempts - 1]
-        await house.store.write(queue.again, job, at=at, error=error.text, now=now)
-        return
+        raise NotNow(error.text) from error
     await house.store.write(queue.finish, job)
 
 

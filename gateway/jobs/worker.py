@@ -6,9 +6,10 @@ Wake-ups make it quick; the poll behind them makes it sure.
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import structlog
 
@@ -24,7 +25,12 @@ log = structlog.get_logger()
 Handler = Callable[[House, Job], Awaitable[None]]
 
 MAX_ATTEMPTS = 10
+_NO_WAITS: Final[Mapping[str, Sequence[timedelta]]] = MappingProxyType({})
 _BREATH_S = 0.02  # between two looks for tokens: those that come meanwhile are kept, and are taken in one go
+
+
+class NotNow(Exception):  # noqa: N818  nothing of ours is wrong
+    """Raised by a handler: the other side did not do it, and says why. It is tried again later."""
 
 
 class Worker:
@@ -40,11 +46,13 @@ class Worker:
         lease_s: float | None = None,
         one_per_lane: bool = False,
         gives_way: bool = False,
+        waits: Mapping[str, Sequence[timedelta]] = _NO_WAITS,
         chance: random.Random | None = None,
     ) -> None:
         """`at_once` jobs run side by side (default: `jobs.workers`), with `one_per_lane` each of another lane, and fewer
         that can wait while the process is busy if this one `gives_way`. A job takes less than `lease_s` (default:
-        `jobs.lease_s`), or it is taken for lost.
+        `jobs.lease_s`), or it is taken for lost. `waits` says by kind how long it is until each further try; what is not in
+        it waits for two seconds, then four, and so on up to an hour.
         """
         self._house = house
         self._topic = topic
@@ -53,6 +61,7 @@ class Worker:
         self._one_per_lane = one_per_lane
         self._pressure = house.pressure if gives_way else None
         self._handlers = handlers
+        self._waits = waits
         self._kinds = frozenset(handlers)
         self._lease = new_uid()
         self._served_last = ""
@@ -139,6 +148,10 @@ class Worker:
                 log.warning("job was taken over by another worker")
             except StoreUnavailable as away:
                 log.warning("job waits for the database", reason=str(away))  # its lease runs out, then it is due again
+            except NotNow as why:
+                log.warning("job not done", why=str(why), attempts=job.attempts)
+                with contextlib.suppress(StoreUnavailable, LeaseLost):
+                    await self._later(job, str(why))
             except Exception as error:
                 log.exception("job failed", attempts=job.attempts)
                 with contextlib.suppress(StoreUnavailable, LeaseLost):
@@ -152,7 +165,11 @@ class Worker:
             await self._house.store.write(queue.bury, job, error=error)
             return
         now = self._house.clock.now()
-        wait = timedelta(seconds=min(2.0**job.attempts, 3600.0) * self._chance.uniform(0.8, 1.2))
+        waits = self._waits.get(job.kind, ())
+        if job.attempts <= len(waits):
+            wait = waits[job.attempts - 1]
+        else:
+            wait = timedelta(seconds=min(2.0**job.attempts, 3600.0) * self._chance.uniform(0.8, 1.2))
         await self._house.store.write(queue.again, job, at=now + wait, error=error, now=now)
 
     async def _wait(self, woken: asyncio.Event, stopping: asyncio.Event, poll_s: float) -> None:

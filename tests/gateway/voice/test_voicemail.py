@@ -270,7 +270,9 @@ async def test_a_missed_call_goes_on_by_text(desk: Front, network: TwilioSimulat
     assert len(await desk.rows(texts)) == 3
 
 
-async def test_a_call_is_recorded_once_its_caller_was_told(desk: Front, network: TwilioSimulator) -> None:
+async def test_a_call_is_recorded_once_its_caller_was_told(
+    desk: Front, network: TwilioSimulator, clock: FakeClock
+) -> None:
     """Off by default; on by the bot; what was said before the notice had ended is not in it."""
     api = await clients.person(desk, "admin")
     (bot,) = (await api.get("/bots"))["items"]
@@ -310,9 +312,12 @@ async def test_a_call_is_recorded_once_its_caller_was_told(desk: Front, network:
     caller = Caller(desk, sid=kept.call_sid)
     assert (await desk.post(caller.form(**again), path=f"{VOICE}/recording")).status == 200
     assert await desk.one("select count(*) from recordings") == 1
+    network.faults = Faults(rest_500=1)  # and once more where Twilio did not do it
     await desk.pass_time(timedelta(days=31), step=timedelta(days=31))
     async with desk.http.get(link) as answer:
         assert answer.status == 403
+    assert network.recordings
+    clock.advance(timedelta(seconds=5))
     await desk.work()
     assert not network.recordings
     api = await clients.person(desk, "admin")
