@@ -207,6 +207,16 @@ def _notice_stranger(turn: Turn, said: Said, reading: choose.Reading | None) -> 
     return isinstance(reading, Unsure) or (agrees and bool(told[asked.name].value) if asked is not None else False)
 
 
+def _notice_unknown_wish(turn: Turn, said: Said, reading: choose.Reading | None) -> None:
+    """Who wants what nobody here offers hears so before the list of what there is."""
+    if not isinstance(reading, Begin) or said.pressed:
+        return
+    wanted = turn.bot.scenarios[reading.scenario].compiled.scenario.slots.values()
+    is_open = any(one.source == "services" and one.name not in reading.slots for one in wanted)
+    if is_open and (wish := choose.unknown_wish(turn.ear, said.text)):
+        turn.say("no_such_service", name=wish)
+
+
 def _who_does(turn: Turn, service: SlotValue | None) -> tuple[str, ...]:
     """The names of those who do the chosen service; of everybody while none is chosen, or nobody does it."""
     business = turn.bot.business
@@ -239,6 +249,7 @@ def _understand(turn: Turn, said: Said, quoted: str | None = None) -> None:
     if isinstance(reading, Answer) and not said.pressed and reminding.which(turn, top, reading):
         return
     if isinstance(reading, Begin):
+        _notice_unknown_wish(turn, said, reading)
         _digress(turn, reading)
     elif isinstance(reading, Aside):
         if reading.phrase:
@@ -265,6 +276,7 @@ def _open(turn: Turn, said: Said) -> None:
     if not isinstance(reading, Begin) and reminding.late(turn, said):
         return
     _notice_stranger(turn, said, reading)
+    _notice_unknown_wish(turn, said, reading)
     if isinstance(reading, Aside):
         _greet_by_name(turn)
         turn.say(reading.phrase)

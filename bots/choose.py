@@ -15,7 +15,7 @@ from bots.flow import Level
 from bots.loaded import LoadedBot, LoadedScenario
 from bots.render import read_choice_id
 from bots.times import Wish, from_id, read_time, read_wish, wish_of
-from bots.understand import acts, answers, dates, names, slots
+from bots.understand import acts, answers, dates, names, slots, wishes
 from bots.understand.answers import Choice, Picked
 from bots.understand.dates import When
 from bots.understand.names import Name
@@ -107,6 +107,13 @@ def stranger(ear: Ear, text: str, now: datetime) -> str:
     is_known = answers.choose(said, known, asked=False).how != "none"
     local = ear.voice.local(now)
     return "" if is_known or dates.parse(ear.english(said), now=local, asked="date") is not None else said
+
+
+def unknown_wish(ear: Ear, text: str) -> str:
+    """What they want to have done, when nothing that is offered here is called so; empty otherwise."""
+    wish = wishes.thing(ear.english(text))
+    is_known = answers.choose(wish, (*ear.service_choices, *ear.staff_choices), asked=False).how != "none"
+    return "" if not wish or is_known else wish
 
 
 def opening(ear: Ear, scenario: LoadedScenario, text: str, now: datetime) -> dict[str, SlotValue]:
