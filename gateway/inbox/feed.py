@@ -11,7 +11,7 @@ import structlog
 from pydantic import BaseModel
 from sqlalchemy import bindparam, select
 
-from desk import calls, connecting, outbound
+from desk import call_backs, calls, connecting, outbound
 from desk.errors import NotFound
 from desk.inbox import overview, thread
 from desk.live import Changed
@@ -257,7 +257,7 @@ def _talker(db: Db, wait: connecting.Wait | None, ours: outbound.Outbound | None
     """Who talks or talked with them, or calls back."""
     if wait is not None and wait.user_uid and wait.taker:
         return Somebody(id=wait.user_uid, name=wait.taker)
-    who = None if ours is None else outbound.caller_of(db, ours)
+    who = None if ours is None else call_backs.caller_of(db, ours)
     return None if who is None else Somebody(id=who[0], name=who[1])
 
 

@@ -10,7 +10,7 @@ from bots.bot import Cue
 from channels.errors import SendError
 from channels.voice.adapter import VoiceAdapter
 from channels.voice.codec import ENDED
-from desk import conversations, outbound, sending
+from desk import call_backs, conversations, outbound, sending
 from desk.outbound import Attempt, Outbound
 from desk.verdicts import ALLOWED, Held, Refusal
 from desk.who import Actor
@@ -106,7 +106,7 @@ async def due(house: House, job: Job) -> None:
     def tell(db: Db) -> None:
         now, tries = house.clock.now(), house.settings.voice.tries
         if attempt.party == "staff":
-            outbound.parted(
+            call_backs.parted(
                 db, out.call.account_id, attempt.uid, sid, status, is_bridged=False, duration_s=None, now=now
             )
             return
@@ -188,7 +188,7 @@ def _placing_ours(
     """The same for the phone of whoever calls back. Whether the customer's may ring was asked when they wanted it."""
     if begun is not None:
         return begun, False, now - begun.tried_at < _STALE
-    mine, theirs = outbound.staff_phone(db, out), out.call.phone
+    mine, theirs = call_backs.staff_phone(db, out), out.call.phone
     if mine is None or theirs is None:
         outbound.gives_up(db, out, "failed", texts=False, now=now)
         queue.finish(db, job)

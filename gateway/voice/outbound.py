@@ -15,7 +15,7 @@ from bots.render import Voice
 from channels.base import Answer
 from channels.voice import codec, hold
 from channels.voice.words import spoken
-from desk import businesses, conversations, messages, outbound
+from desk import businesses, call_backs, conversations, messages, outbound
 from desk.outbound import Attempt, Outbound
 from desk.who import Actor
 from flows.words import fill
@@ -109,7 +109,7 @@ async def decided(call: Call) -> Answer:
     """They have pressed a key, or none: perhaps it was a machine that picked up."""
     house, uid = call.exchange.house, named(call, "attempt")
     key = dict(call.request.form).get("Digits", "")[:1]
-    found = await house.store.write(outbound.takes, call.account.id, uid, call.ring.sid, key, now=house.clock.now())
+    found = await house.store.write(call_backs.takes, call.account.id, uid, call.ring.sid, key, now=house.clock.now())
     language = await _of_the_team(call)
     if found is None or found[1] is None:
         return codec.goodbye(phrase(language, "voice_declined"), language=codec.locale(language))
@@ -149,7 +149,7 @@ async def leg_news(call: Call) -> Answer:
     """How the customer's phone does."""
     house = call.exchange.house
     await house.store.write(
-        outbound.leg_news,
+        call_backs.leg_news,
         call.account.id,
         named(call, "attempt"),
         call.ring.sid,
@@ -167,7 +167,7 @@ async def _of_the_team(call: Call) -> str:
 async def _parted(call: Call, status: str, *, is_bridged: bool, duration_s: int | None = None) -> str | None:
     house, uid = call.exchange.house, named(call, "attempt")
     ending = await house.store.write(
-        outbound.parted,
+        call_backs.parted,
         call.account.id,
         uid,
         call.ring.sid,
@@ -185,7 +185,7 @@ def _whisper(db: Db, out: Outbound) -> tuple[str, str]:
     business = businesses.load(db, out.business_id)
     language = business.languages[0]
     words = languages.load(language).phrases
-    name = outbound.name_of(db, out) or out.call.phone or ""
+    name = call_backs.name_of(db, out) or out.call.phone or ""
     lines = [fill(words["voice_out_whisper"], {"business": business.name, "customer": name}), words["voice_out_key"]]
     return spoken("\n".join(lines), language), language
 

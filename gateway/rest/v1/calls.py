@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from desk import calls, connecting, outbound, pausing, recordings
+from desk import call_backs, calls, connecting, outbound, pausing, recordings
 from gateway.media.links import Show
 from gateway.rest.call import Call as Request
 from gateway.rest.route import Routes
@@ -357,7 +357,7 @@ async def read(call: Request, call_id: Uid) -> CallWithTurns:
 async def make(call: Request, body: NewCall) -> CallWithTurns:
     """Your phone rings first; press 1 there, and the customer's does."""
     made = await call.write(
-        outbound.call_back,
+        call_backs.begin,
         customer=body.customer_id,
         request=body.service_request_id,
         business=body.business_id,
