@@ -187,6 +187,11 @@ def without_provider_id(db: Db, account_id: int, uid: str) -> int | None:
     return found
 
 
+def is_of(db: Db, account_id: int, uid: str) -> bool:
+    """Whether the message with that id of ours went out over that account."""
+    return _OUT_OF(db, {"account_id": account_id, "uid": uid}).first() is not None
+
+
 def id_of_dedupe(db: Db, dedupe: str) -> int | None:
     """Our id of the message that was said under this name, or None."""
     found: int | None = _OF_DEDUPE(db, {"dedupe": dedupe}).scalar_one_or_none()
@@ -512,6 +517,9 @@ _QUOTABLE = Prepared(
     )
 )
 _OF_DEDUPE = Prepared(select(_m.id).where(_m.dedupe == bindparam("dedupe")))
+_OUT_OF = Prepared(
+    select(_m.id).where(_m.uid == bindparam("uid"), _m.account_id == bindparam("account_id"), _m.direction == "out")
+)
 _NAMELESS = Prepared(
     select(_m.id).where(
         _m.uid == bindparam("uid"),

@@ -122,14 +122,28 @@ class Receiver:
             IN_BACKGROUND.set(
                 True
             )  # of this request alone: the provider has time, and a campaign brings thousands of them
+        adapter = self.house.adapter(account)
+        account = await self._that_said(account, event)
         async with self.house.order.turn(account.tenant_id, _key(account, event)):
             if isinstance(event, StatusUpdate):
-                outcome = await write(_news, self.house.adapter(account), account, event, seen, now=now())
+                outcome = await write(_news, adapter, account, event, seen, now=now())
             else:
                 outcome = await write(_echoed, account, event, seen, self.house.line, now=now())
         what = event.status if isinstance(event, StatusUpdate) else "echo"
         log.info("status", account=account.id, provider_id=event.provider_id, status=what, outcome=outcome)
         return ()
+
+    async def _that_said(self, account: Account, event: StatusUpdate | Echo) -> Account:
+        """The account over which a text went out: that of the calls to a number writes from the same number, and the provider
+        tells of both alike.
+        """
+        if account.channel != "sms" or not isinstance(event, StatusUpdate) or not event.reference:
+            return account
+        calls = await self.house.accounts.known(account.provider, "voice", account.address)
+        if calls is None or calls.tenant_id != account.tenant_id:
+            return account
+        is_theirs = await self.house.store.read(messages.is_of, calls.id, event.reference)
+        return calls if is_theirs else account
 
     async def message(
         self, account: Account, event: InboundMessage, *, inline: bool, seen: Seen | None = None

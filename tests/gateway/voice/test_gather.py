@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from simulators.twilio import TwilioSimulator
 from tests.gateway import front
 from tests.gateway.front import Front
 from tests.gateway.rest import api as clients
@@ -129,7 +130,9 @@ async def test_a_caller_asks_for_a_person_and_the_team_is_told_to_call_back(desk
     assert [title for (title,) in tasks] == [f"Call back {known.number}"]
 
 
-async def test_what_was_said_comes_as_a_text_message_of_the_same_conversation(desk: Front) -> None:
+async def test_what_was_said_comes_as_a_text_message_of_the_same_conversation(
+    desk: Front, network: TwilioSimulator
+) -> None:
     caller = Caller(desk)
     await caller.ring()
     await caller.say("book a haircut tomorrow at 3 pm")
@@ -141,6 +144,11 @@ async def test_what_was_said_comes_as_a_text_message_of_the_same_conversation(de
         " join conversations c on c.id = m.conversation_id where c.channel = 'voice'"
     )
     assert text.startswith("Haircut on Tuesday, March 3 at 3:00 PM")
+    await desk.work()
+    await network.settled()
+    assert await desk.one("select status from messages where provider_id like 'SM%' and text = :text", text=text) == (
+        "delivered"
+    )
     assert "Booked" in (await caller.say("yes"))[0]
     await desk.text(caller.number, "STOP")
     assert (await caller.say("text me that"))[0].startswith("I may not send text messages to your number")
