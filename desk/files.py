@@ -226,6 +226,17 @@ def arrived(db: Db, job: Job, due: Due, contents: Contents, *, most_bytes: int, 
     return outcome
 
 
+def tells(db: Db, due: Due, parts: Sequence[JsonValue]) -> None:
+    """What was in a file that came with a message is told with it from now on; nothing when it was erased meanwhile."""
+    m = messages.c
+    of_file = select(_f.message_id).where(_f.id == due.id).scalar_subquery()
+    row = db.execute(select(m.id, m.tenant_id, m.conversation_id, m.content).where(m.id == of_file)).one_or_none()
+    if row is None or not isinstance(row.content, list):
+        return
+    db.execute(update(messages).where(m.id == row.id).values(content=[*row.content, *parts]))
+    live.changed(db, row.tenant_id, row.conversation_id, "file", message_id=row.id)
+
+
 def unavailable(db: Db, job: Job, due: Due, reason: Reason) -> None:
     """The file is not to be had; the message stays, with the reason beside it."""
     queue.finish(db, job)

@@ -1,14 +1,16 @@
 """Customers' files: fetched from the vendor once the message is kept, and contents that nobody needs any more."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
+from channels import vcard
 from channels.errors import SendError
 from channels.files import KeepsFiles, Located
-from channels.messages import Media, OutboundMessage, parts_from_json
+from channels.messages import Media, OutboundMessage, parts_from_json, parts_to_json
 from desk import files
 from desk.files import Due, Reason
 from gateway.accounts import Account
@@ -16,7 +18,7 @@ from gateway.context import House
 from gateway.outside.http import Blocked, TooLarge, Unreachable
 from storage import queue
 from storage.base import Db
-from storage.blobs import digest_of, is_aside, is_half
+from storage.blobs import Missing, Unavailable, digest_of, is_aside, is_half, name_of
 from storage.queue import Job
 
 log = structlog.get_logger()
@@ -155,7 +157,8 @@ async def _fetch(house: House, job: Job, due: Due) -> str:
     most_bytes = settings.max_bytes
     if account.channel == "voice":  # made by the vendor, and as long as the call
         most_bytes = max(most_bytes, house.settings.voice.recording_max_bytes)
-    located = await _located(house, account, _media(due))
+    media = _media(due)
+    located = await _located(house, account, media)
     if (located.size or 0) > most_bytes:
         raise _NotToBeHad("too_large")
     async with house.keeper.draft() as draft:
@@ -188,7 +191,20 @@ async def _fetch(house: House, job: Job, due: Due) -> str:
         outcome = await house.store.write(files.arrived, job, due, contents, most_bytes=most, now=house.clock.now())
         if outcome == "ready":
             await house.keeper.make_sure(draft, due.tenant_id)
-        return outcome
+    if outcome == "ready" and contents.size <= vcard.MOST_BYTES and vcard.is_card(media.content_type if media else ""):
+        await _read_card(house, due, contents.sha256)
+    return outcome
+
+
+async def _read_card(house: House, due: Due, sha256: str) -> None:
+    """Twilio hands visiting cards over as files: who is on them stands in the message as it does elsewhere."""
+    try:
+        pieces = [piece async for piece in house.keeper.blobs.read(name_of(due.tenant_id, sha256))]
+    except (Missing, Unavailable):
+        return  # the file is kept, and can be opened
+    cards = await asyncio.to_thread(vcard.read, b"".join(pieces))
+    if cards:
+        await house.store.write(files.tells, due, parts_to_json(cards))
 
 
 async def _located(house: House, account: Account, media: Media | None) -> Located:

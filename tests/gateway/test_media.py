@@ -115,6 +115,20 @@ async def test_what_a_customer_sends_is_kept_and_shown_for_what_it_is(scene: Sce
     with Image.open(io.BytesIO(small)) as picture:
         assert (picture.size, dict(picture.getexif())) == ((360, 480), {})
     assert b"30.2672" not in small
+    # Who is on a visiting card is told with it, and one that cannot be read stays a file.
+    card = b"BEGIN:VCARD\r\nVERSION:3.0\r\nN:Bell;Zo\xc3\xab;;;\r\nFN:Zo\xc3\xab Bell\\, Sons\r\n"
+    card += b"item1.TEL;waid=15125550111;type=CELL:+1 512-555-0111\r\nEMAIL:zoe@a.example\r\nEND:VCARD\r\n"
+    message = await scene.sent((card, "text/vcard"), (b"BEGIN:VCARD\r\nFN\r\n", "text/x-vcard"))
+    assert [one["status"] for one in message["media"]] == ["ready", "ready"]
+    assert [one for one in message["content"] if one["type"] == "contact"] == [
+        {
+            "type": "contact",
+            "name": "Zoë Bell, Sons",
+            "phones": ["+1 512-555-0111"],
+            "whatsapp_ids": ["+15125550111"],
+            "emails": ["zoe@a.example"],
+        }
+    ]
     assert not [*(scene.desk.house.settings.data_dir / "incoming").iterdir()]
 
 
