@@ -95,11 +95,17 @@ def call(
             "--as", metavar="NUMBER", help="Call from this number; without, it is withheld.", show_default=False
         ),
     ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write what the telephone plays into this WAV file; -: play it.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Call the business, here in the terminal: what is said is shown, and you type what you say or press."""
     from gateway.cli import call as calls
 
-    calls.call(config, number)
+    calls.call(config, number, listen)
 
 
 @app.command("voice-fallback")

@@ -11,23 +11,25 @@ from rich.text import Text
 
 from channels.voice.codec import Given, ring_of
 from channels.voice.listen import Listen
+from channels.voice.speech.base import SpeechError
 from desk import phone
 from gateway import demo_business as juniper
 from gateway import log
-from gateway.cli import database
+from gateway.cli import database, heard
 from gateway.cli.settings import load, plain_words, stop
 from gateway.context import open_house
 from gateway.settings import Settings
 from gateway.voice.exchange import Exchange
 from gateway.voice.port import play
+from gateway.voice.speech import Speech
 from storage.filelock import holder
 from storage.store import lock_path
 
 _HELP = "Type what you say, digits to press keys, an empty line to say nothing, and Ctrl-D to hang up."
 
 
-def call(config: Path | None, number: str | None) -> None:
-    """`frontdesk call`."""
+def call(config: Path | None, number: str | None, listen: str | None = None) -> None:
+    """`frontdesk call`; with `listen` what is said is sound as well (`gateway.cli.heard`)."""
     settings = load(config)
     log.configure("error", settings.log.format)
     with plain_words(settings):
@@ -36,7 +38,7 @@ def call(config: Path | None, number: str | None) -> None:
             stop("A server works with this database. Stop it first, or call through its simulated phone network.")
         database.bring_up_to_date(settings)
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_call(settings, number))
+            asyncio.run(_call(settings, number, listen))
 
 
 class TerminalPort:
@@ -48,6 +50,10 @@ class TerminalPort:
 
     async def say(self, text: str) -> None:
         self._console.print(Text(text, style="cyan"))
+
+    def note(self, text: str) -> None:
+        """Something beside the call."""
+        self._console.print(Text(f"  {text}", style="dim"))
 
     async def listen(self, spec: Listen, turn: int) -> None:
         self.turn = turn
@@ -62,7 +68,7 @@ class TerminalPort:
         self.turn = None
 
 
-async def _call(settings: Settings, number: str | None) -> None:
+async def _call(settings: Settings, number: str | None, listen: str | None) -> None:
     console = Console(highlight=False, soft_wrap=True)
     is_live = sys.stdin.isatty() and console.is_terminal
     async with open_house(settings, note="call") as house:
@@ -71,11 +77,15 @@ async def _call(settings: Settings, number: str | None) -> None:
         if account is None:
             stop("There is nobody to call: `frontdesk seed` puts the demo business in.")
         exchange, port = Exchange(house), TerminalPort(console)
+        try:
+            phone_ = None if listen is None else await heard.prepare(house, account, listen)
+        except heard.NoSound as why:
+            stop(str(why))
         caller = phone.canonical(number) if number else ""
         ring = ring_of(f"CA{secrets.token_hex(16)}", called=account.address, caller=caller)
         if is_live:
             console.print(Text(f"  ({_HELP})", style="dim"))
-        await play(port, await exchange.begin(account, ring, "terminal"))
+        await _play(port, await exchange.begin(account, ring, "terminal"), phone_)
         while port.turn is not None:
             if is_live:
                 console.print(Text("you> ", style="bold green"), end="")
@@ -83,7 +93,17 @@ async def _call(settings: Settings, number: str | None) -> None:
             if not line:
                 await exchange.hang_up(account, ring)
                 break
-            await play(port, await exchange.hear(account, ring, _given(line.strip(), port.turn), "terminal"))
+            await _play(port, await exchange.hear(account, ring, _given(line.strip(), port.turn), "terminal"), phone_)
+
+
+async def _play(port: TerminalPort, speech: Speech, phone_: heard.Heard | None) -> None:
+    await play(port, speech)
+    if phone_ is None or not speech.text:
+        return
+    try:
+        await phone_.hears(speech.text, speech.language)
+    except (SpeechError, OSError) as trouble:
+        port.note(f"(There is no sound: {trouble}.)")
 
 
 def _given(line: str, turn: int) -> Given:

@@ -92,7 +92,8 @@ class SpeechServices:
         self._store, self._sealer, self._settings, self._session = store, sealer, settings, session
         self._monotonic_s = monotonic_s
         self.provider: Final = offline.PROVIDER if settings.voice.speech == offline.PROVIDER else KIND
-        self._mouth, self._ear = offline.mouth(), offline.ear()
+        self.mouth: Final = offline.mouth()
+        self._ear = offline.ear()
         self._renderings = Renderings(settings.elevenlabs.at_once)
         self._fuses: dict[tuple[str, str], Fuse] = {}
         self._meter = _Meter(store, clock)
@@ -183,7 +184,7 @@ class SpeechServices:
 
     async def close(self) -> None:
         await self._renderings.close()
-        await self._mouth.close()
+        await self.mouth.close()
         await self._ear.close()
         await self._meter.close()
 
@@ -192,7 +193,7 @@ class SpeechServices:
     ) -> CachedSpeaker:
         speaker: Speaker
         if self.provider == offline.PROVIDER:
-            speaker = offline.OfflineSpeaker(self._mouth, means.voices)
+            speaker = offline.OfflineSpeaker(self.mouth, means.voices)
         else:
             speaker = ElevenLabsSpeaker(
                 self._session,

@@ -36,6 +36,11 @@ def missing() -> list[str]:
     return [package for module, package in PACKAGES.items() if find_spec(module) is None]
 
 
+def can_speak() -> bool:
+    """Whether what is needed for that alone is installed."""
+    return find_spec("espeakng_loader") is not None
+
+
 def voices(named: Mapping[str, str], *, words_a_minute: int) -> Voices:
     """A voice of espeak-ng for each language that is named; other languages speak with the first of them."""
     pace = ((_SPEED, float(words_a_minute)),)

@@ -4,6 +4,7 @@ judged from its samples.
 
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from gateway.voice.door import EXCHANGE
 from simulators import tones
 from simulators.twilio import TwilioSimulator
 from tests.gateway.front import OURS, Front
+from tests.gateway.test_cli import call, environment
 from tests.gateway.voice import judge
 from tests.gateway.voice.caller import Caller
 from tests.gateway.voice.test_relay import BOOKED, MARIA
@@ -145,3 +147,12 @@ async def test_gather_plays_the_same_voice(desk: Front) -> None:
         sound = tones.from_wav(await answer.read())
     assert 3 < len(sound) / tones.RATE < 30
     assert sound.count(tones.SILENCE) < len(sound) / 2
+
+
+def test_a_call_in_the_terminal_can_be_listened_to(tmp_path: Path) -> None:
+    file = tmp_path / "call.wav"
+    called = call("call", "--listen", str(file), env=environment(tmp_path))
+    assert called.returncode == 0, called.stderr
+    assert "What can I do for you?" in called.stdout
+    (_, asked, *_) = judge.parts(tones.from_wav(file.read_bytes()))
+    assert judge.understood(asked[1], ["What can I do for you?", *SAID, "One moment."]) == ["what can i do for you"]
