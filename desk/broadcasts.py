@@ -532,8 +532,8 @@ def next_ones(db: Db, wanted: Plan, *, limit: int, now: datetime) -> tuple[int, 
 
 
 def come_to(db: Db, wanted: Plan, one: Reached, *, after: int) -> bool:
-    """Whether this customer is ours to write to now: the next after that one, in a broadcast that is still being sent. It
-    has come up to them then.
+    """Whether the customers after that one and up to this are ours to write to now, in a broadcast that is still being sent.
+    It has come up to them then.
     """
     return _COME_TO(db, {"broadcast": wanted.id, "before": after, "to": one.customer.id}).rowcount > 0
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Final
+from urllib.request import getproxies
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -123,8 +124,10 @@ async def open_house(
     doorman = Doorman(store, Tokens(keys), monotonic_s)
     accounts = Accounts(store, sealer, settings, monotonic_s)
     await store.start()
-    http = aiohttp.ClientSession(trust_env=True, trace_configs=[wire.tracing()])
-    sound = aiohttp.ClientSession(trust_env=True, connector=aiohttp.TCPConnector(limit=0))
+    # With it, aiohttp asks two threads before each request: for proxies, and for a file of passwords that holds none of ours.
+    is_proxied = bool(getproxies())
+    http = aiohttp.ClientSession(trust_env=is_proxied, trace_configs=[wire.tracing()])
+    sound = aiohttp.ClientSession(trust_env=is_proxied, connector=aiohttp.TCPConnector(limit=0))
     outside = Outside(Rules(settings.webhooks.allow_private, settings.webhooks.allowed_networks), resolver or Names())
     vendors = Outside(Rules(allow_private=settings.has_stand_in), resolver or Names())
     keeper = Keeper(_blobs(settings), settings.data_dir / "incoming")
@@ -165,7 +168,7 @@ async def open_house(
             rolls=rolls,
             order=Order(_turns_at_once(store, settings)),
             speech=speech,
-            pressure=Pressure(lambda: time.monotonic() - store.asked_s < _CROWD_S),
+            pressure=Pressure(lambda: time.monotonic() - store.hurry.asked_s < _CROWD_S, store.hurry.over),
         )
         forgetting = [
             asyncio.create_task(_forget(bus, ACCOUNTS_TOPIC, accounts.forget)),

@@ -14,10 +14,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
 from itertools import chain
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, Protocol, TypeVar, cast
 
 import orjson
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
@@ -27,6 +26,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from storage.base import Db
 from storage.bus import Bus
 from storage.filelock import FileLock
+from storage.hurry import IN_BACKGROUND, Hurry
 from storage.session import Said, take_said
 
 P = ParamSpec("P")
@@ -41,8 +41,7 @@ class Store(Protocol):
     """A database that can be read and written. One per process."""
 
     dialect: str
-    asked_s: float
-    """When somebody who waits (not `IN_BACKGROUND`) last asked for something, by `time.monotonic`."""
+    hurry: Hurry
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
@@ -61,6 +60,11 @@ class Store(Protocol):
     async def empty_journal(self) -> None:
         """Leave nothing of what was deleted in the journal beside the database, as far as others let us."""
         ...
+
+
+# The journal grows to this at most before those who write have to wait until it is empty.
+_JOURNAL_BYTES: Final = 64 * 1024 * 1024
+_PAGE_BYTES: Final = 4096  # SQLite's own
 
 
 def open_store(url: str, bus: Bus, *, pool_size: int = 8, owner_note: str = "") -> Store:
@@ -105,7 +109,8 @@ def sqlite_engine(path: str, *, read_only: bool = False) -> Engine:
         else:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA journal_size_limit=67108864")
+            connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_BYTES}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_JOURNAL_BYTES // _PAGE_BYTES}")
             connection.execute("PRAGMA secure_delete=ON")  # who is erased is erased from the file, too
         return connection
 
@@ -140,10 +145,13 @@ def postgres_engine(url: URL, *, pool_size: int) -> Engine:
     )
 
 
-# Set where work is done that nobody waits for at the moment, such as a job: others write first.
-IN_BACKGROUND: Final[ContextVar[bool]] = ContextVar("in_background", default=False)
+class _Call(NamedTuple):
+    """What is to be done in a transaction, and who waits for it in which loop; the patient ones hear of it last."""
 
-_Call = tuple[Callable[[Db], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
+    fn: Callable[[Db], Any]
+    future: "asyncio.Future[Any]"
+    loop: asyncio.AbstractEventLoop
+    is_patient: bool
 
 
 class SqliteStore:
@@ -151,8 +159,11 @@ class SqliteStore:
 
     dialect = "sqlite"
     _GROUP = 128  # functions in one commit
-    _PATIENT = 16  # of these, such as are done in the background
-    _LINGERS_S = 0.01  # for so long such as these wait for others to share their commit
+    _PATIENT = 32  # of these, such as are done in the background
+    _LINGERS_S = 0.025  # for so long such as these wait for others to share their commit
+    _BOWS_S = 0.002  # for so long whoever was just committed gets to hear it before such as these go on
+    _EMPTIED_AFTER = 256  # functions, a megabyte or a few of the journal: it is carried over to the database beside us
+    _PASSES = 2  # at that: what was written during the first keeps the journal from beginning anew
 
     def __init__(self, url: URL, bus: Bus, *, owner_note: str = "") -> None:
         if not url.database or url.database == ":memory:":
@@ -170,7 +181,10 @@ class SqliteStore:
         self._patient_s = -math.inf  # when the last that was done in the background was committed
         self._is_owed = False  # whether such a one had to wait for the last commit already
         self._is_over = False
-        self.asked_s = -math.inf
+        self._journalled = 0  # functions whose changes may be in the journal alone
+        self._emptier: Connection | None = None
+        self._is_emptying = False
+        self.hurry = Hurry()
 
     async def start(self) -> None:
         """Raises: filelock.Held when another process already writes this file."""
@@ -190,6 +204,9 @@ class SqliteStore:
         for connection in self._reader_connections:
             connection.close()
         self._reader_connections.clear()
+        if self._emptier is not None:
+            self._emptier.close()
+            self._emptier = None
         self._lock.release()
 
     async def write(self, fn: Callable[Concatenate[Db, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -197,20 +214,17 @@ class SqliteStore:
         future: asyncio.Future[T] = loop.create_future()
         if self._thread is None:
             raise StoreUnavailable("the store is stopped")
-        if IN_BACKGROUND.get():
-            line = self._patient
-        else:
-            line, self.asked_s = self._waiting, time.monotonic()
-        line.append((lambda db: fn(db, *args, **kwargs), future, loop))
-        self._wake.release()
-        return await future
+        call = _Call(lambda db: fn(db, *args, **kwargs), future, loop, IN_BACKGROUND.get())
+        with self.hurry.served():
+            (self._patient if call.is_patient else self._waiting).append(call)
+            self._wake.release()
+            return await future
 
     async def read(self, fn: Callable[Concatenate[Db, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if not IN_BACKGROUND.get():
-            self.asked_s = time.monotonic()
-        return await asyncio.get_running_loop().run_in_executor(
-            self._readers, lambda: self._read(lambda db: fn(db, *args, **kwargs))
-        )
+        with self.hurry.served():
+            return await asyncio.get_running_loop().run_in_executor(
+                self._readers, lambda: self._read(lambda db: fn(db, *args, **kwargs))
+            )
 
     async def empty_journal(self) -> None:
         def run() -> None:
@@ -258,9 +272,26 @@ class SqliteStore:
                 unavailable.__cause__ = away
                 results, said = [(False, unavailable)] * len(calls), Said()
             _resolve(calls, results, said, self._bus)
+            self._journalled += len(calls)
+            if self._journalled >= self._EMPTIED_AFTER and not self._is_emptying:
+                self._journalled, self._is_emptying = 0, True
+                self._readers.submit(self._empty_beside)
         if connection is not None:
             connection.close()
         engine.dispose()
+
+    def _empty_beside(self) -> None:
+        """Carry the journal over to the database while others write on, so that none of their commits has to."""
+        try:
+            if self._emptier is None:
+                self._emptier = sqlite_engine(str(self._path)).connect()
+            raw = cast(sqlite3.Connection, self._emptier.connection.driver_connection)
+            for _ in range(self._PASSES):
+                raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except (DBAPIError, sqlite3.Error):  # the disk is full, say: whoever writes will hear of it
+            pass
+        finally:
+            self._is_emptying = False
 
     def _group(self, calls: list[_Call]) -> Iterator[_Call]:
         """What is committed together, each as it comes; `calls` is what was given out of it.
@@ -277,6 +308,8 @@ class SqliteStore:
                 is_whole = is_whole or len(calls) >= self._GROUP
                 if is_whole or not self._wake.acquire(timeout=max(until_s - time.monotonic(), 0)):
                     break
+            if not self._waiting and not calls:
+                self.hurry.is_over.wait(self._BOWS_S)
             is_patient = bool(self._patient) and (not self._waiting or (self._is_owed and not calls))
             call = (self._patient if is_patient else self._waiting).popleft()
             if call is None:
@@ -314,10 +347,10 @@ def _run_group(connection: Connection, calls: Iterable[_Call]) -> tuple[list[_Re
     said = Said()
     with connection.begin():
         raw = cast(sqlite3.Connection, connection.connection.driver_connection)
-        for call, _, _ in calls:
+        for call in calls:
             raw.execute("SAVEPOINT call")
             try:
-                results.append((True, call(connection)))
+                results.append((True, call.fn(connection)))
                 raw.execute("RELEASE call")
                 said.add(take_said(connection))
             except Exception as error:
@@ -331,24 +364,39 @@ def _run_group(connection: Connection, calls: Iterable[_Call]) -> tuple[list[_Re
 
 
 def _resolve(calls: list[_Call], results: list[_Result], said: Said, bus: Bus) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], _Result]]] = {}
-    for (_, future, loop), result in zip(calls, results, strict=True):
-        by_loop.setdefault(loop, []).append((future, result))
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Call, _Result]]] = {}
+    for call, result in zip(calls, results, strict=True):
+        by_loop.setdefault(call.loop, []).append((call, result))
     for loop, settled in by_loop.items():
         with contextlib.suppress(RuntimeError):  # the loop was closed while we worked: nobody waits any more
             loop.call_soon_threadsafe(_settle, settled, said, bus)
         said = Said()
 
 
-def _settle(settled: list[tuple[asyncio.Future[Any], _Result]], said: Said, bus: Bus) -> None:
-    for future, (ok, value) in settled:
-        if future.cancelled():
-            continue
-        if ok:
-            future.set_result(value)
-        else:
-            future.set_exception(value)
+def _settle(settled: list[tuple[_Call, _Result]], said: Said, bus: Bus) -> None:
+    for call, result in settled:
+        if not call.is_patient:
+            _tell(call, result)
     _pass_on(said, bus)
+    _settle_patient(deque(each for each in settled if each[0].is_patient))
+
+
+def _settle_patient(settled: deque[tuple[_Call, _Result]]) -> None:
+    """One after the other: what they all do next at once would keep waiting whoever is answered next."""
+    if settled:
+        call, result = settled.popleft()
+        _tell(call, result)
+        call.loop.call_soon(_settle_patient, settled)
+
+
+def _tell(call: _Call, result: _Result) -> None:
+    ok, value = result
+    if call.future.cancelled():
+        return
+    if ok:
+        call.future.set_result(value)
+    else:
+        call.future.set_exception(value)
 
 
 def _pass_on(said: Said, bus: Bus) -> None:
@@ -370,7 +418,7 @@ class PostgresStore:
         self._bus = bus
         self._wait_s = wait_s
         self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="postgres")
-        self.asked_s = -math.inf
+        self.hurry = Hurry()
 
     async def start(self) -> None:
         """Does not connect: the server may come up before its database does."""
@@ -412,8 +460,10 @@ class PostgresStore:
 
         Raises: StoreUnavailable
         """
-        if not IN_BACKGROUND.get():
-            self.asked_s = time.monotonic()
+        with self.hurry.served():
+            return await self._when_free(run)
+
+    async def _when_free(self, run: Callable[[], T]) -> T:
         future = self._threads.submit(run)
         waiting = asyncio.wrap_future(future)
         try:

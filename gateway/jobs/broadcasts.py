@@ -1,10 +1,10 @@
-"""Writes the messages of a broadcast, one by one; the outbox sends them, behind everything that answers somebody.
+"""Writes the messages of a broadcast, a few at a time; the outbox sends them, behind everything that answers somebody.
 
-Each is committed with how far it has come: a process that dies writes nobody twice. Only so many are written ahead of
+Each few are committed with how far it has come: a process that dies writes nobody twice. Only so many are written ahead of
 what the channel carries away, so that a long campaign is quickly paused and no queue is long for anybody.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -25,7 +25,8 @@ __all__ = ["KIND", "about_visit", "say_next", "write"]
 
 log = structlog.get_logger()
 
-_LOOK: Final = 20  # customers that are looked up at once
+_LOOK: Final = 21  # customers that are looked up at once
+_TOGETHER: Final = 3  # for whom messages are written in one transaction; whoever waits for an answer waits for these
 _AHEAD: Final = 100  # messages that wait for their turn on a channel, at most about so many
 _LOOK_AGAIN: Final = timedelta(milliseconds=500)
 _PLANNED: Final = 200  # visits for which messages are planned in one transaction
@@ -51,12 +52,13 @@ async def write(house: House, job: Job) -> None:
             after, found = await house.store.read(broadcasts.next_ones, plan, limit=_LOOK, now=house.clock.now())
             if not found:
                 break
-            for one in found:
+            for first in range(0, len(found), _TOGETHER):
+                some = found[first : first + _TOGETHER]
                 await house.pressure.eased()
-                if not await house.store.write(say_next, house, job, plan, one, after=after):
+                if not await house.store.write(say_next, house, job, plan, some, after=after):
                     break  # it was paused, or somebody else has gone on
-                after = one.customer.id
-                written += 1
+                after = some[-1].customer.id
+                written += len(some)
     except DeskError as bad:  # a channel or an attribute that it needs is gone
         is_whole = False
         log.warning("broadcast stopped", broadcast=broadcast_id, why=bad.code)
@@ -102,15 +104,16 @@ def _planned(db: Db, house: House, job: Job) -> None:
         _go_on_later(db, house, job, {**job.payload, "is_second": True}, after=_SECOND_LOOK)
 
 
-def say_next(db: Db, house: House, job: Job, plan: Plan, one: Reached, *, after: int) -> bool:
-    """Whether this customer, the next after that one, was theirs to be written to, and is dealt with.
+def say_next(db: Db, house: House, job: Job, plan: Plan, some: Sequence[Reached], *, after: int) -> bool:
+    """Whether these customers, the next after that one, were ours to be written to, and are dealt with.
 
     Raises: LeaseLost
     """
     _keep_lease(db, house, job)
-    is_ours = broadcasts.come_to(db, plan, one, after=after)
+    is_ours = broadcasts.come_to(db, plan, some[-1], after=after)
     if is_ours:
-        _say(db, house, plan, one)
+        for one in some:
+            _say(db, house, plan, one)
     return is_ours
 
 

@@ -77,6 +77,8 @@ async def _send(house: House, job: Job) -> None:
         await house.store.write(outbox.failed, job, gone, now=house.clock.now())
         return
     adapter = house.adapter(account)
+    if letter.can_wait:
+        await house.pressure.calm()
     heard = wire.Listening()
     try:
         with heard:

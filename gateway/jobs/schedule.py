@@ -24,6 +24,7 @@ from gateway.pipeline.spool import Spool
 from gateway.pipeline.wire import Seen
 from gateway.rest import idempotency
 from storage.base import Db
+from storage.hurry import IN_BACKGROUND
 from storage.store import StoreUnavailable
 
 log = structlog.get_logger()
@@ -44,6 +45,7 @@ class Sweeper:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Sweep until `stopping` is set."""
+        IN_BACKGROUND.set(True)
         while not stopping.is_set():
             await self.sweep()
             with contextlib.suppress(TimeoutError):

@@ -16,8 +16,9 @@ import structlog
 from gateway.context import House
 from storage import queue
 from storage.base import new_uid
+from storage.hurry import IN_BACKGROUND
 from storage.queue import Job, LeaseLost
-from storage.store import IN_BACKGROUND, StoreUnavailable
+from storage.store import StoreUnavailable
 
 log = structlog.get_logger()
 

@@ -141,13 +141,16 @@ def _name(message_id: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message about to be sent. `tried_at` is when an earlier try with an unknown outcome began."""
+    """A message about to be sent. `tried_at` is when an earlier try with an unknown outcome began; `can_wait`: nobody has
+    asked for it.
+    """
 
     message: OutboundMessage
     account_id: int
     message_id: int
     to: Address
     tried_at: datetime | None
+    can_wait: bool
 
 
 def begin(
@@ -241,6 +244,7 @@ def begin(
         message_id=message_id,
         to=Address(kind, row.peer),
         tried_at=row.attempted_at if row.state == "sending" else None,
+        can_wait=use == "marketing",
     )
 
 

@@ -20,7 +20,8 @@ from gateway.pipeline import echo, refused, status, turn, wire
 from gateway.pipeline.spool import Spool
 from gateway.pipeline.wire import Seen
 from storage.base import Db
-from storage.store import IN_BACKGROUND, StoreUnavailable
+from storage.hurry import IN_BACKGROUND
+from storage.store import StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -119,9 +120,9 @@ class Receiver:
             return (await self.message(account, event, inline=inline, seen=seen)).replies
         write, now = self.house.store.write, self.house.clock.now
         if isinstance(event, StatusUpdate):
-            IN_BACKGROUND.set(
-                True
-            )  # of this request alone: the provider has time, and a campaign brings thousands of them
+            # Of this request alone: the provider has time, and a campaign brings thousands of them.
+            IN_BACKGROUND.set(True)
+            await self.house.pressure.calm()
         adapter = self.house.adapter(account)
         account = await self._that_said(account, event)
         async with self.house.order.turn(account.tenant_id, _key(account, event)):

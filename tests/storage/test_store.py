@@ -17,10 +17,11 @@ from sqlalchemy.engine import make_url
 from storage import filelock
 from storage.base import Db
 from storage.bus import MemoryBus, RedisBus, ended
+from storage.hurry import IN_BACKGROUND, Hurry
 from storage.models.tenants import tenants
 from storage.prepared import Prepared
 from storage.session import Conflict, announce, attempt
-from storage.store import IN_BACKGROUND, PostgresStore, Store, StoreUnavailable, open_store, ping
+from storage.store import PostgresStore, Store, StoreUnavailable, open_store, ping
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -218,6 +219,33 @@ async def test_a_journal_that_a_reader_kept_growing_is_cut_back_once_the_reader_
     assert (await store.read(names))[-1] == "after 2"
     outside.close()
     await store.stop()
+
+
+async def test_the_journal_begins_anew_beside_those_who_write(sqlite_database_url: str) -> None:
+    store = open_store(sqlite_database_url, MemoryBus())
+    await store.start()
+    for _ in range(12):
+        await asyncio.gather(*(store.write(add_tenant, "x" * 10_000) for _ in range(128)))
+    journal = size_of(sqlite_database_url.removeprefix("sqlite:///") + "-wal")
+    assert journal < 12 * 2**20  # of the 20 that were written, and where no commit had to empty it it may have 64
+    await store.stop()
+
+
+async def test_who_can_wait_does_so_while_somebody_is_served_but_not_for_ever() -> None:
+    hurry = Hurry()
+    with hurry.served():
+        waiting = asyncio.create_task(hurry.over(60))
+        await asyncio.sleep(0)
+        with hurry.served():
+            await hurry.over(0.001)  # returns all the same
+        assert not waiting.done()
+        IN_BACKGROUND.set(True)
+        with hurry.served():
+            assert not hurry.is_over.is_set()
+    await waiting
+    assert hurry.is_over.is_set()
+    with hurry.served():  # a job: nobody waits for it
+        await hurry.over(60)
 
 
 async def test_a_store_that_was_stopped_says_so(sqlite_database_url: str) -> None:

@@ -188,7 +188,7 @@ async def _claimed(front: Front) -> Job:
     assert plan is not None
     after, found = await front.house.store.read(broadcasts.next_ones, plan, limit=5, now=front.clock.now())
     for one in found:
-        assert await front.house.store.write(jobs.say_next, front.house, job, plan, one, after=after)
+        assert await front.house.store.write(jobs.say_next, front.house, job, plan, [one], after=after)
         after = one.customer.id
     return job
 

@@ -1,0 +1,56 @@
+"""Who waits for the database at the moment, so that what can wait may let them go first."""
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Final
+
+# Set where work is done that nobody waits for at the moment, such as a job: others go first.
+IN_BACKGROUND: Final[ContextVar[bool]] = ContextVar("in_background", default=False)
+
+
+class Hurry:
+    """One per store. `asked_s` is when somebody who waits last asked for something, by `time.monotonic`; `is_over` is set
+    while nobody is being served, for other threads.
+    """
+
+    def __init__(self) -> None:
+        self.asked_s = -math.inf
+        self.is_over = threading.Event()
+        self.is_over.set()
+        self._served = 0
+        self._calm: list[asyncio.Future[None]] = []
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """The block is done for somebody who waits, unless it is done `IN_BACKGROUND`."""
+        if IN_BACKGROUND.get():
+            yield
+            return
+        self.asked_s = time.monotonic()
+        self._served += 1
+        self.is_over.clear()
+        try:
+            yield
+        finally:
+            self._served -= 1
+            if not self._served:
+                self.is_over.set()
+                calm, self._calm = self._calm, []
+                for one in calm:
+                    if not one.done():
+                        one.set_result(None)
+
+    async def over(self, at_most_s: float) -> None:
+        """Return when nobody is being served, or after so long."""
+        if not self._served:
+            return
+        calm: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._calm.append(calm)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at_most_s):
+                await calm
