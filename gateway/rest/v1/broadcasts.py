@@ -151,7 +151,10 @@ class Broadcast(Answer):
     text: str
     audience: dict[str, JsonValue]
     replies: RepliesTo
-    status: str = Field(description="draft, scheduled, sending, paused, sent or cancelled.")
+    status: str = Field(
+        description="draft, scheduled, sending, paused, sent or cancelled. sent: all messages are written; those that still "
+        "wait, for the morning or their turn, are `queued` in `counts`, and pause and cancel hold them."
+    )
     counts: Counts
     spent: Spent
     scheduled_at: Moment | None = Field(description="When it begins.")
