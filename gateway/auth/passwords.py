@@ -44,10 +44,12 @@ def _weak() -> frozenset[str]:
 
 
 class Passwords:
-    """Makes and checks hashes, `at_once` at a time: each takes 64 MB and a core. One per process."""
+    """Makes and checks hashes, `at_once` at a time: each takes 64 MB and a core. One per process. `nobodys` is what the
+    `hasher` has made of a password that nobody knows.
+    """
 
-    def __init__(self, at_once: int) -> None:
-        self._hasher = PasswordHasher()
+    def __init__(self, at_once: int, hasher: PasswordHasher | None = None, *, nobodys: str = _NOBODYS) -> None:
+        self._hasher, self._nobodys = hasher or PasswordHasher(), nobodys
         self._room = asyncio.Semaphore(at_once)
         self._waiting = 0
 
@@ -60,7 +62,7 @@ class Passwords:
 
         Raises: Problem, when too many wait
         """
-        found = await self._in_turn(lambda: self._verify(password_hash or _NOBODYS, password))
+        found = await self._in_turn(lambda: self._verify(password_hash or self._nobodys, password))
         return found and password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:
