@@ -172,7 +172,7 @@ def _without_name(turn: Turn, said: Said) -> Said:
     if said.pressed or (asked is not None and asked.type in _ANY_LANGUAGE):
         return said
     text = turn.ear.named(said.text)
-    name = names.introduced(text)
+    name = names.introduced(text, outright=turn.tongue == "de")
     known = turn.context.customer_name
     if name is None or (known and known.casefold() != name.full.casefold()):
         return said

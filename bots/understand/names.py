@@ -40,13 +40,14 @@ def find(text: str, *, asked: bool = False, last_only: bool = False) -> Name | N
     return _alone(text, last_only=last_only)
 
 
-def introduced(text: str) -> Name | None:
+def introduced(text: str, *, outright: bool = False) -> Name | None:
     """The name that customers give themselves, whatever else they say: "my name is zoe bell", "Hi, this is Zoe Bell".
 
-    `at` is where all of that stands, and not the name alone.
+    `at` is where all of that stands, and not the name alone. `outright`: only where "name" or "called" is said, as in a
+    language that writes every noun like a name ("Ich bin Kunde Nummer drei").
     """
     text = text[:LIMIT]
-    for pattern, sure in _OF_THEIR_OWN:
+    for pattern, sure in _OF_THEIR_OWN[:-1] if outright else _OF_THEIR_OWN:
         for said in islice(pattern.finditer(text), _ENOUGH):
             name = _name_at(text, said.end(), sure=sure)
             if name is not None and (sure or " " in text[slice(*name)]):
