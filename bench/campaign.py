@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import multiprocessing
+import os
 import secrets
 import sys
 import tempfile
@@ -109,7 +110,7 @@ class Live:
 
 class Talk:
     """A process in which live talk goes on, so that its waits are the server's alone and not those of the simulated
-    provider.
+    provider, which gives way to it on the core that they share.
     """
 
     def __init__(self, port: int) -> None:
@@ -118,6 +119,7 @@ class Talk:
         self._process = others.Process(target=_talk, args=(port, told), daemon=True)
         self._process.start()
         told.close()
+        os.nice(10)
 
     def begin(self, phase: str) -> None:
         """What is measured from now on."""
