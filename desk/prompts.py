@@ -52,6 +52,13 @@ def go_on(db: Db, job: Job, more: Mapping[str, int], *, at: datetime | None, now
         queue.enqueue(db, KIND, payload, now=now, run_at=at, tenant_id=job.tenant_id, dedupe=_name(bot_id))
 
 
+def keep(db: Db, job: Job, *, at: datetime, now: datetime) -> None:
+    """All of them are there, and are to stay: what nobody has heard for long would go with its time."""
+    payload: dict[str, JsonValue] = {"bot_id": job.payload["bot_id"]}
+    name = f"{KIND}_kept:{job.payload['bot_id']}"
+    queue.enqueue(db, KIND, payload, now=now, run_at=at, tenant_id=job.tenant_id, dedupe=name)
+
+
 def is_due(db: Db, bot_id: int) -> bool:
     """Whether they are being made, or will be."""
     return queue.is_due(db, _name(bot_id))

@@ -60,7 +60,8 @@ async def make(house: House, job: Job) -> None:
     again = _AGAIN[trials] if failed and trials < len(_AGAIN) else None
     now = house.clock.now()
     if again is None:
-        await house.store.write(queue.finish, job)
+        stays = timedelta(days=house.settings.voice.sounds_days)
+        await house.store.write(_done, job, again=now + stays / 2, now=now)
     else:
         await house.store.write(_go_on, job, {"trials": trials + 1}, at=now + again, now=now)
 
@@ -71,6 +72,11 @@ def _wanted(db: Db, bot_id: int) -> tuple[Whose, Sequence[Wanted]] | None:
         return None
     whose = Whose(row.tenant_id, row.business_id, bot_id)
     return whose, of_bot(db, whose)
+
+
+def _done(db: Db, job: Job, *, again: datetime, now: datetime) -> None:
+    queue.finish(db, job)
+    prompts.keep(db, job, at=again, now=now)
 
 
 def _go_on(db: Db, job: Job, more: dict[str, int], *, at: datetime | None, now: datetime) -> None:

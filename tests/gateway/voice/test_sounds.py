@@ -135,14 +135,6 @@ async def test_what_a_bot_always_says_is_sound_before_anybody_calls_in_the_voice
     assert [one.text for one in voice.spoken][before:] == ["Shall I book that for you?"]
     new = await api.post(f"{bot}/scenarios", {"name": "gift"})
     await api.get(f"{bot}/scenarios/{new['id']}/prompts", status=409)
-    # A process that starts with another model in its settings has all of it made anew, and one that starts after it not.
-    object.__setattr__(desk.house.settings.elevenlabs, "model", "eleven_turbo_v2_5")
-    for due in (1, 0):
-        await desk.change("delete from jobs where kind = 'prompts'")
-        await Sweeper(desk.house, Spool(desk.house.settings.data_dir / "spool", desk.house.sealer)).sweep()
-        assert await desk.one("select count(*) from jobs where kind = 'prompts' and status = 'ready'") == due
-    assert (await api.get(f"{book}/prompts"))["ready"] == 0
-
     letters, lively = sum(len(one.text) for one in voice.spoken), sum(map(len, live))
     await desk.house.speech.write_down()
     used = await api.get("/speech-usage?since=2026-03-02")
@@ -169,6 +161,21 @@ async def test_what_a_bot_always_says_is_sound_before_anybody_calls_in_the_voice
         "cost": round(lively * 0.05 / 1000, 6),
         "currency": "USD",
     }
+
+    # What nobody has heard for long stays all the same, but for what is not said any more, and nothing is made twice.
+    before, lasting = len(voice.spoken), f"until > '{clock.now() + timedelta(days=29):%Y-%m-%d}'"
+    kept = await desk.one(f"select count(*) from sounds where {lasting}")
+    for _ in range(2):
+        clock.advance(timedelta(days=16))
+        await desk.work()
+    assert await desk.one(f"select count(*) from sounds where {lasting}") == kept - 1 > 100
+    assert len(voice.spoken) == before
+    # A process that starts with another model in its settings has all of it made anew, and one that starts after it not.
+    object.__setattr__(desk.house.settings.elevenlabs, "model", "eleven_turbo_v2_5")
+    for due in (1, 0):
+        await desk.change("delete from jobs where kind = 'prompts'")
+        await Sweeper(desk.house, Spool(desk.house.settings.data_dir / "spool", desk.house.sealer)).sweep()
+        assert await desk.one("select count(*) from jobs where kind = 'prompts' and status = 'ready'") == due
 
 
 async def test_what_is_asked_for_at_the_same_time_is_made_once(desk: Front, voice: ElevenLabsSimulator) -> None:
