@@ -14,11 +14,13 @@ from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp import web
+from argon2 import PasswordHasher, profiles
 from sqlalchemy import func, select, text
 from twilio.request_validator import RequestValidator
 
 from gateway import demo
 from gateway.app import make_app, workers
+from gateway.auth.passwords import Passwords
 from gateway.context import House, open_house
 from gateway.jobs.schedule import Sweeper
 from gateway.pipeline.spool import Spool
@@ -37,6 +39,8 @@ STATUS = "/api/v1/webhooks/twilio/status"
 NOON = datetime(2026, 3, 2, 18, tzinfo=UTC)  # a Monday, noon in Austin
 
 _NO_ENV: Mapping[str, str] = {}
+QUICK = PasswordHasher.from_parameters(profiles.CHEAPEST)
+_NOBODYS = QUICK.hash("nobody's")
 _numbers = count(1)
 _NEXT_DUE = select(func.min(jobs.c.run_at)).where(jobs.c.status == "ready")
 
@@ -188,6 +192,8 @@ async def opened(
     """A front desk with the demo business, serving on a port of its own."""
     with listening() as (door, port):
         async with open_house(settings(database_url, data_dir, port, env), clock=clock) as house:
+            # A password takes a quarter of a second and 64 MB otherwise, several times in a test.
+            object.__setattr__(house, "passwords", Passwords(2, QUICK, nobodys=_NOBODYS))
             if seeded:
                 await house.store.write(demo.seed, now=clock.now())
             app = make_app(house)

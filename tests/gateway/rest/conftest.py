@@ -4,16 +4,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher, profiles
 
-from gateway.auth.passwords import Passwords
 from tests.clock import FakeClock
 from tests.conftest import ENGINES
 from tests.gateway import front
 from tests.gateway.rest import api as clients
-
-_QUICK = PasswordHasher.from_parameters(profiles.CHEAPEST)
-_NOBODYS = _QUICK.hash("nobody's")
 
 
 @pytest.fixture(params=ENGINES)
@@ -28,8 +23,6 @@ async def desk(database_url: str, tmp_path: Path, clock: FakeClock) -> AsyncIter
     clock.set(front.NOON)
     env = {"FRONTDESK_LIMITS__ENABLED": "false"}
     async with front.opened(database_url, tmp_path, clock, env=env, seeded=False) as opened:
-        # A password takes a quarter of a second and 64 MB otherwise, many times in a test.
-        object.__setattr__(opened.house, "passwords", Passwords(2, _QUICK, nobodys=_NOBODYS))
         yield opened
 
 
