@@ -27,7 +27,6 @@ PHONE = "+15125550177"
 ENV = {
     "FRONTDESK_LIMITS__ENABLED": "false",
     "FRONTDESK_WEBHOOKS__ALLOW_PRIVATE": "true",
-    "FRONTDESK_WEBHOOKS__TIMEOUT_S": "0.5",
 }
 
 
@@ -226,9 +225,16 @@ async def test_whatever_goes_wrong_is_written_down_and_tried_again(stage: Stage)
     for name, (trouble, _, _) in TROUBLE.items():
         path = f"/{name.replace(' ', '-')}"
         stage.receiver.trouble[path] = trouble
-        made[name] = await stage.subscribe(path)
+        made[name] = await stage.subscribe(path, "deal.created" if trouble.kind == "hang" else "deal.updated")
     await stage.emit()
     await stage.desk.work()
+    # Who hangs is waited for briefly; the others may take their time on a busy machine.
+    settings = stage.desk.house.settings.webhooks
+    usual_s = settings.timeout_s
+    object.__setattr__(settings, "timeout_s", 0.5)
+    await stage.emit("deal.created")
+    await stage.desk.work()
+    object.__setattr__(settings, "timeout_s", usual_s)
     for name, (_, status, says) in TROUBLE.items():
         (delivery,) = await stage.sent(made[name])
         assert (delivery["status"], delivery["response_status"]) == ("waiting", status), name
