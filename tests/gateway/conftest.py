@@ -9,7 +9,14 @@ from gateway import demo
 from storage.base import Db
 from tests import databases
 from tests.clock import FakeClock
+from tests.conftest import ENGINES
 from tests.gateway import front
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The address of a database of the test's own that holds the demo business, seeded on that Monday."""
+    return str(request.getfixturevalue(f"demo_{request.param}_url"))
 
 
 @pytest.fixture

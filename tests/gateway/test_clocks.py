@@ -11,17 +11,26 @@ from importlib import resources
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from gateway.context import House
 from gateway.jobs.worker import Worker
 from storage import queue
 from storage.base import Db
 from storage.queue import Job
 from tests.clock import FakeClock
+from tests.conftest import ENGINES
 from tests.gateway.front import NOON, Front, opened
 from tests.gateway.rest.api import person
 
 LEASE = timedelta(minutes=1)
 AUSTIN = ZoneInfo("America/Chicago")
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """With nothing in it: it is seeded at other times."""
+    return str(request.getfixturevalue(f"{request.param}_database_url"))
 
 
 @dataclass

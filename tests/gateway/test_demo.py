@@ -24,8 +24,15 @@ from storage.models.jobs import jobs
 from storage.models.tenants import tenants, users
 from storage.store import Store, open_store, postgres_engine
 from tests.clock import START
+from tests.conftest import ENGINES
 
 Rows = dict[str, list[tuple[object, ...]]]
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """With nothing in it: it is seeded here."""
+    return str(request.getfixturevalue(f"{request.param}_database_url"))
 
 
 @pytest.fixture
