@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,7 @@ _QUIET_S: Final = 0.5
 _THINKS_S: Final = 4.0  # from an answer to the next words, by relay: people listen first
 # What callers say, and the pause after which each question takes an answer for finished (channels/voice/listen.py).
 _LINES: Final = (("book a visit please", 0.5), ("haircut", 0.5), ("in ten days please", 0.7), ("at three p m", 0.7))
+_SAME: Final = (("book a visit please", 0.5),)  # asked again and again: what is said to it is in the store after once
 _LATE_MS: Final = 40.0
 
 
@@ -64,6 +65,7 @@ class Caller:
     seen: Seen
     is_echoed: bool
     number: int
+    lines: Sequence[tuple[str, float]]
     frames: int = 0
     sound: list[str] = field(default_factory=list)  # what is still to be said, frame by frame
     plays_until_s: float = 0.0
@@ -95,7 +97,7 @@ class Caller:
         is_quiet = self.began_s and self.plays_until_s + _QUIET_S < now_s
         if not (breaks_in or is_quiet):
             return
-        words, pause_s = _LINES[self.line % len(_LINES)]
+        words, pause_s = self.lines[self.line % len(self.lines)]
         self.line += 1
         sound = tones.encode(words)
         parts = (sound[at : at + 160].ljust(160, tones.SILENCE) for at in range(0, len(sound), 160))
@@ -115,7 +117,7 @@ class Caller:
                 case "media" if self.is_echoed:
                     self.seen.trips_s.append(now_s - float(message["media"]["timestamp"]))
                 case "media":
-                    self._hear(now_s)
+                    self._hear(now_s, len(base64.b64decode(message["media"]["payload"])) // 160)
                 case "mark":
                     if int(message["mark"]["name"].partition(":")[0]) <= self.cleared:
                         self.seen.after_clear += 1
@@ -128,7 +130,7 @@ class Caller:
                     self.cleared = max([self.cleared, *numbers])
                     self.marks = [(now_s, name) for _, name in self.marks]
 
-    def _hear(self, now_s: float) -> None:
+    def _hear(self, now_s: float, frames: int) -> None:
         gap_s = now_s - self.plays_until_s
         if self.finished_s and now_s > self.finished_s - 0.1 and gap_s > 0:
             self.seen.answers_s.append(max(0.0, now_s - self.finished_s))
@@ -136,12 +138,14 @@ class Caller:
         is_new = gap_s > _QUIET_S
         if is_new:
             self.began_s = now_s
-        self.seen.late_s.append(gap_s if gap_s > 0 and not is_new else 0.0)
-        self.plays_until_s = max(self.plays_until_s, now_s) + _FRAME_S
+        self.seen.late_s += [gap_s if gap_s > 0 and not is_new else 0.0] + [0.0] * (frames - 1)
+        self.plays_until_s = max(self.plays_until_s, now_s) + frames * _FRAME_S
 
 
-async def streams(port: int, calls: int, seconds: float, *, floor: bool) -> tuple[Seen, int, str]:
-    """Callers for so long; what they saw, how many got a stream, and what one more was answered."""
+async def streams(
+    port: int, calls: int, seconds: float, *, floor: bool, lines: Sequence[tuple[str, float]] = _LINES
+) -> tuple[Seen, int, str]:
+    """Callers who say these lines for so long; what they saw, how many got a stream, and what one more was answered."""
     seen, began_s = Seen(), time.perf_counter()
     callers: list[Caller] = []
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
@@ -160,13 +164,14 @@ async def streams(port: int, calls: int, seconds: float, *, floor: bool) -> tupl
         clock = asyncio.create_task(ticking())
         listening: list[asyncio.Task[None]] = []
         for number in range(calls):
-            caller = await _connect(http, port, number, seen, floor=floor)
+            caller = await _connect(http, port, number, seen, lines, floor=floor)
             listening.append(asyncio.create_task(caller.listen()))
             callers.append(caller)
         if not floor:
             await asyncio.sleep(2.0)
         more = "" if floor else await _ring(http, port, f"CA{calls:032x}", f"+1555{calls:07d}")
         seen.late_s.clear()
+        seen.answers_s.clear()  # those of a process that says everything for the first time
         await asyncio.wait({clock}, timeout=seconds)
         clock.cancel()
         open_ = sum(not caller.socket.closed for caller in callers)
@@ -176,7 +181,9 @@ async def streams(port: int, calls: int, seconds: float, *, floor: bool) -> tupl
     return seen, open_, more
 
 
-async def _connect(http: aiohttp.ClientSession, port: int, number: int, seen: Seen, *, floor: bool) -> Caller:
+async def _connect(
+    http: aiohttp.ClientSession, port: int, number: int, seen: Seen, lines: Sequence[tuple[str, float]], *, floor: bool
+) -> Caller:
     sid, call = f"MZ{number:032x}", f"CA{number:032x}"
     path, told = "/echo", {}
     if not floor:
@@ -196,7 +203,7 @@ async def _connect(http: aiohttp.ClientSession, port: int, number: int, seen: Se
         }
         await socket.send_str(orjson.dumps({"event": "connected"}).decode())
         await socket.send_str(orjson.dumps({"event": "start", "streamSid": sid, "start": start}).decode())
-    return Caller(sid, socket, seen, floor, number)
+    return Caller(sid, socket, seen, floor, number, lines)
 
 
 async def _ring(http: aiohttp.ClientSession, port: int, call: str, number: str) -> str:
@@ -290,7 +297,8 @@ async def _speech(port: int) -> None:
 
 @contextmanager
 def _running(room: Path, what: str, speech: int, *, most: int) -> Iterator[server.Server]:
-    folder, port = room / what, free_port()
+    port = free_port()
+    folder = room / f"{what}-{port}"
     folder.mkdir()
     if what == "bare":
         command, env = [sys.executable, "-m", "bench.voice", "--serve", "bare", "--port", str(port)], {}
@@ -323,6 +331,10 @@ def _ms(waits_s: list[float], percent: float) -> str:
     return f"{load.percentile(waits_s, percent) * 1000:.1f}" if waits_s else "none"
 
 
+def _tails(waits_s: list[float]) -> tuple[str, str]:
+    return _ms(waits_s, 50), _ms(waits_s, 95)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.voice", description="Calls, by relay and by stream.")
     parser.add_argument("--quick", action="store_true")
@@ -351,11 +363,15 @@ def main() -> int:
             with _running(room, what, speech, most=calls) as tested:
                 waits = uvloop.run(relays(tested.port, talking, seconds / 2, floor=what == "bare"))
                 name = {"bare": "aiohttp, constant words", "relay": "Frontdesk, relay"}[what]
-                rows.append([name, str(talking), str(len(waits)), _ms(waits, 50), _ms(waits, 95)])
+                rows.append([name, str(talking), str(len(waits)), *_tails(waits)])
                 if what == "bare":
                     used_s = tested.cpu_s()
                     echoed, _, _ = uvloop.run(streams(tested.port, calls, seconds / 2, floor=True))
                     bare_share = (tested.cpu_s() - used_s) / (seconds / 2)
+        with _running(room, "stream", speech, most=calls) as tested:
+            same, _, _ = uvloop.run(streams(tested.port, talking, seconds / 2, floor=False, lines=_SAME))
+            count = str(len(same.answers_s))
+            rows.append(["a stream, words that are in the store", str(talking), count, *_tails(same.answers_s)])
         print(report.table(["words in, words out", "calls", "answers", "p50 ms", "p95 ms"], rows))
         with _running(room, "stream", speech, most=calls) as tested:
             used_s = tested.cpu_s()

@@ -42,17 +42,19 @@ class Utterance:
     def end_sentence(self) -> None:
         self._ends.append(self._made)
 
-    def take(self) -> bytes | None:
-        """The next frame; None when there is none now. The last one is filled up with silence."""
+    def take(self, most: int = 1) -> bytes | None:
+        """The next frames, so many at most; None when there is none now. The very last one is filled up with silence."""
         if not self.sent and not self.is_made and len(self._sound) < _BEGINS_WITH:
             return None
-        if len(self._sound) < audio.FRAME and not (self.is_made and self._sound):
+        whole = len(self._sound) // audio.FRAME + (self.is_made and len(self._sound) % audio.FRAME > 0)
+        length = min(whole, most) * audio.FRAME
+        if not length:
             return None
-        frame = bytes(self._sound[: audio.FRAME])
-        del self._sound[: audio.FRAME]
-        self.sent += audio.FRAME
+        frames = bytes(self._sound[:length])
+        del self._sound[:length]
+        self.sent += length
         self.taken.set()
-        return frame.ljust(audio.FRAME, audio.SILENCE)
+        return frames.ljust(length, audio.SILENCE)
 
     @property
     def is_running_out(self) -> bool:

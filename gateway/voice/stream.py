@@ -47,7 +47,9 @@ _ASKED_S: Final = 3.0  # that Twilio may take to move a call
 _MOST_BYTES: Final = 64 * 1024  # of one message
 _MOST_MALFORMED: Final = 10
 # All in frames:
-_LEAD: Final = 15  # sent and not yet played, at most
+# In frames:
+_LEAD: Final = 18  # sent and not yet played, at most
+_PIECE: Final = 6  # sent at once, where so much is made; each costs as much as one frame
 _MARKED: Final = 12  # from one mark to the next: about a word
 _BEFORE: Final = 15  # of what was heard before somebody surely spoke
 _MOST_UNHEARD: Final = 1500  # that wait for the recogniser
@@ -322,7 +324,7 @@ class StreamPort(Talk):
         self._frames += 1
         if self._alarm is not None and self._frames >= self._alarm[0] and not self._alarm[1].done():
             self._alarm[1].set_result(None)
-        if self._unsent:
+        if self._unsent and self._has_room:
             self._more.set()
         if self.is_over:
             return
@@ -480,14 +482,19 @@ class StreamPort(Talk):
         if one is self._answer and self.timing.source is None:
             self.timing = replace(self.timing, source=source)
 
+    @property
+    def _has_room(self) -> bool:
+        return self._until - self._frames <= _LEAD - _PIECE
+
     async def _speaks(self) -> None:
         """Send what is made, never further ahead than `_LEAD`."""
         while True:
             await self._more.wait()
             self._more.clear()
-            while self._unsent and self._until - self._frames < _LEAD:
+            while self._unsent and self._has_room:
                 one = self._unsent[0]
-                if (frame := one.take()) is None:
+                to_mark = _MARKED - one.sent // audio.FRAME % _MARKED
+                if (frames := one.take(min(_PIECE, to_mark))) is None:
                     if not one.is_sent:
                         break  # more is being made
                     self._unsent.popleft()
@@ -496,8 +503,8 @@ class StreamPort(Talk):
                 if one is self._answer and self.timing.sound_ms is None:
                     self.sounds()
                     self._sounded = max(self._until, self._frames)
-                self._until = max(self._until, self._frames) + 1
-                await self.socket.send_str(stream.media(self.start.sid, frame))
+                self._until = max(self._until, self._frames) + len(frames) // audio.FRAME
+                await self.socket.send_str(stream.media(self.start.sid, frames))
                 if one.sent % (_MARKED * audio.FRAME) == 0 and one.number in self._unheard:
                     await self.socket.send_str(stream.mark(self.start.sid, f"{one.number}:{one.sent}"))
 
