@@ -271,7 +271,7 @@ class SqliteStore:
                 unavailable = StoreUnavailable(_reason(away))
                 unavailable.__cause__ = away
                 results, said = [(False, unavailable)] * len(calls), Said()
-            _resolve(calls, results, said, self._bus)
+            _resolve(calls, results, said, self._bus, self.hurry)
             self._journalled += len(calls)
             if self._journalled >= self._EMPTIED_AFTER and not self._is_emptying:
                 self._journalled, self._is_emptying = 0, True
@@ -330,7 +330,8 @@ class SqliteStore:
 
 
 _Result = tuple[bool, Any]
-
+_LETS_BY: Final = 10  # looks whether somebody is still being served
+_LETS_BY_S: Final = 0.002  # from one to the next
 
 # Trouble of the file rather than of one function: SQLITE_BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN.
 _FILE_TROUBLE: Final = frozenset({5, 6, 7, 8, 10, 11, 13, 14})
@@ -363,30 +364,35 @@ def _run_group(connection: Connection, calls: Iterable[_Call]) -> tuple[list[_Re
     return results, said
 
 
-def _resolve(calls: list[_Call], results: list[_Result], said: Said, bus: Bus) -> None:
+def _resolve(calls: list[_Call], results: list[_Result], said: Said, bus: Bus, hurry: Hurry) -> None:
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Call, _Result]]] = {}
     for call, result in zip(calls, results, strict=True):
         by_loop.setdefault(call.loop, []).append((call, result))
     for loop, settled in by_loop.items():
         with contextlib.suppress(RuntimeError):  # the loop was closed while we worked: nobody waits any more
-            loop.call_soon_threadsafe(_settle, settled, said, bus)
+            loop.call_soon_threadsafe(_settle, settled, said, bus, hurry)
         said = Said()
 
 
-def _settle(settled: list[tuple[_Call, _Result]], said: Said, bus: Bus) -> None:
+def _settle(settled: list[tuple[_Call, _Result]], said: Said, bus: Bus, hurry: Hurry) -> None:
     for call, result in settled:
         if not call.is_patient:
             _tell(call, result)
     _pass_on(said, bus)
-    _settle_patient(deque(each for each in settled if each[0].is_patient))
+    _settle_patient(deque(each for each in settled if each[0].is_patient), hurry)
 
 
-def _settle_patient(settled: deque[tuple[_Call, _Result]]) -> None:
-    """One after the other: what they all do next at once would keep waiting whoever is answered next."""
-    if settled:
-        call, result = settled.popleft()
-        _tell(call, result)
-        call.loop.call_soon(_settle_patient, settled)
+def _settle_patient(settled: deque[tuple[_Call, _Result]], hurry: Hurry, waited: int = 0) -> None:
+    """One after the other, and while nobody is being served: what they all do next at once would keep that waiting."""
+    if not settled:
+        return
+    call, result = settled[0]
+    if waited < _LETS_BY and not hurry.is_over.is_set():
+        call.loop.call_later(_LETS_BY_S, _settle_patient, settled, hurry, waited + 1)
+        return
+    settled.popleft()
+    _tell(call, result)
+    call.loop.call_soon(_settle_patient, settled, hurry)
 
 
 def _tell(call: _Call, result: _Result) -> None:

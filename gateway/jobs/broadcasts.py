@@ -25,8 +25,8 @@ __all__ = ["KIND", "about_visit", "say_next", "write"]
 
 log = structlog.get_logger()
 
-_LOOK: Final = 21  # customers that are looked up at once
-_TOGETHER: Final = 3  # for whom messages are written in one transaction; whoever waits for an answer waits for these
+_LOOK: Final = 20  # customers that are looked up at once
+_TOGETHER: Final = 2  # for whom messages are written in one transaction; whoever waits for an answer waits for these
 _AHEAD: Final = 100  # messages that wait for their turn on a channel, at most about so many
 _LOOK_AGAIN: Final = timedelta(milliseconds=500)
 _PLANNED: Final = 200  # visits for which messages are planned in one transaction
