@@ -163,7 +163,6 @@ class SqliteStore:
     _LINGERS_S = 0.025  # for so long such as these wait for others to share their commit
     _BOWS_S = 0.002  # for so long whoever was just committed gets to hear it before such as these go on
     _EMPTIED_AFTER = 256  # functions, a megabyte or a few of the journal: it is carried over to the database beside us
-    _PASSES = 2  # at that: what was written during the first keeps the journal from beginning anew
 
     def __init__(self, url: URL, bus: Bus, *, owner_note: str = "") -> None:
         if not url.database or url.database == ":memory:":
@@ -184,6 +183,7 @@ class SqliteStore:
         self._journalled = 0  # functions whose changes may be in the journal alone
         self._emptier: Connection | None = None
         self._is_emptying = False
+        self._is_carried = False  # but for what was written meanwhile
         self.hurry = Hurry()
 
     async def start(self) -> None:
@@ -276,6 +276,10 @@ class SqliteStore:
             if self._journalled >= self._EMPTIED_AFTER and not self._is_emptying:
                 self._journalled, self._is_emptying = 0, True
                 self._readers.submit(self._empty_beside)
+            elif self._is_carried and not self._waiting and connection is not None:
+                self._is_carried = False
+                with contextlib.suppress(sqlite3.Error):  # then the journal grows on until the next time
+                    _raw(connection).execute(_CARRY_OVER)  # the little that is left, so that the journal begins anew
         if connection is not None:
             connection.close()
         engine.dispose()
@@ -285,9 +289,8 @@ class SqliteStore:
         try:
             if self._emptier is None:
                 self._emptier = sqlite_engine(str(self._path)).connect()
-            raw = cast(sqlite3.Connection, self._emptier.connection.driver_connection)
-            for _ in range(self._PASSES):
-                raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            _raw(self._emptier).execute(_CARRY_OVER)
+            self._is_carried = True
         except (DBAPIError, sqlite3.Error):  # the disk is full, say: whoever writes will hear of it
             pass
         finally:
@@ -337,6 +340,13 @@ _LETS_BY_S: Final = 0.002  # from one to the next
 _FILE_TROUBLE: Final = frozenset({5, 6, 7, 8, 10, 11, 13, 14})
 
 
+_CARRY_OVER: Final = "PRAGMA wal_checkpoint(PASSIVE)"
+
+
+def _raw(connection: Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.connection.driver_connection)
+
+
 def _breaks_file(error: OperationalError) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in _FILE_TROUBLE  # the low byte of an extended code is the code
@@ -347,7 +357,7 @@ def _run_group(connection: Connection, calls: Iterable[_Call]) -> tuple[list[_Re
     results: list[_Result] = []
     said = Said()
     with connection.begin():
-        raw = cast(sqlite3.Connection, connection.connection.driver_connection)
+        raw = _raw(connection)
         for call in calls:
             raw.execute("SAVEPOINT call")
             try:
