@@ -177,7 +177,7 @@ class SqliteStore:
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="sqlite-read")
         self._reader_local = threading.local()
         self._reader_connections: list[Connection] = []
-        self._patient_s = -math.inf  # when the last that was done in the background was committed
+        self._much_until_s = -math.inf  # so long after several were done in the background others may follow
         self._is_owed = False  # whether such a one had to wait for the last commit already
         self._is_over = False
         self._journalled = 0  # functions whose changes may be in the journal alone
@@ -322,13 +322,13 @@ class SqliteStore:
                     continue
                 self._is_over = True
                 return
-            if is_patient and not patient and (now_s := time.monotonic()) - self._patient_s < self._LINGERS_S:
+            if is_patient and not patient and (now_s := time.monotonic()) < self._much_until_s:
                 until_s = now_s + self._LINGERS_S
             patient += is_patient
             calls.append(call)
             yield call
         if patient:
-            self._patient_s = time.monotonic()
+            self._much_until_s = time.monotonic() + self._LINGERS_S if patient > 1 else -math.inf
         self._is_owed = not patient and bool(self._patient)
 
 
