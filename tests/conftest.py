@@ -36,10 +36,10 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is made in a test goes with it; looking for more of it so often took a tenth of the time. What is there now
-    stays, and need not be looked at.
+    """What is made in a test goes with it; looking for more of it so often took a tenth of the time.
+
+    Nothing is frozen: every server would freeze all that is there once more (`gateway.collector`), and it would never go.
     """
-    gc.freeze()
     gc.set_threshold(50_000, 20, 10)
     gc.enable()
 
