@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from threading import Lock
 
@@ -237,6 +237,7 @@ def standard() -> Mapping[str, str]:
     return {entry.name.removesuffix(".yaml"): entry.read_text("utf-8") for entry in found}
 
 
+@lru_cache(maxsize=64)  # it takes up to 50 ms, and bots share the texts that every bot comes with
 def read(source: str) -> Scenario:
     """The scenario in a text that was published. One that every bot comes with, as long as its words are ours, also speaks
     the languages that we have added since: nobody has to publish it again for that.

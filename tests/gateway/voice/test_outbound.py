@@ -43,6 +43,7 @@ async def _told(admin: Client) -> dict[str, object]:
 
 
 async def _texts(desk: Front, network: TwilioSimulator, number: str) -> int:
+    await network.settled()  # that the call is over is told after it
     await desk.work()
     await network.settled()
     return sum(TEXT in text.body for text in network.phone(number).inbox)
