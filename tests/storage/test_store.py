@@ -221,15 +221,20 @@ async def test_a_journal_that_a_reader_kept_growing_is_cut_back_once_the_reader_
     await store.stop()
 
 
+def salt_of(journal: str) -> bytes:
+    """It is another one each time that the journal begins anew (sqlite.org/fileformat2.html#walformat)."""
+    with Path(journal).open("rb") as file:
+        return file.read(24)[16:]
+
+
 async def test_the_journal_begins_anew_beside_those_who_write(sqlite_database_url: str) -> None:
     store = open_store(sqlite_database_url, MemoryBus())
     await store.start()
-    journal = Path(sqlite_database_url.removeprefix("sqlite:///") + "-wal")
-    salts = set[bytes]()  # it has another one each time that it begins anew (sqlite.org/fileformat2.html#walformat)
+    path = sqlite_database_url.removeprefix("sqlite:///")
+    salts = set[bytes]()
     for _ in range(40):  # 50 MB: of its own accord a commit would only empty it at 64
         await asyncio.gather(*(store.write(add_tenant, "x" * 10_000) for _ in range(128)))
-        with journal.open("rb") as file:
-            salts.add(file.read(24)[16:])
+        salts.add(salt_of(f"{path}-wal"))
         if len(salts) == 2:
             break
     assert len(salts) == 2
