@@ -23,7 +23,7 @@ class Hurry:
         self.is_over = threading.Event()
         self.is_over.set()
         self._served = 0
-        self._calm: list[asyncio.Future[None]] = []
+        self._calm = set[asyncio.Future[None]]()
 
     @contextmanager
     def served(self) -> Iterator[None]:
@@ -40,8 +40,7 @@ class Hurry:
             self._served -= 1
             if not self._served:
                 self.is_over.set()
-                calm, self._calm = self._calm, []
-                for one in calm:
+                for one in self._calm:
                     if not one.done():
                         one.set_result(None)
 
@@ -50,7 +49,10 @@ class Hurry:
         if not self._served:
             return
         calm: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._calm.append(calm)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(at_most_s):
-                await calm
+        self._calm.add(calm)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(at_most_s):
+                    await calm
+        finally:
+            self._calm.discard(calm)  # where there is always somebody, nothing else would let go of it

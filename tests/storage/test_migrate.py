@@ -116,10 +116,6 @@ def upgrade():
         print("half", flush=True)
         sys.stdin.read()
     op.execute("UPDATE tenants SET motto = 'forward'")
-
-
-def downgrade():
-    raise NotImplementedError
 """
 
 
