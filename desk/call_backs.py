@@ -7,7 +7,7 @@ the call, and may be told twice, late, or in another order.
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from sqlalchemy import select, update
 
@@ -134,27 +134,45 @@ def takes(
     return out, made
 
 
+def joins(db: Db, account_id: int, uid: str, sid: str, *, now: datetime) -> bool:
+    """Whether the customer, who has picked up, is joined with the team from now on: not one who is gone."""
+    found = outbound.of_attempt(db, account_id, uid, sid)
+    if found is None or found[1].party != "customer" or found[1].state == "over":
+        return False
+    _join(db, *found, now=now)
+    return True
+
+
 def leg_news(db: Db, account_id: int, uid: str, sid: str, status: str, *, now: datetime) -> None:
-    """How the customer's phone does in a call-back. The call keeps the provider's id of the phone of the team."""
-    found = outbound.locked_attempt(db, _a.uid == uid)
-    if found is None or found[0].call.account_id != account_id or found[1].state == "over":
-        return
-    out, one = found
-    if one.sid is None:
-        db.execute(update(attempt_table).where(_a.id == one.id).values(sid=sid))
+    """How the customer's phone does in a call-back."""
     if status == "in-progress":
-        _join(db, out, one, now=now)
-    elif status in outbound.STATUSES:
+        outbound.answers(db, account_id, uid, sid, "", now=now)
+        return
+    found = outbound.of_attempt(db, account_id, uid, sid)
+    # Where it was picked up and not joined, who left whom is known with the end of the whole.
+    if found is None or found[1].state in ("answered", "over"):
+        return
+    _, one = found
+    if status in outbound.STATUSES:
         # It stops ringing as the team hangs up; of that and of the whole call's end, either may be told first.
         unheard = "cancelled" if status == "canceled" else outbound.STATUSES[status]
         outbound.end_attempt(db, one, "person" if one.state == "talking" else unheard, now=now)
 
 
 def parted(
-    db: Db, account_id: int, uid: str, sid: str, status: str, *, is_bridged: bool, duration_s: int | None, now: datetime
+    db: Db,
+    account_id: int,
+    uid: str,
+    sid: str,
+    status: str,
+    *,
+    of: Literal["customer", "staff"],
+    is_bridged: bool,
+    duration_s: int | None,
+    now: datetime,
 ) -> str | None:
-    """The call-back is over, however: what came of it. `status` is the provider's for the customer's phone, or of the
-    whole call; None when that is nothing of an end.
+    """The call-back is over, however: what came of it. `status` is the provider's for the customer's phone, while the team is
+    there, or else that of the whole call; None when that is nothing of an end.
     """
     found = outbound.of_attempt(db, account_id, uid, sid)
     if found is None or (status not in outbound.STATUSES and status != "answered"):
@@ -166,18 +184,16 @@ def parted(
             outbound.end_attempt(db, one, _UNREACHED.get(status, "no_key"), now=now)
             outbound.finish(db, out, "missed", "not_taken", duration_s=0, texts=False, now=now)
         return db.execute(select(_c.outcome).where(_c.id == out.call.id)).scalar_one_or_none()
+    is_bridged = is_bridged and not _is_machine(theirs)
     if is_bridged and theirs.state != "over":
         _join(db, out, theirs, now=now)
     is_joined = is_bridged or theirs.state == "talking" or theirs.outcome == "person"
+    outcome, ending = ("person", "connected") if is_joined else _unheard(theirs, status, of=of)
     if theirs.state != "over":
-        outbound.end_attempt(db, theirs, "person" if is_joined else _UNREACHED.get(status, "cancelled"), now=now)
+        outbound.end_attempt(db, theirs, outcome, now=now)
     if one.state != "over":
         outbound.end_attempt(db, one, "taken", now=now)
-    theirs = outbound.one_attempt(db, _a.id == theirs.id) or theirs
-    ending = "connected" if is_joined else str(theirs.outcome)
-    if ending == "hung_up":
-        ending = "cancelled"
-    status_ = "completed" if is_joined else "missed"
+    status_ = "completed" if ending in ("connected", "message_left") else "missed"
     outbound.finish(db, out, status_, ending, duration_s=duration_s if is_joined else 0, texts=False, now=now)
     if is_joined and out.request_id is not None:
         _is_done(db, out, now=now)
@@ -195,11 +211,29 @@ def _line(db: Db, who: Actor, business_id: int | None) -> int | None:
     return next((found for one in ids.scalars().all() if (found := outbound.line_of(db, one)) is not None), None)
 
 
+def _unheard(theirs: Attempt, status: str, *, of: Literal["customer", "staff"]) -> tuple[str, str]:
+    """What came of the customer's phone, and of the whole, where nobody was spoken with."""
+    if theirs.state == "over":
+        # That it had been picked up was never told, so nobody knows who left whom.
+        return str(theirs.outcome), "cancelled" if theirs.outcome == "hung_up" else str(theirs.outcome)
+    if _is_machine(theirs):
+        return "machine", "message_left" if theirs.outcome == "machine" else "machine"  # `outbound.leaves`
+    if theirs.state == "answered" and of == "customer":
+        return "hung_up", "hung_up"
+    outcome = _UNREACHED.get(status, "cancelled")
+    return outcome, outcome
+
+
+def _is_machine(one: Attempt) -> bool:
+    return outbound.who_answered(one.answered_by or "") in ("tone", "machine")
+
+
 def _join(db: Db, out: Outbound, one: Attempt, *, now: datetime) -> None:
-    """The customer has picked up, and the two talk."""
+    """The two talk."""
     if one.state == "talking":
         return
-    db.execute(update(attempt_table).where(_a.id == one.id).values(state="talking", answered_at=now))
+    answered_at = one.answered_at or now
+    db.execute(update(attempt_table).where(_a.id == one.id).values(state="talking", answered_at=answered_at))
     calls.talks(db, out.call.id, "person")
     outbound.move(db, out, "talking")
 

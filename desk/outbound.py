@@ -200,7 +200,7 @@ def placed(db: Db, attempt_id: int, sid: str, *, ring_s: int, now: datetime) -> 
         return
     out, one = found
     if one.sid is None:
-        _is_known(db, one, sid)
+        _is_known(db, out, one, sid)
     if one.state == "placing":
         db.execute(update(attempt_table).where(_a.id == one.id).values(state="ringing"))
         move(db, out, "ringing")
@@ -229,7 +229,7 @@ def of_attempt(db: Db, account_id: int, uid: str, sid: str) -> tuple[Outbound, A
     if one.sid is not None and one.sid != sid:
         return None
     if one.sid is None:  # the provider was quicker than the answer to our own request, or that was lost
-        _is_known(db, one, sid)
+        _is_known(db, *found, sid)
     return locked_attempt(db, _a.uid == uid)
 
 
@@ -403,10 +403,13 @@ def move(db: Db, out: Outbound, state: State) -> None:
     calls.changed(db, out.call.tenant_id, out.call.conversation_id, out.call.id)
 
 
-def _is_known(db: Db, one: Attempt, sid: str) -> None:
-    """The provider's id of the attempt, which from now on is that of the call."""
+def _is_known(db: Db, out: Outbound, one: Attempt, sid: str) -> None:
+    """The provider's id of the attempt, which from now on is that of the call; of a call-back it is that of the team's phone,
+    of which the customer's is a leg.
+    """
     db.execute(update(attempt_table).where(_a.id == one.id).values(sid=sid))
-    calls.rings(db, one.call_id, sid)
+    if out.user_id is None or one.party == "staff":
+        calls.rings(db, one.call_id, sid)
 
 
 def _one(db: Db, call_id: int) -> Outbound | None:

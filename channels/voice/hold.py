@@ -44,13 +44,26 @@ def join(text: str, name: str, *, action: str, language: str) -> Answer:
     return twiml(f"{say(text, language)}{dial}<Queue>{escape(name)}</Queue></Dial>")
 
 
-def dial(text: str, to: str, *, sender: str, ring_s: int, action: str, report: str, language: str) -> Answer:
+def dial(
+    text: str,
+    to: str,
+    *,
+    sender: str,
+    ring_s: int,
+    action: str,
+    report: str,
+    first: str,
+    detected: str,
+    language: str,
+) -> Answer:
     """Say it and call that number, as ours; at `action` it goes on once they have spoken or nobody picked up, and `report` is
-    told how that phone does.
+    told how that phone does. Whoever picks up hears what `first` says, and the two speak once that has run out. `detected` is
+    told who that is: a person at once, a machine when it records.
     """
     number = (
-        f'<Number statusCallback={quoteattr(report)} statusCallbackEvent="initiated ringing answered completed">'
-        f"{escape(to)}</Number>"
+        f'<Number url={quoteattr(first)} method="POST" statusCallback={quoteattr(report)}'
+        ' statusCallbackEvent="initiated ringing answered completed"'
+        f' machineDetection="DetectMessageEnd" amdStatusCallback={quoteattr(detected)}>{escape(to)}</Number>'
     )
     attributes = f'callerId={quoteattr(sender)} timeout="{ring_s}" action={quoteattr(action)} method="POST"'
     return twiml(f"{say(text, language)}<Dial {attributes}>{number}</Dial>")

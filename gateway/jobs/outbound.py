@@ -107,7 +107,15 @@ async def due(house: House, job: Job) -> None:
         now, tries = house.clock.now(), house.settings.voice.tries
         if attempt.party == "staff":
             call_backs.parted(
-                db, out.call.account_id, attempt.uid, sid, status, is_bridged=False, duration_s=None, now=now
+                db,
+                out.call.account_id,
+                attempt.uid,
+                sid,
+                status,
+                of="staff",
+                is_bridged=False,
+                duration_s=None,
+                now=now,
             )
             return
         outbound.news(db, out.call.account_id, attempt.uid, sid, status, duration_s=None, tries=tries, now=now)

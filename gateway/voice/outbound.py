@@ -1,11 +1,13 @@
 """The doors of calls that we make to customers: who answers, and what they hear.
 
 Whoever picks up hears at once who calls. Meanwhile the provider listens whether that is a person or a machine, and tells us
-at a door of its own; until then the call asks us every second. What was decided first stands (`desk.outbound`).
+at a door of its own; until then the call asks us every second. What was decided first stands (`desk.outbound`). So it is with
+the customer's phone in a call-back too, while the team hears it ring.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 from aiohttp import web
@@ -51,19 +53,22 @@ def add_routes(app: web.Application) -> None:
 async def picked_up(call: Call) -> Answer:
     """Somebody or something has picked up. The provider may know already what, if it was told to find out first."""
     found = await _answers(call, dict(call.request.form).get("AnsweredBy", ""))
-    if found is None or found[0].state == "over":
+    if found is None or _is_over(*found):
         return codec.hang_up()
     if found[1].answered_by is not None:
         return await _decided(call, *found)
     name, language = await call.exchange.house.store.read(_called, found[0])
-    return _wait(call, phrase(language, "voice_out_hello", business=name), language)
+    hello = phrase(language, "voice_out_hello", business=name)
+    if found[0].user_id is not None:
+        hello = f"{hello} {phrase(language, 'voice_moment')}"
+    return _wait(call, hello, language)
 
 
 async def follow(call: Call) -> Answer:
     """Still on the line: by now it may be known who answered; who is not told from a machine in time is a person."""
     is_long = number_in(call) >= call.exchange.house.settings.voice.detect_s
     found = await _answers(call, _UNKNOWN if is_long else "")
-    if found is None or found[0].state == "over":
+    if found is None or _is_over(*found):
         return codec.hang_up()
     if found[1].answered_by is None:
         return _wait(call, "", "en")
@@ -90,6 +95,11 @@ async def news(call: Call) -> Answer:
     if await house.store.write(tell):
         await call.exchange.news(call.account, call.ring, told)
     return Answer()
+
+
+def _is_over(out: Outbound, attempt: Attempt) -> bool:
+    """Whether nobody is there any more to whom something could be said."""
+    return out.state == "over" or attempt.state == "over"
 
 
 # A call-back: the phone of the team first, then the customer's.
@@ -121,6 +131,8 @@ async def decided(call: Call) -> Answer:
         ring_s=house.settings.voice.ring_s,
         action=f"{call.base}/out/staff/over?attempt={uid}",
         report=f"{call.base}/out/leg?attempt={theirs.uid}",
+        first=f"{call.base}/out?attempt={theirs.uid}",
+        detected=f"{call.base}/out/detected?attempt={theirs.uid}",
         language=codec.locale(language),
     )
 
@@ -131,9 +143,11 @@ async def parted(call: Call) -> Answer:
     ending = await _parted(
         call,
         fields.get("DialCallStatus", ""),
-        is_bridged=fields.get("DialBridged") == "true" or fields.get("DialCallStatus") in ("completed", "answered"),
+        of="staff" if call.ring.status in codec.ENDED else "customer",
+        is_bridged=fields.get("DialBridged") == "true",
     )
-    key, language = "voice_hung_up" if ending == "connected" else "voice_out_missed", await _of_the_team(call)
+    key = _PARTED.get(ending or "", "voice_out_missed")
+    language = await _of_the_team(call)
     return codec.goodbye(phrase(language, key), language=codec.locale(language))
 
 
@@ -141,7 +155,7 @@ async def staff_news(call: Call) -> Answer:
     """How the call to the phone of the team goes; with it, the whole is over."""
     news = codec.news(call.request)
     if news.status in codec.ENDED:
-        await _parted(call, news.status, is_bridged=False, duration_s=news.duration_s)
+        await _parted(call, news.status, of="staff", is_bridged=False, duration_s=news.duration_s)
     return Answer()
 
 
@@ -164,7 +178,18 @@ async def _of_the_team(call: Call) -> str:
     return business.languages[0]
 
 
-async def _parted(call: Call, status: str, *, is_bridged: bool, duration_s: int | None = None) -> str | None:
+# What the team hears of how it ended.
+_PARTED: Final[Mapping[str, str]] = {"connected": "voice_hung_up", "message_left": "voice_out_machine"}
+
+
+async def _parted(
+    call: Call,
+    status: str,
+    *,
+    of: Literal["customer", "staff"],
+    is_bridged: bool,
+    duration_s: int | None = None,
+) -> str | None:
     house, uid = call.exchange.house, named(call, "attempt")
     ending = await house.store.write(
         call_backs.parted,
@@ -172,6 +197,7 @@ async def _parted(call: Call, status: str, *, is_bridged: bool, duration_s: int 
         uid,
         call.ring.sid,
         status,
+        of=of,
         is_bridged=is_bridged,
         duration_s=duration_s,
         now=house.clock.now(),
@@ -207,6 +233,11 @@ async def _decided(call: Call, out: Outbound, attempt: Attempt) -> Answer:
         case "tone":
             text, language = await house.store.write(_leave, out, attempt, now=house.clock.now())
             return codec.goodbye(text, language=codec.locale(language))
+        case "person" if out.user_id is not None:
+            is_there = await house.store.write(
+                call_backs.joins, call.account.id, attempt.uid, call.ring.sid, now=house.clock.now()
+            )
+            return codec.nothing() if is_there else codec.hang_up()
         case "person":
             mode = await mode_of(call)
             await house.store.write(outbound.talks, call.account.id, attempt.uid, call.ring.sid, mode)
@@ -228,18 +259,9 @@ def _called(db: Db, out: Outbound) -> tuple[str, str]:
 
 
 def _leave(db: Db, out: Outbound, attempt: Attempt, *, now: datetime) -> tuple[str, str]:
-    """What is left on a machine, where others may hear it: who calls, the day and the time. It stands in the conversation
-    as it was said; asked for twice it is one message.
-    """
-    name, language = _called(db, out)
-    visit = outbound.visit_of(db, out, now=now)
-    if visit is None:
-        return "", language
-    business = businesses.load(db, out.business_id)
-    voice = Voice(languages.load(language), business.zone, business.currency)
-    values = {"business": name, "day": voice.day_of(visit.starts_at), "time": voice.time_of(visit.starts_at)}
-    text = fill(voice.language.phrases["voice_out_left"], values)
-    if outbound.leaves(db, attempt):
+    """What is left on a machine. It stands in the conversation as it was said; asked for twice it is one message."""
+    text, language = _left(db, out, now=now)
+    if text and outbound.leaves(db, attempt):
         messages.add_out(
             db,
             tenant_id=out.call.tenant_id,
@@ -252,3 +274,17 @@ def _leave(db: Db, out: Outbound, attempt: Attempt, *, now: datetime) -> tuple[s
             now=now,
         )
     return spoken(text, language), language
+
+
+def _left(db: Db, out: Outbound, *, now: datetime) -> tuple[str, str]:
+    """Who calls, and of a reminder the day and the time: others may hear it. Empty when there is nothing to remind of."""
+    name, language = _called(db, out)
+    if out.user_id is not None:
+        return fill(languages.load(language).phrases["voice_out_called"], {"business": name}), language
+    visit = outbound.visit_of(db, out, now=now)
+    if visit is None:
+        return "", language
+    business = businesses.load(db, out.business_id)
+    voice = Voice(languages.load(language), business.zone, business.currency)
+    values = {"business": name, "day": voice.day_of(visit.starts_at), "time": voice.time_of(visit.starts_at)}
+    return fill(voice.language.phrases["voice_out_left"], values), language

@@ -266,17 +266,42 @@ async def test_a_call_back_rings_the_team_first_and_ends_in_a_stated_way(
     del network.callees[ANA]
 
     # The customer is not reached, which the team hears; the task stays.
-    for how, outcome in (("busy", "busy"), ("no-answer", "no_answer"), ("failed", "failed")):
-        network.callees[MARIA] = Callee(how=how)  # type: ignore[arg-type]
+    left = "A machine has answered"
+    for phone, outcome, ending, told in (
+        (Callee(how="busy"), "busy", "busy", "They could not be reached"),
+        (Callee(how="no-answer"), "no_answer", "no_answer", "They could not be reached"),
+        (Callee(how="failed"), "failed", "failed", "They could not be reached"),
+        (Callee(how="machine"), "machine", "message_left", left),
+        (Callee(how="machine", detected="fax"), "machine", "machine", "They could not be reached"),
+    ):
+        network.callees[MARIA] = phone
         call_id = await team.call_back()
         await desk.work()
         mine = await network.rings(ANA)
         await mine.press("1")
-        await mine.hears("They could not be reached")
+        await mine.hears(told)
+        assert "mailbox" not in mine.heard  # of a machine they hear nothing
+        await _over(desk, network)
+        status = "completed" if ending == "message_left" else "missed"
+        assert await team.kept(call_id) == (status, ending, [("staff", "taken"), ("customer", outcome)])
+        theirs = [one for one in network.calls.values() if one.to == MARIA][-1]
+        assert ("We have tried to reach you" in (theirs.left or "")) == (ending == "message_left")
+    assert await desk.one("select count(*) from messages where text like '%We have tried to reach you%'") == 1
+
+    # Either of them hangs up before they are joined.
+    network.callees[MARIA] = Callee(detected="-")
+    for gone, outcome in ((ANA, "cancelled"), (MARIA, "hung_up")):
+        call_id = await team.call_back()
+        await desk.work()
+        mine = await network.rings(ANA)
+        await mine.press("1")
+        theirs = await network.rings(MARIA)
+        await theirs.hears("Hello, this is Juniper")
+        await theirs.hears("One moment")
+        await theirs.silence(3)
+        await (mine if gone == ANA else theirs).hang_up()
         await _over(desk, network)
         assert await team.kept(call_id) == ("missed", outcome, [("staff", "taken"), ("customer", outcome)])
-
-    # The team hangs up while it rings.
     network.callees[MARIA] = Callee(after_s=15)
     call_id = await team.call_back()
     await desk.work()
@@ -289,8 +314,8 @@ async def test_a_call_back_rings_the_team_first_and_ends_in_a_stated_way(
     assert await team.kept(call_id) == ("missed", "cancelled", [("staff", "taken"), ("customer", "cancelled")])
     assert not await team.is_done()
 
-    # They talk: the customer sees the business's number, and the task is done.
-    del network.callees[MARIA]
+    # They talk: the customer sees the business's number, and the task is done. Of who picked up nothing is told at all.
+    network.callees[MARIA] = Callee(detected="-")
     async with connected(team.ana) as inbox:
         call_id = await team.call_back()
         await desk.work()
@@ -302,6 +327,10 @@ async def test_a_call_back_rings_the_team_first_and_ends_in_a_stated_way(
         await theirs.hears("Hello, this is Ana")
         told = await inbox.hear("call_state", lambda state: state["state"] == "talking")
         assert (told["call_id"], told["direction"], told["person"]["name"]) == (call_id, "outbound", "Ana Silva")
+        uid = next(post.url.partition("attempt=")[2] for post in theirs.posts if "/out?" in post.url)
+        late, ours = Caller(desk, sid=theirs.sid), {"From": OURS, "To": MARIA, "Direction": "outbound-dial"}
+        for _ in range(2):  # too late, and twice: who talks goes on talking
+            await late.post(f"{VOICE}/out/detected?attempt={uid}", **ours, AnsweredBy="machine_end_beep")
     await theirs.hang_up()
     await mine.hears("The call is over")
     await _over(desk, network)
