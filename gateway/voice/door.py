@@ -75,6 +75,12 @@ def add_routes(app: web.Application, exchange: Exchange) -> None:
                 app.router.add_route(method, f"{prefix}/twilio/voice{name}", opened(handler))
                 app.router.add_route(method, f"{prefix}/twilio/voice{name}/", opened(handler))
 
+    async def stop(_: web.Application) -> None:
+        await exchange.let_go()
+
+    # Before the server waits for what is being answered: a socket is for as long as the call lasts.
+    app.on_shutdown.append(stop)
+
 
 async def begin(call: Call) -> Answer:
     """Somebody calls."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
+from weakref import WeakSet
 
 import structlog
+from aiohttp import WSCloseCode, web
 
 from channels.voice.codec import ENDED, Given, News, Ring
 from desk import calls, connecting
@@ -39,6 +41,7 @@ class Exchange:
     house: House
     monotonic_s: Callable[[], float] = time.monotonic
     streams: "dict[str, StreamPort]" = field(default_factory=dict)  # calls whose sound goes through us
+    sockets: "WeakSet[web.WebSocketResponse]" = field(default_factory=WeakSet)  # that calls are talked over
     _at_work: dict[tuple[int, str, int], asyncio.Task[Speech]] = field(default_factory=dict)
 
     def line(self, account: Account, mode: calls.Mode) -> Line:
@@ -169,6 +172,10 @@ class Exchange:
         """
         run = partial(turns.back, line=self.line(account, mode), ring=ring, wait=wait, key=key)
         return await self._write(account, ring, run)
+
+    async def let_go(self) -> None:
+        """We are about to stop: every call over a socket goes on without it, as soon as somebody of ours is there again."""
+        await asyncio.gather(*(socket.close(code=WSCloseCode.GOING_AWAY) for socket in self.sockets))
 
     async def news(self, account: Account, ring: Ring, news: News) -> str:
         """A status callback.

@@ -51,6 +51,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
         return turned_away(request, why)
     socket = web.WebSocketResponse(heartbeat=30.0, max_msg_size=_MOST_BYTES, compress=False)
     await socket.prepare(request)
+    exchange.sockets.add(socket)
     try:
         setup = await _first(socket)
         account = await account_of(exchange, setup.ring, setup.account, secret) if setup is not None else None

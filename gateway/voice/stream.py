@@ -74,6 +74,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
         return turned_away(request, why)
     socket = web.WebSocketResponse(max_msg_size=_MOST_BYTES, compress=False)
     await socket.prepare(request)
+    exchange.sockets.add(socket)
     start = await _first(socket)
     try:
         account = await account_of(exchange, start.ring, start.account, secret) if start is not None else None

@@ -264,7 +264,9 @@ async def test_a_call_goes_on_where_it_was_whatever_breaks(desk: Front) -> None:
     await second.send("prompt", voicePrompt="interim", last=False)
     await second.send("info", name="agentSpeaking", value="off")
     assert (await second.says("yes")).startswith("Booked")
-    await second.ws.close()
+    await desk.app.shutdown()  # we are asked to stop, and wait for nobody
+    gone = await second.ws.receive()
+    assert (gone.type, gone.data) == (aiohttp.WSMsgType.CLOSE, aiohttp.WSCloseCode.GOING_AWAY)
     # The second break: a simpler mode goes on at the same question, and books nothing twice.
     ended = {"SessionId": "VX1", "SessionStatus": "failed", "ErrorCode": "64105"}
     await caller.post(f"{VOICE}/action", **ended)

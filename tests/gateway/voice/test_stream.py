@@ -124,10 +124,14 @@ async def test_keys_silence_and_goodbye(desk: Front, network: TwilioSimulator, s
     made = [one.text for one in speech.spoken]
     again = await network.call("+15125550178", OURS)
     await again.hears("one for")
-    await again.hang_up()
     assert [one.text for one in speech.spoken] == made
     assert len(set(made)) == len(made)
     assert not network.alerts
+    await desk.app.shutdown()  # we are asked to stop
+    await again.hears("One moment.")
+    await again.hears("Sorry, we were cut off.")
+    assert not desk.app[EXCHANGE].streams
+    await again.hang_up()
 
 
 FAULTS: dict[str, dict[str, object]] = {
