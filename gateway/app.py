@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Callable
+from functools import cache
 
 import structlog
 from aiohttp import web, web_response
@@ -27,7 +27,6 @@ from gateway.pipeline.spool import Spool
 from gateway.rest import dispatch, docs
 from gateway.rest.app import surface as dashboard
 from gateway.rest.mount import Mount
-from gateway.rest.surface import Surface
 from gateway.rest.v1 import aliases
 from gateway.rest.v1 import surface as v1
 from gateway.slow import Patience
@@ -72,8 +71,8 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     voicemail.add_routes(app)
     sound_door.add_routes(app)
     webchat_door.mount(app, house, receiver, timings)
-    app[errors.SURFACES] = surfaces = (v1.make(), dashboard.make())
-    app.router.register_resource(Mount("/api", partial(_fill, house, surfaces), patience.heard))
+    app[errors.SURFACES] = (v1.make(), dashboard.make())
+    app.router.register_resource(Mount("/api", _routes, patience.heard))
     serve.add_routes(app)
     visits.add_routes(app)
     docs.add_routes(app)
@@ -83,9 +82,14 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     return app
 
 
-def _fill(house: House, surfaces: Sequence[Surface], router: web.UrlDispatcher) -> None:
-    for surface in (*surfaces, aliases.of(surfaces[0])):
-        dispatch.add_surface(router, house, surface)
+@cache
+def _routes() -> web.UrlDispatcher:
+    """Of all surfaces. They never change, so there are one of each, whatever the number of applications."""
+    router = web.UrlDispatcher()
+    for surface in (v1.make(), dashboard.make(), aliases.of(v1.make())):
+        dispatch.add_surface(router, surface)
+    router.freeze()
+    return router
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,7 @@ from desk.errors import DeskError
 from gateway.auth.principal import Principal
 from gateway.auth.schemes import COOKIE
 from gateway.context import House
+from gateway.health import HOUSE
 from gateway.rest import idempotency
 from gateway.rest.call import Call, caller_address
 from gateway.rest.idempotency import Promise, Repeated
@@ -36,19 +37,20 @@ _SEALED: Final = "sealed:"  # how an answer with a secret in it is kept; JSON ne
 _WAITS_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # for the answer to an equal request that is still being worked on
 
 
-def add_surface(router: web.UrlDispatcher, house: House, surface: Surface) -> None:
-    """Mount every route, with and without a trailing slash."""
+def add_surface(router: web.UrlDispatcher, surface: Surface) -> None:
+    """Mount every route, with and without a trailing slash. Whose house it is each request says by its application."""
     for route in surface.routes:
-        handler = _handler(house, surface, route)
+        handler = _handler(surface, route)
         path = surface.prefix + route.path
         for spelling in (path, f"{path}/"):
             router.add_route(route.method, spelling, handler)
 
 
-def _handler(house: House, surface: Surface, route: Route) -> HttpHandler:
+def _handler(surface: Surface, route: Route) -> HttpHandler:
     answer = _adapter(route)
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        house = request.app[HOUSE]
         call = Call(house, request, caller_address(request, house), new_uid(), house.clock.now(), None)
         standing: Standing | None = None
         try:

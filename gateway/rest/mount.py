@@ -6,7 +6,6 @@ a process answers before they are there, and one that nobody calls over REST nev
 
 import asyncio
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from typing import Any
 
 from aiohttp import web
@@ -16,44 +15,44 @@ from gateway import collector
 
 
 class Mount(web.AbstractResource):
-    """Everything below `prefix` that no other resource of the router takes; `fill` adds the routes, in a thread, and `waits`
+    """Everything below `prefix` that no other resource of the router takes; `make` makes the routes, in a thread, and `waits`
     is told of each request that comes meanwhile.
     """
 
     def __init__(
         self,
         prefix: str,
-        fill: Callable[[web.UrlDispatcher], None],
+        make: Callable[[], web.UrlDispatcher],
         waits: Callable[[web.Request], None] = lambda _: None,
     ) -> None:
         super().__init__()
         self._waits = waits
         self._prefix = prefix
-        self._fill = fill
+        self._make = make
+        self._made: web.UrlDispatcher | None = None
         self._making: asyncio.Task[None] | None = None
 
-    @cached_property
+    @property
     def _inner(self) -> web.UrlDispatcher:
-        inner = web.UrlDispatcher()
-        self._fill(inner)
-        inner.freeze()
-        return inner
+        if self._made is None:
+            self._made = self._make()
+        return self._made
 
     async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo | None, set[str]]:
         """The route that takes the request, or the methods that its path would take."""
-        if "_inner" not in vars(self):
+        if self._made is None:
             self._waits(request)
-            await self._make()
+            await self._wait()
         found = await self._inner.resolve(request)
         refused = found.http_exception
         if refused is None:
             return found, set()
         return None, set(refused.allowed_methods) if isinstance(refused, web.HTTPMethodNotAllowed) else set()
 
-    async def _make(self) -> None:
+    async def _wait(self) -> None:
         """Returns when the routes are there. Others go on meanwhile, and whoever loses patience stops nobody else."""
         if self._making is None:
-            self._making = asyncio.create_task(self._made(), name="routes")
+            self._making = asyncio.create_task(self._make_beside(), name="routes")
         making = self._making
         try:
             await asyncio.shield(making)
@@ -61,7 +60,7 @@ class Mount(web.AbstractResource):
             if making.done():
                 self._making = None
 
-    async def _made(self) -> None:
+    async def _make_beside(self) -> None:
         await asyncio.to_thread(lambda: self._inner)
         collector.settle_again()  # once, not for each that waits: it counts all there is
 
