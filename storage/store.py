@@ -175,6 +175,9 @@ class SqliteStore:
         self._wake = threading.Semaphore(0)
         self._thread: threading.Thread | None = None
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="sqlite-read")
+        self._reading = sqlite_engine(
+            str(self._path), read_only=True
+        )  # one, so that a statement is compiled once for all
         self._reader_local = threading.local()
         self._reader_connections: list[Connection] = []
         self._much_until_s = -math.inf  # so long after several were done in the background others may follow
@@ -204,6 +207,7 @@ class SqliteStore:
         for connection in self._reader_connections:
             connection.close()
         self._reader_connections.clear()
+        self._reading.dispose()
         if self._emptier is not None:
             self._emptier.close()
             self._emptier = None
@@ -240,7 +244,7 @@ class SqliteStore:
         connection: Connection | None = getattr(self._reader_local, "connection", None)
         try:
             if connection is None:
-                connection = sqlite_engine(str(self._path), read_only=True).connect()
+                connection = self._reading.connect()
                 self._reader_local.connection = connection
                 self._reader_connections.append(connection)
             with connection.begin():
