@@ -16,7 +16,7 @@ from aiohttp import web_app
 from hypothesis import settings
 from structlog.typing import EventDict, WrappedLogger
 
-from tests import canaries, databases, servers
+from tests import canaries, databases, servers, statements
 from tests.clock import FakeClock
 
 settings.register_profile("ci", deadline=None, max_examples=60, print_blob=True)
@@ -32,6 +32,7 @@ def pytest_configure() -> None:
     """Temporary files, and with them all databases, lie in memory where it has room: disks took a third of the time."""
     if _has_room(_MEMORY):
         tempfile.tempdir = os.environ["TMPDIR"] = str(_MEMORY)
+    statements.keep()
     gc.disable()  # until all is imported, of which hardly anything is garbage
 
 
