@@ -48,7 +48,8 @@ class Text:
 class Media:
     """A file: behind `url` (Twilio) or `media_id` (Meta), or one that we have, as `file`; none when the vendor lost it.
 
-    `content_type` is what the vendor claims. `name` is the sender's and never a path of ours.
+    `content_type` is what the vendor claims. `name` is the sender's and never a path of ours. `written`: it holds the words
+    of a message that was too long for its channel (`channels.written`).
     """
 
     kind: MediaKind
@@ -60,6 +61,7 @@ class Media:
     caption: str = ""
     voice: bool = False
     animated: bool = False
+    written: bool = False
     sha256: str = ""
     size: int | None = None
 

@@ -102,6 +102,8 @@ class Due:
     id: int
     tenant_id: int
     account_id: int
+    conversation_id: int
+    message_id: int
     kind: str
     content: JsonValue
     place: int
@@ -197,14 +199,23 @@ def due(db: Db, job: Job) -> Due | None:
     """What the job is to fetch; None when nothing is, and then it is finished."""
     file_id = int(str(job.payload["file_id"]))
     row = db.execute(
-        select(_f.id, _f.tenant_id, _f.account_id, _f.kind, _f.place, messages.c.content)
+        select(
+            _f.id,
+            _f.tenant_id,
+            _f.account_id,
+            messages.c.conversation_id,
+            _f.message_id,
+            _f.kind,
+            messages.c.content,
+            _f.place,
+        )
         .join(messages, messages.c.id == _f.message_id)
         .where(_f.id == file_id, _f.status == "waiting")
     ).one_or_none()
     if row is None:
         queue.finish(db, job)
         return None
-    return Due(row.id, row.tenant_id, row.account_id, row.kind, row.content, row.place)
+    return Due(*row)
 
 
 def arrived(db: Db, job: Job, due: Due, contents: Contents, *, most_bytes: int, now: datetime) -> str:

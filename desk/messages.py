@@ -10,6 +10,7 @@ from sqlalchemy import Select, bindparam, case, delete, func, insert, select, up
 from sqlalchemy.dialects import postgresql, sqlite
 
 from desk import events, files, live
+from desk.errors import NotFound
 from desk.text import one_line, storable
 from desk.verdicts import Use
 from desk.who import Actor
@@ -78,9 +79,12 @@ def add_in(
     raw: Mapping[str, JsonValue] | None = None,
     provider_id: str | None,
     sent_at: datetime | None = None,
+    is_whole: bool = True,
     now: datetime,
 ) -> int | None:
-    """The id of the new message, or None when the provider has delivered this one before (`id_of` finds it)."""
+    """The id of the new message, or None when the provider has delivered this one before (`id_of` finds it). Subscribers
+    hear of one that `is_whole`; of another when its words are there (`whole`).
+    """
     added: int | None = _ADD_IN(
         db,
         {
@@ -98,8 +102,32 @@ def add_in(
     ).scalar_one_or_none()
     if added is not None:
         live.changed(db, tenant_id, conversation_id, "message", message_id=added)
-        events.emit(db, tenant_id, "message.received", lambda: _told(db, added), now=now)
+        if is_whole:
+            events.emit(db, tenant_id, "message.received", lambda: _told(db, added), now=now)
     return added
+
+
+def received(db: Db, message_id: int) -> Message:
+    """What a customer sent, as it is kept.
+
+    Raises: NotFound
+    """
+    row = db.execute(_MESSAGE.where(_m.id == message_id, _m.direction == "in")).one_or_none()
+    if row is None:
+        raise NotFound("message", message_id)
+    return Message(*row)
+
+
+def whole(db: Db, message_id: int, text: str, content: Sequence[JsonValue], *, is_told: bool, now: datetime) -> None:
+    """All words of a message have come. `is_told`: subscribers have heard of it before."""
+    values = {"text": storable(text), "content": content}
+    row = db.execute(
+        update(messages).where(_m.id == message_id).values(values).returning(_m.tenant_id, _m.conversation_id)
+    ).one()
+    live.changed(db, row.tenant_id, row.conversation_id, "file", message_id=message_id)
+    live.changed(db, row.tenant_id, row.conversation_id, "conversation")
+    if not is_told:
+        events.emit(db, row.tenant_id, "message.received", lambda: _told(db, message_id), now=now)
 
 
 def add_out(

@@ -187,9 +187,20 @@ def finish(db: Db, job: Job) -> None:
         raise LeaseLost(f"job {job.id} is no longer leased to {job.lease!r}")
 
 
-def again(db: Db, job: Job, *, at: datetime, error: str, now: datetime, is_try: bool = True) -> None:
-    """Try once more at `at`; unless it `is_try`, this one does not count. When the same dedupe name waits already, that one
-    stands for both.
+def again(
+    db: Db,
+    job: Job,
+    *,
+    at: datetime,
+    error: str,
+    now: datetime,
+    is_try: bool = True,
+    payload: Mapping[str, JsonValue] | None = None,
+) -> None:
+    """Try once more at `at`, with this payload if there is one; unless it `is_try`, this one does not count. When the same
+    dedupe name waits already, that one stands for both.
+
+    Raises: LeaseLost
     """
     try:
         with attempt(db):
@@ -203,6 +214,7 @@ def again(db: Db, job: Job, *, at: datetime, error: str, now: datetime, is_try: 
                     leased_until=None,
                     error=error[:500],
                     attempts=jobs.c.attempts if is_try else jobs.c.attempts - 1,
+                    payload=jobs.c.payload if payload is None else dict(payload),
                 )
             )
     except Conflict:

@@ -6,7 +6,8 @@ One form serves SMS, MMS and WhatsApp; what a form lacks stays empty. Source: re
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Final
@@ -14,6 +15,7 @@ from urllib.parse import quote
 
 import orjson
 
+from channels import written
 from channels.base import AccountKeys, Request
 from channels.clean import clean, clean_json
 from channels.errors import BadRequest
@@ -184,11 +186,18 @@ def _parts(fields: Fields) -> tuple[Part, ...]:
     elif body:
         parts.append(Text(body))
     if fields.get("NumMedia", "0") != "0":
-        parts += [_media(fields, index) for index in range(_number_of_media(fields))]
+        files = [_media(fields, index) for index in range(_number_of_media(fields))]
+        parts += [replace(files[0], written=True)] if _is_long_text(fields, parts, files) else files
     if not parts:
         kind = fields.get("MessageType", "text")
         parts.append(Text("") if kind == "text" else Unsupported(kind))
     return tuple(parts)
+
+
+def _is_long_text(fields: Fields, parts: Sequence[Part], files: Sequence[Media]) -> bool:
+    """Whether the one file is what they wrote. On WhatsApp nobody has to: a text file there is a document that was sent."""
+    is_text = len(files) == 1 and written.is_plain(files[0].content_type) and bool(files[0].url)
+    return is_text and all(isinstance(part, Text) for part in parts) and fields["From"][:9].lower() != "whatsapp:"
 
 
 def _form(data: str, body: str) -> Form:

@@ -1,25 +1,36 @@
-"""Customers' files: fetched from the vendor once the message is kept, and contents that nobody needs any more."""
+"""Customers' files: fetched from the vendor once the message is kept, and contents that nobody needs any more.
+
+Where the file is what they wrote (`channels.written`), fetching it is the slow work that their message waits for: its turn
+is taken with the file's arrival, in one transaction. Should the vendor not give it away at once, the customer is answered
+without it, and people see the words when they come.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import structlog
 
-from channels import vcard
+from channels import vcard, written
 from channels.errors import SendError
 from channels.files import KeepsFiles, Located
 from channels.messages import Media, OutboundMessage, parts_from_json, parts_to_json
 from desk import files
-from desk.files import Due, Reason
+from desk.files import Contents, Due, Reason
 from gateway.accounts import Account
 from gateway.context import House
+from gateway.jobs import cues
+from gateway.media.keep import Draft
 from gateway.outside.http import Blocked, TooLarge, Unreachable
+from gateway.pipeline import turn
 from storage import queue
 from storage.base import Db
 from storage.blobs import Missing, Unavailable, digest_of, is_aside, is_half, name_of
-from storage.queue import Job
+from storage.queue import Job, LeaseLost
+from storage.store import StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -27,6 +38,7 @@ SWEEP: Final = "sweep_contents"
 
 # Waits between tries. Vendors keep files for weeks, so an outage of theirs or of our disk costs nothing but time.
 RETRY_AFTER: Final = tuple(timedelta(seconds=s) for s in (5, 30, 300, 1800, 7200, 21_600, 86_400))
+_PATIENCE: Final = 2  # tries after which a message is answered without its words
 _UNUSED: Final = timedelta(days=1)  # that a file waits to be used in a message
 _UNNAMED: Final = timedelta(days=1)  # that contents lie there before a row has to name them; and between two looks
 _PAGES: Final = 20  # in one job, so that it ends before its lease does
@@ -49,19 +61,22 @@ async def fetch(house: House, job: Job) -> None:
     if due is None:
         return
     now = house.clock.now
+    media = _media(due)
+    is_answered = bool(job.payload.get("is_answered"))
+    waits = _Waits(due, is_answered) if media is not None and media.written else None
     try:
-        outcome = await _fetch(house, job, due)
+        outcome = await _fetch(house, job, due, media, waits)
     except _NotToBeHad as no:
-        await house.store.write(files.unavailable, job, due, no.reason)
-        outcome = no.reason
+        outcome = await _note(house, waits, partial(_gone, job=job, due=due, reason=no.reason))
     except (SendError, Unreachable, OSError) as trouble:
-        if job.attempts <= len(RETRY_AFTER):
-            at = now() + RETRY_AFTER[job.attempts - 1]
-            await house.store.write(queue.again, job, at=at, error=_said(trouble), now=now())
-            outcome = "later"
+        if job.attempts > len(RETRY_AFTER):
+            outcome = await _note(house, waits, partial(_gone, job=job, due=due, reason="unreachable"))
         else:
-            await house.store.write(files.unavailable, job, due, "unreachable")
-            outcome = "unreachable"
+            answers = waits is not None and not is_answered and job.attempts >= _PATIENCE
+            payload = {**job.payload, "is_answered": True} if answers else job.payload
+            at = now() + RETRY_AFTER[job.attempts - 1]
+            later = partial(_later, job=job, at=at, error=_said(trouble), now=now(), payload=payload)
+            outcome = await _note(house, waits if answers else None, later)
         log.warning("file not fetched", file=due.id, why=_said(trouble), attempts=job.attempts)
     log.info("file", file=due.id, outcome=outcome)
 
@@ -148,7 +163,17 @@ async def sweep(house: House) -> None:
     await house.store.write(files.expire, unused_before=now - _UNUSED, before=before, limit=_SWEPT, now=now)
 
 
-async def _fetch(house: House, job: Job, due: Due) -> str:
+def _gone(db: Db, *, job: Job, due: Due, reason: Reason) -> str:
+    files.unavailable(db, job, due, reason)
+    return reason
+
+
+def _later(db: Db, **how: Any) -> str:
+    queue.again(db, **how)
+    return "later"
+
+
+async def _fetch(house: House, job: Job, due: Due, media: Media | None, waits: "_Waits | None") -> str:
     """Raises: _NotToBeHad; SendError, Unreachable and OSError, when another try may do"""
     settings = house.settings.media
     account = await house.accounts.by_id(due.account_id)
@@ -157,7 +182,6 @@ async def _fetch(house: House, job: Job, due: Due) -> str:
     most_bytes = settings.max_bytes
     if account.channel == "voice":  # made by the vendor, and as long as the call
         most_bytes = max(most_bytes, house.settings.voice.recording_max_bytes)
-    media = _media(due)
     located = await _located(house, account, media)
     if (located.size or 0) > most_bytes:
         raise _NotToBeHad("too_large")
@@ -187,13 +211,73 @@ async def _fetch(house: House, job: Job, due: Due) -> str:
         if await house.keeper.type_of(draft) in settings.refused_types:
             raise _NotToBeHad("refused")
         contents = await house.keeper.keep(draft, due.tenant_id)
-        most = settings.tenant_max_bytes
-        outcome = await house.store.write(files.arrived, job, due, contents, most_bytes=most, now=house.clock.now())
+        words = await _words(draft, contents) if waits else ""
+        most, now = settings.tenant_max_bytes, house.clock.now()
+        came = partial(files.arrived, job=job, due=due, contents=contents, most_bytes=most, now=now)
+        outcome = await _note(house, waits, came, words)
         if outcome == "ready":
             await house.keeper.make_sure(draft, due.tenant_id)
     if outcome == "ready" and contents.size <= vcard.MOST_BYTES and vcard.is_card(media.content_type if media else ""):
         await _read_card(house, due, contents.sha256)
     return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Waits:
+    """The message of a file that holds its words, and whether it was answered without them."""
+
+    due: Due
+    is_answered: bool
+
+
+async def _words(draft: Draft, contents: Contents) -> str:
+    if contents.size > written.MOST_BYTES or contents.content_type:
+        return ""  # as long as a book, or something else than it says
+    return written.read(await asyncio.to_thread(draft.path.read_bytes))
+
+
+async def _note(house: House, waits: _Waits | None, note: Callable[[Db], str], words: str = "") -> str:
+    """What `note` says has become of the file. A message that waits for it has its turn in the same transaction.
+
+    Raises: StoreUnavailable, LeaseLost
+    """
+    if waits is None or (waits.is_answered and not words):
+        return await house.store.write(note)
+    due, now = waits.due, house.clock.now()
+    account = await house.accounts.by_id(due.account_id)
+    where = await house.store.read(cues.place, due.conversation_id)
+    if account is None or where is None:
+        return await house.store.write(note)
+    channel = turn.Channel(account, house.adapter(account).capabilities, inline=False)
+    take = partial(turn.take_words, is_answered=waits.is_answered, now=now)
+    take_broken = partial(turn.take_words_broken, now=now)
+    async with house.order.turn(due.tenant_id, (account.id, where.peer)):
+        try:
+            outcome, taken = await house.store.write(_with_turn, house, channel, due, words, take, note)
+        except (StoreUnavailable, LeaseLost):
+            raise
+        except Exception:
+            log.exception("turn failed", account=account.id, message=due.message_id)
+            if waits.is_answered:
+                return await house.store.write(note)
+            outcome, taken = await house.store.write(_with_turn, house, channel, due, words, take_broken, note)
+    if taken is not None:
+        log.info("turn done", conversation=taken.conversation_id, message=taken.message_id, **taken.facts)
+    return outcome
+
+
+def _with_turn(
+    db: Db,
+    house: House,
+    channel: turn.Channel,
+    due: Due,
+    words: str,
+    take: Callable[..., turn.Taken | None],
+    note: Callable[[Db], str],
+) -> tuple[str, turn.Taken | None]:
+    """The turn first: it waits for the conversation before anything else, as whoever erases it does."""
+    taken = take(db, house.bots, channel, due.message_id, words)
+    return note(db), taken
 
 
 async def _read_card(house: House, due: Due, sha256: str) -> None:

@@ -7,12 +7,24 @@ Everything here is a plain function of the database and what it is given; `recei
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import cast
 
 from bots import bot as bots
 from bots.registry import LoadedBot, Registry
-from channels import optout
+from channels import optout, written
 from channels.base import Capabilities
-from channels.messages import InboundMessage, Media, OutboundMessage, Quote, System, Text, parts_to_json
+from channels.messages import (
+    Address,
+    AddressKind,
+    InboundMessage,
+    Media,
+    OutboundMessage,
+    Quote,
+    System,
+    Text,
+    parts_from_json,
+    parts_to_json,
+)
 from channels.optout import Word
 from channels.render import in_template, is_text_and_files, render, render_all
 from desk import broadcasts, consent, conversations, customers, files, legal, messages, phone, sending
@@ -67,7 +79,8 @@ class Channel:
 def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, *, now: datetime) -> Taken:
     """Keep a customer's message and everything the bot does about it.
 
-    A message that we have already gives the replies of the first time again, and changes nothing.
+    A message that we have already gives the replies of the first time again, and changes nothing. One whose words are in
+    a file that is still to be fetched is answered when they are there (`take_words`).
     """
     context = _context(db, channel.account, message, now=now)
     message_id = _keep(db, context, message, now=now)
@@ -75,6 +88,47 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
         return _again(db, context, message)
     if context.status != "open":
         conversations.reopen(db, Actor(context.tenant_id, "customer"), context.id, now=now)
+    if waits_for_words(message):
+        conversations.touch(db, context, last_in_at=_heard_at(context, message, now))
+        return Taken(context.id, message_id, (), {"waits_for": "words"})
+    return _hear(db, registry, channel, context, message_id, message, now=now)
+
+
+def waits_for_words(message: InboundMessage) -> bool:
+    """Whether there is nothing to answer yet. What the provider has answered by itself is over."""
+    return written.place_in(message.parts) is not None and not (message.opt_out or message.answered_by_provider)
+
+
+def take_words(
+    db: Db, registry: Registry, channel: Channel, message_id: int, words: str, *, is_answered: bool, now: datetime
+) -> Taken | None:
+    """The turn of a message whose words have come as a file; None when it was erased meanwhile. Without any (the file is
+    not to be had, or no text), it is answered as one that holds a file. Once that was done (`is_answered`) they are shown
+    to people, and that is all.
+
+    Raises: NotFound
+    """
+    channel = replace(channel, inline=False)
+    found = _whole(db, channel.account, message_id, words, is_told=is_answered, now=now)
+    if found is None:
+        return None
+    context, message = found
+    if is_answered and _opt_out(channel, message, context) is None:
+        return Taken(context.id, message_id, (), {"words": "late"})
+    return _hear(db, registry, channel, context, message_id, message, now=now)
+
+
+def _hear(
+    db: Db,
+    registry: Registry,
+    channel: Channel,
+    context: Context,
+    message_id: int,
+    message: InboundMessage,
+    *,
+    now: datetime,
+) -> Taken:
+    """What comes of a message that is kept, and has all its words."""
     word = _opt_out(channel, message, context)
     if word is not None:
         return _consent(db, channel, context, message, message_id, word, now=now)
@@ -103,6 +157,34 @@ def take_broken(db: Db, registry: Registry, channel: Channel, message: InboundMe
     message_id = _keep(db, context, message, now=now)
     if message_id is None:
         return _again(db, context, message)
+    return _hear_broken(db, registry, channel, context, message_id, message, now=now)
+
+
+def take_words_broken(
+    db: Db, registry: Registry, channel: Channel, message_id: int, words: str, *, now: datetime
+) -> Taken | None:
+    """The same for one whose words have come as a file.
+
+    Raises: NotFound
+    """
+    channel = replace(channel, inline=False)
+    found = _whole(db, channel.account, message_id, words, is_told=False, now=now)
+    if found is None:
+        return None
+    context, message = found
+    return _hear_broken(db, registry, channel, context, message_id, message, now=now)
+
+
+def _hear_broken(
+    db: Db,
+    registry: Registry,
+    channel: Channel,
+    context: Context,
+    message_id: int,
+    message: InboundMessage,
+    *,
+    now: datetime,
+) -> Taken:
     heard_at = _heard_at(context, message, now)
     bot = _bot(db, registry, channel, context) if context.owner == "bot" and not context.is_out else None
     if bot is None:
@@ -254,7 +336,6 @@ def _routed(db: Db, context: Context, broadcast_id: int, *, now: datetime) -> tu
 
 def _keep(db: Db, context: Context, message: InboundMessage, *, now: datetime) -> int | None:
     is_plain = len(message.parts) == 1 and isinstance(message.parts[0], Text) and not message.reply_to
-    parts = (*message.parts, Quote(message.reply_to)) if message.reply_to else message.parts
     message_id = messages.add_in(
         db,
         tenant_id=context.tenant_id,
@@ -262,9 +343,10 @@ def _keep(db: Db, context: Context, message: InboundMessage, *, now: datetime) -
         conversation_id=context.id,
         provider_id=message.provider_id,
         text=message.text,
-        content=None if is_plain else parts_to_json(parts),
+        content=None if is_plain else _content(message),
         raw=None if is_plain else message.raw,
         sent_at=message.sent_at,
+        is_whole=is_plain or not waits_for_words(message),
         now=now,
     )
     if not is_plain and message_id is not None:
@@ -278,6 +360,41 @@ def _keep(db: Db, context: Context, message: InboundMessage, *, now: datetime) -
             now=now,
         )
     return message_id
+
+
+def _content(message: InboundMessage) -> Sequence[JsonValue]:
+    parts = (*message.parts, Quote(message.reply_to)) if message.reply_to else message.parts
+    return parts_to_json(parts)
+
+
+def _whole(
+    db: Db, account: Account, message_id: int, words: str, *, is_told: bool, now: datetime
+) -> tuple[Context, InboundMessage] | None:
+    """The message that waits for its words, with them; its conversation is open again if somebody closed it meanwhile.
+    None when there is no such message any more.
+
+    Raises: NotFound
+    """
+    where = messages.received(db, message_id).conversation_id
+    context = conversations.by_id(db, Actor(account.tenant_id, "system"), where)
+    kept = messages.received(db, message_id)  # whoever had the conversation before us may have erased it
+    parts = parts_from_json(kept.content if isinstance(kept.content, list) else ())
+    if written.place_in(parts) is None:
+        return None
+    if context.status != "open":
+        conversations.reopen(db, Actor(context.tenant_id, "customer"), context.id, now=now)
+    message = InboundMessage(
+        kept.provider_id or "",
+        Address(cast(AddressKind, context.peer_kind), context.peer),
+        account.sender,
+        tuple(part for part in parts if not isinstance(part, Quote)),
+        reply_to=next((part.target for part in parts if isinstance(part, Quote)), None),
+        sent_at=kept.sent_at,
+    )
+    if words:
+        message = replace(message, parts=written.with_words(message.parts, words))
+    messages.whole(db, message_id, message.text, _content(message), is_told=is_told, now=now)
+    return context, message
 
 
 def expected(parts: Sequence[object]) -> list[files.Expected]:

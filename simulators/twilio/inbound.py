@@ -12,6 +12,7 @@ from simulators.twilio.phone import Phone
 from simulators.twilio.webhooks import Form, Post
 
 _MOST_REDIRECTS = 10
+_LONGEST_TEXT = 1600  # characters; what is longer comes as a file, as it does by some routes
 
 
 class UnknownNumber(LookupError):  # noqa: N818 - like the LookupError it is
@@ -33,6 +34,8 @@ async def carry(
     if number is None:
         raise UnknownNumber(f"nobody owns {to!r}; there are {', '.join(network.numbers) or 'no numbers at all'}")
     network.heard_at[to, phone.number] = network.clock()
+    if len(body) > _LONGEST_TEXT and not phone.number.startswith("whatsapp:"):
+        body, media = "", (*media, Media(body.encode(), "text/plain"))
     message = _note(network, phone, number, body, media, sid)
     exchange = Exchange(message)
     reaction = _react(network, phone, number, exchange)

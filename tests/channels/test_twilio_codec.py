@@ -156,6 +156,27 @@ def test_a_recorded_form_becomes_its_event(vendor: str, name: str) -> None:
         assert event.raw.keys() == recorded(vendor, name).keys()
 
 
+PLAIN = {"NumMedia": "1", "MediaUrl0": f"{MEDIA_URL}/ME1", "MediaContentType0": "text/plain; charset=utf-8"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_written"),
+    [
+        ({}, True),
+        ({"Body": "the beginning"}, True),
+        ({"MediaContentType0": "text/vcard"}, False),
+        ({"MediaUrl0": ""}, False),
+        ({"NumMedia": "2", "MediaUrl1": f"{MEDIA_URL}/ME2", "MediaContentType1": "image/png"}, False),
+        ({"Latitude": "1", "Longitude": "1"}, False),
+        ({"From": "whatsapp:+15551234567", "To": "whatsapp:+15559876543"}, False),
+    ],
+)
+def test_the_one_text_file_of_an_mms_holds_what_they_wrote(changes: dict[str, str], is_written: bool) -> None:
+    (message,) = decode(form_post({**recorded("twilio", "sms_text"), "Body": "", **PLAIN, **changes}))
+    assert isinstance(message, InboundMessage)
+    assert [part.written for part in message.parts if isinstance(part, Media)][:1] == [is_written]
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

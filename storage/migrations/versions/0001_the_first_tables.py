@@ -51,8 +51,9 @@ SEARCH_SQLITE = (
     CREATE TRIGGER message_search_update AFTER UPDATE OF text ON messages WHEN OLD.text <> NEW.text
     BEGIN
         INSERT INTO message_search (message_search, rowid, tenant_id, text)
-        VALUES ('delete', OLD.id, OLD.tenant_id, OLD.text);
-        INSERT INTO message_search (rowid, tenant_id, text) VALUES (NEW.id, NEW.tenant_id, NEW.text);
+        SELECT 'delete', OLD.id, OLD.tenant_id, OLD.text WHERE OLD.text <> '';
+        INSERT INTO message_search (rowid, tenant_id, text)
+        SELECT NEW.id, NEW.tenant_id, NEW.text WHERE NEW.text <> '';
     END
     """,
 )
