@@ -207,14 +207,40 @@ def _notice_stranger(turn: Turn, said: Said, reading: choose.Reading | None) -> 
     return isinstance(reading, Unsure) or (agrees and bool(told[asked.name].value) if asked is not None else False)
 
 
-def _notice_unknown_wish(turn: Turn, said: Said, reading: choose.Reading | None) -> None:
-    """Who wants what nobody here offers hears so before the list of what there is."""
+def _notice_caller(turn: Turn, said: Said, reading: choose.Reading | None) -> None:
+    """Who begins with a name that is none of ours hears so: we cannot tell whether they want to come to somebody of that
+    name, or are called so.
+    """
     if not isinstance(reading, Begin) or said.pressed:
         return
     wanted = turn.bot.scenarios[reading.scenario].compiled.scenario.slots.values()
-    is_open = any(one.source == "services" and one.name not in reading.slots for one in wanted)
-    if is_open and (wish := choose.unknown_wish(turn.ear, said.text)):
+    own = (turn.context.customer_name or "").casefold().split()
+    if not any(one.source == "staff" and one.name not in reading.slots for one in wanted) or not reading.slots:
+        return
+    if (name := choose.caller(turn.ear, said.text, turn.now)) and name.casefold() not in own:
+        turn.say("no_such_person" if own else "who_is", name=name, staff=turn.voice.all_of(turn.ear.members))
+
+
+def _notice_other_wishes(turn: Turn, said: Said, reading: choose.Reading | None) -> None:
+    """Who wants what nobody here offers hears so before anything else, and so does who wants two things at once."""
+    top = turn.flow.top
+    if isinstance(reading, Begin):
+        scenario, told = turn.bot.scenarios[reading.scenario], reading.slots
+    elif isinstance(reading, Answer | Unsure) and top is not None:
+        scenario, told = top.scenario, reading.values if isinstance(reading, Answer) else {}
+    else:
+        return
+    service = next((one.name for one in scenario.compiled.scenario.slots.values() if one.source == "services"), None)
+    if said.pressed or service is None:
+        return
+    if service in told:
+        wish = choose.other_wish(turn.ear, said.text, turn.now)
+    else:
+        wish = choose.unknown_wish(turn.ear, said.text) if isinstance(reading, Begin) else ""
+    if wish:
         turn.say("no_such_service", name=wish)
+    elif service not in told and choose.has_several(turn.ear, said.text):
+        turn.say("one_service")
 
 
 def _who_does(turn: Turn, service: SlotValue | None) -> tuple[str, ...]:
@@ -248,8 +274,9 @@ def _understand(turn: Turn, said: Said, quoted: str | None = None) -> None:
         return
     if isinstance(reading, Answer) and not said.pressed and reminding.which(turn, top, reading):
         return
+    _notice_other_wishes(turn, said, reading)
     if isinstance(reading, Begin):
-        _notice_unknown_wish(turn, said, reading)
+        _notice_caller(turn, said, reading)
         _digress(turn, reading)
     elif isinstance(reading, Aside):
         if reading.phrase:
@@ -275,8 +302,9 @@ def _open(turn: Turn, said: Said) -> None:
     reading = choose.at_rest(turn.bot, turn.ear, said, turn.now, settled=turn.flow.memo.settled)
     if not isinstance(reading, Begin) and reminding.late(turn, said):
         return
-    _notice_stranger(turn, said, reading)
-    _notice_unknown_wish(turn, said, reading)
+    if not _notice_stranger(turn, said, reading):
+        _notice_caller(turn, said, reading)
+    _notice_other_wishes(turn, said, reading)
     if isinstance(reading, Aside):
         _greet_by_name(turn)
         turn.say(reading.phrase)

@@ -20,6 +20,7 @@ from bots.understand.answers import Choice, Picked
 from bots.understand.dates import When
 from bots.understand.names import Name
 from bots.understand.slots import Ctx, Extracted, Meaning, Want
+from bots.understand.text import stems
 from flows import events
 from flows.definition import Collect, Slot, State
 from flows.machine import can_interrupt
@@ -114,6 +115,49 @@ def unknown_wish(ear: Ear, text: str) -> str:
     wish = wishes.thing(ear.english(text))
     is_known = answers.choose(wish, (*ear.service_choices, *ear.staff_choices), asked=False).how != "none"
     return "" if not wish or is_known else wish
+
+
+def caller(ear: Ear, text: str, now: datetime) -> str:
+    """The name with which the message begins, when nobody and nothing here is called that; empty otherwise."""
+    name = names.leading(ear.english(text))
+    if name is None or not ear.members:
+        return ""
+    known = (*ear.staff_choices, *ear.service_choices)
+    is_known = answers.choose(name.full, known, asked=False).how != "none"
+    is_ours = name.full.casefold() in ear.business.name.casefold().split()
+    is_day = dates.parse(name.full, now=ear.voice.local(now), asked="date") is not None
+    return "" if is_known or is_ours or is_day or acts.acts(name.full) else name.full
+
+
+def other_wish(ear: Ear, text: str, now: datetime) -> str:
+    """What they name beside something that is offered here ("haircut and massage") and is not offered; empty otherwise."""
+    for pair in wishes.pairs(ear.english(text)):
+        picked = [answers.choose(side, ear.service_choices, asked=False) for side in pair]
+        for offered, other, said in ((picked[0], picked[1], pair.second), (picked[1], picked[0], pair.first)):
+            if offered.id is not None and other.how == "none" and _is_thing(ear, offered.id, said, now):
+                return said
+    return ""
+
+
+def has_several(ear: Ear, text: str) -> bool:
+    """Whether they want two things at once that are offered here one by one."""
+    if answers.choose(ear.english(text), ear.service_choices, asked=False).id is not None:
+        return False  # one that is offered as such
+    for pair in wishes.pairs(ear.english(text)):
+        first, second = (answers.choose(side, ear.service_choices, asked=False).id for side in pair)
+        if first is not None and second is not None and first != second:
+            return True
+    return False
+
+
+def _is_thing(ear: Ear, beside: str, said: str, now: datetime) -> bool:
+    """Whether it may be something to be done, and is not what the service beside it holds anyway, by its description."""
+    service = next((one for one in ear.business.services if str(one.id) == beside), None)
+    held = stems(service.description) if service is not None else ()
+    is_held = all(word in held for word in stems(said))
+    is_person = answers.choose(said, ear.staff_choices, asked=False).how != "none"
+    is_day = dates.parse(said, now=ear.voice.local(now), asked="when") is not None
+    return not (is_held or is_person or is_day or acts.acts(said) or any(map(names.is_everyday, said.lower().split())))
 
 
 def opening(ear: Ear, scenario: LoadedScenario, text: str, now: datetime) -> dict[str, SlotValue]:
@@ -330,6 +374,8 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
         return Unsure()
     if ask.run.scenario == MENU and (matter := _other_matter(ask, heard)) is not None:
         return matter
+    if picked.how == "ambiguous" and not heard.is_question and has_several(ask.ear, heard.text):
+        return _which_one(ask, picked)  # before it looks like a question about them all
     values = heard.values_for(*_around(ask))
     if (question := _question(ask, heard, values)) is not None:
         return question
@@ -346,13 +392,17 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
     if picked.how == "any" and ask.slot.type != "yes_no":
         return _picked(ask, picked.ids[0])
     if picked.how == "ambiguous":
-        labels = [_option(ask, each).label for each in picked.ids]
-        return Unsure(ask.ear.voice.phrase("which_one", options=ask.ear.voice.either(labels)))
+        return _which_one(ask, picked)
     if "upset" not in heard.acts and (heard.acts & {"repeat", "greet"} or _is_same_matter(ask, heard)):
         return Aside()
     if "upset" in heard.acts or _is_unknown_question(heard):
         return Unsure(ask.ear.voice.phrase("upset" if "upset" in heard.acts else "unknown"))
     return Unsure()
+
+
+def _which_one(ask: _Question, picked: Picked) -> Unsure:
+    labels = [_option(ask, each).label for each in picked.ids]
+    return Unsure(ask.ear.voice.phrase("which_one", options=ask.ear.voice.either(labels)))
 
 
 def _surely(ask: _Question, picked: Picked, heard: _Heard) -> events.Answer | None:

@@ -214,11 +214,14 @@ def _by_name(said: list[Token], offer: _Offer, raw: str, *, asked: bool) -> Pick
 
 
 def _best(scores: dict[str, float], offer: _Offer, texts: Sequence[str]) -> tuple[str, ...]:
-    """Of the options that fit, those that account for most of what was said, and fit best; all of "Anna or Ben"."""
+    """Of the options that fit, those that account for most of what was said, and fit best; all of "Anna or Ben", but one
+    that is "haircut and beard".
+    """
     heard = {one.option.id: _accounted(one, texts) for one in offer.each if one.option.id in scores}
     sets = [places for places in heard.values() if places]
     if {"or", "and"} & set(texts) and any(a.isdisjoint(b) for a in sets for b in sets):
-        return tuple(scores)
+        whole = [each for each, places in heard.items() if places >= frozenset().union(*sets)]
+        return tuple(whole if len(whole) == 1 and "or" not in texts else scores)
     most = max(len(places) for places in heard.values())
     left = {each: scores[each] for each in scores if len(heard[each]) == most}
     top = max(left.values())

@@ -78,6 +78,23 @@ def somebody(text: str, *, led_by: str = "(?:with|by|see)") -> Name | None:
     return None
 
 
+def leading(text: str) -> Name | None:
+    """The one word before the first comma, as people begin who say a name: "ben, friday 3pm haircut". It may be anybody's,
+    and may be no name: whoever asks knows more words than there are here.
+    """
+    found = _LEADING.match(text[:LIMIT])
+    word = found.group(1) if found is not None else ""
+    low = word.lower()
+    if found is None or is_everyday(low) or low in _NO_PERSON or low.endswith(("ly", "ing")) or _DRAWN_OUT.search(low):
+        return None
+    return _split(text, found.span(1), family=False)
+
+
+def is_everyday(word: str) -> bool:
+    """Whether a word in small letters is one of those that stand around names, days and wishes, and nobody is called so."""
+    return word in _NOT_NAMES or word in _NO_CALL
+
+
 def _in_full(text: str) -> Name | None:
     """First and last name written as names where one stands: after `for`, or at the start before a comma."""
     for found in islice(_PLACES.finditer(text), _ENOUGH):
@@ -221,6 +238,21 @@ _NO_PERSON = frozenset(
     "dog dryer ears everything extensions extra extras eyebrows family fringe gel glitter hair head highlights hot includes "
     "insurance kid layers lowlights makeup massage master mask mustache nails oil paint parking pleasure polish priority "
     "razor scissors shampoo shave styling style tax taxes tint toner towel treatment trim warranty wash water wax waxing".split()
+)
+_DRAWN_OUT = re.compile(r"(.)\1\1|^[b-df-hj-np-tv-xz]+$")  # "aaah", "hmm"
+_LEADING = re.compile(r"\s{0,3}([^\W\d_]{3,12}),[ \t]{1,3}\S")
+# What else people begin with, in any language, and whom they bring along: calls, fillers, courtesy, family.
+_NO_CALL = frozenset(
+    "absolutely adult alas anyway anyways argh awesome baby boy boys bro brother bruh buddy cheers chief confirmed "
+    "cool correct dammit damn damnit darling darn dear definitely dude evening everybody exactly excellent fam "
+    "finally folks gents girl girls granddaughter grandma grandpa grandson great greetings guys hiya howdy hubby hun "
+    "ideally indeed kiddo ladies lads listen love lovely madam man mate nah nephew nice niece nvm oops pal pardon "
+    "parents perfect preferably question quick quickly regards sadly shit shop sir sirs sweet sweetie team though "
+    "toddler update whoa wrong yall yay yup "
+    "achtung alles bitte danke frage genau gut hallo moin moment nun servus super tja übrigens allez alors bien bon "
+    "bonjour bonsoir coucou d'accord dites donc merci parfait pardon salut sinon svp voilà bien bueno buenas buenos "
+    "chicos claro disculpa disculpe entonces genial gracias hola mira oiga oye perdona perdón porfa pues vale vamos "
+    "beleza boa bom certo claro desculpa então galera gente obrigada obrigado olha olá opa ótimo pessoal tá".split()
 )
 _FAMILY = re.compile(r"(?i)\b(?:last|family) name|surname")
 _AFTER_NAME = re.compile(

@@ -1,7 +1,9 @@
 """What somebody wants to have done, in their own words: the massage of "I'd like a massage tomorrow at 3"."""
 
 import re
-from typing import Final
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final, NamedTuple
 
 from bots.understand.text import LIMIT
 
@@ -15,6 +17,34 @@ def thing(text: str) -> str:
     return "" if _ANYTHING & {word.lower() for word in said} else " ".join(said)
 
 
+class Pair(NamedTuple):
+    """Two things that were named together: "a haircut and a massage"."""
+
+    first: str
+    second: str
+
+
+def pairs(text: str) -> Iterator[Pair]:
+    """The things that stand on both sides of an "and", one to three words each; what any visit may be called is none."""
+    text = text[:LIMIT]
+    for joint in islice(_AND.finditer(text), _MOST):
+        behind = _BEHIND.match(text, joint.end())
+        if behind is not None:
+            pair = Pair(_before(text[: joint.start()]), (behind.group(1) or behind.group(2)).strip())
+            if pair.first and not any(_ANYTHING & {word.lower() for word in side.split()} for side in pair):
+                yield pair
+
+
+def _before(text: str) -> str:
+    """The words at the end of `text` behind whatever leads to a thing: the haircut of "friday at 3 a haircut"."""
+    found = _LAST.search(text[-_REACH:])
+    words = found.group().rstrip(" ,").split() if found is not None else []
+    leads = [place for place, word in enumerate(words) if word.lower() in _LEADS]
+    return " ".join(words[leads[-1] + 1 :] if leads else words)
+
+
+_MOST: Final = 8  # joints in one message that are looked at
+_REACH: Final = 60  # characters before one
 _END: Final = (
     r"on|at|for|with|by|in|and|or|from|to|after|before|around|between|tomorrow|today|tonight|next|this|coming|please|pls|asap|"
     r"soon|now|monday|tuesday|wednesday|thursday|friday|saturday|sunday|the|as|if|when|that|which|overmorrow|instead"
@@ -30,4 +60,14 @@ _ANYTHING: Final = frozenset(
     "information invoice list little look lot message minute moment more name new number opening openings option other person "
     "place price problem question quick quote receipt refund reminder reservation room seat service services session slot "
     "slots something soon spot table talk team time times visit visits week while word".split()
+)
+_WORDS: Final = rf"(?:(?!(?:{_END})\b)[^\W\d_]{{3,}}['\u2019]?s?[ ]?)"
+_AND: Final = re.compile(r"(?i)(?:\band\b|&|\+|\bplus\b)[ ]{0,3}(?:(?:also|then|maybe)[ ])?")
+_LAST: Final = re.compile(r"(?:[^\W\d_]{3,}(?:['\u2019]s?)?[ ]{1,3}){0,2}[^\W\d_]{3,}(?:['\u2019]s?)?[ ,]{0,3}$")
+_LEADS: Final = frozenset(
+    "also another book booking can could get getting have having her him just like make may maybe my need needs one our reserve "
+    "schedule some them want wanted wants your".split()
+) | frozenset(_END.split("|"))
+_BEHIND: Final = re.compile(
+    rf"(?i)(?:(?:an?|some)[ ]({_WORDS}{{1,3}})|({_WORDS}{{1,2}}))(?=[ ]{{0,3}}(?:(?:{_END})\b|[.,?!]|\d|$))"
 )
