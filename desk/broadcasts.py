@@ -45,6 +45,8 @@ _SAMPLES: Final = 5
 _EARLIEST: Final = timedelta(hours=14)  # so far ahead of UTC the first clocks are
 _FARTHEST: Final = timedelta(days=366)
 _LATE: Final = timedelta(hours=12)  # what is to be said about a visit is stale after that
+_SOON: Final = timedelta(seconds=2)
+_SELDOM: Final = timedelta(minutes=10)  # what is held may be let go, or refused, before its time
 _AT_ONCE: Final = 1000  # customers looked at in one go
 _TALKING: Final = frozenset({"sms", "whatsapp", "web", "sim"})  # channels that carry text
 _NAMES: Final = frozenset(
@@ -54,6 +56,7 @@ _NAMES: Final = frozenset(
 # Where a message stands, in the words of the counts.
 _COUNTED: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "held": "held",
         "sent": "sent",
         "delivered": "delivered",
         "read": "read",
@@ -68,9 +71,12 @@ _t, _r, _i = table.c, recipients.c, customer_identities.c
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Where the messages stand now; each is counted once. `skipped`: none was written, or it was held back."""
+    """Where the messages stand now; each is counted once. `held`: it waits for a time, such as the morning. `skipped`: none
+    was written, or it was held back.
+    """
 
     queued: int = 0
+    held: int = 0
     sent: int = 0
     delivered: int = 0
     read: int = 0
@@ -93,7 +99,8 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """`audience` is a segment as JSON. `status`: draft, scheduled, sending, paused, sent, cancelled.
+    """`audience` is a segment as JSON. `status`: draft, scheduled, sending (until the last message has left), paused, sent,
+    cancelled.
 
     `relative` says when each visit has its message (`Relative.of`); None: it goes out once. `scheduled_at` is when it begins;
     `local_at` the wall time at which each recipient gets it where they are. `replies` says where an answer goes:
@@ -557,8 +564,25 @@ def note(
     _NOTE(db, {**values, "estimate_millionths": estimate})
 
 
+def looks_again(db: Db, broadcast_id: int, *, now: datetime) -> datetime | None:
+    """When to look again whether all messages have left; None when they have, or it is not sent any more.
+
+    One of which the provider says nothing has left all the same, and one that waits for the customer to write may for ever.
+    """
+    if db.execute(select(_t.id).where(_t.id == broadcast_id, _t.status == "sending")).first() is None:
+        return None
+    mine = select(_m.scheduled_for).join(recipients, _r.message_id == _m.id).where(_r.broadcast_id == broadcast_id)
+    is_here = _m.provider_id.is_(None), _m.status.in_(("queued", "scheduled", "sending"))
+    # The last that were written are the last to leave.
+    if db.execute(mine.where(*is_here).order_by(_r.id.desc()).limit(1)).first() is not None:
+        return now + _SOON
+    held = mine.where(_m.status == "held").with_only_columns(func.min(_m.scheduled_for), func.count())
+    earliest, count = db.execute(held).one()
+    return min(max(earliest or now, now) + _SOON, now + _SELDOM) if count else None
+
+
 def finished(db: Db, broadcast_id: int, *, is_whole: bool, now: datetime) -> None:
-    """Every message is written, or with `is_whole` false no further one can be."""
+    """Every message has left, or with `is_whole` false no further one can be written."""
     row = db.execute(select(table).where(_t.id == broadcast_id, _t.status == "sending").with_for_update()).one_or_none()
     if row is not None:
         _turn(db, Actor(row.tenant_id, "system"), row, "sent" if is_whole else "cancelled", finished_at=now, now=now)

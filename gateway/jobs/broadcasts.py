@@ -1,7 +1,8 @@
 """Writes the messages of a broadcast, a few at a time; the outbox sends them, behind everything that answers somebody.
 
 Each few are committed with how far it has come: a process that dies writes nobody twice. Only so many are written ahead of
-what the channel carries away, so that a long campaign is quickly paused and no queue is long for anybody.
+what the channel carries away, so that a long campaign is quickly paused and no queue is long for anybody. It is over when the
+last message has left, which may be in the morning.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +46,7 @@ async def write(house: House, job: Job) -> None:
                 pass
             await house.store.write(_planned, house, job)
             return
-        while plan is not None:
+        while plan is not None and not job.payload.get("is_written"):
             if await house.store.read(outbox.is_full, plan.account_id, most=_AHEAD, now=house.clock.now()):
                 await house.store.write(_go_on_later, house, job)
                 return
@@ -62,8 +63,14 @@ async def write(house: House, job: Job) -> None:
     except DeskError as bad:  # a channel or an attribute that it needs is gone
         is_whole = False
         log.warning("broadcast stopped", broadcast=broadcast_id, why=bad.code)
-    await house.store.write(_finish, house, job, broadcast_id, is_whole)
-    log.info("broadcast written", broadcast=broadcast_id, messages=written)
+    look_at = await house.store.read(broadcasts.looks_again, broadcast_id, now=house.clock.now()) if is_whole else None
+    if look_at is not None:
+        payload = {**job.payload, "is_written": True}
+        await house.store.write(_go_on_later, house, job, payload, after=look_at - house.clock.now())
+    else:
+        await house.store.write(_finish, house, job, broadcast_id, is_whole)
+    if not job.payload.get("is_written"):
+        log.info("broadcast written", broadcast=broadcast_id, messages=written)
 
 
 async def about_visit(house: House, job: Job) -> None:

@@ -101,7 +101,8 @@ class RelativeTo(Answer):
 class Counts(Answer):
     """Where the messages stand now; each is counted once."""
 
-    queued: int
+    queued: int = Field(description="They wait for their turn, or for news from the provider.")
+    held: int = Field(description="They wait for a time: the end of the quiet hours, or that of `local_at`.")
     sent: int
     delivered: int
     read: int
@@ -152,8 +153,8 @@ class Broadcast(Answer):
     audience: dict[str, JsonValue]
     replies: RepliesTo
     status: str = Field(
-        description="draft, scheduled, sending, paused, sent or cancelled. sent: all messages are written; those that still "
-        "wait, for the morning or their turn, are `queued` in `counts`, and pause and cancel hold them."
+        description="draft, scheduled, sending, paused, sent or cancelled. sending: until the last message has left, also "
+        "while all that are left wait for the morning (`held` in `counts`)."
     )
     counts: Counts
     spent: Spent
@@ -161,7 +162,7 @@ class Broadcast(Answer):
     local_at: str | None = Field(description="The wall time at which everybody gets it where they are.")
     relative: RelativeTo | None = Field(description="When each visit has its message; null: it goes out once.")
     started_at: Moment | None
-    finished_at: Moment | None = Field(description="When the last message was written.")
+    finished_at: Moment | None = Field(description="When the last message had left.")
     created_at: Moment
     updated_at: Moment
 
@@ -188,7 +189,13 @@ class Broadcast(Answer):
                 service_ids=[*relative.get("service_ids", ())],
             ),
             counts=Counts(
-                queued=c.queued, sent=c.sent, delivered=c.delivered, read=c.read, failed=c.failed, skipped=c.skipped
+                queued=c.queued,
+                held=c.held,
+                sent=c.sent,
+                delivered=c.delivered,
+                read=c.read,
+                failed=c.failed,
+                skipped=c.skipped,
             ),
             spent=Spent.of(one.spent, call.house.settings.sending.currency),
             started_at=one.started_at,

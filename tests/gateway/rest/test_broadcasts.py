@@ -160,7 +160,7 @@ async def test_it_is_sent_once_and_counted(api: Client) -> None:
     await front.house.store.write(lambda db: queue.release(db, job.lease))
     await front.work()
     done = await api.get(path)
-    assert (done["status"], done["counts"]["skipped"]) == ("sent", 3)
+    assert (done["status"], done["counts"]["skipped"], done["counts"]["queued"]) == ("sending", 3, 2)
     assert sum(done["counts"].values()) == 5
     texts = await front.rows("SELECT text FROM messages WHERE author = 'system' ORDER BY id")
     assert texts == [(f"Hi {name}, Juniper Barber & Repair is open.",) for name in ("Ann", "there")]
@@ -174,9 +174,14 @@ async def test_it_is_sent_once_and_counted(api: Client) -> None:
     ]
     assert (await api.get(f"{path}/recipients?skipped=true"))["total"] == 3
     await front.change("UPDATE messages SET status = 'delivered' WHERE author = 'system'")
-    assert (await api.get(path))["counts"] == {
-        "queued": 0, "sent": 0, "delivered": 2, "read": 0, "failed": 0, "skipped": 3,
+    front.clock.advance(timedelta(seconds=3))
+    await front.work()
+    done = await api.get(path)
+    assert done["counts"] == {
+        "queued": 0, "held": 0, "sent": 0, "delivered": 2, "read": 0, "failed": 0, "skipped": 3,
     }  # fmt: skip
+    assert (done["status"], done["finished_at"]) == ("sent", "2026-03-02T18:00:03Z")
+    await api.delete(path)
 
 
 async def _claimed(front: Front) -> Job:
@@ -238,7 +243,7 @@ async def test_it_begins_at_its_time_pauses_and_goes_on_where_it_stood(api: Clie
     await api.post(f"{path}/resume", status=200)
     await front.work()
     assert [one[2] for one in await standings(api)] == [None, None]
-    assert (await api.get(path))["status"] == "sent"
+    assert (await api.get(path))["status"] == "sending"
     assert (await api.get(f"{path}/recipients"))["total"] == 5
     assert (await api.post(f"{path}/cancel", status=200))["counts"]["skipped"] == 5
     assert {one[1] for one in await standings(api)} == {"canceled"}
@@ -261,6 +266,27 @@ async def test_everybody_gets_it_at_one_time_by_their_own_clock(api: Client) -> 
     front.clock.advance(timedelta(hours=1))
     await front.work()
     assert [one[1:] == waits for one in await standings(api)] == [False, False, False]
+
+
+async def test_it_is_being_sent_until_the_last_message_has_left(api: Client) -> None:
+    front, _ = api.front, await people(api)
+    path = f"/broadcasts/{(await drafted(api))['id']}"
+    front.clock.advance(timedelta(hours=9))  # nine in the evening
+    await api.post(f"{path}/send", status=202)
+    seen = []
+    for hours in (0, 9, 3):
+        front.clock.advance(timedelta(hours=hours))
+        await front.work()
+        found = await api.get(path)
+        seen.append((found["status"], found["counts"]["held"], found["counts"]["queued"]))
+        assert (await api.get(f"/broadcasts?status={found['status']}"))["total"] == 1
+        if found["status"] == "sending":
+            await api.delete(path, status=409)
+    assert seen == [("sending", 2, 0), ("sending", 2, 0), ("sending", 0, 2)]
+    await arrived(front)
+    front.clock.advance(timedelta(seconds=3))
+    await front.work()
+    assert (await api.get(path))["status"] == "sent"
 
 
 async def test_answers_go_where_the_broadcast_says_once(api: Client) -> None:
