@@ -234,6 +234,20 @@ class TellsStatus(Protocol):
 
 
 @runtime_checkable
+class ForgetsMessages(Protocol):
+    """An adapter whose vendor can be told to forget what was said."""
+
+    async def forget(self, provider_id: str, *, keys: AccountKeys) -> bool:
+        """Have the vendor delete what it keeps of a message, in or out: words, files, numbers. False when it is not done with
+        the message yet, and will be later. What it no longer has is no trouble.
+
+        Raises:
+            SendError: and nothing else.
+        """
+        ...
+
+
+@runtime_checkable
 class TellsCharges(Protocol):
     """An adapter whose vendor can be asked what messages have cost."""
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
     update,
 )
 
-from desk import audit, consents, customer_book, events, files, live, recordings, refs, segments
+from desk import audit, consents, customer_book, events, files, leftovers, live, recordings, refs, segments
 from desk.customer_book import NOUN, Entry
 from desk.errors import NotFound, WrongState
 from desk.events import rfc3339
@@ -183,6 +183,7 @@ def erase(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Gone:
     _silence(db, traces, now=now)
     recordings.erase(db, traces.theirs[recording_table], now=now)
     files.erase(db, row.tenant_id, traces.theirs[file_table], now=now)
+    leftovers.forget(db, row.tenant_id, traces.theirs[messages], now=now)
     for table, where in traces.theirs.items():
         if table is not customers and (values := _emptied(table)):
             db.execute(update(table).where(where).values(values))

@@ -6,6 +6,7 @@ setting for another host, keeps no Retry-After and cannot send a list of files, 
 
 import asyncio
 import importlib
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -34,6 +35,9 @@ _UNCLEAR: Final = "Twilio did not say whether the message went out."
 # Twilio's clock and ours differ a little, and its times have whole seconds.
 _CLOCKS_DIFFER: Final = timedelta(seconds=3)
 _LOOK_BACK: Final = 50
+_MESSAGE_SID: Final = re.compile(r"[SM]M[0-9a-f]{32}")  # not those of calls, whose words have ids made from theirs
+_GONE: Final = "20404"
+_NOT_COMPLETE: Final = "20009"
 _MOST_PER_PAGE: Final = 1000  # of Twilio's lists
 _MOST_CONTENTS: Final = 2000  # that are looked through for one of ours
 _RETRY_AFTER_MAX_S: Final = 3600.0
@@ -93,6 +97,26 @@ class TwilioClient:
             status = status_of(str(message.status))
             code = str(message.error_code or "")
         return StatusUpdate(provider_id, status, error_code=code) if status else None
+
+    async def forget(self, keys: AccountKeys, provider_id: str) -> bool:
+        """The record of that message is gone, or was gone already, and its files with it; False when it is not complete yet.
+
+        Twilio keeps all but the files of a message until it is told to delete it, so emptying its body would leave the
+        number there. Source: help.twilio.com, "Twilio SMS message and traffic storage"; twilio.com/docs/api/errors/20009.
+
+        Raises: SendError
+        """
+        if _MESSAGE_SID.fullmatch(provider_id) is None:
+            return True
+        client = await self._client(keys)
+        try:
+            with sdk_trouble():
+                await client.messages(provider_id).delete_async()
+        except SendError as error:
+            if error.code not in (_GONE, _NOT_COMPLETE):
+                raise
+            return error.code == _GONE
+        return True
 
     async def charges(self, keys: AccountKeys, sender: str, since: datetime, until: datetime) -> AsyncIterator[Charge]:
         """What messages of that sender (empty: of the whole account) have cost that were sent in the time.

@@ -64,6 +64,9 @@ class SmsAdapter:
     async def status(self, provider_id: str, *, keys: AccountKeys) -> StatusUpdate | None:
         return await self._client.status(keys, provider_id)
 
+    async def forget(self, provider_id: str, *, keys: AccountKeys) -> bool:
+        return await self._client.forget(keys, provider_id)
+
     def charges(self, sender: Address, since: datetime, until: datetime, *, keys: AccountKeys) -> AsyncIterator[Charge]:
         return self._client.charges(keys, "" if keys.service_id else codec.address_to(sender), since, until)
 

@@ -14,6 +14,7 @@ from channels.errors import SendError
 from desk import businesses, connecting, events, pausing
 from desk import calls as desk_calls
 from desk import files as desk_files
+from desk import leftovers as desk_leftovers
 from desk import outbound as desk_outbound
 from desk import prompts as desk_prompts
 from desk import recordings as desk_recordings
@@ -33,6 +34,7 @@ from gateway.jobs import (
     charges,
     files,
     inbox,
+    leftovers,
     legs,
     mail,
     news,
@@ -153,6 +155,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         desk_recordings.LOOK: recordings.look,
         pausing.SWITCH: recordings.switch,
         desk_recordings.DELETE: recordings.delete,
+        desk_leftovers.KIND: leftovers.forget,
     }
 )
 
@@ -162,9 +165,17 @@ APART = frozenset(
 )
 # How long it is until each further try of what somebody else's server did not do, by kind; of others the worker decides.
 WAITS: Mapping[str, Sequence[timedelta]] = MappingProxyType(
-    {desk_recordings.DELETE: tuple(timedelta(seconds=s) for s in (5, 60, 600, 3600, 21_600, 86_400))}
+    {
+        desk_recordings.DELETE: tuple(timedelta(seconds=s) for s in (5, 60, 600, 3600, 21_600, 86_400)),
+        desk_leftovers.KIND: leftovers.WAITS,
+    }
 )
-FILES = frozenset({desk_files.FETCH, desk_files.FORGET, files.SWEEP, desk_recordings.LOOK, desk_recordings.DELETE})
+FILES = frozenset(
+    {
+        *(desk_files.FETCH, desk_files.FORGET, files.SWEEP),
+        *(desk_recordings.LOOK, desk_recordings.DELETE, desk_leftovers.KIND),
+    }
+)
 
 
 def _sent(db: Db, job: Job, result: Sent, account: Account, lines: Sequence[Line], *, now: datetime) -> None:

@@ -235,6 +235,51 @@ async def test_files_are_fetched_from_the_vendor_alone_and_its_key_goes_nowhere_
         assert elsewhere.received == []
 
 
+LONG = "Could I book a haircut for tomorrow at 3 PM?\n" + "La la la, said the song, and went on. " * 50
+# What the file holds, what stands in the body, what the message says then, and what the bot answers to.
+WRITTEN: list[tuple[bytes, str, str, str]] = [
+    (LONG.encode(), "", LONG.strip(), "Haircut on Tuesday, March 3 at 3:00 PM"),
+    (b"\xef\xbb\xbfhow much is it?\r\n\x07", "how much...", "how much is it?\n\ufffd", "$35"),
+    ("is there parking? \u2013 Zo\xeb".encode("utf-16"), "", "is there parking? \u2013 Zo\xeb", "Alder Lane"),
+    ("is there parking? \u2013 Zo\xeb".encode("cp1252"), "", "is there parking? \u2013 Zo\xeb", "Alder Lane"),
+    (b"my shopping list", "how much is it?", "how much is it?", "$35"),
+    (pictures.PDF, "", "", "I can't open that"),
+    (b" \r\n", "", "", "I can't open that"),
+    (b"x" * 70_000, "", "", "I can't open that"),
+]
+
+
+async def test_a_long_text_that_comes_as_a_file_is_read_and_answered(scene: Scene) -> None:
+    async def send(file: bytes, body: str = "", **more: Any) -> list[str]:
+        before = len(scene.dana.inbox)
+        await scene.dana.text(OURS, body, media=[Media(file, "text/plain")], **more)
+        await scene.desk.work()
+        return [one.body for one in scene.dana.inbox[before:]]
+
+    for file, body, text, answer in WRITTEN:
+        said = await send(file, body)
+        assert len(said) == 1, (file[:40], said)
+        assert answer in said[0]
+        message = await scene.newest()
+        assert (message["text"], [one["status"] for one in message["media"]]) == (text, ["ready"]), file[:40]
+        await scene.dana.text(OURS, "never mind")
+    # Twice the same is once, and a text that is not to be had at once is answered without and shown when it comes.
+    assert len(await send(LONG.encode(), sid="MM" + "7" * 32)) == 1
+    assert await send(LONG.encode(), sid="MM" + "7" * 32) == []
+    await scene.dana.text(OURS, "never mind")
+    scene.network.faults = Faults(rest_500=2)
+    assert await send(LONG.encode()) == []
+    await scene.desk.pass_time(timedelta(seconds=10), step=timedelta(seconds=5))
+    assert "I can't open that" in scene.dana.inbox[-1].body
+    assert (await scene.newest())["text"] == ""
+    count = len(scene.dana.inbox)
+    await scene.desk.pass_time(timedelta(minutes=1), step=timedelta(seconds=30))
+    assert ((await scene.newest())["text"], len(scene.dana.inbox)) == (LONG.strip(), count)
+    # STOP is STOP however it comes.
+    await send(b"STOP")
+    assert await scene.desk.one("SELECT state FROM consents WHERE value = :dana", dana=DANA) == "out"
+
+
 async def test_an_outage_is_waited_out_and_ends_at_last(scene: Scene) -> None:
     scene.network.faults = Faults(rest_500=1, rest_429=1)
     message = await scene.sent((pictures.PDF, "application/pdf"))
@@ -403,6 +448,14 @@ async def test_erasing_a_customer_takes_their_files_and_nobody_elses(scene: Scen
     assert len(scene.contents()) == 2  # Kim's
     assert [(await scene.open(one["url"]))[0] for one in records["files"]] == [404, 404]
     assert await scene.desk.one("SELECT count(*) FROM files") == 1
+    # Nor does Twilio keep anything of hers: words, files or number.
+    network = scene.network
+    await network.settled()
+    network.faults = Faults(rest_500=1)
+    for numbers, files in (({OURS, DANA, kim.number}, 3), ({OURS, kim.number}, 1)):
+        assert {number for one in network.messages.values() for number in (one.sender, one.to)} == numbers
+        assert len(network.media) == files
+        await scene.desk.pass_time(timedelta(minutes=15), step=timedelta(minutes=3))
 
 
 async def test_contents_that_no_row_names_are_swept_after_a_day_and_others_stay(scene: Scene) -> None:

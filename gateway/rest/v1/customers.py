@@ -347,7 +347,9 @@ async def personal_data(call: Call, customer_id: Uid) -> PersonalData:
 
 @routes.post("/customers/{customer_id}/erase", scope="customers:write", summary="Erase a customer", status=204)
 async def erase(call: Call, customer_id: Uid) -> None:
-    """Everything personal is gone for good, also from messages, jobs, deliveries and logs; visits stay, anonymous."""
+    """Everything personal is gone for good, also from messages, jobs, deliveries and logs; visits stay, anonymous. Providers are
+    told to delete their messages and recordings, where they can be told.
+    """
     await _forget(call, await call.write(privacy.erase, customer_id, now=call.now))
 
 
