@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from channels import written
 from channels.messages import (
     JSON,
     STATUSES,
@@ -119,3 +120,36 @@ def test_the_furthest_status_is_kept(arriving: list[Status], kept: Status) -> No
     for status in arriving:
         current = advance(current, status)
     assert current == kept
+
+
+# What a file holds, and the words in it.
+WRITTEN = [
+    (b"\xef\xbb\xbfone\r\ntwo\rthree\n", "one\ntwo\nthree"),
+    ("caf\xe9 \u2013 Zo\xeb".encode(), "caf\xe9 \u2013 Zo\xeb"),
+    ("caf\xe9 \u2013 Zo\xeb".encode("cp1252"), "caf\xe9 \u2013 Zo\xeb"),
+    ("caf\xe9 \U0001f600".encode("utf-16"), "caf\xe9 \U0001f600"),
+    (b"ring \x07 me \x1b[31m", "ring \ufffd me \ufffd[31m"),
+    (b" \r\n\t", ""),
+    (b"MZ\x00\x01", ""),
+]
+
+
+@pytest.mark.parametrize(("file", "words"), WRITTEN)
+def test_the_words_in_a_file_are_read_as_phones_write_them(file: bytes, words: str) -> None:
+    assert written.read(file) == words
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("", "A long story, told at length"),
+        ("A long  story\u2026", "A long story, told at length"),
+        ("A long story, told at length", "A long story, told at length"),
+        ("See below", "See below"),
+    ],
+)
+def test_what_the_body_has_of_the_words_is_not_said_twice(body: str, text: str) -> None:
+    file = Media("document", url="x", written=True)
+    parts = (Text(body), file) if body else (file,)
+    told = written.with_words(parts, "A long story, told at length")
+    assert (InboundMessage("x", Address("phone", "+1"), Address("phone", "+2"), told).text, told[len(parts) - 1]) == (text, file)

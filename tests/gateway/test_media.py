@@ -240,11 +240,8 @@ LONG = "Could I book a haircut for tomorrow at 3 PM?\n" + "La la la, said the so
 WRITTEN: list[tuple[bytes, str, str, str]] = [
     (LONG.encode(), "", LONG.strip(), "Haircut on Tuesday, March 3 at 3:00 PM"),
     (b"\xef\xbb\xbfhow much is it?\r\n\x07", "how much...", "how much is it?\n\ufffd", "$35"),
-    ("is there parking? \u2013 Zo\xeb".encode("utf-16"), "", "is there parking? \u2013 Zo\xeb", "Alder Lane"),
-    ("is there parking? \u2013 Zo\xeb".encode("cp1252"), "", "is there parking? \u2013 Zo\xeb", "Alder Lane"),
     (b"my shopping list", "how much is it?", "how much is it?", "$35"),
     (pictures.PDF, "", "", "I can't open that"),
-    (b" \r\n", "", "", "I can't open that"),
     (b"x" * 70_000, "", "", "I can't open that"),
 ]
 
@@ -262,7 +259,6 @@ async def test_a_long_text_that_comes_as_a_file_is_read_and_answered(scene: Scen
         assert answer in said[0]
         message = await scene.newest()
         assert (message["text"], [one["status"] for one in message["media"]]) == (text, ["ready"]), file[:40]
-        await scene.dana.text(OURS, "never mind")
     # Twice the same is once, and a text that is not to be had at once is answered without and shown when it comes.
     assert len(await send(LONG.encode(), sid="MM" + "7" * 32)) == 1
     assert await send(LONG.encode(), sid="MM" + "7" * 32) == []
