@@ -360,10 +360,10 @@ def send(
 def pause(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
     """Nothing more is written or sent until it is resumed; what is on its way cannot be stopped.
 
-    Raises: NotFound, WrongState unless it is scheduled or being sent, or was and messages still wait
+    Raises: NotFound, WrongState unless it is scheduled or being sent
     """
     row = refs.row(db, table, who, ref, NOUN, lock=True)
-    if row.status not in ("scheduled", "sending", "sent"):
+    if row.status not in ("scheduled", "sending"):
         raise WrongState(NOUN, row.id, row.status, "It is not being sent.")
     queue.cancel(db, _job(row.id))
     _turn(db, who, row, "paused", now=now)
@@ -393,10 +393,10 @@ def resume(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
 def cancel(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
     """No further message is written, and those that wait are held back. What is on its way cannot be stopped.
 
-    Raises: NotFound, WrongState unless it is being sent, or was and messages still wait
+    Raises: NotFound, WrongState unless it is scheduled, being sent or paused
     """
     row = refs.row(db, table, who, ref, NOUN, lock=True)
-    if row.status not in ("scheduled", "sending", "paused", "sent"):
+    if row.status not in ("scheduled", "sending", "paused"):
         raise WrongState(NOUN, row.id, row.status, "It is not being sent.")
     queue.cancel(db, _job(row.id))
     ids = select(_r.message_id).where(_r.broadcast_id == row.id, _r.message_id.is_not(None))

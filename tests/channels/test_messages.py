@@ -152,4 +152,7 @@ def test_what_the_body_has_of_the_words_is_not_said_twice(body: str, text: str) 
     file = Media("document", url="x", written=True)
     parts = (Text(body), file) if body else (file,)
     told = written.with_words(parts, "A long story, told at length")
-    assert (InboundMessage("x", Address("phone", "+1"), Address("phone", "+2"), told).text, told[len(parts) - 1]) == (text, file)
+    assert (InboundMessage("x", Address("phone", "+1"), Address("phone", "+2"), told).text, told[len(parts) - 1]) == (
+        text,
+        file,
+    )

@@ -287,6 +287,8 @@ async def test_it_is_being_sent_until_the_last_message_has_left(api: Client) -> 
     front.clock.advance(timedelta(seconds=3))
     await front.work()
     assert (await api.get(path))["status"] == "sent"
+    for ended in ("pause", "cancel"):
+        await api.post(f"{path}/{ended}", status=409)
 
 
 async def test_answers_go_where_the_broadcast_says_once(api: Client) -> None:
