@@ -239,7 +239,7 @@ def _notice_other_wishes(turn: Turn, said: Said, reading: choose.Reading | None)
         wish = choose.unknown_wish(turn.ear, said.text) if isinstance(reading, Begin) else ""
     if wish:
         turn.say("no_such_service", name=wish)
-    elif service not in told and choose.has_several(turn.ear, said.text):
+    elif service not in told and choose.two_wishes(turn.ear, said.text):
         turn.say("one_service")
 
 

@@ -139,15 +139,15 @@ def other_wish(ear: Ear, text: str, now: datetime) -> str:
     return ""
 
 
-def has_several(ear: Ear, text: str) -> bool:
-    """Whether they want two things at once that are offered here one by one."""
+def two_wishes(ear: Ear, text: str) -> tuple[str, ...]:
+    """The ids of two services that they want at once, and that are offered here one by one; none otherwise."""
     if answers.choose(ear.english(text), ear.service_choices, asked=False).id is not None:
-        return False  # one that is offered as such
+        return ()  # one that is offered as such
     for pair in wishes.pairs(ear.english(text)):
         first, second = (answers.choose(side, ear.service_choices, asked=False).id for side in pair)
         if first is not None and second is not None and first != second:
-            return True
-    return False
+            return first, second
+    return ()
 
 
 def _is_thing(ear: Ear, beside: str, said: str, now: datetime) -> bool:
@@ -374,8 +374,9 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
         return Unsure()
     if ask.run.scenario == MENU and (matter := _other_matter(ask, heard)) is not None:
         return matter
-    if picked.how == "ambiguous" and not heard.is_question and has_several(ask.ear, heard.text):
-        return _which_one(ask, picked)  # before it looks like a question about them all
+    if picked.how == "ambiguous" and not heard.is_question and (both := two_wishes(ask.ear, heard.text)):
+        # Before it looks like a question about them all.
+        return _which_one(ask, both if {*both} <= {*picked.ids} else picked.ids)
     values = heard.values_for(*_around(ask))
     if (question := _question(ask, heard, values)) is not None:
         return question
@@ -392,7 +393,7 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
     if picked.how == "any" and ask.slot.type != "yes_no":
         return _picked(ask, picked.ids[0])
     if picked.how == "ambiguous":
-        return _which_one(ask, picked)
+        return _which_one(ask, picked.ids)
     if "upset" not in heard.acts and (heard.acts & {"repeat", "greet"} or _is_same_matter(ask, heard)):
         return Aside()
     if "upset" in heard.acts or _is_unknown_question(heard):
@@ -400,8 +401,8 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
     return Unsure()
 
 
-def _which_one(ask: _Question, picked: Picked) -> Unsure:
-    labels = [_option(ask, each).label for each in picked.ids]
+def _which_one(ask: _Question, ids: Iterable[str]) -> Unsure:
+    labels = [_option(ask, each).label for each in ids]
     return Unsure(ask.ear.voice.phrase("which_one", options=ask.ear.voice.either(labels)))
 
 
