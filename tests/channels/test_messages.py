@@ -125,9 +125,9 @@ def test_the_furthest_status_is_kept(arriving: list[Status], kept: Status) -> No
 # What a file holds, and the words in it.
 WRITTEN = [
     (b"\xef\xbb\xbfone\r\ntwo\rthree\n", "one\ntwo\nthree"),
-    ("caf\xe9 \u2013 Zo\xeb".encode(), "caf\xe9 \u2013 Zo\xeb"),
-    ("caf\xe9 \u2013 Zo\xeb".encode("cp1252"), "caf\xe9 \u2013 Zo\xeb"),
-    ("caf\xe9 \U0001f600".encode("utf-16"), "caf\xe9 \U0001f600"),
+    ("ol\xe9 \u2013 Zo\xeb".encode(), "ol\xe9 \u2013 Zo\xeb"),
+    ("ol\xe9 \u2013 Zo\xeb".encode("cp1252"), "ol\xe9 \u2013 Zo\xeb"),
+    ("ol\xe9 \U0001f600".encode("utf-16"), "ol\xe9 \U0001f600"),
     (b"ring \x07 me \x1b[31m", "ring \ufffd me \ufffd[31m"),
     (b" \r\n\t", ""),
     (b"MZ\x00\x01", ""),
