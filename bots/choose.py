@@ -132,10 +132,12 @@ def caller(ear: Ear, text: str, now: datetime) -> str:
 def other_wish(ear: Ear, text: str, now: datetime) -> str:
     """What they name beside something that is offered here ("haircut and massage") and is not offered; empty otherwise."""
     for pair in wishes.pairs(ear.english(text)):
-        picked = [answers.choose(side, ear.service_choices, asked=False) for side in pair]
-        for offered, other, said in ((picked[0], picked[1], pair.second), (picked[1], picked[0], pair.first)):
-            if offered.id is not None and other.how == "none" and _is_thing(ear, offered.id, said, now):
-                return said
+        first, second = (answers.choose(side, ear.service_choices, asked=False) for side in pair[:2])
+        is_apart = pair.is_a and first.id is None
+        said = answers.choose(pair.left, ear.service_choices, asked=False) if is_apart else first
+        for offered, other, thing in ((said, second, pair.second), (second, first, pair.first)):
+            if offered.id is not None and other.how == "none" and thing and _is_thing(ear, offered.id, thing, now):
+                return thing
     return ""
 
 
@@ -144,7 +146,8 @@ def two_wishes(ear: Ear, text: str) -> tuple[str, ...]:
     if answers.choose(ear.english(text), ear.service_choices, asked=False).id is not None:
         return ()  # one that is offered as such
     for pair in wishes.pairs(ear.english(text)):
-        first, second = (answers.choose(side, ear.service_choices, asked=False).id for side in pair)
+        sides = pair.first or pair.left, pair.second
+        first, second = (answers.choose(side, ear.service_choices, asked=False).id for side in sides)
         if first is not None and second is not None and first != second:
             return first, second
     return ()

@@ -243,7 +243,7 @@ _DRAWN_OUT = re.compile(r"(.)\1\1|^[b-df-hj-np-tv-xz]+$")  # "aaah", "hmm"
 _LEADING = re.compile(r"\s{0,3}([^\W\d_]{3,12}),[ \t]{1,3}\S")
 # What else people begin with, in any language, and whom they bring along: calls, fillers, courtesy, family.
 _NO_CALL = frozenset(
-    "absolutely adult alas anyway anyways argh awesome baby boy boys bro brother bruh buddy cheers chief confirmed "
+    "absolutely adult alas anyway anyways asap argh awesome baby boy boys bro brother bruh buddy cheers chief confirmed "
     "cool correct dammit damn damnit darling darn dear definitely dude evening everybody exactly excellent fam "
     "finally folks gents girl girls granddaughter grandma grandpa grandson great greetings guys hiya howdy hubby hun "
     "ideally indeed kiddo ladies lads listen love lovely madam man mate nah nephew nice niece nvm oops pal pardon "

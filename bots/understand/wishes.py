@@ -18,10 +18,14 @@ def thing(text: str) -> str:
 
 
 class Pair(NamedTuple):
-    """Two things that were named together: "a haircut and a massage"."""
+    """Two things that were named together: "a haircut and a massage". `first` is empty where something else stands between,
+    as in "haircut at 3 and a massage"; `left` is all of it. `is_a`: the second has an article.
+    """
 
     first: str
     second: str
+    left: str
+    is_a: bool
 
 
 def pairs(text: str) -> Iterator[Pair]:
@@ -30,14 +34,15 @@ def pairs(text: str) -> Iterator[Pair]:
     for joint in islice(_AND.finditer(text), _MOST):
         behind = _BEHIND.match(text, joint.end())
         if behind is not None:
-            pair = Pair(_before(text[: joint.start()]), (behind.group(1) or behind.group(2)).strip())
-            if pair.first and not any(_ANYTHING & {word.lower() for word in side.split()} for side in pair):
+            left, said = text[: joint.start()][-_REACH:], behind.group(1) or behind.group(2)
+            pair = Pair(_before(left), said.strip(), left, is_a=behind.group(1) is not None)
+            if not any(_ANYTHING & {word.lower() for word in side.split()} for side in (pair.first, pair.second)):
                 yield pair
 
 
 def _before(text: str) -> str:
-    """The words at the end of `text` behind whatever leads to a thing: the haircut of "friday at 3 a haircut"."""
-    found = _LAST.search(text[-_REACH:])
+    """The words at the end of `text` behind whatever leads to a thing: the haircut of "friday at 3 a haircut"; or none."""
+    found = _LAST.search(text)
     words = found.group().rstrip(" ,").split() if found is not None else []
     leads = [place for place, word in enumerate(words) if word.lower() in _LEADS]
     return " ".join(words[leads[-1] + 1 :] if leads else words)
