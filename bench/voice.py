@@ -40,6 +40,7 @@ _FRAME_S: Final = 0.02
 _SILENT: Final = base64.b64encode(tones.SILENCE * 160).decode()
 _QUIET_S: Final = 0.5
 _THINKS_S: Final = 4.0  # from an answer to the next words, by relay: people listen first
+_COME_S: Final = 6.0  # in which the calls by stream come in, as long as a question and its answer: nobody keeps step
 # What callers say, and the pause after which each question takes an answer for finished (channels/voice/listen.py).
 _LINES: Final = (("book a visit please", 0.5), ("haircut", 0.5), ("in ten days please", 0.7), ("at three p m", 0.7))
 _SAME: Final = (("book a visit please", 0.5),)  # asked again and again: what is said to it is in the store after once
@@ -104,7 +105,8 @@ class Caller:
         self.sound = [base64.b64encode(part).decode() for part in parts]
         if breaks_in:
             self.onset_s = now_s
-        self.finished_s = now_s + len(self.sound) * _FRAME_S + pause_s
+        # The first frame goes out now, and its sound has been spoken by then.
+        self.finished_s = now_s + (len(self.sound) - 1) * _FRAME_S + pause_s
 
     async def _send(self, event: str, inner: dict[str, str]) -> None:
         await self.socket.send_str(orjson.dumps({"event": event, "streamSid": self.sid, event: inner}).decode())
@@ -164,6 +166,7 @@ async def streams(
         clock = asyncio.create_task(ticking())
         listening: list[asyncio.Task[None]] = []
         for number in range(calls):
+            await asyncio.sleep(0 if floor else _COME_S / calls)
             caller = await _connect(http, port, number, seen, lines, floor=floor)
             listening.append(asyncio.create_task(caller.listen()))
             callers.append(caller)
@@ -220,12 +223,15 @@ def _signature(url: str, fields: dict[str, str]) -> str:
 
 
 async def relays(port: int, calls: int, seconds: float, *, floor: bool) -> list[float]:
-    """Seconds from a caller's words to the first of ours."""
-    waits_s: list[float] = []
+    """Seconds from a caller's words to the first of ours. One call goes before all others and is not counted: of a process
+    that says everything for the first time.
+    """
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
 
-        async def one(number: int) -> None:
-            call, caller = f"CA{number + 100_000:032x}", f"+1555{number + 5000:07d}"
+        async def one(number: int, seconds: float, thinks_s: float) -> list[float]:
+            waits_s: list[float] = []
+            await asyncio.sleep(thinks_s * max(0, number) / calls)
+            call, caller = f"CA{number + 100_001:032x}", f"+1555{number + 5001:07d}"
             path = "/words"
             if not floor:
                 await _ring(http, port, call, caller)
@@ -242,19 +248,20 @@ async def relays(port: int, calls: int, seconds: float, *, floor: bool) -> list[
                 if not floor:
                     await socket.send_str(orjson.dumps(setup).decode())
                 ends_s = time.perf_counter() + seconds
-                await asyncio.sleep(_THINKS_S * number / calls)
                 for words in itertools.cycle([words for words, _ in _LINES]):
+                    await asyncio.sleep(thinks_s)
                     if time.perf_counter() > ends_s:
-                        return
+                        return waits_s
                     began_s = time.perf_counter()
                     await socket.send_str(orjson.dumps({"type": "prompt", "voicePrompt": words, "last": True}).decode())
                     while orjson.loads(await socket.receive_str())["type"] != "text":
                         pass
                     waits_s.append(time.perf_counter() - began_s)
-                    await asyncio.sleep(_THINKS_S)
+            raise AssertionError  # the lines do not end
 
-        await asyncio.gather(*(one(number) for number in range(calls)))
-    return waits_s
+        await one(-1, 2 * _THINKS_S, 0.2)
+        found = await asyncio.gather(*(one(number, seconds, _THINKS_S) for number in range(calls)))
+    return list(itertools.chain.from_iterable(found))
 
 
 # The floor, and who speaks.

@@ -20,7 +20,7 @@ from gateway.context import House
 from gateway.pipeline import turn
 from gateway.voice import turns
 from gateway.voice.speech import Speech
-from gateway.voice.turns import Line
+from gateway.voice.turns import Line, Reach
 from storage.store import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -79,15 +79,24 @@ class Exchange:
         return await self._in_order(account, ring, "start", partial(turns.begin, line=line, ring=ring))
 
     def hear(
-        self, account: Account, ring: Ring, given: Given, mode: calls.Mode, timing: calls.Timing | None = None
+        self,
+        account: Account,
+        ring: Ring,
+        given: Given,
+        mode: calls.Mode,
+        timing: calls.Timing | None = None,
+        reach: Reach | None = None,
     ) -> "asyncio.Task[Speech]":
         """What comes of an answer. It is worked on to its end, whoever waits for it; asked for twice it is one piece of
-        work. `timing` is what was measured of the question, and is kept with it. Raises StoreUnavailable when awaited.
+        work. `timing` is what was measured of the question and `reach` how much of it was heard; both are kept with it.
+        Raises StoreUnavailable when awaited.
         """
         key = (account.id, ring.sid, given.turn)
         task = self._at_work.get(key)
         if task is None:
-            task = asyncio.create_task(self._hear(account, ring, given, mode, timing), name="call turn")
+            line = self.line(account, mode)
+            run = partial(turns.hear, line=line, ring=ring, given=given, timing=timing, reach=reach)
+            task = asyncio.create_task(self._hear(account, ring, given, run), name="call turn")
             self._at_work[key] = task
             task.add_done_callback(lambda _done: self._at_work.pop(key, None))
         return task
@@ -143,13 +152,13 @@ class Exchange:
             account, ring, partial(turns.after_stream, line=self.line(account, "gather"), ring=ring)
         )
 
-    async def reached(self, account: Account, ring: Ring, number: int, words: str | None) -> None:
-        """Note how much of what was said in a turn was heard: all (None), or these words.
+    async def reached(self, account: Account, ring: Ring, number: int, reach: Reach) -> None:
+        """Note how much of what was said in a turn was heard.
 
         Raises: StoreUnavailable
         """
         async with self._order(account, ring):
-            await self.house.store.write(turns.reached, account.id, ring.sid, number, words=words)
+            await self.house.store.write(turns.reached, account.id, ring.sid, number, reach)
 
     async def timed(self, account: Account, ring: Ring, number: int, timing: calls.Timing) -> None:
         """Keep what was measured of a turn that nothing follows.
@@ -221,11 +230,7 @@ class Exchange:
         log.warning("call waits for nothing", call=ring.sid, turn=number)
         return replace(await self.again(account, ring, number), waits=False)
 
-    async def _hear(
-        self, account: Account, ring: Ring, given: Given, mode: calls.Mode, timing: calls.Timing | None
-    ) -> Speech:
-        line = self.line(account, mode)
-        run = partial(turns.hear, line=line, ring=ring, given=given, timing=timing)
+    async def _hear(self, account: Account, ring: Ring, given: Given, run: Callable[..., Speech]) -> Speech:
         try:
             return await self._in_order(account, ring, given.kind, run)
         except StoreUnavailable:

@@ -26,6 +26,7 @@ from gateway.voice.door import EXCHANGE
 from gateway.voice.exchange import Exchange
 from gateway.voice.speech import Speech
 from gateway.voice.talk import FAR_S, Talk
+from gateway.voice.turns import Reach
 from storage.store import StoreUnavailable
 
 log = structlog.get_logger()
@@ -204,11 +205,10 @@ class RelayPort(Talk):
         if given.kind == "silence" or not self._was_handled(given.text):
             await super().give(given)
 
-    async def note_heard(self) -> None:
+    def reach(self) -> Reach | None:
         if not self.tells or self._is_heard():
-            await self.settle(None)  # nobody broke in
-        elif self.spec.is_consent:
-            await self.settle(self.played)  # it was still being read out: no consent to that
+            return Reach(None)  # nobody broke in
+        return Reach(self.played) if self.spec.is_consent else None  # it was still being read out: no consent to that
 
     async def _next(self, timeout_s: float) -> relay.Message | None:
         """The next message that we act on; None when the connection is over.

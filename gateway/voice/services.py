@@ -28,6 +28,7 @@ from gateway.accounts import Account
 from gateway.settings import Settings
 from gateway.voice.sounds import Recent, Sounds
 from storage.base import Db
+from storage.hurry import IN_BACKGROUND
 from storage.seal import Sealer
 from storage.store import Store, StoreUnavailable
 
@@ -250,6 +251,7 @@ class _Meter:
             await self.flush()
 
     async def _later(self) -> None:
+        IN_BACKGROUND.set(True)
         while self._counts:
             await asyncio.sleep(_COUNT_S)
             try:
@@ -261,24 +263,28 @@ class _Meter:
         """Raises: StoreUnavailable; the counts stay then"""
         async with self._writing:
             counts, self._counts = self._counts, {}
-            for one in list(counts):
-                try:
-                    await self._store.write(_used, *one, counts[one], now=self.clock.now())
-                except BaseException:
-                    for left, kinds in counts.items():
-                        for kind, amount in kinds.items():
-                            here = self._counts.setdefault(left, {})
-                            here[kind] = here.get(kind, 0.0) + amount
-                    raise
-                del counts[one]
+            try:
+                if counts:
+                    await self._store.write(_used, counts, now=self.clock.now())
+            except BaseException:
+                for one, kinds in counts.items():
+                    for kind, amount in kinds.items():
+                        here = self._counts.setdefault(one, {})
+                        here[kind] = here.get(kind, 0.0) + amount
+                raise
 
 
-def _used(db: Db, whose: Whose, sid: str, amounts: Mapping[Kind, float], *, now: datetime) -> None:
-    by_kind = {(whose.business_id, kind): amount for kind, amount in amounts.items()}
-    speech_usage.add(db, whose.tenant_id, by_kind, now=now)
-    if sid:
-        letters, seconds = amounts.get("spoken", 0.0), amounts.get("heard", 0.0)
-        calls.add_speech(db, whose.tenant_id, sid, letters=letters, seconds=seconds)
+def _used(db: Db, counts: Mapping[tuple[Whose, str], Mapping[Kind, float]], *, now: datetime) -> None:
+    by_tenant: dict[int, dict[tuple[int, Kind], float]] = {}
+    for (whose, sid), kinds in counts.items():
+        amounts = by_tenant.setdefault(whose.tenant_id, {})
+        for kind, amount in kinds.items():
+            amounts[whose.business_id, kind] = amounts.get((whose.business_id, kind), 0.0) + amount
+        if sid:
+            letters, seconds = kinds.get("spoken", 0.0), kinds.get("heard", 0.0)
+            calls.add_speech(db, whose.tenant_id, sid, letters=letters, seconds=seconds)
+    for tenant_id, amounts in by_tenant.items():
+        speech_usage.add(db, tenant_id, amounts, now=now)
 
 
 def _means(db: Db, *, whose: Whose, sealer: Sealer, settings: Settings) -> _Means | None:

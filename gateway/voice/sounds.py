@@ -212,7 +212,9 @@ class RecentShelf:
 
     async def find(self, key: str, *, is_lasting: bool) -> bytes | None:
         found = self._recent.find(self._tenant_id, key)
-        return found if found is not None else await self._shelf.find(key, is_lasting=is_lasting)
+        if found is None and (found := await self._shelf.find(key, is_lasting=is_lasting)) is not None:
+            self._recent.put(self._tenant_id, key, found)
+        return found
 
     async def put(self, key: str, sound: bytes, *, is_lasting: bool) -> None:
         self._recent.put(self._tenant_id, key, sound)

@@ -21,7 +21,7 @@ from channels.errors import BadRequest, SendError
 from channels.voice import audio, hearing, stream
 from channels.voice.adapter import VoiceAdapter
 from channels.voice.codec import Given, Ring
-from channels.voice.endpoint import Endpoint
+from channels.voice.endpoint import Endpoint, Event
 from channels.voice.listen import Listen
 from channels.voice.socket import Key
 from channels.voice.speech.base import Hearing, Listener, SpeechError
@@ -37,6 +37,7 @@ from gateway.voice.exchange import Exchange
 from gateway.voice.relay import account_of, signed_by
 from gateway.voice.speech import Speech
 from gateway.voice.talk import FAR_S, Talk
+from gateway.voice.turns import Reach
 from storage.store import StoreUnavailable
 
 log = structlog.get_logger()
@@ -145,6 +146,10 @@ class _Words(NamedTuple):
     finished_s: float
 
 
+class _Paused:
+    """The caller has paused, and may have finished."""
+
+
 class _Finished(NamedTuple):
     """The caller has, after so much silence and at that time."""
 
@@ -189,7 +194,8 @@ class StreamPort(Talk):
     _more: asyncio.Event = field(default_factory=asyncio.Event)  # there may be something to send
     _quiet: asyncio.Event = field(default_factory=asyncio.Event)  # nothing of ours is to be heard
     _events: "asyncio.Queue[_Event]" = field(default_factory=asyncio.Queue)
-    _ears: "asyncio.Queue[_Question | bytes | _Finished]" = field(default_factory=asyncio.Queue)
+    _ears: "asyncio.Queue[_Question | bytes | _Paused | _Finished]" = field(default_factory=asyncio.Queue)
+    _pause: list[bytes] | None = None  # its sound, while there is one: of use if they go on
     _next: _Question | None = None  # to be listened for once they have finished
     _hearing: Hearing | None = None
     _works: int = 0
@@ -253,12 +259,12 @@ class StreamPort(Talk):
         with suppress(TimeoutError):
             async with asyncio.timeout(_lasts_s(self.text) + _DEAD_S):
                 await self._quiet.wait()
-        await self.note_heard()
+        with self._working():
+            await self.settle(self.reach().words)
         await self._let_go()
 
-    async def note_heard(self) -> None:
-        with self._working():
-            await self.settle(None if self._answer is None or self._answer.is_heard else self._answer.heard)
+    def reach(self) -> Reach:
+        return Reach(None if self._answer is None or self._answer.is_heard else self._answer.heard)
 
     async def ends_within(self, work: "asyncio.Task[Speech]", seconds: float) -> bool:
         """By the sound, like all time of such a call."""
@@ -331,11 +337,7 @@ class StreamPort(Talk):
             return
         event = self._endpoint.take(self.vad.is_speech(frame))
         self._recent.append(frame)
-        if event == "began":
-            for one in self._recent:
-                self._ears.put_nowait(one)
-        elif (self._endpoint.is_speaking or event == "finished") and self._ears.qsize() < _MOST_UNHEARD:
-            self._ears.put_nowait(frame)
+        self._overhears(frame, event)
         if self.is_talking and self._breaks_in():
             await self._stop()
         if event == "finished":
@@ -348,6 +350,24 @@ class StreamPort(Talk):
         if is_idle and self.now_s() >= self.due_s:
             self.due_s = FAR_S
             self._events.put_nowait(_Due())
+
+    def _overhears(self, frame: bytes, event: Event | None) -> None:
+        """Have it recognised, if it is of what they say."""
+        if event == "began":
+            for one in self._recent:
+                self._ears.put_nowait(one)
+        elif event == "resumed":
+            for one in (*(self._pause or ()), frame):
+                self._ears.put_nowait(one)
+        elif self._pause is not None:
+            self._pause.append(frame)
+        elif (self._endpoint.is_speaking or event == "finished") and self._ears.qsize() < _MOST_UNHEARD:
+            self._ears.put_nowait(frame)
+        if event == "paused":
+            self._pause = []
+            self._ears.put_nowait(_Paused())
+        elif event is not None:
+            self._pause = None
 
     def _breaks_in(self) -> bool:
         """Whether the caller speaks, and it is more than a noise of listening."""
@@ -444,11 +464,14 @@ class StreamPort(Talk):
             async with self.listener.listen(question.spec, question.language) as self._hearing:
                 while not isinstance(question := await self._ears.get(), _Question):
                     with self._working():
-                        if not isinstance(question, _Finished):
-                            await self._hearing.feed(question)
-                            continue
-                        words = await self._hearing.finish()
-                        self._events.put_nowait(_Words(" ".join(words.split()), *question))
+                        match question:
+                            case bytes():
+                                await self._hearing.feed(question)
+                            case _Paused():
+                                await self._hearing.pause()
+                            case _Finished():
+                                words = await self._hearing.finish()
+                                self._events.put_nowait(_Words(" ".join(words.split()), *question))
 
     # What goes out.
 

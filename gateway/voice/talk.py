@@ -13,6 +13,7 @@ from gateway.accounts import Account
 from gateway.voice.exchange import Exchange
 from gateway.voice.port import play
 from gateway.voice.speech import Speech, phrase
+from gateway.voice.turns import Reach
 from storage.store import StoreUnavailable
 
 FAR_S: Final = 1e9
@@ -60,8 +61,8 @@ class Talk(ABC):
         """Say it to somebody who waits."""
 
     @abstractmethod
-    async def note_heard(self) -> None:
-        """Settle how much of the open words was heard, as far as that can be told now that they are answered."""
+    def reach(self) -> Reach | None:
+        """How much of the open words was heard, as far as that can be told now that they are answered."""
 
     async def listen(self, spec: Listen, turn: int) -> None:
         self.spec, self.turn, self.keys = spec, turn, ""
@@ -110,8 +111,10 @@ class Talk(ABC):
         return bool(done)
 
     async def answered(self, given: Given) -> Speech:
-        await self.note_heard()
-        return await asyncio.shield(self.exchange.hear(self.account, self.ring, given, self.mode, self.timing))
+        reach = None if self.is_settled else self.reach()
+        self.is_settled = self.is_settled or reach is not None
+        work = self.exchange.hear(self.account, self.ring, given, self.mode, self.timing, reach)
+        return await asyncio.shield(work)
 
     async def play(self, speech: Speech) -> None:
         self.turn, self.language, self.said_s = speech.turn, speech.language, self.exchange.monotonic_s()
@@ -145,7 +148,7 @@ class Talk(ABC):
         """Note once how much of the open words was heard: all (None), or these."""
         if not self.is_settled:
             self.is_settled = True
-            await self.exchange.reached(self.account, self.ring, self.turn, words)
+            await self.exchange.reached(self.account, self.ring, self.turn, Reach(words))
 
     async def _flush(self) -> None:
         keys, self.keys = self.keys, ""

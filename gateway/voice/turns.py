@@ -7,7 +7,7 @@ is the question that was open: whatever comes twice, or late, for one that was a
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from bots import language as languages
 from bots.bot import Cue
@@ -47,6 +47,12 @@ class Line:
     missed_every: timedelta = timedelta()
     usual: sending.Policy = sending.USUAL
     people: connecting.Rules | None = None  # how callers are passed on to people; None: they are not
+
+
+class Reach(NamedTuple):
+    """How much of what we said was heard: all of it (None), or no more than these words."""
+
+    words: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +103,12 @@ def hear(
     *,
     took_ms: Callable[[], int],
     timing: calls.Timing | None = None,
+    reach: Reach | None = None,
     is_broken: bool = False,
     now: datetime,
 ) -> Speech:
-    """What comes of an answer to the question number `given.turn`. `timing` is how long that had taken to be heard.
+    """What comes of an answer to the question number `given.turn`. `timing` is how long that had taken to be heard, and
+    `reach` how much of it was, if that is known now.
 
     With `is_broken` the bot's turn has failed before: the caller hears an apology, and a person gets the word.
     """
@@ -108,6 +116,8 @@ def hear(
     call = calls.live(db, account.id, ring.sid)
     if call is None:  # its first request never reached us
         return begin(db, line, ring, took_ms=took_ms, now=now)
+    if reach is not None:
+        _reached(db, call, given.turn, reach)
     if given.turn < call.turn:
         found = calls.answer_to(db, call.id, given.turn + 1)
         return Speech.from_json(given.turn + 1, found) if found is not None else _last(db, call)
@@ -184,14 +194,17 @@ def timed(db: Db, account_id: int, sid: str, number: int, timing: calls.Timing) 
         calls.timed(db, call.id, number, timing)
 
 
-def reached(db: Db, account_id: int, sid: str, number: int, *, words: str | None) -> None:
-    """Note that what we said in that turn was heard: all of it, or no more than `words`, which then is what was said."""
+def reached(db: Db, account_id: int, sid: str, number: int, reach: Reach) -> None:
+    """Note how much was heard of what we said in that turn; what is cut short was said as far as that."""
     call = calls.live(db, account_id, sid)
-    if call is None:
-        return
-    reply_id = calls.reached(db, call, number, "whole" if words is None else "cut")
-    if reply_id is not None and words:
-        messages.reword(db, reply_id, words.strip())
+    if call is not None:
+        _reached(db, call, number, reach)
+
+
+def _reached(db: Db, call: Live, number: int, reach: Reach) -> None:
+    reply_id = calls.reached(db, call, number, "whole" if reach.words is None else "cut")
+    if reply_id is not None and reach.words:
+        messages.reword(db, reply_id, reach.words.strip())
 
 
 def ended(

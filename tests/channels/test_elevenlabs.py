@@ -210,6 +210,24 @@ async def test_a_caller_is_understood_utterance_by_utterance(
     assert len(keyterms(Listen("menu", tuple(Option(str(n), f"Choice {n}") for n in range(99))))) == 50
 
 
+@pytest.mark.parametrize("faults", [Faults(), Faults(scribe_drop=1)], ids=["well", "a socket breaks"])
+async def test_who_pauses_is_understood_meanwhile_and_whatever_follows_belongs_to_it(
+    sim: ElevenLabsSimulator, session: aiohttp.ClientSession, faults: Faults
+) -> None:
+    sim.faults = faults
+    async with _listener(session, sim.url, []).listen(Listen("time"), "en") as hearing:
+        for parts in (["At three."], ["On Friday", "at", "four."], ["No."]):
+            for part in parts:
+                await _say(hearing, part)
+                await hearing.pause()
+                async with asyncio.timeout(1):
+                    while not sim.heard or sim.heard[-1] != part:  # noqa: ASYNC110
+                        await asyncio.sleep(0.005)
+            assert await hearing.finish() == " ".join(parts)
+            assert hearing.partial == ""
+    assert sim.heard == ["At three.", "On Friday", "at", "four.", "No."]
+
+
 async def _said(hearing: Any, words: str) -> str:
     await _say(hearing, words)
     return str(await hearing.finish())

@@ -40,6 +40,13 @@ class Hearing(Protocol):
         """More of the caller's sound. Raises: SpeechError"""
         ...
 
+    async def pause(self) -> None:
+        """They have paused and may have finished: what came so far can be understood meanwhile. `feed` if they go on.
+
+        Raises: SpeechError
+        """
+        ...
+
     async def finish(self) -> str:
         """What they said, now that they have finished; empty when it was no words. Raises: SpeechError"""
         ...

@@ -237,6 +237,7 @@ class _ScribeHearing:
 
     async def feed(self, sound: bytes) -> None:
         self._check()
+        await self._take_words()  # of what was said before a pause
         self._kept += sound
         if (surplus := min(len(self._kept) - _LONGEST, self._told)) > 0 and self._end < 0:
             del self._kept[:surplus]
@@ -244,14 +245,24 @@ class _ScribeHearing:
         await self._push()
         self._check()
 
-    async def finish(self) -> str:
+    async def pause(self) -> None:
         self._check()
-        if not self._kept:
-            return ""
-        self._kept += _SILENCE * (_LEAST - len(self._kept))
-        self._end, self._words = len(self._kept), asyncio.get_running_loop().create_future()
-        try:
+        if self._kept and self._words is None:
+            self._kept += _SILENCE * (_LEAST - len(self._kept))
+            self._end, self._words = len(self._kept), asyncio.get_running_loop().create_future()
             await self._push()
+
+    async def finish(self) -> str:
+        await self.pause()  # unless that has been told
+        await self._take_words()
+        said, self._earlier = " ".join(self._earlier), []
+        return said
+
+    async def _take_words(self) -> None:
+        """Have what was committed, if anything was, among what was said earlier. Raises: SpeechError"""
+        if self._words is None:
+            return
+        try:
             async with asyncio.timeout(self._patience.words_s):
                 words = await self._words
         except TimeoutError:
@@ -262,9 +273,8 @@ class _ScribeHearing:
             del self._kept[: self._end]
             self._told = max(0, self._told - self._end)
             self._end, self._is_committed, self._words, self._breaks = -1, False, None, 0
-        said = self._all(words)
-        self._earlier, self._text = [], ""
-        return said
+        self._earlier += [words] if words else []
+        self._text = ""
 
     async def close(self) -> None:
         self._task.cancel()

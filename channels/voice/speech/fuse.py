@@ -88,6 +88,10 @@ class _Guarded:
         with _noting(self._fuse):
             await self._hearing.feed(sound)
 
+    async def pause(self) -> None:
+        with _noting(self._fuse):
+            await self._hearing.pause()
+
     async def finish(self) -> str:
         with _noting(self._fuse):
             said = await self._hearing.finish()

@@ -110,6 +110,9 @@ class _OfflineHearing:
         self._sound += sound
         del self._sound[:-_LONGEST]
 
+    async def pause(self) -> None:
+        """Nothing: half a sentence is not in the grammar."""
+
     async def finish(self) -> str:
         await self._ready
         sound, self._sound = bytes(self._sound), bytearray()
