@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from itertools import count
@@ -16,6 +17,7 @@ from storage.base import Db
 from storage.store import postgres_engine, sqlite_engine
 
 _names = count(1)
+_left: deque[str] = deque()
 # Copies the files of the template rather than writing all of it into the journal first.
 _COPIED: Final = "STRATEGY file_copy"
 
@@ -62,13 +64,15 @@ def postgres_template(
 
 @contextmanager
 def postgres_copy(server: str, template: str) -> Iterator[str]:
-    """The address of a copy, which is gone when the block ends."""
+    """The address of a copy, which nobody may use any more when the block ends, and which goes soon after."""
     name = f"test_{next(_names)}"
     with psycopg.connect(server, autocommit=True) as connection:
+        # PostgreSQL sleeps for a tenth of a second if it finds anybody there, and whoever was just told to leave is.
+        while len(_left) > 1:
+            connection.execute(f'DROP DATABASE "{_left.popleft()}" WITH (FORCE)')
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {_COPIED}')
     yield _beside(server, name)
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    _left.append(name)
 
 
 def _beside(url: str, database: str) -> str:
