@@ -1,11 +1,14 @@
 """A running front desk on each engine, and the demo business, made once and copied for every test that asks."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gateway import demo
+from gateway import demo_business as juniper
 from storage.base import Db
 from tests import databases
 from tests.clock import FakeClock
@@ -47,6 +50,21 @@ def demo_sqlite(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="session")
 def demo_postgresql(postgres_url: str, postgres_template: str) -> str:
     return databases.postgres_template(postgres_url, "frontdesk_demo", of=postgres_template, fill=_seed)
+
+
+@pytest.fixture
+def installed(demo_today: Path, tmp_path: Path) -> Path:
+    """A folder of data in which a process finds the demo business, put in today: most of a first start is done."""
+    databases.sqlite_copy(demo_today, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def demo_today(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("today") / "frontdesk.db"
+    owners = front.QUICK.hash(juniper.OWNER_PASSWORD)
+    fill = partial(demo.seed, password_hash=owners, now=datetime.now(UTC))
+    return databases.sqlite_template(path, of=sqlite_template, fill=fill)
 
 
 def _seed(db: Db) -> None:

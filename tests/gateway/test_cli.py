@@ -118,8 +118,8 @@ def test_a_start_imports_nothing_that_only_some_need() -> None:
     assert ran.stdout.split() == []
 
 
-def test_whoever_calls_first_waits_a_moment_and_is_answered(tmp_path: Path) -> None:
-    env = environment(tmp_path, TWILIO_AUTH_TOKEN=TOKEN, TWILIO_ACCOUNT_SID="AC" + "0" * 32)
+def test_whoever_calls_first_waits_a_moment_and_is_answered(installed: Path) -> None:
+    env = environment(installed, TWILIO_AUTH_TOKEN=TOKEN, TWILIO_ACCOUNT_SID="AC" + "0" * 32)
     calls = {
         "/api/v1/customers": 401,
         "/api/customers": 401,
@@ -139,8 +139,8 @@ def test_whoever_calls_first_waits_a_moment_and_is_answered(tmp_path: Path) -> N
         assert process.wait(10) == 0
 
 
-def test_a_conversation_survives_kill_9_between_any_two_steps(tmp_path: Path) -> None:
-    env = environment(tmp_path, TWILIO_AUTH_TOKEN=TOKEN, TWILIO_ACCOUNT_SID="AC" + "0" * 32)
+def test_a_conversation_survives_kill_9_between_any_two_steps(installed: Path) -> None:
+    env = environment(installed, TWILIO_AUTH_TOKEN=TOKEN, TWILIO_ACCOUNT_SID="AC" + "0" * 32)
     lines = ["book", "haircut", "in three days", "1", "yes"]
     phone, before = "+15125550177", ""
     for number in range(len(lines) + 1):
@@ -151,12 +151,12 @@ def test_a_conversation_survives_kill_9_between_any_two_steps(tmp_path: Path) ->
                 before = post(env["PORT"], phone, lines[number], sid=f"SM{number:032x}")
             process.kill()
             process.wait()
-    assert rows(tmp_path, "SELECT count(*) FROM appointments WHERE source = 'bot'") == [(1,)]
-    assert rows(tmp_path, "SELECT count(*) FROM messages WHERE direction = 'in'") == [(len(lines),)]
+    assert rows(installed, "SELECT count(*) FROM appointments WHERE source = 'bot'") == [(1,)]
+    assert rows(installed, "SELECT count(*) FROM messages WHERE direction = 'in'") == [(len(lines),)]
 
 
-def test_asked_to_stop_among_hundreds_of_texts_it_loses_none_and_is_gone_in_time(tmp_path: Path) -> None:
-    env = environment(tmp_path, TWILIO_AUTH_TOKEN=TOKEN, TWILIO_ACCOUNT_SID="AC" + "0" * 32)
+def test_asked_to_stop_among_hundreds_of_texts_it_loses_none_and_is_gone_in_time(installed: Path) -> None:
+    env = environment(installed, TWILIO_AUTH_TOKEN=TOKEN, TWILIO_ACCOUNT_SID="AC" + "0" * 32)
     crowd, stopped = 16, threading.Event()
 
     def talk(seat: int) -> list[tuple[str, str, bool]]:
@@ -183,7 +183,7 @@ def test_asked_to_stop_among_hundreds_of_texts_it_loses_none_and_is_gone_in_time
     answered = {sid for _, sid, was_answered in said if was_answered}
     assert len(answered) > 200
     assert len(said) - len(answered) == crowd  # each of them was cut off at once, and by no answer that is none
-    kept = {str(row[0]) for row in rows(tmp_path, "SELECT provider_id FROM messages WHERE direction = 'in'")}
+    kept = {str(row[0]) for row in rows(installed, "SELECT provider_id FROM messages WHERE direction = 'in'")}
     assert answered <= kept <= {sid for _, sid, _ in said}
     # The provider repeats what had no answer; then everybody has been answered once.
     with running(env) as process:
@@ -192,7 +192,7 @@ def test_asked_to_stop_among_hundreds_of_texts_it_loses_none_and_is_gone_in_time
                 assert "Book a visit" in post(env["PORT"], phone, "hi", sid=sid)
         process.kill()
     counts = "SELECT direction, count(*), count(DISTINCT conversation_id) FROM messages GROUP BY direction ORDER BY 1"
-    assert rows(tmp_path, counts) == [("in", len(said), len(said)), ("out", len(said), len(said))]
+    assert rows(installed, counts) == [("in", len(said), len(said)), ("out", len(said), len(said))]
 
 
 def test_chat_books_an_appointment(tmp_path: Path) -> None:
@@ -205,13 +205,13 @@ def test_chat_books_an_appointment(tmp_path: Path) -> None:
     assert rows(tmp_path, "SELECT status FROM appointments WHERE source = 'bot'") == [("scheduled",)]
 
 
-def test_chat_talks_to_the_server_that_is_running(tmp_path: Path) -> None:
-    env = environment(tmp_path)
+def test_chat_talks_to_the_server_that_is_running(installed: Path) -> None:
+    env = environment(installed)
     with running(env):
         said = call("chat", env=env, typed="beard trim in three days\n1\nyes\n/state\n/quit\n")
     assert said.returncode == 0, said.stderr
     assert "Booked: Beard trim on" in said.stdout
-    assert rows(tmp_path, "SELECT count(*) FROM appointments WHERE source = 'bot'") == [(1,)]
+    assert rows(installed, "SELECT count(*) FROM appointments WHERE source = 'bot'") == [(1,)]
 
 
 def test_seed_does_its_work_once(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_a_migration_that_is_killed_leaves_nothing_and_is_whole_when_it_is_start
     (next_version / "migrations" / "versions" / "0002_later.py").write_text(LATER)
     head = (next_version / "migrate.py").read_text()
     (next_version / "migrate.py").write_text(head.replace(f'HEAD = "{migrate.HEAD}"', 'HEAD = "0002"'))
-    code = "import sys; from storage import migrate; print(migrate.upgrade(sys.argv[1]))"
+    code = "import sys; from storage import migrate; print(*[migrate.upgrade(sys.argv[1]) for _ in range(2)])"
     command = [sys.executable, "-c", code, database_url]
     engine = _engine(database_url)
     at = "2026-03-02 12:00:00" + ("+00:00" if engine.dialect.name == "postgresql" else ".000000")
@@ -146,9 +146,8 @@ def test_a_migration_that_is_killed_leaves_nothing_and_is_whole_when_it_is_start
     assert "later" not in inspect(engine).get_table_names()
     assert migrate.check(database_url) == []  # so the version before goes on as if nothing had been
 
-    for done in (b"True\n", b"False\n"):
-        ran = subprocess.run(command, cwd=next_version.parent, capture_output=True, check=True, timeout=60)
-        assert ran.stdout == done
+    ran = subprocess.run(command, cwd=next_version.parent, capture_output=True, check=True, timeout=60)
+    assert ran.stdout == b"True False\n"  # the second time there is nothing to do
     assert migrate.current(database_url) == "0002"
     with engine.begin() as db:
         assert db.execute(text("SELECT name, motto FROM tenants ORDER BY id")).all() == [

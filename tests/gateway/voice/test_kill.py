@@ -35,9 +35,9 @@ LINES = {"gather": (2, 3), "relay": (1, 1, 3), "stream": (2, 3)}
 
 
 @pytest.mark.parametrize("mode", LINES)
-async def test_a_call_survives_kill_9_and_books_once(tmp_path: Path, mode: str) -> None:
+async def test_a_call_survives_kill_9_and_books_once(installed: Path, mode: str) -> None:
     env = environment(
-        tmp_path,
+        installed,
         TWILIO_AUTH_TOKEN=TOKEN,
         TWILIO_ACCOUNT_SID=SID,
         FRONTDESK_VOICE__MODE=mode,
@@ -73,15 +73,15 @@ async def test_a_call_survives_kill_9_and_books_once(tmp_path: Path, mode: str) 
             finally:
                 process.kill()
                 await asyncio.to_thread(server.__exit__, None, None, None)
-    assert rows(tmp_path, "SELECT count(*) FROM appointments WHERE source = 'bot'") == [(1,)]
-    assert rows(tmp_path, "SELECT status, outcome, count(*) FROM calls") == [("completed", "booked", 1)]
-    heard = rows(tmp_path, "SELECT text FROM messages WHERE direction = 'in' ORDER BY id")
+    assert rows(installed, "SELECT count(*) FROM appointments WHERE source = 'bot'") == [(1,)]
+    assert rows(installed, "SELECT status, outcome, count(*) FROM calls") == [("completed", "booked", 1)]
+    heard = rows(installed, "SELECT text FROM messages WHERE direction = 'in' ORDER BY id")
     assert [text for (text,) in heard] == [said for said, _ in SCRIPT]
 
 
-async def test_whoever_is_dialled_while_we_are_killed_is_dialled_once_and_recorded_once(tmp_path: Path) -> None:
+async def test_whoever_is_dialled_while_we_are_killed_is_dialled_once_and_recorded_once(installed: Path) -> None:
     env = environment(
-        tmp_path,
+        installed,
         TWILIO_AUTH_TOKEN=TOKEN,
         TWILIO_ACCOUNT_SID=SID,
         FRONTDESK_VOICE__MODE="gather",
@@ -117,13 +117,13 @@ async def test_whoever_is_dialled_while_we_are_killed_is_dialled_once_and_record
             await ana.hears("The call is over")
             await ana.ends()
             await network.settled()
-            while rows(tmp_path, "SELECT count(*) FROM jobs WHERE kind = 'outbound_call'") != [(0,)]:  # noqa: ASYNC110
+            while rows(installed, "SELECT count(*) FROM jobs WHERE kind = 'outbound_call'") != [(0,)]:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert sorted(one.to for one in network.calls.values()) == [MARIA, ANA]
-    assert rows(tmp_path, "SELECT kind, status, outcome, count(*) FROM calls") == [
+    assert rows(installed, "SELECT kind, status, outcome, count(*) FROM calls") == [
         ("call_back", "completed", "connected", 1)
     ]
-    assert rows(tmp_path, "SELECT party, outcome, sid FROM outbound_attempts ORDER BY number") == [
+    assert rows(installed, "SELECT party, outcome, sid FROM outbound_attempts ORDER BY number") == [
         ("staff", "taken", ana.sid),
         ("customer", "person", theirs.sid),
     ]
