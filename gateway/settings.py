@@ -285,7 +285,7 @@ class VoiceCalls(Section):
     speech: Literal["elevenlabs", "offline"] = "elevenlabs"
     offline_voices: tuple[
         Annotated[str, Field(pattern=r"^[a-z]{2,3}=[a-z0-9-]{2,30}(\+[A-Za-z0-9-]{1,30})?$")], ...
-    ] = ("en=en-us+f2", "es=es-419+f2")
+    ] = ("en=en-us+f2", "es=es-419+f2", "de=de+f2", "fr=fr+f2", "pt=pt-br+f2")
     offline_speed: Annotated[int, Field(ge=80, le=350)] = 160
     streams_max: Annotated[int, Field(ge=0, le=10_000)] = 100
     provider: Literal["ElevenLabs", "Google", "Amazon"] = "ElevenLabs"

@@ -1,12 +1,13 @@
 """`frontdesk doctor`: a look over the installation, with what to do about each thing that is wrong."""
 
+import asyncio
 import http.client
 import os
 import shutil
 import socket
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -25,6 +26,9 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from bots import language as languages
+from channels.voice.speech import offline
+from channels.voice.speech.base import SpeechError
 from gateway.cli import scenario
 from gateway.cli.settings import TROUBLE, load
 from gateway.settings import Settings, SettingsError, master_key
@@ -220,6 +224,51 @@ def _vendors(settings: Settings) -> Iterator[Finding]:
         yield Finding("ok", f"{name} {'has a key' if key.get_secret_value() else without}")
 
 
+def _calls(settings: Settings) -> Iterator[Finding]:
+    """In which languages a call can be held, by how it is carried; each business says which of them it speaks."""
+    voice, every = settings.voice, ", ".join(languages.known())
+    by_twilio = f"Twilio speaks and understands {every}"
+    spoken, understood = f"ElevenLabs speaks {every}", f"it understands {every}"
+    if voice.speech == offline.PROVIDER:
+        spoken = f"espeak-ng speaks {', '.join(voice.offline_voice_list)}"
+        understood = (
+            f"pocketsphinx understands {', '.join(offline.UNDERSTOOD)}; in other languages a call goes on by gather"
+        )
+    elif not settings.elevenlabs.api_key.get_secret_value():
+        spoken = f"ElevenLabs, simulated with tones, speaks {every}" if settings.is_demo else ""
+    by = {
+        "relay": by_twilio,
+        "stream": f"{spoken}; {understood}" if spoken else "ElevenLabs has no key, so calls go by gather",
+        "gather": f"{spoken}; Twilio understands {every}" if spoken else by_twilio,
+    }
+    for mode, how in by.items():
+        chosen = " (voice.mode)" if mode == voice.mode else ""
+        if chosen and mode == "stream" and not spoken:
+            todo = "Set ELEVENLABS_API_KEY (a business's own key does too), or voice.speech to offline."
+            yield Finding("warn", f"{mode}{chosen}: {how}", todo)
+        else:
+            yield Finding("ok", f"{mode}{chosen}: {how}")
+    if voice.speech == offline.PROVIDER:
+        for why in asyncio.run(_mute(voice.offline_voice_list)):
+            yield Finding("fail", f"voice.offline_voices: {why}", "`espeak-ng --voices` lists all.")
+
+
+async def _mute(named: Mapping[str, str]) -> list[str]:
+    """Why some of these voices of espeak-ng say nothing."""
+    mouth, found = offline.mouth(), []
+    try:
+        for language, name in named.items():
+            speaker = offline.OfflineSpeaker(mouth, offline.voices({language: name}, words_a_minute=160))
+            try:
+                async for _ in speaker.say("1", language):
+                    pass
+            except SpeechError as trouble:
+                found.append(str(trouble))
+    finally:
+        await mouth.close()
+    return found
+
+
 def _clock(_settings: Settings) -> Iterator[Finding]:
     now = datetime.now(UTC)
     if now < _EARLIEST:
@@ -254,6 +303,7 @@ _LOOKS: Final[dict[str, Callable[[Settings], Iterator[Finding]]]] = {
     "key": _key,
     "port": _port,
     "vendors": _vendors,
+    "calls": _calls,
     "clock": _clock,
     "scenarios": _scenarios,
 }

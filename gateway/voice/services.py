@@ -288,13 +288,14 @@ def _used(db: Db, counts: Mapping[tuple[Whose, str], Mapping[Kind, float]], *, n
 
 
 def _means(db: Db, *, whose: Whose, sealer: Sealer, settings: Settings) -> _Means | None:
+    told = voices_of(_told(db, whose), settings)
     if settings.voice.speech == offline.PROVIDER:  # no key is asked for, and none is used
-        calls_ = settings.voice
-        return _Means("", offline.voices(calls_.offline_voice_list, words_a_minute=calls_.offline_speed))
+        ours = settings.voice
+        return _Means("", offline.voices(ours.offline_voice_list, words_a_minute=ours.offline_speed, bots=told))
     who = Actor(whose.tenant_id, "system")
     own = integrations.api_key(db, who, whose.business_id, KIND, sealer=sealer)
     key = own or settings.elevenlabs.api_key.get_secret_value()
-    return _Means(key, voices_of(_told(db, whose), settings)) if key else None
+    return _Means(key, told) if key else None
 
 
 def _vocabulary(db: Db, business_id: int) -> Vocabulary:

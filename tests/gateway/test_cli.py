@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -257,6 +258,12 @@ def test_doctor_looks_over_a_fresh_and_a_seeded_installation(tmp_path: Path) -> 
     assert looked.returncode == 0, looked.stdout
     assert "fail" not in looked.stdout
     assert "database" in looked.stdout
+    assert "relay (voice.mode): Twilio speaks and understands de, en, es, fr, pt" in looked.stdout
+    offline = {"MODE": "stream", "SPEECH": "offline", "OFFLINE_VOICES": "en=en-us+f2,de=nobody"}
+    looked = call("doctor", env={**env, **{f"FRONTDESK_VOICE__{name}": value for name, value in offline.items()}})
+    assert looked.returncode == 1
+    assert "stream (voice.mode): espeak-ng speaks en, de; pocketsphinx understands en;" in looked.stdout
+    assert re.findall(r"no voice '(.*)'", looked.stdout) == ["nobody"]
 
 
 BROKEN = """\

@@ -23,6 +23,7 @@ PACKAGES: Final[Mapping[str, str]] = MappingProxyType(
     {"espeakng_loader": "espeakng-loader", "pocketsphinx": "pocketsphinx"}
 )  # by what is imported
 MODEL: Final = "espeak-ng"
+UNDERSTOOD: Final = ("en",)  # languages, by the model of pocketsphinx and the grammars that we have
 
 _WITHIN_S: Final = 10.0  # of a sentence, on a busy machine and with a process that has to begin
 _SPEED: Final = "words_a_minute"
@@ -41,11 +42,19 @@ def can_speak() -> bool:
     return find_spec("espeakng_loader") is not None
 
 
-def voices(named: Mapping[str, str], *, words_a_minute: int) -> Voices:
-    """A voice of espeak-ng for each language that is named; other languages speak with the first of them."""
-    pace = ((_SPEED, float(words_a_minute)),)
-    found = {language: Voice(voice, MODEL, pace) for language, voice in named.items()}
-    return Voices(next(iter(found.values()), Voice("en-us+f2", MODEL, pace)), found)
+def voices(named: Mapping[str, str], *, words_a_minute: int, bots: Voices = Voices()) -> Voices:  # noqa: B008  frozen
+    """A voice of espeak-ng for each language that is named; other languages speak with the first of them. Of the `bots` own
+    voices their speed counts, and which they are says nothing to espeak-ng.
+    """
+
+    def like(voice: Voice, name: str) -> Voice:
+        speed = dict(voice.settings).get("speed", 1.0)
+        return Voice(name, MODEL, ((_SPEED, float(round(words_a_minute * speed))),))
+
+    first = next(iter(named.values()), "en-us+f2")
+    return Voices(
+        like(bots.usual, first), {language: like(bots.of(language), name) for language, name in named.items()}
+    )
 
 
 def mouth() -> Helper:
@@ -83,8 +92,8 @@ class OfflineListener:
     @asynccontextmanager
     async def listen(self, spec: Listen, language: str) -> AsyncIterator[Hearing]:
         """See `Listener`. The grammar is made ready while we still speak."""
-        if short(language) != "en":
-            raise SpeechError("it understands English alone", is_lasting=True)
+        if short(language) not in UNDERSTOOD:
+            raise SpeechError("it does not understand that language", is_lasting=True)
         hearing = _OfflineHearing(self._ear, grammar(spec, self._vocabulary))
         try:
             yield hearing

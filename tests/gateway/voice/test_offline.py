@@ -18,6 +18,7 @@ from gateway.voice.door import EXCHANGE
 from simulators import tones
 from simulators.twilio import TwilioSimulator
 from tests.gateway.front import OURS, Front
+from tests.gateway.rest.api import person
 from tests.gateway.test_cli import call, environment
 from tests.gateway.voice import judge
 from tests.gateway.voice.caller import Caller
@@ -139,14 +140,22 @@ async def test_damage_is_heard(mouth: Helper) -> None:
 
 
 @pytest.mark.parametrize(("database_url", "mode"), [("sqlite", "gather")], indirect=True)
-async def test_gather_plays_the_same_voice(desk: Front) -> None:
-    caller = Caller(desk)
+async def test_gather_plays_the_same_voice_at_the_speed_of_the_bot(desk: Front) -> None:
+    sound = await _greeting(desk, MARIA)
+    assert 3 < len(sound) / tones.RATE < 30
+    assert sound.count(tones.SILENCE) < len(sound) / 2
+    api = await person(desk)
+    bot = f"/bots/{(await api.get('/bots'))['items'][0]['id']}"
+    await api.patch(bot, {"settings": {"voices": {"en": {"voice_id": "SaysNothingHere", "speed": 1.2}}}})
+    assert 0.75 < len(await _greeting(desk, "+15125550178")) / len(sound) < 0.9
+
+
+async def _greeting(desk: Front, number: str) -> bytes:
+    caller = Caller(desk, number=number)
     await caller.ring()
     (play,) = list(caller.twiml.iter("Play"))
     async with desk.http.get(play.text or "") as answer:
-        sound = tones.from_wav(await answer.read())
-    assert 3 < len(sound) / tones.RATE < 30
-    assert sound.count(tones.SILENCE) < len(sound) / 2
+        return tones.from_wav(await answer.read())
 
 
 def test_a_call_in_the_terminal_can_be_listened_to(tmp_path: Path) -> None:
