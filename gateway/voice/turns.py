@@ -31,7 +31,7 @@ from storage.session import announce
 Step = Literal["again", "keys", "person", "voicemail", "end"]
 
 _MOST_FAILURES: Final = 2  # of the line, before a simpler one takes over
-LEARNT: Final = "call_learnt"  # the topic of who waits for what calls learn
+LEARNT: Final = "call_learnt"  # the topic of who waits for what a call learns, or for its end
 PERSON: Final = "human"  # what the key for a person stands for, as the bot hears it
 
 
@@ -230,6 +230,8 @@ def ended(
         return "missed"
     if not calls.end(db, call, status, sequence=sequence, duration_s=duration_s, now=now):
         return "ignored"
+    if _last(db, call).waits:
+        announce(db, LEARNT)  # that there is nobody any more to tell it to
     outbound.talked(db, call, now=now)
     wait = connecting.caller_gone(db, call, rules=line.people or connecting.Rules(), now=now)
     if wait is not None and wait.ending == "hung_up":

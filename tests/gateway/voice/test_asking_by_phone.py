@@ -17,7 +17,8 @@ UNASKED = "select count(*) from messages m join outbox o on o.message_id = m.id 
 
 @pytest.fixture
 def env(mode: str, request: pytest.FixtureRequest) -> dict[str, str]:
-    settings = {"FRONTDESK_WEBHOOKS__ALLOW_PRIVATE": "true"}
+    # Nobody looks: whoever waits for the answer is woken by it.
+    settings = {"FRONTDESK_WEBHOOKS__ALLOW_PRIVATE": "true", "FRONTDESK_JOBS__POLL_S": "3600"}
     if mode == "stream":
         settings["FRONTDESK_ELEVENLABS__API_KEY"] = "the key"
         settings["FRONTDESK_ELEVENLABS__API_BASE"] = request.getfixturevalue("speech").url
