@@ -90,7 +90,7 @@ async def begin(call: Call) -> Answer:
 async def mode_of(call: Call) -> calls.Mode:
     """How a call that begins to be talked in is listened to."""
     mode = call.exchange.house.settings.voice.mode
-    return "gather" if mode == "stream" and not await call.exchange.can_stream(call.account) else mode
+    return "gather" if mode == "stream" and not await call.exchange.can_stream(call.account, call.ring.sid) else mode
 
 
 async def start(call: Call, mode: calls.Mode) -> Answer:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
@@ -24,12 +25,13 @@ from gateway.voice.turns import Line, Reach
 from storage.store import StoreUnavailable
 
 if TYPE_CHECKING:
+    from gateway.voice.services import Services
     from gateway.voice.stream import StreamPort
 
 log = structlog.get_logger()
 
 _WORKS_S: Final = 60.0  # that another system may take: longer than it is asked
-_LOOK_S: Final = 1.0  # another process may have learnt it, and cannot wake us
+_READY_S: Final = 10.0  # from the beginning of a call to its socket, which takes less than one
 
 T = TypeVar("T")
 
@@ -43,6 +45,7 @@ class Exchange:
     streams: "dict[str, StreamPort]" = field(default_factory=dict)  # calls whose sound goes through us
     sockets: "WeakSet[web.WebSocketResponse]" = field(default_factory=WeakSet)  # that calls are talked over
     _at_work: dict[tuple[int, str, int], asyncio.Task[Speech]] = field(default_factory=dict)
+    _ready: "OrderedDict[tuple[int, str], tuple[float, Services]]" = field(default_factory=OrderedDict)
 
     def line(self, account: Account, mode: calls.Mode) -> Line:
         adapter = self.house.adapter(account)
@@ -57,18 +60,33 @@ class Exchange:
         """How callers are passed on to people; None when they are not."""
         return self.house.settings.voice.people
 
-    async def can_stream(self, account: Account) -> bool:
-        """Whether the sound of another call can go through us.
+    async def can_stream(self, account: Account, sid: str) -> bool:
+        """Whether the sound of that call, which is another one, can go through us.
 
         Raises: StoreUnavailable
         """
         if len(self.streams) >= self.house.settings.voice.streams_max:
             log.warning("too many streams", account=account.id, streams=len(self.streams))
             return False
-        if await self.house.speech.of(account) is None:
+        services = await self.house.speech.of(account, sid)
+        if services is None:
             log.warning("no key for speech", account=account.id)
             return False
+        self._ready[account.id, sid] = self.monotonic_s(), services
+        while len(self._ready) > self.house.settings.voice.streams_max:
+            self._ready.popitem(last=False)
         return True
+
+    async def services(self, account: Account, sid: str) -> "Services | None":
+        """Who speaks and listens in a call whose socket connects: those of a moment ago, when it began (`can_stream`), or else
+        looked up. Another key holds from the next call on, as for calls that go on.
+
+        Raises: StoreUnavailable
+        """
+        at_s, found = self._ready.pop((account.id, sid), (0.0, None))
+        if found is not None and self.monotonic_s() - at_s < _READY_S:
+            return found
+        return await self.house.speech.of(account, sid)
 
     async def begin(self, account: Account, ring: Ring, mode: calls.Mode) -> Speech:
         """The first words to a caller; for a call that goes on already, what was said last.
@@ -217,16 +235,16 @@ class Exchange:
         return await self._write(account, ring, run)
 
     async def _outcome(self, account: Account, ring: Ring, number: int) -> Speech:
-        ends_s = self.monotonic_s() + _WORKS_S
+        ends_s, look_s = self.monotonic_s() + _WORKS_S, self.house.settings.jobs.poll_s
         async with self.house.bus.listen(turns.LEARNT) as woken:
-            while self.monotonic_s() < ends_s:
+            while (left_s := ends_s - self.monotonic_s()) > 0:
                 woken.clear()
                 with suppress(StoreUnavailable):
                     found = await self.house.store.read(turns.after, account.id, ring.sid, number)
                     if found is not None:
                         return found
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), _LOOK_S)
+                with suppress(TimeoutError):  # a wake-up may be lost; without Redis that of another process is
+                    await asyncio.wait_for(woken.wait(), min(look_s, left_s))
         log.warning("call waits for nothing", call=ring.sid, turn=number)
         return replace(await self.again(account, ring, number), waits=False)
 

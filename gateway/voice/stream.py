@@ -82,7 +82,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
         if start is None or account is None:
             await socket.close(code=1008, message=b"not a call of ours")
             return socket
-        services = await exchange.house.speech.of(account, start.ring.sid)
+        services = await exchange.services(account, start.ring.sid)
         if services is not None and len(exchange.streams) < exchange.house.settings.voice.streams_max:
             port = StreamPort(
                 exchange=exchange,
