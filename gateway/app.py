@@ -9,6 +9,8 @@ from functools import cache
 import structlog
 from aiohttp import web, web_response
 
+from channels.voice.silero import Silero
+from channels.voice.vad import EnergyVad, Vad
 from desk import events, files
 from gateway import collector, errors, health, visits
 from gateway.auth import pages
@@ -63,7 +65,7 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     app[routes.RECEIVER] = receiver = Receiver(house, spool if server.spool else None)
     routes.add_routes(app)
     webchat.add_routes(app)
-    voice_door.add_routes(app, Exchange(house))
+    voice_door.add_routes(app, Exchange(house, vad=_vad(house)))
     voice_relay.add_routes(app)
     voice_stream.add_routes(app)
     voice_transfer.add_routes(app)
@@ -80,6 +82,11 @@ def make_app(house: House, *, timings: Timings = Timings()) -> web.Application: 
     health.add_routes(app)
     door.mount(app, house, timings)
     return app
+
+
+def _vad(house: House) -> Callable[[], Vad]:
+    """What tells in each call whether somebody speaks. A model is loaded once, and now."""
+    return Silero().vad if house.settings.voice.vad == "silero" else EnergyVad
 
 
 @cache

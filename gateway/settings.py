@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -31,6 +31,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from channels.voice import silero
 from channels.voice.speech import offline
 from desk.connecting import Rules
 from desk.sending import Cap, Policy
@@ -287,6 +288,7 @@ class VoiceCalls(Section):
         Annotated[str, Field(pattern=r"^[a-z]{2,3}=[a-z0-9-]{2,30}(\+[A-Za-z0-9-]{1,30})?$")], ...
     ] = ("en=en-us+f2", "es=es-419+f2", "de=de+f2", "fr=fr+f2", "pt=pt-br+f2")
     offline_speed: Annotated[int, Field(ge=80, le=350)] = 160
+    vad: Literal["energy", "silero"] = "energy"
     streams_max: Annotated[int, Field(ge=0, le=10_000)] = 100
     provider: Literal["ElevenLabs", "Google", "Amazon"] = "ElevenLabs"
     voice: Annotated[str, Field(max_length=80)] = ""
@@ -617,13 +619,19 @@ def _complete(settings: Settings) -> Settings:
 
 def _contradictions(settings: Settings) -> Iterator[str]:
     if settings.voice.speech == offline.PROVIDER and (packages := offline.missing()):
-        yield f"voice.speech is offline, but it needs {' and '.join(packages)}: pip install {' '.join(packages)}"
+        yield _not_installed("voice.speech is offline", packages)
+    if settings.voice.vad == "silero" and (packages := silero.missing()):
+        yield _not_installed("voice.vad is silero", packages)
     if settings.demo.enabled is not True:
         return
     if live := _live_vendors(settings):
         yield f"demo.enabled is true, but {' and '.join(live)} would send for real: take one of them away"
     if not _is_loopback(settings.server.host):
         yield f"demo.enabled is true, but server.host {settings.server.host!r} lets others in: the demo has no locks"
+
+
+def _not_installed(said: str, packages: Sequence[str]) -> str:
+    return f"{said}, but it needs {' and '.join(packages)}: pip install {' '.join(packages)}"
 
 
 def _live_vendors(settings: Settings) -> list[str]:

@@ -30,14 +30,16 @@ class Endpoint:
         self._is_pausing = False
         self._recent: deque[bool] = deque(maxlen=_WINDOW)
 
-    def take(self, is_speech: bool) -> Event | None:
-        """What the next frame brings."""
+    def take(self, is_speech: bool, late: int = 0) -> Event | None:
+        """What the next frame brings. So many before it turn out `late` to have been speech."""
+        for place in range(1, min(late, len(self._recent)) + 1):
+            self._recent[-place] = True
         self._recent.append(is_speech)
         if not self.is_speaking:
             if sum(self._recent) < _ENOUGH:
                 return None
             self.is_speaking, self.quiet_ms, self._is_pausing = True, 0, False
-            self.spoken_ms = self._total_ms = FRAME_MS * _ENOUGH
+            self.spoken_ms = self._total_ms = FRAME_MS * max(_ENOUGH, late + 1)
             return "began"
         self._total_ms += FRAME_MS
         if is_speech:

@@ -24,9 +24,16 @@ class Vad(Protocol):
         """Whether this frame is speech."""
         ...
 
+    @property
+    def late(self) -> int:
+        """How many frames before that one turn out only now to have been speech."""
+        ...
+
 
 class EnergyVad:
     """Tells speech by its loudness over a noise floor that it follows: quickly down, slowly up."""
+
+    late: Final = 0
 
     def __init__(self) -> None:
         self._floor_db = _LOWEST_DB

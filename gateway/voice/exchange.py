@@ -15,6 +15,7 @@ import structlog
 from aiohttp import WSCloseCode, web
 
 from channels.voice.codec import ENDED, Given, News, Ring
+from channels.voice.vad import EnergyVad, Vad
 from desk import calls, connecting
 from gateway.accounts import Account
 from gateway.context import House
@@ -42,6 +43,7 @@ class Exchange:
 
     house: House
     monotonic_s: Callable[[], float] = time.monotonic
+    vad: Callable[[], Vad] = EnergyVad  # for a call whose sound goes through us
     streams: "dict[str, StreamPort]" = field(default_factory=dict)  # calls whose sound goes through us
     sockets: "WeakSet[web.WebSocketResponse]" = field(default_factory=WeakSet)  # that calls are talked over
     _at_work: dict[tuple[int, str, int], asyncio.Task[Speech]] = field(default_factory=dict)

