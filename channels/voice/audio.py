@@ -15,10 +15,12 @@ def _linear(byte: int) -> int:
 
 
 LINEAR: Final = tuple(_linear(byte) for byte in range(256))
-_SQUARES: Final = tuple(sample * sample for sample in LINEAR)
+# Of the square of each sample its four bytes, the lowest first: bytes are looked up and added up in half the time of numbers.
+_SQUARES: Final = tuple(bytes(sample * sample >> 8 * place & 0xFF for sample in LINEAR) for place in range(4))
 
 
 def power(sound: bytes) -> float:
     """The mean square of its samples, of 32,124 squared at most; every other sample tells enough."""
     some = sound[::2]
-    return sum(map(_SQUARES.__getitem__, some)) / len(some) if some else 0.0
+    total = sum(sum(some.translate(table)) << 8 * place for place, table in enumerate(_SQUARES))
+    return total / len(some) if some else 0.0

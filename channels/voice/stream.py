@@ -122,7 +122,7 @@ def _sound(data: Mapping[str, object]) -> Sound | None:
     if len(payload) > _MOST_SOUND * 4 / 3:
         raise BadRequest("media.payload", "is longer than two seconds")
     try:
-        return Sound(base64.b64decode(payload, validate=True))
+        return Sound(binascii.a2b_base64(payload, strict_mode=True))
     except (binascii.Error, ValueError):
         raise BadRequest("media.payload", "is not base64") from None
 
