@@ -525,14 +525,15 @@ def leaves(db: Db, message_id: int) -> None:
     _LEAVES(db, {"message_id": message_id})
 
 
-def next_ones(db: Db, wanted: Plan, *, limit: int, now: datetime) -> tuple[int, list[Reached]]:
-    """Up to whom of the audience it has come, and the next ones: none when all were reached or it is not sent any more.
+def next_ones(db: Db, wanted: Plan, *, limit: int, now: datetime) -> tuple[int, list[Reached]] | None:
+    """Up to whom of the audience it has come, and the next ones, or none when all were reached; None when it is not sent
+    any more.
 
     Raises: WrongState, when its channel was paused meanwhile
     """
     row = db.execute(select(table).where(_t.id == wanted.id, _t.status == "sending")).one_or_none()
     if row is None:
-        return 0, []
+        return None
     who = Actor(wanted.tenant_id, "system")
     account = _open(db, who, wanted.account_id)
     return row.reached_id, _reach(db, who, account, wanted.segment, after=row.reached_id, limit=limit, now=now)

@@ -175,9 +175,7 @@ class SqliteStore:
         self._wake = threading.Semaphore(0)
         self._thread: threading.Thread | None = None
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="sqlite-read")
-        self._reading = sqlite_engine(
-            str(self._path), read_only=True
-        )  # one, so that a statement is compiled once for all
+        self._reading = sqlite_engine(str(self._path), read_only=True)  # one: a statement is compiled once for all
         self._reader_local = threading.local()
         self._reader_connections: list[Connection] = []
         self._much_until_s = -math.inf  # so long after several were done in the background others may follow

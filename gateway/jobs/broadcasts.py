@@ -41,16 +41,23 @@ async def write(house: House, job: Job) -> None:
     written, is_whole = 0, True
     try:
         plan = await house.store.write(broadcasts.plan, broadcast_id, now=house.clock.now())
-        if plan is not None and plan.relative is not None:
+        if plan is None:
+            await house.store.write(queue.finish, job)
+            return
+        if plan.relative is not None:
             while await house.store.write(_visits, house, job, plan):
                 pass
             await house.store.write(_planned, house, job)
             return
-        while plan is not None and not job.payload.get("is_written"):
+        while not job.payload.get("is_written"):
             if await house.store.read(outbox.is_full, plan.account_id, most=_AHEAD, now=house.clock.now()):
                 await house.store.write(_go_on_later, house, job)
                 return
-            after, found = await house.store.read(broadcasts.next_ones, plan, limit=_LOOK, now=house.clock.now())
+            more = await house.store.read(broadcasts.next_ones, plan, limit=_LOOK, now=house.clock.now())
+            if more is None:  # whoever resumes it begins anew, perhaps in this very moment: it is not for us to call it sent
+                await house.store.write(queue.finish, job)
+                return
+            after, found = more
             if not found:
                 break
             for first in range(0, len(found), _TOGETHER):

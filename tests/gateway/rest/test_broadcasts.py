@@ -1,5 +1,6 @@
 """Broadcasts over REST: whom they reach, what those read, and what becomes of each message."""
 
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -184,14 +185,21 @@ async def test_it_is_sent_once_and_counted(api: Client) -> None:
     await api.delete(path)
 
 
-async def _claimed(front: Front) -> Job:
-    """The job, in the hands of a process that dies after the first five."""
+async def _taken(front: Front) -> Job:
     (job,) = await front.house.store.write(
         queue.claim, now=front.clock.now(), lease="me", lease_for=timedelta(minutes=1), limit=1,
         kinds=frozenset({jobs.KIND}))  # fmt: skip
+    return job
+
+
+async def _claimed(front: Front) -> Job:
+    """The job, in the hands of a process that dies after the first five."""
+    job = await _taken(front)
     plan = await front.house.store.read(broadcasts.plan, int(str(job.payload["broadcast_id"])), now=front.clock.now())
     assert plan is not None
-    after, found = await front.house.store.read(broadcasts.next_ones, plan, limit=5, now=front.clock.now())
+    more = await front.house.store.read(broadcasts.next_ones, plan, limit=5, now=front.clock.now())
+    assert more is not None
+    after, found = more
     for one in found:
         assert await front.house.store.write(jobs.say_next, front.house, job, plan, [one], after=after)
         after = one.customer.id
@@ -247,6 +255,40 @@ async def test_it_begins_at_its_time_pauses_and_goes_on_where_it_stood(api: Clie
     assert (await api.get(f"{path}/recipients"))["total"] == 5
     assert (await api.post(f"{path}/cancel", status=200))["counts"]["skipped"] == 5
     assert {one[1] for one in await standings(api)} == {"canceled"}
+
+
+@dataclass
+class _Meddled:
+    """A store, with somebody who pauses and resumes the broadcast around one look."""
+
+    store: Any
+    look: Any
+    api: Client
+    path: str
+
+    async def read(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
+        if fn is not self.look:
+            return await self.store.read(fn, *args, **kwargs)
+        await self.api.post(f"{self.path}/pause", status=200)
+        found = await self.store.read(fn, *args, **kwargs)
+        await self.api.post(f"{self.path}/resume", status=200)
+        return found
+
+    async def write(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
+        return await self.store.write(fn, *args, **kwargs)
+
+
+async def test_a_pause_of_a_moment_while_it_is_worked_on_leaves_nobody_out(api: Client) -> None:
+    front, _ = api.front, await people(api)
+    draft = await drafted(api)
+    path = f"/broadcasts/{draft['id']}"
+    await api.post(f"{path}/send", status=202)
+    meddled: Any = _Meddled(front.house.store, broadcasts.next_ones, api, path)
+    house = replace(front.house, store=meddled)
+    await jobs.write(house, await _taken(front))
+    assert (await api.get(path))["status"] == "sending"
+    await front.work()
+    assert (await api.get(f"{path}/recipients"))["total"] == 5
 
 
 async def test_everybody_gets_it_at_one_time_by_their_own_clock(api: Client) -> None:
