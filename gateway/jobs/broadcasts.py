@@ -54,7 +54,9 @@ async def write(house: House, job: Job) -> None:
                 await house.store.write(_go_on_later, house, job)
                 return
             more = await house.store.read(broadcasts.next_ones, plan, limit=_LOOK, now=house.clock.now())
-            if more is None:  # whoever resumes it begins anew, perhaps in this very moment: it is not for us to call it sent
+            if (
+                more is None
+            ):  # whoever resumes it begins anew, perhaps in this very moment: it is not for us to call it sent
                 await house.store.write(queue.finish, job)
                 return
             after, found = more
