@@ -36,6 +36,7 @@ log = structlog.get_logger()
 
 KIND: Final = integrations.SPEECH
 _UNHURRIED: Final = Patience(try_s=10.0, first_s=25.0, next_s=10.0)  # nobody waits on the line
+_ASKED_ANYTIME: Final = ("hours", "prices", "location")  # intents
 _COUNT_S: Final = 1.0  # that counts wait for others before they are written
 
 
@@ -301,11 +302,17 @@ def _means(db: Db, *, whose: Whose, sealer: Sealer, settings: Settings) -> _Mean
 def _vocabulary(db: Db, business_id: int) -> Vocabulary:
     """What callers of that business are likely to say: what it offers, who works there, what its bots understand."""
     business = businesses.load(db, business_id)
-    intents = languages.load(languages.DEFAULT).intents.values()
+    return vocabulary_of([one.name for one in business.services], [one.name for one in business.staff])
+
+
+def vocabulary_of(things: Sequence[str], people: Sequence[str]) -> Vocabulary:
+    """The same, for a business that offers these things and where these people work."""
+    said = {name: (*one.keywords, *one.examples) for name, one in languages.load(languages.DEFAULT).intents.items()}
     return Vocabulary(
-        [one.name for one in business.services],
-        [one.name for one in business.staff],
-        [sentence for one in intents for sentence in (*one.keywords, *one.examples)],
+        things,
+        people,
+        [sentence for sentences in said.values() for sentence in sentences],
+        [sentence for name in _ASKED_ANYTIME for sentence in said[name]],
     )
 
 

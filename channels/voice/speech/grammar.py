@@ -23,7 +23,7 @@ _NUMBER: Final = " | ".join([*_ONES, "ten", "eleven", "twelve"])
 _ANYTIME: Final = (
     "[a] person | [a] human | talk to someone | speak to a person | a real person | say that again | say it again"
     " | repeat that | pardon | text me that | text me | leave a message | start over | never mind | cancel | goodbye | bye"
-    " | thank you | thanks | help | what are your hours | when are you open | how much is it | where are you"
+    " | thank you | thanks | help"
 )
 _LISTENING: Final = "uh huh | mm hmm | okay | right | i see | got it"
 _YES: Final = "yes | yes please | yeah | yep | sure | that's right | that's correct | correct | book it | please do"
@@ -65,12 +65,13 @@ _LEAD: Final = "[i'd like | i want | i need | can i have | can i get | i'd like 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """What callers of a business say beside the answer that was asked for. `things` can be had, and are named with a time:
-    its services; `people` are its staff; `sentences` begin something, word for word.
+    its services; `people` are its staff; `sentences` begin something, word for word, and `questions` may come at any time.
     """
 
     things: Sequence[str] = ()
     people: Sequence[str] = ()
     sentences: Sequence[str] = ()
+    questions: Sequence[str] = ()
 
 
 def words_of(text: str) -> str:
@@ -129,6 +130,8 @@ def _parts(spec: Listen, known: Vocabulary) -> dict[str, tuple[float, str]]:
         parts["sentences"] = (5, _either(list(known.sentences)[:_MOST_PHRASES]))
         parts["nods"] = (3, f"({_YES}) | ({_NO})")
     parts["anytime"] = (2, f"({_ANYTIME}) {_POLITE}")
+    if known.questions:
+        parts["questions"] = (1, _either(known.questions))
     parts["noise"] = (0.1, _LISTENING)
     if things:
         parts["things"] = (0.01, things)
