@@ -548,6 +548,9 @@ def _first(bot: LoadedBot, heard: _Heard, *, current: str) -> Begin | None:
     if triggers and triggers[0].scenario == MENU and (told or is_busy or len(triggers) > 1):
         triggers = triggers[1:]  # "hi, I'd like a haircut"
     best = triggers[0] if triggers else None
+    is_wish = best is None and not is_busy and not heard.is_question and heard.topic < _SURE
+    if is_wish and "book" in bot.scenarios and two_wishes(ear, heard.text):
+        return Begin("book", opening(ear, bot.scenarios["book"], heard.text, heard.now))  # not what both of them cost
     if ear.faq_scenario in {*bot.scenarios} - {current} and _asks(heard, best, told):
         return Begin(ear.faq_scenario)
     if best is not None and (best.score >= _SURE or not is_busy):
