@@ -7,7 +7,7 @@ Everything here is a plain function of the database and what it is given; `recei
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import cast
+from typing import NamedTuple, cast
 
 from bots import bot as bots
 from bots.registry import LoadedBot, Registry
@@ -76,6 +76,14 @@ class Channel:
         return self if fits and not shortens else replace(self, inline=False)
 
 
+class _Kept(NamedTuple):
+    """A customer's message, its row, and where it was said."""
+
+    context: Context
+    message_id: int
+    message: InboundMessage
+
+
 def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, *, now: datetime) -> Taken:
     """Keep a customer's message and everything the bot does about it.
 
@@ -91,7 +99,7 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
     if waits_for_words(message):
         conversations.touch(db, context, last_in_at=_heard_at(context, message, now))
         return Taken(context.id, message_id, (), {"waits_for": "words"})
-    return _hear(db, registry, channel, context, message_id, message, now=now)
+    return _hear(db, registry, channel, _Kept(context, message_id, message), now=now)
 
 
 def waits_for_words(message: InboundMessage) -> bool:
@@ -109,26 +117,17 @@ def take_words(
     Raises: NotFound
     """
     channel = replace(channel, inline=False)
-    found = _whole(db, channel.account, message_id, words, is_told=is_answered, now=now)
-    if found is None:
+    kept = _whole(db, channel.account, message_id, words, is_told=is_answered, now=now)
+    if kept is None:
         return None
-    context, message = found
-    if is_answered and _opt_out(channel, message, context) is None:
-        return Taken(context.id, message_id, (), {"words": "late"})
-    return _hear(db, registry, channel, context, message_id, message, now=now)
+    if is_answered and _opt_out(channel, kept.message, kept.context) is None:
+        return Taken(kept.context.id, message_id, (), {"words": "late"})
+    return _hear(db, registry, channel, kept, now=now)
 
 
-def _hear(
-    db: Db,
-    registry: Registry,
-    channel: Channel,
-    context: Context,
-    message_id: int,
-    message: InboundMessage,
-    *,
-    now: datetime,
-) -> Taken:
+def _hear(db: Db, registry: Registry, channel: Channel, kept: _Kept, *, now: datetime) -> Taken:
     """What comes of a message that is kept, and has all its words."""
+    context, message_id, message = kept
     word = _opt_out(channel, message, context)
     if word is not None:
         return _consent(db, channel, context, message, message_id, word, now=now)
@@ -157,7 +156,7 @@ def take_broken(db: Db, registry: Registry, channel: Channel, message: InboundMe
     message_id = _keep(db, context, message, now=now)
     if message_id is None:
         return _again(db, context, message)
-    return _hear_broken(db, registry, channel, context, message_id, message, now=now)
+    return _hear_broken(db, registry, channel, _Kept(context, message_id, message), now=now)
 
 
 def take_words_broken(
@@ -168,23 +167,12 @@ def take_words_broken(
     Raises: NotFound
     """
     channel = replace(channel, inline=False)
-    found = _whole(db, channel.account, message_id, words, is_told=False, now=now)
-    if found is None:
-        return None
-    context, message = found
-    return _hear_broken(db, registry, channel, context, message_id, message, now=now)
+    kept = _whole(db, channel.account, message_id, words, is_told=False, now=now)
+    return None if kept is None else _hear_broken(db, registry, channel, kept, now=now)
 
 
-def _hear_broken(
-    db: Db,
-    registry: Registry,
-    channel: Channel,
-    context: Context,
-    message_id: int,
-    message: InboundMessage,
-    *,
-    now: datetime,
-) -> Taken:
+def _hear_broken(db: Db, registry: Registry, channel: Channel, kept: _Kept, *, now: datetime) -> Taken:
+    context, message_id, message = kept
     heard_at = _heard_at(context, message, now)
     bot = _bot(db, registry, channel, context) if context.owner == "bot" and not context.is_out else None
     if bot is None:
@@ -367,9 +355,7 @@ def _content(message: InboundMessage) -> Sequence[JsonValue]:
     return parts_to_json(parts)
 
 
-def _whole(
-    db: Db, account: Account, message_id: int, words: str, *, is_told: bool, now: datetime
-) -> tuple[Context, InboundMessage] | None:
+def _whole(db: Db, account: Account, message_id: int, words: str, *, is_told: bool, now: datetime) -> _Kept | None:
     """The message that waits for its words, with them; its conversation is open again if somebody closed it meanwhile.
     None when there is no such message any more.
 
@@ -394,7 +380,7 @@ def _whole(
     if words:
         message = replace(message, parts=written.with_words(message.parts, words))
     messages.whole(db, message_id, message.text, _content(message), is_told=is_told, now=now)
-    return context, message
+    return _Kept(context, message_id, message)
 
 
 def expected(parts: Sequence[object]) -> list[files.Expected]:
