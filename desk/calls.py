@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import Row, Select, and_, case, exists, func, insert, select, update
+from sqlalchemy import Integer, Row, Select, String, and_, bindparam, case, exists, func, insert, select, update
 
 from desk import customer_book, events, recordings, refs
 from desk import live as news
@@ -25,6 +25,7 @@ from storage.models.conversations import conversations, messages
 from storage.models.customers import customers
 from storage.models.outbound import outbound_calls
 from storage.models.waits import call_waits as waits
+from storage.prepared import Prepared
 from storage.session import Conflict, attempt
 
 NOUN: Final = "call"
@@ -224,9 +225,8 @@ def turns(db: Db, call_id: int) -> list[Turn]:
 
 def live(db: Db, account_id: int, sid: str) -> Live | None:
     """The call, locked until the commit; None when it never began."""
-    wanted = select(*_LIVE).where(_t.account_id == account_id, _t.sid == sid).with_for_update()
-    row = db.execute(wanted).one_or_none()
-    return None if row is None else Live(**row._mapping)
+    row = _LOCK(db, {"account_id": account_id, "sid": sid}).one_or_none()
+    return None if row is None else Live(*row)
 
 
 def live_in(db: Db, conversation_id: int) -> Live | None:
@@ -238,8 +238,8 @@ def live_in(db: Db, conversation_id: int) -> Live | None:
 
 def find_live(db: Db, account_id: int, sid: str) -> Live | None:
     """The same without the lock."""
-    row = db.execute(select(*_LIVE).where(_t.account_id == account_id, _t.sid == sid)).one_or_none()
-    return None if row is None else Live(**row._mapping)
+    row = _FIND(db, {"account_id": account_id, "sid": sid}).one_or_none()
+    return None if row is None else Live(*row)
 
 
 def begin(
@@ -374,9 +374,7 @@ def left_voicemail(db: Db, call: Live) -> None:
 
 def answer_to(db: Db, call_id: int, number: int) -> Mapping[str, JsonValue] | None:
     """What we said in that turn, as it was kept."""
-    found: Mapping[str, JsonValue] | None = db.execute(
-        select(_k.answer).where(_k.call_id == call_id, _k.number == number)
-    ).scalar_one_or_none()
+    found: Mapping[str, JsonValue] | None = _ANSWER(db, {"call_id": call_id, "number": number}).scalar_one_or_none()
     return found
 
 
@@ -401,49 +399,24 @@ def add_turn(
     now: datetime,
 ) -> None:
     """Another turn; from now on its question is the open one. Silence counts, anything else ends a row of it."""
-    db.execute(
-        insert(turn_table).values(
-            call_id=call.id,
-            number=number,
-            input=input,
-            message_id=message_id,
-            reply_id=reply_id,
-            answer=answer,
-            pause_ms=pause_ms,
-            recognition_ms=recognition_ms,
-            took_ms=took_ms,
-            created_at=now,
-        )
-    )
+    values = {"call_id": call.id, "number": number, "input": input, "message_id": message_id, "reply_id": reply_id}
+    measured = {"pause_ms": pause_ms, "recognition_ms": recognition_ms, "took_ms": took_ms}
+    _ADD_TURN(db, {**values, "answer": answer, **measured, "created_at": now})
     is_silence = input == "silence"
     quiet = call.quiet + 1 if is_silence else call.quiet if input == "lost" else 0
-    silences = _t.silences + 1 if is_silence else _t.silences
-    db.execute(update(table).where(_t.id == call.id).values(turn=number, quiet=quiet, silences=silences))
+    _GO_ON(db, {"of_call": call.id, "open": number, "now_quiet": quiet, "more": int(is_silence)})
 
 
 def timed(db: Db, call_id: int, number: int, timing: Timing) -> None:
     """Keep what was measured of that turn, once: what is said again, since the line broke, has been waited for already."""
-    known = {
-        "took_ms": timing.answer_ms,
-        "sound_ms": timing.sound_ms,
-        "sound_source": timing.source,
-        "way_ms": timing.way_ms,
-    }
-    values = {name: value for name, value in known.items() if value is not None}
-    if values:
-        this = _k.call_id == call_id, _k.number == number, _k.sound_ms.is_(None)
-        db.execute(update(turn_table).where(*this).values(values))
+    if timing != Timing():
+        measured = {"answer_ms": timing.answer_ms, "new_sound_ms": timing.sound_ms, "new_way_ms": timing.way_ms}
+        _TIME(db, {"of_call": call_id, "of_turn": number, "source": timing.source, **measured})
 
 
 def reached(db: Db, call: Live, number: int, heard: Heard) -> int | None:
     """Note how much of what we said in that turn was heard; the message that said it, when that is news."""
-    changed = (
-        update(turn_table)
-        .where(_k.call_id == call.id, _k.number == number, _k.heard == "unknown")
-        .values(heard=heard)
-        .returning(_k.reply_id)
-    )
-    row = db.execute(changed).one_or_none()
+    row = _REACH(db, {"of_call": call.id, "of_turn": number, "reach": heard}).one_or_none()
     if row is None:
         return None
     if heard == "cut":
@@ -453,9 +426,7 @@ def reached(db: Db, call: Live, number: int, heard: Heard) -> int | None:
 
 
 def heard(db: Db, call_id: int, number: int) -> Heard:
-    found: Heard | None = db.execute(
-        select(_k.heard).where(_k.call_id == call_id, _k.number == number)
-    ).scalar_one_or_none()
+    found: Heard | None = _HEARD(db, {"call_id": call_id, "number": number}).scalar_one_or_none()
     return found or "unknown"
 
 
@@ -590,6 +561,29 @@ _LIVE: Final = (
     _t.direction,
     _t.attempts,
 )
+_FOUND = select(*_LIVE).where(_t.account_id == bindparam("account_id"), _t.sid == bindparam("sid"))
+_FIND = Prepared(_FOUND)
+_LOCK = Prepared(_FOUND.with_for_update())
+_IS_TURN = _k.call_id == bindparam("call_id"), _k.number == bindparam("number")
+_ANSWER = Prepared(select(_k.answer).where(*_IS_TURN))
+_HEARD = Prepared(select(_k.heard).where(*_IS_TURN))
+_ADD_TURN = Prepared(insert(turn_table))
+_GO_ON = Prepared(
+    update(table)
+    .where(_t.id == bindparam("of_call"))
+    .values(turn=bindparam("open"), quiet=bindparam("now_quiet"), silences=_t.silences + bindparam("more"))
+)
+# A parameter of an UPDATE may not be called like one of its columns.
+_CHANGE_TURN = update(turn_table).where(_k.call_id == bindparam("of_call"), _k.number == bindparam("of_turn"))
+_TIME = Prepared(
+    _CHANGE_TURN.where(_k.sound_ms.is_(None)).values(
+        took_ms=func.coalesce(bindparam("answer_ms", type_=Integer), _k.took_ms),
+        sound_ms=bindparam("new_sound_ms"),
+        sound_source=func.coalesce(bindparam("source", type_=String), _k.sound_source),
+        way_ms=func.coalesce(bindparam("new_way_ms", type_=Integer), _k.way_ms),
+    )
+)
+_REACH = Prepared(_CHANGE_TURN.where(_k.heard == "unknown").values(heard=bindparam("reach")).returning(_k.reply_id))
 
 _CALL: Select[Any] = (
     select(

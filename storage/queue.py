@@ -265,8 +265,7 @@ def bury(db: Db, job: Job, *, error: str) -> None:
 
 def extend(db: Db, job: Job, *, until: datetime) -> bool:
     """True when the lease is still ours and now lasts until `until`."""
-    where = jobs.c.id == job.id, jobs.c.lease == job.lease
-    return db.execute(update(jobs).where(*where).values(leased_until=until)).rowcount > 0
+    return _EXTEND(db, {"job": job.id, "mine": job.lease, "until": until}).rowcount > 0
 
 
 def release(db: Db, lease: str) -> int:
@@ -460,6 +459,11 @@ def _enqueue(dialect: type[sqlite.Insert] | type[postgresql.Insert]) -> Insert:
 
 _ENQUEUE = Prepared({"sqlite": _enqueue(sqlite.Insert), "postgresql": _enqueue(postgresql.Insert)})
 _FINISH = Prepared(delete(jobs).where(jobs.c.id == bindparam("job"), jobs.c.lease == bindparam("mine")))
+_EXTEND = Prepared(
+    update(jobs)
+    .where(jobs.c.id == bindparam("job"), jobs.c.lease == bindparam("mine"))
+    .values(leased_until=bindparam("until"))
+)
 _CANCEL = Prepared(delete(jobs).where(jobs.c.dedupe == bindparam("name"), jobs.c.status == "ready"))
 # A range, which the index can answer; LIKE it could not.
 _CANCEL_FROM = Prepared(

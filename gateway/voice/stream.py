@@ -158,17 +158,11 @@ class _Finished(NamedTuple):
     at_s: float
 
 
-class _Heard(NamedTuple):
-    """The utterance with that number has been played to its end."""
-
-    number: int
-
-
 class _Due(NamedTuple):
     """The caller has been silent for too long."""
 
 
-_Event = Speech | _Words | Key | _Heard | _Due
+_Event = Speech | _Words | Key | _Due
 
 
 @dataclass(kw_only=True)
@@ -266,6 +260,13 @@ class StreamPort(Talk):
 
     def reach(self) -> Reach:
         return Reach(None if self._answer is None or self._answer.is_heard else self._answer.heard)
+
+    async def leave(self) -> None:
+        """Whoever hangs up has heard what was played to its end; of what was not they may still hear all, in another way."""
+        if self._answer is not None and self._answer.is_heard:
+            with suppress(StoreUnavailable):
+                await self.settle(None)
+        await super().leave()
 
     async def ends_within(self, work: "asyncio.Task[Speech]", seconds: float) -> bool:
         """By the sound, like all time of such a call."""
@@ -410,7 +411,6 @@ class StreamPort(Talk):
             del self._unheard[one.number]
             if one is self._answer:
                 self.due_s = self.now_s() + self.exchange.house.settings.voice.silence_s
-                self._events.put_nowait(_Heard(one.number))
             if not self._unheard:
                 self._quiet.set()
 
@@ -430,10 +430,6 @@ class StreamPort(Talk):
                         await self._stop()
                     self._is_cut = False
                     await self.key(digit)
-                case _Heard(number):
-                    if self._answer is not None and self._answer.number == number:
-                        with self._working():
-                            await self.settle(None)
                 case _Due():
                     await self.come_due()
 
