@@ -82,7 +82,8 @@ class Talk(ABC):
         if self.keys:
             await self._flush()
             return
-        await self.settle(None)  # long ago
+        if self.reach() != Reach(None):  # else it is noted with the turn
+            await self.settle(None)  # long ago, though nobody has told
         await self.give(Given(self.turn, "silence"))
 
     async def give(self, given: Given) -> None:
