@@ -14,13 +14,13 @@ from desk import accounts as channels
 from desk import attributes, audit, consents, phone, quiet, records, refs, segments, sending, templates
 from desk.calendar import campaigns, zones
 from desk.calendar.campaigns import Relative
-from desk.errors import Invalid, WrongState
+from desk.errors import DeskError, Invalid, WrongState
 from desk.listing import Found, Window, contains, page
 from desk.refs import Ref
 from desk.segments import Condition, Segment
 from desk.sending import USUAL, Policy
 from desk.templates import Template
-from desk.text import storable
+from desk.text import one_line, storable
 from desk.verdicts import ALLOWED, Held, Refusal, Verdict
 from desk.who import Actor
 from storage import queue
@@ -40,6 +40,7 @@ from storage.session import announce
 KIND: Final = "broadcast"  # the job that writes the messages
 NOUN: Final = "broadcast"
 PAUSED: Final = "broadcast_paused"  # why a message of it is held
+CHANNEL_PAUSED: Final = Refusal("channel_paused", "Its channel was switched off.")
 
 _SAMPLES: Final = 5
 _EARLIEST: Final = timedelta(hours=14)  # so far ahead of UTC the first clocks are
@@ -66,6 +67,7 @@ _COUNTED: Final[Mapping[str, str]] = MappingProxyType(
         "canceled": "skipped",
     }
 )
+_UNPAUSED: Final[Mapping[str, Any]] = MappingProxyType({"paused_for": None, "paused_text": None})
 _t, _r, _i = table.c, recipients.c, customer_identities.c
 
 
@@ -100,7 +102,7 @@ class Spent:
 @dataclass(frozen=True, slots=True)
 class Broadcast:
     """`audience` is a segment as JSON. `status`: draft, scheduled, sending (until the last message has left), paused, sent,
-    cancelled.
+    cancelled. `paused_for`: why it was paused by itself, if it was.
 
     `relative` says when each visit has its message (`Relative.of`); None: it goes out once. `scheduled_at` is when it begins;
     `local_at` the wall time at which each recipient gets it where they are. `replies` says where an answer goes:
@@ -115,6 +117,7 @@ class Broadcast:
     audience: Mapping[str, Any]
     replies: Mapping[str, str]
     status: str
+    paused_for: Refusal | None
     counts: Counts
     spent: Spent
     scheduled_at: datetime | None
@@ -380,7 +383,11 @@ def resume(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
         raise WrongState(NOUN, row.id, row.status, "It is not paused.")
     _open(db, who, row.account_id)
     is_later = row.started_at is None and row.scheduled_at is not None and row.scheduled_at > now
-    goes_on: dict[str, Any] = {"reached_id": 0} if row.relative is not None else {}  # visits may have come and moved
+    goes_on: dict[str, Any] = {**_UNPAUSED}
+    if row.relative is not None:
+        goes_on["reached_id"] = 0  # visits may have come and moved
+    if not is_later and row.started_at is None:
+        goes_on["started_at"] = now
     _turn(db, who, row, "scheduled" if is_later else "sending", **goes_on, now=now)
     _work_on(db, row, at=row.scheduled_at if is_later else now, now=now)
     held = messages.c.status == "held", messages.c.error_code == PAUSED
@@ -388,6 +395,30 @@ def resume(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
     db.execute(update(jobs).where(jobs.c.status == "ready", jobs.c.dedupe.in_(waiting)).values(run_at=now))
     announce(db, queue.TOPIC)
     return _get(db, row.id)
+
+
+def halt(db: Db, broadcast_id: int, why: Refusal, *, now: datetime) -> bool:
+    """It is paused by itself, because of something that concerns all of its messages: people see why, and resume it once
+    that is mended. Whether it is paused now; one that is not being sent stays as it is.
+    """
+    row = db.execute(select(table).where(_t.id == broadcast_id).with_for_update()).one_or_none()
+    if row is None or row.status not in ("scheduled", "sending"):
+        return row is not None and row.status == "paused"
+    queue.cancel(db, _job(row.id))
+    reason = {"paused_for": why.code, "paused_text": one_line(why.reason, 500)}
+    _turn(db, Actor(row.tenant_id, "system"), row, "paused", **reason, now=now)
+    return True
+
+
+def halt_with(db: Db, message_id: int, why: Refusal, *, now: datetime) -> bool:
+    """The same for the broadcast that a message is of. False when it is of none, or that is not being sent."""
+    broadcast_id = db.execute(select(_r.broadcast_id).where(_r.message_id == message_id).limit(1)).scalar_one_or_none()
+    return broadcast_id is not None and halt(db, broadcast_id, why, now=now)
+
+
+def why_halted(bad: DeskError) -> Refusal:
+    """What keeps its messages from being written, as a reason to pause it."""
+    return CHANNEL_PAUSED if isinstance(bad, WrongState) else Refusal(bad.code, bad.message)
 
 
 def cancel(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
@@ -405,7 +436,7 @@ def cancel(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
     db.execute(update(messages).where(messages.c.id.in_(held)).values(**held_back))
     db.execute(delete(jobs).where(jobs.c.status == "ready", jobs.c.dedupe.in_(_mine(row.id))))
     db.execute(update(outbox).where(outbox.c.message_id.in_(ids), outbox.c.state == "ready").values(state="refused"))
-    _turn(db, who, row, "cancelled", finished_at=now, now=now)
+    _turn(db, who, row, "cancelled", finished_at=now, **_UNPAUSED, now=now)
     return _get(db, row.id)
 
 
@@ -529,7 +560,7 @@ def next_ones(db: Db, wanted: Plan, *, limit: int, now: datetime) -> tuple[int, 
     """Up to whom of the audience it has come, and the next ones, or none when all were reached; None when it is not sent
     any more.
 
-    Raises: WrongState, when its channel was paused meanwhile
+    Raises: WrongState, when its channel was paused meanwhile; Invalid
     """
     row = db.execute(select(table).where(_t.id == wanted.id, _t.status == "sending")).one_or_none()
     if row is None:
@@ -582,11 +613,11 @@ def looks_again(db: Db, broadcast_id: int, *, now: datetime) -> datetime | None:
     return min(max(earliest or now, now) + _SOON, now + _SELDOM) if count else None
 
 
-def finished(db: Db, broadcast_id: int, *, is_whole: bool, now: datetime) -> None:
-    """Every message has left, or with `is_whole` false no further one can be written."""
+def finished(db: Db, broadcast_id: int, *, now: datetime) -> None:
+    """Every message has left."""
     row = db.execute(select(table).where(_t.id == broadcast_id, _t.status == "sending").with_for_update()).one_or_none()
     if row is not None:
-        _turn(db, Actor(row.tenant_id, "system"), row, "sent" if is_whole else "cancelled", finished_at=now, now=now)
+        _turn(db, Actor(row.tenant_id, "system"), row, "sent", finished_at=now, now=now)
 
 
 # -- Within ------------------------------------------------------------------------------------------------------------
@@ -898,6 +929,7 @@ def _one(found: Row[Any]) -> Broadcast:
         audience=found.audience,
         replies=found.replies or {"to": "bot"},
         status=found.status,
+        paused_for=None if found.paused_for is None else Refusal(found.paused_for, found.paused_text or ""),
         counts=Counts(),
         spent=Spent(),
         scheduled_at=found.scheduled_at,

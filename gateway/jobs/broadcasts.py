@@ -38,7 +38,7 @@ _CAMPAIGN: Final = 1  # the priority behind replies
 async def write(house: House, job: Job) -> None:
     """Write every message of a broadcast."""
     broadcast_id = int(str(job.payload["broadcast_id"]))
-    written, is_whole = 0, True
+    written = 0
     try:
         plan = await house.store.write(broadcasts.plan, broadcast_id, now=house.clock.now())
         if plan is None:
@@ -69,15 +69,15 @@ async def write(house: House, job: Job) -> None:
                     break  # it was paused, or somebody else has gone on
                 after = some[-1].customer.id
                 written += len(some)
-    except DeskError as bad:  # a channel or an attribute that it needs is gone
-        is_whole = False
-        log.warning("broadcast stopped", broadcast=broadcast_id, why=bad.code)
-    look_at = await house.store.read(broadcasts.looks_again, broadcast_id, now=house.clock.now()) if is_whole else None
+    except DeskError as bad:  # its channel was paused, or an attribute that it needs is gone
+        await house.store.write(_halt, house, job, bad)
+        return
+    look_at = await house.store.read(broadcasts.looks_again, broadcast_id, now=house.clock.now())
     if look_at is not None:
         payload = {**job.payload, "is_written": True}
         await house.store.write(_go_on_later, house, job, payload, after=look_at - house.clock.now())
     else:
-        await house.store.write(_finish, house, job, broadcast_id, is_whole)
+        await house.store.write(_finish, house, job, broadcast_id)
     if not job.payload.get("is_written"):
         log.info("broadcast written", broadcast=broadcast_id, messages=written)
 
@@ -87,8 +87,7 @@ async def about_visit(house: House, job: Job) -> None:
     try:
         await house.store.write(_about_visit, house, job)
     except DeskError as bad:
-        log.warning("broadcast stopped", broadcast=job.payload["broadcast_id"], why=bad.code)
-        await house.store.write(_finish, house, job, int(str(job.payload["broadcast_id"])), False)
+        await house.store.write(_halt, house, job, bad)
 
 
 def _about_visit(db: Db, house: House, job: Job) -> None:
@@ -196,6 +195,14 @@ def _go_on_later(
     )
 
 
-def _finish(db: Db, house: House, job: Job, broadcast_id: int, is_whole: bool) -> None:
-    broadcasts.finished(db, broadcast_id, is_whole=is_whole, now=house.clock.now())
+def _finish(db: Db, house: House, job: Job, broadcast_id: int) -> None:
+    broadcasts.finished(db, broadcast_id, now=house.clock.now())
+    queue.finish(db, job)
+
+
+def _halt(db: Db, house: House, job: Job, bad: DeskError) -> None:
+    """Something that all of its messages need is missing: people see what, and resume it when it is there again."""
+    broadcast_id, why = int(str(job.payload["broadcast_id"])), broadcasts.why_halted(bad)
+    log.warning("broadcast paused", broadcast=broadcast_id, why=why.code)
+    broadcasts.halt(db, broadcast_id, why, now=house.clock.now())
     queue.finish(db, job)

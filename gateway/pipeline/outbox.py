@@ -185,7 +185,12 @@ def begin(
         db, **letter, use=use, now=now, usual=usual, message_id=message_id, window=window, rules=rules
     )
     if not row.is_active and row.author != "staff" and row.state == "ready":
-        verdict = PAUSED
+        is_kept = use == "marketing" and not isinstance(verdict, Refusal) and row.appointment_id is None
+        if is_kept and broadcasts.halt_with(db, message_id, broadcasts.CHANNEL_PAUSED, now=now):
+            rules = (sending.still_wanted,)  # which now says how long it waits
+            verdict = sending.may_send(db, **letter, use=use, now=now, usual=usual, message_id=message_id, rules=rules)
+        else:
+            verdict = PAUSED
     if row.appointment_id is not None and row.state == "ready":
         begins = _VISIT(db, {"visit": row.appointment_id, "sequence": row.appointment_sequence}).scalar_one_or_none()
         if begins is None or begins <= now:

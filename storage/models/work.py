@@ -141,6 +141,9 @@ broadcasts = Table(
     Column("text", Text, nullable=False),  # {{ customer.name | default: "there" }}
     Column("audience", type_json, nullable=False),  # {"tags": [...], "language": ..., ...}; {} is everybody
     Column("status", String(20), nullable=False),  # draft, scheduled, sending, paused, sent, cancelled
+    # Why it was paused by itself, as a code and a sentence; null when somebody has paused it.
+    Column("paused_for", String(40)),
+    Column("paused_text", String(500)),
     Column("local_at", String(16)),  # wall time at which each recipient gets it where they are; YYYY-MM-DDTHH:MM
     Column(
         "replies", type_json

@@ -145,6 +145,11 @@ class Spent(Answer):
         )
 
 
+class Reason(Answer):
+    code: str
+    reason: str
+
+
 class Broadcast(Answer):
     id: Uid
     name: str
@@ -155,6 +160,10 @@ class Broadcast(Answer):
     status: str = Field(
         description="draft, scheduled, sending, paused, sent or cancelled. sending: until the last message has left, also "
         "while all that are left wait for the morning (`held` in `counts`)."
+    )
+    paused_for: Reason | None = Field(
+        description="Why it was paused by itself: channel_paused, or what a provider or a missing attribute keeps it from. "
+        "Resumed, it goes on where it stood. null: somebody has paused it, or it is not paused."
     )
     counts: Counts
     spent: Spent
@@ -177,6 +186,7 @@ class Broadcast(Answer):
             audience={**one.audience},
             replies=RepliesTo(to=one.replies["to"], scenario=one.replies.get("scenario")),
             status=one.status,
+            paused_for=None if one.paused_for is None else Reason(code=one.paused_for.code, reason=one.paused_for.reason),
             scheduled_at=one.scheduled_at,
             local_at=one.local_at,
             relative=None

@@ -916,6 +916,8 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("audience", json_type, nullable=False),
         sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("paused_for", sa.String(length=40), nullable=True),
+        sa.Column("paused_text", sa.String(length=500), nullable=True),
         sa.Column("local_at", sa.String(length=16), nullable=True),
         sa.Column("replies", json_type, nullable=True),
         sa.Column("relative", json_type, nullable=True),

@@ -380,17 +380,39 @@ async def test_nothing_goes_out_after_stop_cancel_or_erasure(api: Client) -> Non
     await api.post(f"/broadcasts/{second['id']}/cancel", status=409)
 
 
-async def test_a_channel_that_is_paused_holds_back_what_waits_and_ends_the_rest(api: Client) -> None:
+async def test_a_channel_that_is_paused_pauses_it_and_resumed_it_leaves_nobody_out(api: Client) -> None:
     front, _ = api.front, await people(api)
-    draft = await drafted(api)
-    await api.post(f"/broadcasts/{draft['id']}/send", status=202)
-    job = await _claimed(front)
+    draft = await drafted(api, text="{{ customer.first_name }} {{ customer.attributes.visits }}")
+    path, channel = f"/broadcasts/{draft['id']}", f"/channels/{draft['channel_id']}"
+    await api.post(f"{path}/send", status=202)
+    job = await _taken(front)
+    plan = await front.house.store.read(broadcasts.plan, int(str(job.payload["broadcast_id"])), now=front.clock.now())
+    assert plan is not None
+    found = await front.house.store.read(broadcasts.next_ones, plan, limit=1, now=front.clock.now())
+    assert found is not None
+    await front.house.store.write(jobs.say_next, front.house, job, plan, found[1], after=found[0])
     await front.house.store.write(lambda db: queue.release(db, job.lease))
-    await api.patch(f"/channels/{draft['channel_id']}", {"is_active": False})
+    await api.patch(channel, {"is_active": False})
     await front.work()
-    assert (await api.get(f"/broadcasts/{draft['id']}"))["status"] == "cancelled"
-    held = await front.rows("SELECT DISTINCT status, error_code FROM messages WHERE author = 'system'")
-    assert held == [("refused", "channel_paused")]
+    paused = await api.get(path)
+    assert (paused["status"], paused["counts"]["held"]) == ("paused", 1)
+    assert paused["paused_for"] == {"code": "channel_paused", "reason": "Its channel was switched off."}
+    assert [one[1:] for one in await standings(api)] == [("held", "broadcast_paused")]
+    await api.post(f"{path}/resume", status=409)
+    await api.patch(channel, {"is_active": True})
+    (visits,) = (await api.get("/attributes"))["items"]
+    await api.delete(f"/attributes/{visits['id']}")
+    assert (await api.post(f"{path}/resume", status=200))["paused_for"] is None
+    await front.work()
+    assert (await api.get(path))["paused_for"]["code"] == "invalid"
+    await api.post("/attributes", {"key": "visits", "label": "Visits", "kind": "number"})
+    await api.post(f"{path}/resume", status=200)
+    await front.work()
+    assert [(one[0], one[1] == "held") for one in await standings(api)] == [
+        ("+15125550181", False),
+        ("+15125550182", False),
+    ]
+    assert (await api.get(f"{path}/recipients"))["total"] == 5
 
 
 async def test_who_talks_with_a_person_is_left_in_peace(api: Client) -> None:
