@@ -25,7 +25,7 @@ from flows.events import Answer
 from flows.state import SlotValue
 from storage.base import Db
 
-__all__ = ["Cue", "Heard", "TurnResult", "internal_error", "is_asking", "take_turn"]
+__all__ = ["Cue", "Heard", "TurnResult", "internal_error", "is_amid", "is_asking", "take_turn"]
 
 _ECHOES = 4  # the same words so often in a row, to no effect: something answers by itself
 _PACE = 40  # messages within ten minutes that nothing came of: two machines are talking
@@ -41,7 +41,7 @@ class Heard:
 
     message_id: int
     message: InboundMessage
-    begins: str = ""  # the scenario that it begins when none is open, whatever it says
+    begins: str = ""  # the scenario that it begins when none is open but the menu, whatever it says
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,17 @@ def take_turn(db: Db, bot: LoadedBot, context: Context, cause: Heard | Cue, *, n
     else:
         _CUES[cause.kind](turn, cause.data)
     return _result(turn)
+
+
+def is_amid(context: Context, now: datetime) -> bool:
+    """Whether they are in the middle of something of the bot's, so that what they say belongs to it. The menu is nothing."""
+    expires_at = context.flow_expires_at
+    if not is_asking(context.flow) or (expires_at is not None and expires_at <= now):
+        return False
+    stack = context.flow["stack"] if context.flow is not None else None
+    top = stack[-1] if isinstance(stack, list) else None
+    run = top.get("run") if isinstance(top, dict) else None
+    return not (isinstance(run, dict) and run.get("scenario") == choose.MENU)
 
 
 def internal_error(db: Db, bot: LoadedBot, context: Context, *, now: datetime) -> TurnResult:
@@ -264,6 +275,9 @@ def _understand(turn: Turn, said: Said, quoted: str | None = None) -> None:
         return
     turn.flow.memo.kept = ()  # of work that was given up
     if reminding.answer(turn, said, quoted):
+        return
+    if top is not None and top.run.scenario == choose.MENU and turn.begins in turn.bot.scenarios:
+        turn.replace(turn.begins)
         return
     if top is None:
         _open(turn, said)

@@ -547,13 +547,18 @@ def _plan(db: Db, row: Row[Any]) -> Plan:
 
 def routed(db: Db, conversation_id: int, broadcast_id: int) -> Mapping[str, str]:
     """Where the first answer to a broadcast goes; from then on it is a conversation like any other."""
-    db.execute(update(conversations).where(conversations.c.id == conversation_id).values(broadcast_id=None))
+    overtaken(db, conversation_id)
     return _REPLIES(db, {"broadcast_id": broadcast_id}).scalar_one_or_none() or {"to": "bot"}
 
 
 def leaves(db: Db, message_id: int) -> None:
     """A message is being sent: if it is of a broadcast, an answer to it will be routed as that says."""
     _LEAVES(db, {"message_id": message_id})
+
+
+def overtaken(db: Db, conversation_id: int) -> None:
+    """Something else was said there since: the next answer is none to a broadcast."""
+    db.execute(update(conversations).where(conversations.c.id == conversation_id).values(broadcast_id=None))
 
 
 def next_ones(db: Db, wanted: Plan, *, limit: int, now: datetime) -> tuple[int, list[Reached]] | None:

@@ -236,6 +236,8 @@ def begin(
         sending.count(db, **letter, use=use, now=now, usual=usual)
     if use == "marketing":
         broadcasts.leaves(db, message_id)
+    elif row.broadcast_id is not None and use != "legal":  # what they say next is said to this
+        broadcasts.overtaken(db, row.conversation_id)
     # Who lost the lease while it waited must not send what somebody else is sending. On SQLite there is nobody else.
     if db.dialect.name == "postgresql" and not queue.extend(db, job, until=now + _ON_ITS_WAY):
         raise queue.LeaseLost(f"job {job.id} is somebody else's by now")
@@ -369,6 +371,7 @@ _LETTER = Prepared(
         conversation_table.c.peer_kind,
         conversation_table.c.peer,
         conversation_table.c.last_in_at,
+        conversation_table.c.broadcast_id,
         outbox.c.state,
         outbox.c.attempted_at,
         outbox.c.begun_at,

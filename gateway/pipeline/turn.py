@@ -313,8 +313,12 @@ def _context(db: Db, account: Account, message: InboundMessage, *, now: datetime
 
 
 def _routed(db: Db, context: Context, broadcast_id: int, *, now: datetime) -> tuple[Context, str]:
-    """The conversation of whoever answers a broadcast, in the hands that it names; and the scenario that it begins."""
+    """The conversation of whoever answers a broadcast, in the hands that it names; and the scenario that it begins. Who is
+    in the middle of something goes on with that.
+    """
     replies = broadcasts.routed(db, context.id, broadcast_id)
+    if bots.is_amid(context, now):
+        return context, ""
     if replies["to"] != "inbox" or context.owner != "bot":
         return context, replies.get("scenario") or ""
     conversations.to_queue(db, Actor(context.tenant_id, "system"), context.id, reason="broadcast_reply", now=now)

@@ -1,7 +1,7 @@
 """Broadcasts over REST: whom they reach, what those read, and what becomes of each message."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -353,6 +353,28 @@ async def test_answers_go_where_the_broadcast_says_once(api: Client) -> None:
             assert (said.texts, why) == ((), "broadcast_reply")
         waiting = "SELECT count(*) FROM conversations WHERE broadcast_id IS NOT NULL AND peer = '+15125550181'"
         assert await front.one(waiting) == 0
+
+
+async def test_an_answer_to_something_else_is_none_to_the_broadcast(api: Client) -> None:
+    front, _ = api.front, await people(api)
+    peer, owner = "+15125550181", "SELECT owner FROM conversations WHERE peer = '+15125550181'"
+    draft = await drafted(api, replies={"to": "inbox"})
+    await front.text(peer, "haircut with Maya on thursday")
+    await api.post(f"/broadcasts/{draft['id']}/send", status=202)
+    await front.work()
+    await arrived(front)
+    await front.text(peer, "3pm")
+    booked = await front.text(peer, "yes")
+    assert (await front.one(owner), "3:00" in booked.text) == ("bot", True), booked.text
+    again = await drafted(api, replies={"to": "inbox"})
+    await api.post(f"/broadcasts/{again['id']}/send", status=202)
+    await front.work()
+    await arrived(front)
+    front.clock.set(datetime(2026, 3, 4, 21, 30, tzinfo=UTC))  # past the reminder, a day before
+    await front.work()
+    await front.text(peer, "1")
+    assert await front.one(owner) == "bot"
+    assert await front.one("SELECT status FROM appointments WHERE source = 'bot'") == "confirmed"
 
 
 async def drafted_wrongly(api: Client) -> None:
