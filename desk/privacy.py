@@ -348,8 +348,8 @@ def _silence(db: Db, traces: _Traces, *, now: datetime) -> None:
     mine = select(messages.c.id).where(traces.theirs[messages])
     waits = outbox.c.message_id.in_(mine), outbox.c.state.in_(("ready", "sending", "parked"))
     db.execute(update(outbox).where(*waits).values(state="refused"))
-    unsent = messages.c.direction == "out", messages.c.status.in_(("queued", "scheduled", "parked"))
-    refused = {"status": "refused", "error_code": segments.ERASED}
+    unsent = messages.c.direction == "out", messages.c.status.in_(("queued", "scheduled", "held", "parked"))
+    refused = {"status": "refused", "error_code": segments.ERASED, "scheduled_for": None}
     db.execute(update(messages).where(traces.theirs[messages], *unsent).values(refused))
     nothing = ("bot_id", "owner_user_id", "flow", "silence_due_at", "flow_expires_at", "snoozed_until", "waiting_since")
     over: dict[str, Any] = dict.fromkeys((*nothing, *(c.name for c in conversations.c if c.name.startswith("sla_"))))
