@@ -15,6 +15,7 @@ from desk.text import storable
 from desk.who import Actor
 from storage.base import Db
 from storage.models.accounts import accounts
+from storage.models.conversations import messages
 from storage.models.customers import consent_events, customer_identities
 from storage.models.customers import consents as table
 
@@ -27,7 +28,9 @@ _a, _c, _e, _i = accounts.c, table.c, consent_events.c, customer_identities.c
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A line of the ledger, or (without source and note) how an address stands and since when."""
+    """A line of the ledger, with the message that proves it if there is one; or (without source, note and message) how an
+    address stands and since when.
+    """
 
     channel_uid: str
     channel: str
@@ -38,6 +41,7 @@ class Said:
     at: datetime
     source: str = ""
     note: str = ""
+    message_uid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,9 @@ def of_customer(db: Db, who: Actor, ref: Ref) -> Standing:
     current = select(_a.uid, _a.channel, _c.kind, _c.value, _c.purpose, _c.state, _c.since).join(
         accounts, _a.id == _c.account_id
     )
-    history = select(_a.uid, _a.channel, _e.kind, _e.value, _e.purpose, _e.state, _e.at, _e.source, _e.note).join(
-        accounts, _a.id == _e.account_id
-    )
+    told = (_e.kind, _e.value, _e.purpose, _e.state, _e.at, _e.source, _e.note)
+    joined = consent_events.join(accounts, _a.id == _e.account_id).outerjoin(messages, messages.c.id == _e.message_id)
+    history = select(_a.uid, _a.channel, *told, messages.c.uid).select_from(joined)
     now = db.execute(current.where(_c.tenant_id == who.tenant_id, at(_c, addresses)).order_by(_c.id))
     whose = or_(_e.customer_id == customer.id, at(_e, addresses))
     before = db.execute(history.where(_e.tenant_id == who.tenant_id, whose).order_by(_e.id.desc()))

@@ -150,6 +150,7 @@ class ConsentEvent(Answer):
     state: str
     source: str
     note: str
+    message_id: Uid | None = Field(description="The message in which they said it; null where it was said in none.")
     at: Moment
 
 
@@ -184,6 +185,7 @@ class Consents(Answer):
                     state=e.state,
                     source=e.source,
                     note=e.note,
+                    message_id=e.message_uid,
                     at=e.at,
                 )
                 for e in one.history
