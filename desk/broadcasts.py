@@ -639,7 +639,7 @@ def _open(db: Db, who: Actor, account_id: int) -> Row[Any]:
 def segment_of(audience: Mapping[str, Any]) -> Segment:
     """The JSON of an audience as a segment."""
     given = dict(audience)
-    for name in ("last_seen_before", "last_seen_after"):
+    for name in segments.MOMENTS:
         if given.get(name):
             given[name] = datetime.fromisoformat(given[name])
     given["attributes"] = [Condition(**one) for one in given.get("attributes", ())]

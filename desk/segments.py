@@ -18,8 +18,9 @@ from storage.models.calendar import appointments
 from storage.models.conversations import conversations
 from storage.models.customers import customers
 
-Op = Literal["eq", "contains", "gt", "lt"]
+Op = Literal["eq", "ne", "contains", "gt", "lt", "set", "unset"]
 
+MOMENTS = ("last_seen_before", "last_seen_after", "last_visit_before", "last_visit_after")  # of a `Segment`
 ERASED = "erased"  # the status of a customer of whom nothing is left but the number
 
 _c = customers.c
@@ -27,23 +28,29 @@ _c = customers.c
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One attribute compared with a value."""
+    """One attribute compared with a value; `set` and `unset` ask only whether it has one. `ne` holds where it has none."""
 
     key: str
     op: Op
-    value: Value
+    value: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Customers for whom all of this holds; nothing said is everybody."""
+    """Customers for whom all of this holds; nothing said is everybody. Who never wrote was not seen since any time; a visit
+    counts once it has begun, unless it was cancelled or missed.
+    """
 
     tags_any: Sequence[str] = ()
     tags_all: Sequence[str] = ()
+    tags_none: Sequence[str] = ()
     attributes: Sequence[Condition] = ()
     last_seen_before: datetime | None = None
     last_seen_after: datetime | None = None
+    last_visit_before: datetime | None = None
+    last_visit_after: datetime | None = None
     has_upcoming_appointment: bool | None = None
+    has_no_show: bool | None = None
     languages: Sequence[str] = ()
     statuses: Sequence[str] = field(default=())
 
@@ -62,6 +69,7 @@ def where(db: Db, who: Actor, segment: Segment, *, now: datetime) -> ColumnEleme
     if segment.tags_any:
         wanted.append(or_(*(has_tag(db, tag) for tag in segment.tags_any)))
     wanted += [has_tag(db, tag) for tag in segment.tags_all]
+    wanted += [~has_tag(db, tag) for tag in segment.tags_none]
     if segment.attributes:
         definitions = attributes.all_of(db, who)
         wanted += [_compared(definitions, one) for one in segment.attributes]
@@ -69,9 +77,19 @@ def where(db: Db, who: Actor, segment: Segment, *, now: datetime) -> ColumnEleme
         select(func.max(conversations.c.last_in_at)).where(conversations.c.customer_id == _c.id).scalar_subquery()
     )
     if segment.last_seen_before is not None:
-        wanted.append(last_seen < segment.last_seen_before)
+        wanted.append(or_(last_seen < segment.last_seen_before, last_seen.is_(None)))
     if segment.last_seen_after is not None:
         wanted.append(last_seen > segment.last_seen_after)
+    a = appointments.c
+    was_there = a.customer_id == _c.id, a.status.in_((*LIVE, "completed")), a.starts_at <= now
+    last_visit = select(func.max(a.starts_at)).where(*was_there).scalar_subquery()
+    if segment.last_visit_before is not None:
+        wanted.append(last_visit < segment.last_visit_before)
+    if segment.last_visit_after is not None:
+        wanted.append(last_visit > segment.last_visit_after)
+    if segment.has_no_show is not None:
+        missed = exists().where(a.customer_id == _c.id, a.status == "no_show")
+        wanted.append(missed if segment.has_no_show else ~missed)
     if segment.has_upcoming_appointment is not None:
         upcoming = exists().where(
             appointments.c.customer_id == _c.id, appointments.c.status.in_(LIVE), appointments.c.ends_at > now
@@ -109,9 +127,14 @@ def attribute_is(definitions: Definitions, text: str) -> ColumnElement[bool]:
 
 def _compared(definitions: Definitions, one: Condition) -> ColumnElement[bool]:
     key, kind, value = one.key, attributes.known(definitions, one.key).kind, one.value
+    column: Any = _c.attributes[key]
+    if one.op in ("set", "unset"):
+        is_set: ColumnElement[bool] = column.as_string().is_not(None)
+        return is_set if one.op == "set" else ~is_set
+    if value is None:
+        raise Invalid(f"attributes.{key}", "Say what it is compared with.")
     if one.op != "contains":  # part of a choice or a text need not fit
         value = attributes.fitting(definitions, key, value)
-    column: Any = _c.attributes[key]
     if kind == "number":
         column = column.as_float()
     elif kind == "yes_no":
@@ -120,6 +143,8 @@ def _compared(definitions: Definitions, one: Condition) -> ColumnElement[bool]:
         column = column.as_string()
     if one.op == "eq":
         return column == value  # type: ignore[no-any-return]
+    if one.op == "ne":
+        return or_(column != value, column.is_(None))
     if one.op == "contains":
         if kind not in ("text", "choice") or not isinstance(value, str):
             raise Invalid(f"attributes.{key}", "Only text can contain something; compare this one with eq, gt or lt.")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, JsonValue
 
 from channels.split import count
-from desk import broadcasts
+from desk import broadcasts, segments
 from desk.errors import Invalid
 from desk.events import rfc3339
 from gateway.rest.call import Call
@@ -34,8 +34,10 @@ class Condition(Body):
     """A custom attribute, compared with a value."""
 
     key: Key
-    op: Literal["eq", "contains", "gt", "lt"] = "eq"
-    value: Value
+    op: Literal["eq", "ne", "contains", "gt", "lt", "set", "unset"] = Field(
+        default="eq", description="set, unset: whether it has a value at all. ne holds where it has none, too."
+    )
+    value: Value | None = Field(default=None, description="Needed but for set and unset.")
 
 
 class Audience(Body):
@@ -43,10 +45,14 @@ class Audience(Body):
 
     tags_any: Tags = Field(default=[])
     tags_all: Tags = Field(default=[])
+    tags_none: Tags = Field(default=[])
     attributes: list[Condition] = Field(default=[], max_length=20)
-    last_seen_before: Moment | None = Field(default=None, description="When they last wrote to us.")
+    last_seen_before: Moment | None = Field(default=None, description="When they last wrote to us; also who never did.")
     last_seen_after: Moment | None = None
+    last_visit_before: Moment | None = Field(default=None, description="When their last visit began; not who had none.")
+    last_visit_after: Moment | None = None
     has_upcoming_appointment: bool | None = None
+    has_no_show: bool | None = Field(default=None, description="Whether they ever missed a visit.")
     languages: list[Annotated[str, Field(max_length=16)]] = Field(default=[], max_length=50)
     statuses: list[Literal["active", "inactive"]] = Field(default=[], max_length=2)
 
@@ -55,7 +61,7 @@ class Audience(Body):
         given = {name: value for name, value in self.values().items() if value not in (None, [])}
         if "attributes" in given:
             given["attributes"] = [one.values() for one in self.attributes]
-        for name in ("last_seen_before", "last_seen_after"):
+        for name in segments.MOMENTS:
             if name in given:
                 given[name] = rfc3339(given[name])
         return given

@@ -12,6 +12,7 @@ from storage import queue
 from storage.queue import Job
 from tests.clock import FakeClock
 from tests.gateway.front import OURS, Front
+from tests.gateway.rest import field
 from tests.gateway.rest.api import Client, person, stranger
 from tests.gateway.test_jobs import networked
 
@@ -96,9 +97,12 @@ async def test_a_preview_foresees_who_has_had_enough_and_who_is_asleep(api: Clie
 
 
 async def test_audiences_are_what_they_say(api: Client) -> None:
-    await people(api)
-    channel = await channel_of(api)
+    made = await people(api)
+    channel, ids = await channel_of(api), await field.ids(api)
     await api.front.text("+15125550181", "hello")
+    for name, status in (("Ann Lee", "completed"), ("Bo", "no_show")):
+        visit = {"service_id": ids["haircut"], "starts_at": "2026-02-06T16:00:00Z", "status": status}
+        await api.post("/appointments", {"customer_id": made[name]["id"], **visit})
     club = {"tags_any": ["club"]}
     audiences: list[tuple[dict[str, Any], int]] = [
         ({"tags_any": ["vip", "nobody"]}, 1),
@@ -107,7 +111,15 @@ async def test_audiences_are_what_they_say(api: Client) -> None:
         ({**club, "attributes": [{"key": "visits", "op": "lt", "value": 9.5}]}, 2),
         ({**club, "attributes": [{"key": "visits", "value": 3}]}, 1),
         ({**club, "last_seen_after": "2026-03-02T17:59:00Z"}, 2),
-        ({**club, "last_seen_before": "2026-03-02T17:59:00Z"}, 0),
+        ({**club, "attributes": [{"key": "visits", "op": "ne", "value": 3}]}, 4),
+        ({**club, "attributes": [{"key": "visits", "op": "set"}]}, 2),
+        ({**club, "attributes": [{"key": "visits", "op": "unset"}]}, 3),
+        ({**club, "tags_none": ["vip", "nobody"]}, 4),
+        ({**club, "last_seen_before": "2026-03-02T17:59:00Z"}, 3),  # who never wrote was not seen since
+        ({**club, "last_visit_before": "2026-03-01T00:00:00Z"}, 1),
+        ({**club, "last_visit_after": "2026-03-01T00:00:00Z"}, 0),
+        ({**club, "has_no_show": True}, 1),
+        ({**club, "has_no_show": False}, 4),
         ({**club, "has_upcoming_appointment": True}, 0),
         ({**club, "has_upcoming_appointment": False}, 5),
         ({**club, "statuses": ["inactive"]}, 0),
@@ -119,6 +131,7 @@ async def test_audiences_are_what_they_say(api: Client) -> None:
     wrong: list[dict[str, Any]] = [
         {"attributes": [{"key": "shoe", "value": 9}]},
         {"attributes": [{"key": "visits", "value": "many"}]},
+        {"attributes": [{"key": "visits"}]},
         {"attributes": [{"key": "visits", "op": "contains", "value": "3"}]},
         {"everybody": True},
     ]
