@@ -498,8 +498,8 @@ def plan_visits(db: Db, wanted: Plan, *, limit: int, now: datetime) -> bool:
     return last is not None
 
 
-def due(db: Db, broadcast_id: int, appointment_id: int, *, now: datetime) -> tuple[Plan, Reached] | Waits | None:
-    """Whom to write about a visit now; None when nothing is to be written: it was written, or is not wanted (any more), or
+def due(db: Db, broadcast_id: int, appointment_id: int, *, now: datetime) -> tuple[Plan, Reached, int] | Waits | None:
+    """Whom to write about a visit now, and about which state of it (its sequence); None when nothing is to be written: it was written, or is not wanted (any more), or
     its moment has not come.
 
     Raises: Invalid, when what it says cannot be filled in any more
@@ -529,8 +529,9 @@ def due(db: Db, broadcast_id: int, appointment_id: int, *, now: datetime) -> tup
     latest = at + _LATE if relative.is_after else min(at + _LATE, visit.starts_at)
     is_paused = channels.is_paused(db, account.id)
     if now >= latest:
-        return wanted, Reached(found[0].customer, skipped_for="channel_paused" if is_paused else "too_late")
-    return Waits(account.id, latest) if is_paused else (wanted, found[0])
+        left_out = Reached(found[0].customer, skipped_for="channel_paused" if is_paused else "too_late")
+        return wanted, left_out, visit.sequence
+    return Waits(account.id, latest) if is_paused else (wanted, found[0], visit.sequence)
 
 
 def _plan(db: Db, row: Row[Any]) -> Plan:
@@ -599,6 +600,11 @@ def note(
     values = {"tenant_id": wanted.tenant_id, "broadcast_id": wanted.id, "customer_id": customer_id, "created_at": now}
     values |= {"appointment_id": appointment_id, "message_id": message_id, "skipped_for": skipped_for}
     _NOTE(db, {**values, "estimate_millionths": estimate})
+
+
+def left_out(db: Db, message_id: int, why: str) -> None:
+    """A message about a visit is not sent since that has changed; as it is now, the visit may have another one."""
+    db.execute(update(recipients).where(_r.message_id == message_id).values(skipped_for=why))
 
 
 def looks_again(db: Db, broadcast_id: int, *, now: datetime) -> datetime | None:

@@ -17,12 +17,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from desk import audit, consent, events, phone, quiet
 from desk.calendar import zones
+from desk.calendar.campaigns import Relative
 from desk.verdicts import ALLOWED, ALWAYS, WINDOW_CLOSED, Allowed, Held, Refusal, Use, Verdict, Window, closed
 from desk.who import Actor
 from storage.base import Db
 from storage.models import customers as customer_models
 from storage.models.accounts import accounts
 from storage.models.businesses import businesses
+from storage.models.calendar import appointments
 from storage.models.calls import calls
 from storage.models.conversations import conversations, messages, outbox, send_counts
 from storage.models.tenants import tenants
@@ -50,6 +52,7 @@ __all__ = [
 
 _KEY: Final = "sending"  # in `tenants.settings`
 _HOUR: Final = timedelta(hours=1)
+VISIT_CHANGED: Final = Refusal("visit_changed", "The visit has been moved, called off or begun since this was written.")
 _COUNTS_KEPT: Final = timedelta(days=2)
 
 
@@ -256,15 +259,27 @@ def awake(asked: Asked) -> Verdict:
 
 
 def still_wanted(asked: Asked) -> Verdict:
-    """Nothing of a broadcast that is paused or was cancelled meanwhile."""
+    """Nothing of a broadcast that is paused or was cancelled meanwhile, nor about a visit that is another one by now."""
     if asked.use != "marketing" or asked.message_id is None:
         return ALLOWED
-    status = _BROADCAST(asked.db, {"message_id": asked.message_id}).scalar_one_or_none()
-    if status == "cancelled":
+    row = _BROADCAST(asked.db, {"message_id": asked.message_id}).one_or_none()
+    if row is None:
+        return ALLOWED
+    if row.status == "cancelled":
         return Refusal("broadcast_cancelled", "The broadcast was cancelled.")
-    if status == "paused":  # resuming it sends it at once; if that should fail, it is looked at again
+    if row.appointment_sequence is not None and not _stands(row, asked.now):
+        return VISIT_CHANGED
+    if row.status == "paused":  # resuming it sends it at once; if that should fail, it is looked at again
         return Held("broadcast_paused", "The broadcast is paused.", asked.now + _HOUR)
     return ALLOWED
+
+
+def _stands(row: Row[Any], now: datetime) -> bool:
+    """Whether the visit that a campaign's message is about is still as it was, and the message on its right side of it."""
+    relative = Relative.of(row.relative)
+    if row.visit_status not in relative.statuses or row.sequence != row.appointment_sequence:
+        return False
+    return relative.is_after or bool(now < row.starts_at)
 
 
 def in_time(asked: Asked) -> Verdict:
@@ -477,8 +492,19 @@ def _had_of(db: Db, customer_ids: Sequence[int], use: Use, *, since: datetime) -
 
 
 _BROADCAST = Prepared(
-    select(broadcasts.c.status)
-    .join(broadcast_recipients, broadcast_recipients.c.broadcast_id == broadcasts.c.id)
+    select(
+        broadcasts.c.status,
+        broadcasts.c.relative,
+        messages.c.appointment_sequence,
+        appointments.c.status.label("visit_status"),
+        appointments.c.sequence,
+        appointments.c.starts_at,
+    )
+    .select_from(
+        broadcast_recipients.join(broadcasts, broadcasts.c.id == broadcast_recipients.c.broadcast_id)
+        .join(messages, messages.c.id == broadcast_recipients.c.message_id)
+        .outerjoin(appointments, appointments.c.id == messages.c.appointment_id)
+    )
     .where(broadcast_recipients.c.message_id == bindparam("message_id"))
     .limit(1)
 )

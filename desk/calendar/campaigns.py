@@ -163,6 +163,7 @@ _VISIT = Prepared(
         _a.business_id,
         _a.customer_id,
         _a.status,
+        _a.sequence,
         _a.starts_at,
         _a.ends_at,
         services.c.uid.label("service_uid"),

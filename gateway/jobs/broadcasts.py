@@ -99,7 +99,8 @@ def _about_visit(db: Db, house: House, job: Job) -> None:
         return
     queue.finish(db, job)
     if found is not None:
-        _say(db, house, *found, visit_id=visit_id)
+        plan, one, sequence = found
+        _say(db, house, plan, one, visit=(visit_id, sequence))
 
 
 def _visits(db: Db, house: House, job: Job, plan: Plan) -> bool:
@@ -137,11 +138,11 @@ def _keep_lease(db: Db, house: House, job: Job) -> None:
         raise LeaseLost(f"job {job.id} is no longer leased to {job.lease!r}")
 
 
-def _say(db: Db, house: House, plan: Plan, one: Reached, *, visit_id: int | None = None) -> None:
+def _say(db: Db, house: House, plan: Plan, one: Reached, *, visit: tuple[int, int] | None = None) -> None:
     """Write one message, unless something speaks against it."""
     now = house.clock.now()
     customer_id = one.customer.id
-    note = partial(broadcasts.note, db, plan, customer_id, appointment_id=visit_id, now=now)
+    note = partial(broadcasts.note, db, plan, customer_id, appointment_id=visit and visit[0], now=now)
     if one.skipped_for is not None:
         note(message_id=None, skipped_for=one.skipped_for)
         return
@@ -163,8 +164,9 @@ def _say(db: Db, house: House, plan: Plan, one: Reached, *, visit_id: int | None
         error_code="local_time" if due else None,
         error_text="It goes out at one time by everybody's own clock." if due else None,
         scheduled_for=due,
-        dedupe=f"broadcast:{plan.id}:{customer_id if visit_id is None else f'visit:{visit_id}'}",
+        dedupe=f"broadcast:{plan.id}:{customer_id if visit is None else f'visit:{visit[0]}:{visit[1]}'}",
         use="marketing",
+        about=visit,
         now=now,
     )
     if message_id is None:

@@ -45,7 +45,7 @@ ASK_AFTER = (timedelta(minutes=30), timedelta(hours=3), timedelta(hours=24))
 ONCE_MORE = 2  # tries for trouble that may be passing or may not
 PAUSED = Refusal("channel_paused", "This channel is paused: only people write here.")
 WAITS = "This channel is paused: it goes out when the channel is switched on before the visit."
-CHANGED = Refusal("visit_changed", "The visit has been moved, called off or begun since this was written.")
+CHANGED = sending.VISIT_CHANGED
 
 
 Adapters = Mapping[tuple[str, str], Adapter]
@@ -191,7 +191,7 @@ def begin(
             verdict = sending.may_send(db, **letter, use=use, now=now, usual=usual, message_id=message_id, rules=rules)
         else:
             verdict = PAUSED
-    if row.appointment_id is not None and row.state == "ready":
+    if row.appointment_id is not None and use != "marketing" and row.state == "ready":
         begins = _VISIT(db, {"visit": row.appointment_id, "sequence": row.appointment_sequence}).scalar_one_or_none()
         if begins is None or begins <= now:
             verdict = CHANGED if row.is_active else PAUSED
@@ -211,6 +211,8 @@ def begin(
             parked.keep(db, message_id, verdict, is_told=row.status != "scheduled", now=now)
         else:
             _refuse(db, message_id, verdict.code, verdict.reason)
+            if use == "marketing" and verdict is CHANGED:
+                broadcasts.left_out(db, message_id, verdict.code)
         queue.finish(db, job)
         return None
     if isinstance(verdict, Held):
