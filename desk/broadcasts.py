@@ -1,7 +1,7 @@
 """Broadcasts: one text to many customers, to those who may be written to, and what became of each message."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -155,7 +155,8 @@ Prices = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """`longest` is the text that takes the most parts, `parts` what all of them take; both by SMS only. `skipped` counts
+    """Of one that follows visits it counts those that there are, at whatever time their messages come. `longest` is the text
+    that takes the most parts, `parts` what all of them take; both by SMS only. `skipped` counts
     those who get none, by the reason. `held` of those who can be reached would get it later, the last of them at
     `held_until`. `cost` is None when a price is missing.
     """
@@ -300,8 +301,8 @@ def preview(
     """
     row = refs.row(db, table, who, ref, NOUN)
     account = refs.row(db, accounts, who, row.account_id, "channel")
-    segment = segment_of(row.audience)
-    return _preview(db, who, account, row.text, segment, measure=measure, prices=prices, usual=usual, now=now)
+    audience = segment_of(row.audience), Relative.of(row.relative) if row.relative else None
+    return _preview(db, who, account, row.text, *audience, measure=measure, prices=prices, usual=usual, now=now)
 
 
 def preview_of(
@@ -314,13 +315,14 @@ def preview_of(
     usual: Policy = USUAL,
     now: datetime,
 ) -> Preview:
-    """The same for one that is not kept. `values`: channel_id, text, audience.
+    """The same for one that is not kept. `values`: channel_id, text, audience, relative.
 
     Raises: NotFound, Invalid
     """
     account = _account(db, who, values["channel_id"])
-    segment = segment_of(values["audience"])
-    return _preview(db, who, account, values["text"], segment, measure=measure, prices=prices, usual=usual, now=now)
+    relative = _relative(db, who, values.get("relative"))
+    audience = segment_of(values["audience"]), Relative.of(relative) if relative else None
+    return _preview(db, who, account, values["text"], *audience, measure=measure, prices=prices, usual=usual, now=now)
 
 
 def send(
@@ -653,10 +655,20 @@ def segment_of(audience: Mapping[str, Any]) -> Segment:
 
 
 def _reach(
-    db: Db, who: Actor, account: Row[Any], segment: Segment, *, after: int, limit: int, now: datetime
+    db: Db,
+    who: Actor,
+    account: Row[Any],
+    segment: Segment,
+    *,
+    after: int,
+    limit: int,
+    only: Collection[int] | None = None,
+    now: datetime,
 ) -> list[Reached]:
-    """The next customers of the segment, each with the address at which the channel reaches them."""
+    """The next customers of the segment (of these `only`), each with the address at which the channel reaches them."""
     wanted = select(customers).where(segments.where(db, who, segment, now=now), customers.c.id > after)
+    if only is not None:
+        wanted = wanted.where(customers.c.id.in_(only))
     rows = db.execute(wanted.order_by(customers.c.id).limit(limit)).all()
     ids = [row.id for row in rows]
     kinds = consents.KINDS.get(account.channel, ())
@@ -690,6 +702,7 @@ def _preview(
     account: Row[Any],
     words: str,
     segment: Segment,
+    relative: Relative | None,
     *,
     measure: Measure,
     prices: Prices,
@@ -704,7 +717,7 @@ def _preview(
     samples: list[Sample] = []
     longest: Length | None = None
     cost: float | None = 0.0 if any(channel == account.channel for channel, _ in prices) else None
-    for one, verdict in _everybody(db, who, account, segment, usual=usual, now=now):
+    for one, verdict in _everybody(db, who, account, segment, relative, usual=usual, now=now):
         total += 1
         refused_for = verdict.code if isinstance(verdict, Refusal) else one.skipped_for
         if refused_for is not None:
@@ -740,16 +753,32 @@ def _preview(
 
 
 def _everybody(
-    db: Db, who: Actor, account: Row[Any], segment: Segment, *, usual: Policy, now: datetime
+    db: Db, who: Actor, account: Row[Any], segment: Segment, relative: Relative | None, *, usual: Policy, now: datetime
 ) -> Iterator[tuple[Reached, Verdict]]:
-    """The audience, each with what the rules would say of a message now."""
+    """The audience, each with what the rules would say of a message now; or whose visits there are, once for each visit."""
     after = 0
-    while found := _reach(db, who, account, segment, after=after, limit=_AT_ONCE, now=now):
-        addresses = [(one.kind, one.address) for one in found if one.skipped_for is None]
-        said = iter(sending.foresee(db, account.id, addresses, use="marketing", now=now, usual=usual))
-        for one in found:
-            yield one, ALLOWED if one.skipped_for is not None else next(said)
-        after = found[-1].customer.id
+    if relative is None:
+        while found := _reach(db, who, account, segment, after=after, limit=_AT_ONCE, now=now):
+            yield from _foreseen(db, account, found, usual=usual, now=now)
+            after = found[-1].customer.id
+        return
+    shop = account.tenant_id, account.business_id, relative
+    while visits := campaigns.ahead(db, *shop, after=after, limit=_AT_ONCE, now=now):
+        whose = [customer_id for _, customer_id, is_ahead in visits if is_ahead]
+        reached = _reach(db, who, account, segment, after=0, limit=_AT_ONCE, only={*whose}, now=now)
+        by_customer = {one.customer.id: (one, said) for one, said in _foreseen(db, account, reached, usual=usual, now=now)}
+        for one, said in (by_customer[customer_id] for customer_id in whose if customer_id in by_customer):
+            yield one, ALLOWED if isinstance(said, Held) else said  # whether it is night now says nothing of then
+        after = visits[-1][0]
+
+
+def _foreseen(
+    db: Db, account: Row[Any], found: Sequence[Reached], *, usual: Policy, now: datetime
+) -> Iterator[tuple[Reached, Verdict]]:
+    addresses = [(one.kind, one.address) for one in found if one.skipped_for is None]
+    said = iter(sending.foresee(db, account.id, addresses, use="marketing", now=now, usual=usual))
+    for one in found:
+        yield one, ALLOWED if one.skipped_for is not None else next(said)
 
 
 def _text(db: Db, who: Actor, account: Row[Any], words: str) -> Text:

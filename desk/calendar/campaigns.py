@@ -140,6 +140,38 @@ def plan_existing(
     return last
 
 
+def ahead(
+    db: Db, tenant_id: int, business_id: int, relative: Relative, *, after: int, limit: int, now: datetime
+) -> list[tuple[int, int, bool]]:
+    """The next visits of the business behind the id `after` that a campaign could still be about: each with its customer,
+    and whether its moment is yet to come.
+    """
+    wanted = (
+        select(_a.id, _a.customer_id, _a.starts_at, _a.ends_at, businesses.c.time_zone)
+        .select_from(
+            appointments.join(businesses, businesses.c.id == _a.business_id).join(
+                services, services.c.id == _a.service_id
+            )
+        )
+        .where(
+            _a.tenant_id == tenant_id,
+            _a.business_id == business_id,
+            _a.id > after,
+            _a.status.in_(relative.statuses),
+            _a.starts_at >= now - timedelta(days=relative.days) - _FARTHEST,
+        )
+        .order_by(_a.id)
+        .limit(limit)
+    )
+    if relative.services:
+        wanted = wanted.where(services.c.uid.in_(sorted(relative.services)))
+    found = []
+    for row in db.execute(wanted):
+        at = relative.moment(row.starts_at, row.ends_at, ZoneInfo(row.time_zone))
+        found.append((row.id, row.customer_id, at is not None and at >= now))
+    return found
+
+
 def visit(db: Db, appointment_id: int) -> Row[Any] | None:
     """What the job needs of it, and nobody changes it before the commit."""
     found: Row[Any] | None = _VISIT(db, {"appointment_id": appointment_id}).one_or_none()

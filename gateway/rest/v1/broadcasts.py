@@ -298,6 +298,7 @@ class NewPreview(_Fields):
     channel_id: Uid
     text: Words
     audience: Audience = Audience()
+    relative: Relative | None = None
 
 
 class Parts(Answer):
@@ -315,6 +316,10 @@ class Sample(Answer):
 
 
 class Preview(Answer):
+    """Of a campaign that follows visits it counts those that there are, a message each; and none as held, for it comes at
+    another time than now.
+    """
+
     total: int
     reachable: int
     opted_out: int
@@ -356,7 +361,8 @@ class Recipient(Answer):
     status: str | None = Field(description="Of the message.")
     skipped_for: str | None = Field(
         description="opted_out, no_address, premium_number, person_talking: somebody is answering them; or, of a visit, "
-        "too_late: its moment had gone by when it could be written; channel_paused: for as long the channel was."
+        "too_late: its moment had gone by when it could be written; channel_paused: for as long the channel was; "
+        "visit_changed: it was moved or called off while the message waited for the morning."
     )
 
     @classmethod

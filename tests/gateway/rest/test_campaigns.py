@@ -126,6 +126,33 @@ async def test_days_before_a_visit_only_who_is_still_expected(api: Client) -> No
     assert await written(front) == ["Ann"]
 
 
+async def test_what_waits_for_the_morning_is_about_the_visit_as_it_is_then(api: Client) -> None:
+    front, who, ids = api.front, await people(api), await field.ids(api)
+    api = await program(front, *SCOPES)
+    draft = await drafted(api, relative={"days_before": 1, "at": "21:30"})
+    path, visits = f"/broadcasts/{draft['id']}", {}
+    for name, hour in (("Ann", 16), ("Bo", 17), ("Cy", 18), ("Ed", 19)):  # Ed is not of the audience
+        body = {"customer_id": who[name], "service_id": ids["haircut"], "technician_id": ids["maya"]}
+        visits[name] = (await api.post("/appointments", {**body, "starts_at": f"2026-03-05T{hour}:00:00Z"}))["id"]
+    seen = await api.post(f"{path}/preview", status=200)
+    assert (seen["total"], seen["reachable"], len(seen["samples"]), seen["held"]) == (3, 3, 3, 0)
+    body = {"channel_id": draft["channel_id"], "text": "x", "relative": {"days_after": 1, "at": "9:00"}}
+    assert (await api.post("/broadcasts/preview", body, status=200))["total"] == 4
+    await api.post(f"{path}/send", status=202)
+    await front.work()
+    await until(front, "2026-03-05T03:30:00Z")
+    assert await written(front) == ["Ann", "Bo", "Cy"]
+    await api.post(f"/appointments/{visits['Ann']}/cancel", status=200)
+    await api.patch(f"/appointments/{visits['Bo']}", {"starts_at": "2026-03-06T17:00:00Z"})
+    await until(front, "2026-03-05T14:00:00Z")  # eight in the morning
+    found = (await api.get(f"{path}/recipients"))["items"]
+    left_out = [(one["customer_id"], one["skipped_for"]) for one in found if one["skipped_for"]]
+    assert left_out == [(who["Ann"], "visit_changed"), (who["Bo"], "visit_changed")]
+    assert await front.one("SELECT count(*) FROM messages WHERE error_code = 'visit_changed'") == 2
+    await until(front, "2026-03-06T03:30:00Z")
+    assert await written(front) == ["Ann", "Bo", "Cy", "Bo"]
+
+
 async def test_a_paused_channel_keeps_what_follows_a_visit_for_some_hours(api: Client) -> None:
     front, who, ids = api.front, await people(api), await field.ids(api)
     api = await program(front, *SCOPES, "channels:write")
