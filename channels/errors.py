@@ -8,6 +8,7 @@ FailureKind = Literal[
     "unclear",  # it may have gone out: try again with `tried_at`, so that the vendor is asked first
     "config",  # somebody at the business has to set something right
     "permanent",  # this person cannot be reached this way
+    "nobody",  # nobody can be reached at this address, whatever is sent
     "opted_out",  # this person said stop: never again until they say start
     "no_marketing",  # this person wants no more offers; everything else may go
     "voice",  # not a number that takes texts: offer a call

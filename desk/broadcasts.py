@@ -11,7 +11,19 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row, Select, String, and_, bindparam, cast, delete, func, insert, literal, or_, select, update
 
 from desk import accounts as channels
-from desk import attributes, audit, consents, phone, quiet, records, refs, segments, sending, templates
+from desk import (
+    attributes,
+    audit,
+    consents,
+    phone,
+    quiet,
+    reachable,
+    records,
+    refs,
+    segments,
+    sending,
+    templates,
+)
 from desk.calendar import campaigns, zones
 from desk.calendar.campaigns import Relative
 from desk.errors import DeskError, Invalid, WrongState
@@ -682,18 +694,24 @@ def _reach(
         select(c.kind, c.value).join(customer_identities, known).where(c.account_id == account.id, c.state == "out")
     )
     out = {(one.kind, one.value) for one in db.execute(refused.where(*mine))}
-    return [_reached(row, addresses.get(row.id, ()), out) for row in rows]
+    lost = reachable.among(db, ids)
+    return [_reached(row, addresses.get(row.id, ()), out, lost) for row in rows]
 
 
-def _reached(row: Row[Any], addresses: Sequence[tuple[str, str]], out: set[tuple[str, str]]) -> Reached:
+def _reached(
+    row: Row[Any],
+    addresses: Sequence[tuple[str, str]],
+    out: set[tuple[str, str]],
+    lost: Mapping[tuple[str, str], str],
+) -> Reached:
     if not addresses:
         return Reached(row, skipped_for="no_address")
     for kind, value in addresses:
-        if (kind, value) not in out:
+        if (kind, value) not in out and (kind, value) not in lost:
             if kind in ("phone", "whatsapp") and phone.is_costly(value):
                 return Reached(row, skipped_for="premium_number")
             return Reached(row, kind, value)
-    return Reached(row, skipped_for="opted_out")
+    return Reached(row, skipped_for=next((lost[one] for one in addresses if one in lost and one not in out), "opted_out"))
 
 
 def _preview(

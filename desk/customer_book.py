@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import Row, Select, bindparam, delete, exists, insert, or_, select
+from sqlalchemy import Row, Select, bindparam, case, delete, exists, insert, or_, select, update
 
-from desk import attributes, customers, events, phone, records, refs, segments
+from desk import attributes, audit, customers, events, phone, reachable, records, refs, segments
 from desk.errors import IdentityTaken, Invalid, NotFound
 from desk.listing import Found, Window, contains, page
 from desk.refs import Ref
@@ -37,11 +37,14 @@ _i = customer_identities.c
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An address they are known by. `kind`: phone, whatsapp, bsuid, email, web, sim."""
+    """An address they are known by. `kind`: phone, whatsapp, bsuid, email, web, sim. `unreachable_for`: why the provider says
+    that nobody is reached there, unless they have written from there since (`desk.reachable`).
+    """
 
     kind: str
     value: str
     created_at: datetime
+    unreachable_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +123,11 @@ def entries(db: Db, rows: Sequence[Row[Any]]) -> list[Entry]:
     """The rows with the addresses of each."""
     ids = [row.id for row in rows]
     identities: dict[int, list[Identity]] = {}
-    for found in db.execute(select(customer_identities).where(_i.customer_id.in_(ids)).order_by(_i.id)):
-        identities.setdefault(found.customer_id, []).append(Identity(found.kind, found.value, found.created_at))
+    lost = case((reachable.IS_LOST, _i.unreachable_for)).label("lost")
+    wanted = select(_i.customer_id, _i.kind, _i.value, _i.created_at, lost).where(_i.customer_id.in_(ids))
+    for found in db.execute(wanted.order_by(_i.id)):
+        one = Identity(found.kind, found.value, found.created_at, found.lost)
+        identities.setdefault(found.customer_id, []).append(one)
     return [_entry(row, identities.get(row.id, ())) for row in rows]
 
 
@@ -131,6 +137,19 @@ def get(db: Db, who: Actor, ref: Ref) -> Entry:
     Raises: NotFound
     """
     return entries(db, [row_of(db, who, ref)])[0]
+
+
+def reach(db: Db, who: Actor, ref: Ref, *, kind: str, value: str, now: datetime) -> Entry:
+    """Somebody knows better than the provider: that address reaches them, and campaigns try it again.
+
+    Raises: NotFound, also when they are not known by that address
+    """
+    row = row_of(db, who, ref, lock=True)
+    whose = _i.customer_id == row.id, _i.kind == kind, _i.value == value
+    if db.execute(update(customer_identities).where(*whose).values(unreachable_for=None, unreachable_at=None)).rowcount == 0:
+        raise NotFound("address", None)
+    audit.record(db, who, "customer.reachable", NOUN, row.id, None, {"kind": kind}, now, uid=row.uid)
+    return entries(db, [row])[0]
 
 
 def row_of(db: Db, who: Actor, ref: Ref, *, lock: bool = False) -> Row[Any]:

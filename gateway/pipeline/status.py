@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 from channels.base import Adapter
 from channels.errors import FailureKind, SendError
 from channels.messages import StatusUpdate
-from desk import consent, messages
+from desk import consent, messages, reachable
 from gateway.accounts import Account
 from gateway.pipeline import parked
 from storage.base import Db
@@ -53,11 +53,17 @@ def apply(db: Db, adapter: Adapter, account: Account, event: StatusUpdate, *, no
 
 
 def learn(db: Db, message_id: int, error: SendError, *, now: datetime) -> None:
-    """When the provider says that whom we wrote to has opted out, of offers or of everything, we know it too from now on."""
-    purpose = _REFUSED.get(error.kind)
-    if purpose is None:
+    """When the provider says that whom we wrote to has opted out, of offers or of everything, or that nobody can be reached
+    there, we know it too from now on.
+    """
+    purpose, lost = _REFUSED.get(error.kind), _UNREACHABLE.get(error.kind)
+    if purpose is None and lost is None:
         return
     row = db.execute(_RECIPIENT, {"message_id": message_id}).one()
+    if lost is not None:
+        reachable.note(db, tenant_id=row.tenant_id, kind=row.peer_kind, value=row.peer, why=lost, now=now)
+    if purpose is None:
+        return
     consent.record(
         db,
         tenant_id=row.tenant_id,
@@ -75,6 +81,11 @@ def learn(db: Db, message_id: int, error: SendError, *, now: datetime) -> None:
 
 _LOST: Final = ("failed", "undelivered")
 _REFUSED: Final[Mapping[FailureKind, consent.Purpose]] = {"opted_out": "all", "no_marketing": "marketing"}
+_UNREACHABLE: Final[Mapping[FailureKind, reachable.Why]] = {
+    "nobody": "no_such_number",
+    "voice": "takes_no_texts",
+    "other_channel": "not_on_channel",
+}
 _RECIPIENT = (
     select(
         conversation_table.c.tenant_id,

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, ForeignKey, Index, String, Table, Text, UniqueConstraint
 
-from storage.base import BigId, id_column, metadata, time_column, type_json, uid_column
+from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, type_json, uid_column
 
 customers = Table(
     "customers",
@@ -37,6 +37,9 @@ customer_identities = Table(
     Column("customer_id", BigId, ForeignKey("customers.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("kind", String(20), nullable=False),  # phone, whatsapp, bsuid, email, web, sim
     Column("value", String(320), nullable=False),
+    # Why the provider says that nobody is reached there, and since when (`desk.reachable`).
+    Column("unreachable_for", String(20)),
+    Column("unreachable_at", UtcDateTime),
     time_column("created_at"),
     UniqueConstraint("tenant_id", "kind", "value"),
 )

@@ -86,7 +86,7 @@ async def test_files_go_along(sms: SmsAdapter, sim: TwilioSimulator) -> None:
 @pytest.mark.parametrize(
     ("to", "keys", "faults", "code", "kind", "retry_after_s"),
     [
-        ("+1555", KEYS, Faults(), "21211", "permanent", None),
+        ("+1555", KEYS, Faults(), "21211", "nobody", None),
         (CUSTOMER.value, replace(KEYS, secrets=("wrong",)), Faults(), "20003", "config", None),
         (CUSTOMER.value, KEYS, Faults(rest_429=1, retry_after_s=7), "20429", "retry", 7),
         (CUSTOMER.value, KEYS, Faults(rest_500=1), "20500", "unclear", None),

@@ -255,6 +255,17 @@ async def test_a_provider_that_says_nothing_is_asked_a_few_times_and_then_people
         assert await seen() == {"told": ("delivered", ""), "lost": ("undelivered", "30005"), "gone": ("queued", "")}
         await desk.pass_time(timedelta(hours=24), step=timedelta(hours=1))
         api = await person(desk)
+        path = f"/customers/{(await api.get('/customers?search=5125550171'))['items'][0]['id']}"
+        (number,) = (await api.get(path))["identities"]
+        assert number["unreachable_for"] == "no_such_number"
+        (channel,) = (await api.get("/channels?kind=sms"))["items"]
+        preview = {"channel_id": channel["id"], "text": "x", "audience": {"last_seen_after": "2026-03-02T00:00:00Z"}}
+        assert (await api.post("/broadcasts/preview", preview, status=200))["skipped"] == {"no_such_number": 1}
+        known = {"kind": number["kind"], "value": number["value"]}
+        corrected = await api.post(f"{path}/reachable", known, status=200)
+        assert corrected["identities"] == [{**number, "unreachable_for": None}]
+        await api.post(f"{path}/reachable", {**known, "value": "+15125550199"}, status=404)
+        assert (await api.post("/broadcasts/preview", preview, status=200))["skipped"] == {}
         assert (await seen())["gone"] == ("queued", "no_news")
         asked = "SELECT count(*) FROM channel_log c JOIN messages m ON m.id = c.message_id WHERE c.status = 'failed'"
         assert await desk.one(f"{asked} AND m.text = 'Now, gone?'") == 3

@@ -360,7 +360,8 @@ class Recipient(Answer):
     appointment_id: Uid | None = Field(description="The visit that it is about, if `relative` says so.")
     status: str | None = Field(description="Of the message.")
     skipped_for: str | None = Field(
-        description="opted_out, no_address, premium_number, person_talking: somebody is answering them; or, of a visit, "
+        description="opted_out, no_address, premium_number; no_such_number, takes_no_texts, not_on_channel: the provider says "
+        "that nobody is reached there; person_talking: somebody is answering them; or, of a visit, "
         "too_late: its moment had gone by when it could be written; channel_paused: for as long the channel was; "
         "visit_changed: it was moved or called off while the message waited for the morning."
     )

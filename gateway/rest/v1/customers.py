@@ -39,6 +39,10 @@ class Identity(Answer):
 
     kind: str
     value: str
+    unreachable_for: str | None = Field(
+        description="Why campaigns leave it out: no_such_number, takes_no_texts (a landline), not_on_channel. The provider "
+        "said so; it holds until they write from there or somebody corrects it."
+    )
     created_at: Moment
 
 
@@ -80,7 +84,10 @@ class Customer(Answer):
             status=one.status,
             tags=[*one.tags],
             attributes={**one.attributes},
-            identities=[Identity(kind=i.kind, value=i.value, created_at=i.created_at) for i in one.identities],
+            identities=[
+                Identity(kind=i.kind, value=i.value, unreachable_for=i.unreachable_for, created_at=i.created_at)
+                for i in one.identities
+            ],
             created_at=one.created_at,
             updated_at=one.updated_at,
         )
@@ -127,6 +134,13 @@ class Merge(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"other_id": "01936f5e-5a2c-7e9a-8f4e-0d5a9b1c2d3e"}]})
 
     other_id: Uid = Field(description="Whose addresses, conversations and appointments the survivor gets.")
+
+
+class Reachable(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "phone", "value": "+15125550181"}]})
+
+    kind: Annotated[str, Field(max_length=20)]
+    value: Annotated[str, Field(max_length=320)]
 
 
 class Consent(Answer):
@@ -307,6 +321,14 @@ async def remove(call: Call, customer_id: Uid) -> None:
 async def merge(call: Call, customer_id: Uid, body: Merge) -> Customer:
     """The one in the path survives, with all that the other had."""
     return Customer.of(await call.write(customer_book.merge, customer_id, body.other_id, now=call.now))
+
+
+@routes.post(
+    "/customers/{customer_id}/reachable", scope="customers:write", summary="An address reaches them after all", status=200
+)
+async def reach(call: Call, customer_id: Uid, body: Reachable) -> Customer:
+    """What the provider said of that address is forgotten: campaigns try it again."""
+    return Customer.of(await call.write(customer_book.reach, customer_id, kind=body.kind, value=body.value, now=call.now))
 
 
 @routes.get("/customers/{customer_id}/consents", scope="customers:read", summary="What a customer agreed to")

@@ -398,6 +398,8 @@ def upgrade() -> None:
         sa.Column("customer_id", big_id, nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("value", sa.String(length=320), nullable=False),
+        sa.Column("unreachable_for", sa.String(length=20), nullable=True),
+        sa.Column("unreachable_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["customer_id"],
