@@ -68,8 +68,9 @@ class Cap:
 class Policy:
     """What holds for a tenant. Times are minutes after midnight, where the recipient is; two equal ones: never quiet.
 
-    The last three are the operator's alone: how many messages an hour go to numbers that never wrote to us, of one range
-    and of all together (0 is no limit), and the beginnings of numbers that get none.
+    The last four are the operator's alone: how many messages an hour go to numbers that never wrote to us, of one range
+    and of all together (0 is no limit), the beginnings of numbers that get none, and for how long a time is held for
+    somebody of the waiting list.
     """
 
     quiet_from: int = 21 * 60
@@ -79,6 +80,7 @@ class Policy:
     strangers_of_prefix: int = 100
     strangers: int = 500
     blocked_prefixes: tuple[str, ...] = ()
+    offer_minutes: int = 10
 
 
 USUAL: Final = Policy()
@@ -250,12 +252,23 @@ def awake(asked: Asked) -> Verdict:
     """Not at night, where they are. A phone that rings wakes people, whatever is said of messages."""
     if asked.use not in ("marketing", "reminder") or not (asked.by_call or asked.use in asked.policy.quiet_for):
         return ALLOWED
-    policy = asked.policy
-    ends = quiet.until(asked.now, asked.zones, begins=policy.quiet_from, ends=policy.quiet_until)
+    ends = _wakes(asked)
     if ends is None:
         return ALLOWED
     there = zones.local(ends, asked.zones[0])
     return Held("quiet_hours", f"It is night where they are; it goes out at {there:%H:%M} their time.", ends)
+
+
+def wakes_at(
+    db: Db, *, account_id: int, kind: str, value: str, now: datetime, usual: Policy = USUAL
+) -> datetime | None:
+    """When the quiet hours end where they are, whatever those hold; None when it is not quiet there."""
+    return _wakes(Asked(db, account_id, kind, value, "service", now, usual))
+
+
+def _wakes(asked: Asked) -> datetime | None:
+    policy = asked.policy
+    return quiet.until(asked.now, asked.zones, begins=policy.quiet_from, ends=policy.quiet_until)
 
 
 def still_wanted(asked: Asked) -> Verdict:

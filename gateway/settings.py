@@ -352,6 +352,7 @@ class Sending(Section):
     strangers_per_hour: Annotated[int, Field(ge=0)] = 500
     strangers_per_prefix_and_hour: Annotated[int, Field(ge=0)] = 100
     blocked_prefixes: tuple[Annotated[str, Field(pattern=r"^\+[1-9]\d{0,14}$")], ...] = ()
+    offer_minutes: Annotated[int, Field(ge=2, le=1440)] = 10
     prices: tuple[Annotated[str, Field(pattern=r"^(sms|whatsapp):([A-Z]{2}|\*)=\d{1,3}(\.\d{1,6})?$")], ...] = ()
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
     rates: tuple[
@@ -388,6 +389,7 @@ class Sending(Section):
             strangers_of_prefix=self.strangers_per_prefix_and_hour,
             strangers=self.strangers_per_hour,
             blocked_prefixes=self.blocked_prefixes,
+            offer_minutes=self.offer_minutes,
         )
 
 

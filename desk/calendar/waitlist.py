@@ -1,16 +1,18 @@
 """Who waits for a time that is taken. Freed time is offered to one after the other, the longest waiting first.
 
 An offer holds the time; it is announced by the job `waitlist_offer` and ends in one way: accepted, declined or expired.
-Then the entry is done with, and the time goes to the next.
+Then the time goes to the next. Who did not answer waits on, and is not offered that time again. Nobody is asked at night:
+whoever sleeps is passed over, and when nobody else wants the time it is offered once the first of them is awake.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Select, bindparam, insert, select, update
 
-from desk import businesses
+from desk import businesses, sending
 from desk.businesses import Business
 from desk.calendar import bookings, holds, slots, taking, zones
 from desk.calendar import claims as pieces
@@ -19,21 +21,23 @@ from desk.calendar.claims import Freed
 from desk.calendar.slots import Slot
 from desk.calendar.spans import Span, overlap
 from desk.errors import Invalid, NotFound, SlotTaken, WrongState
+from desk.sending import USUAL, Policy
 from desk.who import Actor
 from storage import queue
-from storage.base import Db, new_uid
+from storage.base import Db, JsonValue, new_uid
 from storage.models.calendar import claims, waitlist
+from storage.models.conversations import conversations
 from storage.prepared import Prepared
 
 OFFER = "waitlist_offer"  # the job that tells the customer; payload: waitlist_id
 
-_OFFER_MINUTES = 10
 _LONGEST_DAYS = 92
+_MOST_PASSED = 50  # times that are remembered of one who waits
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Somebody who waits. `status`: waiting, offered, booked, declined, expired, left."""
+    """Somebody who waits. `status`: waiting, offered, booked, declined, left."""
 
     id: int
     uid: str
@@ -141,18 +145,28 @@ def accept(
     return made
 
 
-def offer_freed(db: Db, who: Actor, business: Business, freed: Freed, *, now: datetime) -> Offer | None:
-    """Offer freed time to the first who waits for such a time; None when it suits nobody (or is gone already).
+def offer_freed(
+    db: Db, who: Actor, business: Business, freed: Freed, *, usual: Policy = USUAL, now: datetime
+) -> Offer | None:
+    """Offer freed time to the first who waits for such a time and is awake; None when there is nobody (or it is gone
+    already). `usual` says when it is night where the tenant has not said so, and for how long the time is held.
 
     The job `waitlist_freed` (`bookings.FREED`) calls it, with `Freed.of(payload)`.
     """
     day = zones.local_day(freed.span.start, business.zone)
     last = zones.local_day(freed.span.end, business.zone)
     wanted = {"business_id": business.id, "staff_id": freed.staff_id, "first": day, "last": last}
-    for row in _WAITING(db, wanted).all():
-        entry = Entry(*row)
-        slot = _fitting(db, business, entry, freed, now=now)
-        if slot is None or _LOCK(db, {"waitlist_id": entry.id}).scalar_one_or_none() is None:
+    asleep: list[datetime] = []
+    for *columns, passed, account_id, peer_kind, peer in _WAITING(db, wanted).all():
+        entry = Entry(*columns)
+        slot = _fitting(db, business, entry, freed, passed or (), now=now)
+        if slot is None:
+            continue
+        wakes_at = sending.wakes_at(db, account_id=account_id, kind=peer_kind, value=peer, now=now, usual=usual)
+        if wakes_at is not None:
+            asleep.append(wakes_at)
+            continue
+        if _LOCK(db, {"waitlist_id": entry.id}).scalar_one_or_none() is None:
             continue
         try:
             held = holds.hold(
@@ -162,7 +176,7 @@ def offer_freed(db: Db, who: Actor, business: Business, freed: Freed, *, now: da
                 slot,
                 conversation_id=entry.conversation_id,
                 now=now,
-                minutes=_OFFER_MINUTES,
+                minutes=usual.offer_minutes,
                 waitlist_id=entry.id,
             )
         except SlotTaken:
@@ -170,16 +184,20 @@ def offer_freed(db: Db, who: Actor, business: Business, freed: Freed, *, now: da
         _SET_OFFERED(db, {"this_id": entry.id, "expires_at": held.expires_at})
         queue.enqueue(db, OFFER, {"waitlist_id": entry.id}, now=now, tenant_id=business.tenant_id)
         return Offer(get(db, who, entry.id), held.id, held.slot, held.expires_at)
+    if asleep and (morning := min(asleep)) < freed.span.end:
+        queue.enqueue(db, bookings.FREED, freed.payload(), now=now, run_at=morning, tenant_id=business.tenant_id)
     return None
 
 
-def expire_offers(db: Db, now: datetime, *, limit: int = 100) -> list[Offer]:
-    """Offers that nobody answered in time end here; the time goes to the next (the offers that are made to them)."""
+def expire_offers(db: Db, now: datetime, *, usual: Policy = USUAL, limit: int = 100) -> list[Offer]:
+    """Offers that nobody answered in time end here; the time goes to the next (the offers that are made to them), and who
+    did not answer waits on for another.
+    """
     made: list[Offer] = []
     for row in _OVERDUE(db, {"now": now, "limit": limit}).all():
         business = businesses.load(db, row.business_id)
         system = Actor(row.tenant_id, "system")
-        offer = _end(db, system, business, row.id, "expired", now=now)
+        offer = _end(db, system, business, row.id, "waiting", usual=usual, now=now)
         if offer is not None:
             made.append(offer)
     return made
@@ -212,7 +230,9 @@ def offer_of(db: Db, who: Actor, business: Business, waitlist_id: int) -> Offer 
     return Offer(entry, held.id, slot, held.expires_at)
 
 
-def _end(db: Db, who: Actor, business: Business, waitlist_id: int, status: str, *, now: datetime) -> Offer | None:
+def _end(
+    db: Db, who: Actor, business: Business, waitlist_id: int, status: str, *, usual: Policy = USUAL, now: datetime
+) -> Offer | None:
     entry = _locked(db, who, waitlist_id)
     if entry.status not in {"waiting", "offered"}:
         return None
@@ -220,13 +240,25 @@ def _end(db: Db, who: Actor, business: Business, waitlist_id: int, status: str, 
     _set(db, waitlist_id, status)
     if held is None:
         return None
+    if status == "waiting":
+        before = db.execute(select(_w.passed).where(_w.id == waitlist_id)).scalar_one() or ()
+        passed = [*before, _time(held.staff_id, held.visit_starts_at)][-_MOST_PASSED:]
+        db.execute(update(waitlist).where(_w.id == waitlist_id).values(passed=passed))
     pieces.forget_holds(db, [held.id])
     freed = Freed(business.id, held.staff_id, Span(held.starts_at, held.ends_at))
-    return offer_freed(db, who, business, freed, now=now) if freed.span.end > now else None
+    return offer_freed(db, who, business, freed, usual=usual, now=now) if freed.span.end > now else None
 
 
-def _fitting(db: Db, business: Business, entry: Entry, freed: Freed, *, now: datetime) -> Slot | None:
-    """A start for the entry that makes use of the freed time: the very same if it fits, else the first."""
+def _time(staff_id: int, starts_at: datetime) -> list[JsonValue]:
+    return [staff_id, starts_at.isoformat()]
+
+
+def _fitting(
+    db: Db, business: Business, entry: Entry, freed: Freed, passed: Sequence[JsonValue], *, now: datetime
+) -> Slot | None:
+    """A start for the entry that makes use of the freed time: the very same if it fits, else the first. None of the times
+    in `passed`.
+    """
     service = business.service(entry.service_id)
     member = business.staff_member(freed.staff_id)
     if not service.is_active or not member.can_do(service):
@@ -239,6 +271,7 @@ def _fitting(db: Db, business: Business, entry: Entry, freed: Freed, *, now: dat
             db, business, service.id, from_day=first, to_day=last, staff_id=member.id, now=now, limit=None
         )
         if overlap(pieces.span_of(service, Span(slot.starts_at, slot.ends_at)), freed.span)
+        and _time(member.id, slot.starts_at) not in passed
     ]
     inside = [slot for slot in found if slot.starts_at >= freed.span.start]
     return next(iter(inside or found), None)
@@ -284,11 +317,13 @@ _WAITS_ALREADY = Prepared(
         _w.conversation_id == bindparam("conversation_id"),
         _w.tenant_id == bindparam("tenant_id"),
         _w.service_id == bindparam("service_id"),
-        _w.status == "waiting",
+        _w.status.in_(("waiting", "offered")),
     )
 )
 _WAITING = Prepared(
-    _ENTRY.where(
+    _ENTRY.add_columns(_w.passed, conversations.c.account_id, conversations.c.peer_kind, conversations.c.peer)
+    .select_from(waitlist.join(conversations, conversations.c.id == _w.conversation_id))
+    .where(
         _w.business_id == bindparam("business_id"),
         _w.status == "waiting",
         _w.staff_id.is_(None) | (_w.staff_id == bindparam("staff_id")),

@@ -24,6 +24,7 @@ from desk.calendar.appointments import LIVE
 from desk.calendar.claims import Freed
 from desk.channel_log import Line
 from desk.inbox import handling, survey
+from desk.sending import Policy
 from desk.who import Actor
 from gateway.accounts import Account
 from gateway.context import House
@@ -112,7 +113,7 @@ async def reminder(house: House, job: Job) -> None:
 
 async def waitlist_freed(house: House, job: Job) -> None:
     """Offer time that somebody gave back to the first who waits for it."""
-    await house.store.write(_offer_freed, job, now=house.clock.now())
+    await house.store.write(_offer_freed, job, usual=house.usual, now=house.clock.now())
 
 
 async def waitlist_offer(house: House, job: Job) -> None:
@@ -188,10 +189,10 @@ def _failed(db: Db, job: Job, error: SendError, account: Account, lines: Sequenc
     outbox.failed(db, job, error, now=now)
 
 
-def _offer_freed(db: Db, job: Job, *, now: datetime) -> None:
+def _offer_freed(db: Db, job: Job, *, usual: Policy, now: datetime) -> None:
     freed = Freed.of(job.payload)
     business = businesses.load(db, freed.business_id)
-    waiting.offer_freed(db, Actor(business.tenant_id, "system"), business, freed, now=now)
+    waiting.offer_freed(db, Actor(business.tenant_id, "system"), business, freed, usual=usual, now=now)
     queue.finish(db, job)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import (
     text,
 )
 
-from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, uid_column
+from storage.base import BigId, UtcDateTime, id_column, metadata, time_column, type_json, uid_column
 
 appointments = Table(
     "appointments",
@@ -90,9 +90,10 @@ waitlist = Table(
     Column("conversation_id", BigId, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("from_day", Date, nullable=False),  # local to the business, both ends included
     Column("to_day", Date, nullable=False),
-    Column("status", String(10), nullable=False),  # waiting, offered, booked, declined, expired, left
+    Column("status", String(10), nullable=False),  # waiting, offered, booked, declined, left
     Column("offers", Integer, nullable=False, server_default="0"),
     Column("offer_expires_at", UtcDateTime),
+    Column("passed", type_json),  # times that they were offered and did not answer: [[staff_id, "…Z"], …]
     time_column("created_at"),
     Index("ix_waitlist_business_id_status", "business_id", "status"),
 )

@@ -13,6 +13,7 @@ from desk.calendar.appointments import Appointment
 from desk.calendar.claims import Freed
 from desk.calendar.spans import Span
 from desk.errors import HoldExpired, Invalid, NotFound, SlotTaken, WrongState
+from desk.sending import Policy
 from storage.base import Db
 from storage.models.calendar import claims
 from storage.models.jobs import jobs
@@ -122,8 +123,33 @@ def test_offer_that_nobody_answers_goes_on_until_nobody_is_left(db: Db, shop: Sh
         (offer,) = waitlist.expire_offers(db, now)
         assert offer.entry.id == after.id
     assert waitlist.expire_offers(db, now + minutes(10)) == []
-    assert [status(db, shop, one) for one in waiting] == ["expired"] * 3
+    assert [status(db, shop, one) for one in waiting] == ["waiting"] * 3
     assert db.execute(select(func.count()).select_from(claims)).scalar_one() == 0
+
+
+def test_nobody_is_asked_at_night_and_who_did_not_answer_is_asked_of_other_times(db: Db, shop: Shop) -> None:
+    gone, first, second = book(db, shop), wait(db, shop), wait(db, shop)
+    night, morning = at("2026-01-15 02:00"), at("2026-01-15 08:00")
+    business = shop.business(db)
+    bookings.cancel(db, shop.bot, business, gone.id, reason="", now=night)
+    wanted = select(jobs.c.payload, jobs.c.run_at).where(jobs.c.kind == bookings.FREED).order_by(jobs.c.id.desc())
+    payload = db.execute(wanted).first()
+    assert payload is not None
+    freed = Freed.of(payload.payload)
+    assert waitlist.offer_freed(db, shop.bot, business, freed, now=night) is None
+    again = db.execute(wanted).first()
+    assert again is not None
+    assert (Freed.of(again.payload), again.run_at) == (freed, morning)
+    usual = Policy(offer_minutes=30)
+    offer = waitlist.offer_freed(db, shop.bot, business, freed, usual=usual, now=morning)
+    assert offer is not None
+    assert (offer.entry.id, offer.expires_at) == (first.id, morning + minutes(30))
+    (offer,) = waitlist.expire_offers(db, morning + minutes(30), usual=usual)
+    assert offer.entry.id == second.id
+    later = Freed(freed.business_id, freed.staff_id, Span(at("2026-01-15 14:00"), at("2026-01-15 14:30")))
+    offer = waitlist.offer_freed(db, shop.bot, business, later, now=morning + minutes(31))
+    assert offer is not None
+    assert (offer.entry.id, offer.slot.starts_at) == (first.id, at("2026-01-15 14:00"))
 
 
 def test_late_yes_counts_while_nobody_else_was_asked(db: Db, shop: Shop) -> None:

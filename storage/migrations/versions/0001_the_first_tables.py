@@ -1458,6 +1458,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=10), nullable=False),
         sa.Column("offers", sa.Integer(), server_default="0", nullable=False),
         sa.Column("offer_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("passed", json_type, nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["business_id"], ["businesses.id"], name=op.f("fk_waitlist_business_id_businesses"), ondelete="CASCADE"
