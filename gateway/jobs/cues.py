@@ -140,7 +140,7 @@ async def play_job(house: House, job: Job, kind: str, find: Finder, until: Limit
     """Play the cue `kind` with the job's payload in the conversation that `find` names; None: there is none. `until` says
     how long it makes sense, so that it waits that long for a paused channel.
     """
-    conversation_id = await house.store.read(find, job)
+    conversation_id = await house.store.write(find, job)  # which may begin one
     if conversation_id is None:
         await house.store.write(queue.finish, job)
         return

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from bots import asking as bots_ask
 from channels.base import Sent
@@ -47,7 +49,7 @@ from gateway.jobs import (
 )
 from gateway.jobs.cues import play_job
 from gateway.jobs.worker import Handler
-from gateway.pipeline import courtesy, outbox, wire
+from gateway.pipeline import courtesy, outbox, ways, wire
 from storage import queue
 from storage.base import Db
 from storage.models.accounts import accounts
@@ -108,7 +110,8 @@ async def reminder(house: House, job: Job) -> None:
     """Remind of a visit; the bot looks again whether it still stands. Who cannot be called is written to."""
     if job.payload.get("by") == "call" and await outbound.remind(house, job):
         return
-    await play_job(house, job, "reminder", _of_appointment, _until_visit)
+    find = partial(_of_appointment, adapters=house.adapters, now=house.clock.now())
+    await play_job(house, job, "reminder", find, _until_visit)
 
 
 async def waitlist_freed(house: House, job: Job) -> None:
@@ -118,7 +121,8 @@ async def waitlist_freed(house: House, job: Job) -> None:
 
 async def waitlist_offer(house: House, job: Job) -> None:
     """Tell somebody who waits that a time has become free."""
-    await play_job(house, job, "waitlist_offer", _of_waitlist, _until_taken_back)
+    find = partial(_of_waitlist, adapters=house.adapters, now=house.clock.now())
+    await play_job(house, job, "waitlist_offer", find, _until_taken_back)
 
 
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
@@ -196,19 +200,18 @@ def _offer_freed(db: Db, job: Job, *, usual: Policy, now: datetime) -> None:
     queue.finish(db, job)
 
 
-def _of_appointment(db: Db, job: Job) -> int | None:
-    """The conversation in which the visit was booked, else the customer's latest where a bot can ask; None: we cannot
-    write to them. One with a sender's name comes last: nobody asks over it.
+def _of_appointment(db: Db, job: Job, *, adapters: ways.Adapters, now: datetime) -> int | None:
+    """The conversation in which the visit was booked, or a better way if that was a web chat or is disconnected; without
+    one the customer's latest where a bot can ask; None: we cannot write to them. One with a sender's name comes last:
+    nobody asks over it.
     """
-    row = db.execute(
-        select(appointments.c.customer_id, appointments.c.conversation_id).where(
-            appointments.c.id == int(str(job.payload["appointment_id"]))
-        )
-    ).one_or_none()
+    a = appointments.c
+    wanted = select(a.tenant_id, a.customer_id, a.business_id, a.conversation_id)
+    row = db.execute(wanted.where(a.id == int(str(job.payload["appointment_id"])))).one_or_none()
     if row is None:
         return None
     if row.conversation_id is not None:
-        return int(row.conversation_id)
+        return _where_to(db, row, adapters, now=now)
     latest: int | None = db.execute(
         select(conversations.c.id)
         .join(accounts, accounts.c.id == conversations.c.account_id)
@@ -235,8 +238,13 @@ def _until_taken_back(db: Db, job: Job) -> datetime | None:
     return expires_at - _BEFORE_THE_NEXT if expires_at is not None else None
 
 
-def _of_waitlist(db: Db, job: Job) -> int | None:
-    found: int | None = db.execute(
-        select(waitlist.c.conversation_id).where(waitlist.c.id == int(str(job.payload["waitlist_id"])))
-    ).scalar_one_or_none()
-    return found
+def _of_waitlist(db: Db, job: Job, *, adapters: ways.Adapters, now: datetime) -> int | None:
+    w = waitlist.c
+    wanted = select(w.tenant_id, w.customer_id, w.business_id, w.conversation_id)
+    row = db.execute(wanted.where(w.id == int(str(job.payload["waitlist_id"])))).one_or_none()
+    return None if row is None else _where_to(db, row, adapters, now=now)
+
+
+def _where_to(db: Db, row: Row[Any], adapters: ways.Adapters, *, now: datetime) -> int | None:
+    whose = {"customer_id": row.customer_id, "business_id": row.business_id, "asked_in": row.conversation_id}
+    return ways.where_to(db, Actor(row.tenant_id, "system"), adapters, **whose, now=now)

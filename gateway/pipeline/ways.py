@@ -12,7 +12,7 @@ from channels.messages import OutboundMessage
 from channels.render import in_template, render
 from desk import audit, consent, conversations, customers, files, messages, phone, sending
 from desk.conversations import Context
-from desk.errors import Invalid
+from desk.errors import IdentityTaken, Invalid
 from desk.who import Actor
 from gateway.accounts import window_template
 from gateway.pipeline import outbox, parked
@@ -98,18 +98,7 @@ def tell(
     Raises: IdentityTaken
     """
     person = customers.get(db, who, customer_id)
-    best: tuple[Any, Capabilities, sending.Refusal | None] | None = None
-    for row in _WAYS(db, {"customer_id": person.id, "business_id": business_id}):
-        adapter = adapters.get((row.provider, row.channel))
-        found = (row.peer_kind, row.peer, False) if row.peer is not None else _known(db, row.channel, person)
-        if adapter is None or found is None:
-            continue
-        way = Way(row.account_id, found[0], found[1], row.last_in_at)
-        no = refusal(db, way, adapter.capabilities, now=now)
-        if best is None or no is None:
-            best = row, adapter.capabilities, no
-        if no is None or no is consent.OPTED_OUT:
-            break
+    best = _best(db, person, adapters, business_id=business_id, now=now)
     if best is None:
         return None
     row, capabilities, no = best
@@ -127,6 +116,58 @@ def tell(
         outbox.post(db, context.tenant_id, context.account_id, message_id, now=now)
     db.execute(update(conversation_table).where(conversation_table.c.id == context.id).values(last_out_at=now))
     return ids[0]
+
+
+def where_to(
+    db: Db,
+    who: Actor,
+    adapters: Adapters,
+    *,
+    customer_id: int,
+    business_id: int,
+    asked_in: int | None,
+    now: datetime,
+) -> int | None:
+    """The conversation in which the bot comes back to something: that in which it was asked for, while its channel is
+    connected and not a web chat (whose page is soon closed); else the best way at which a bot answers and we may write,
+    begun if need be; else that all the same. None: there is none.
+    """
+    before = None if asked_in is None else _ASKED_IN(db, {"conversation_id": asked_in}).one_or_none()
+    if before is not None and before.channel != "web" and before.disconnected_at is None:
+        return asked_in
+    person = customers.get(db, who, customer_id)
+    best = _best(db, person, adapters, business_id=business_id, asks=True, now=now)
+    if best is None or (best[2] is not None and window_template(best[0].window_template) is None):
+        return asked_in
+    row = best[0]
+    try:
+        kind, value = (
+            (row.peer_kind, row.peer) if row.peer is not None else address(db, who, row.channel, person, now=now)
+        )
+    except IdentityTaken:  # the number that they gave is somebody else's
+        return asked_in
+    return conversations.meet(db, row.account_id, peer_kind=kind, peer=value, now=now).id
+
+
+def _best(
+    db: Db, person: customers.Customer, adapters: Adapters, *, business_id: int, asks: bool = False, now: datetime
+) -> tuple[Any, Capabilities, sending.Refusal | None] | None:
+    """The best account to reach them over as `tell` has it, what it carries, and why it may not be used just now if it may
+    not; with `asks` only where a bot answers.
+    """
+    best: tuple[Any, Capabilities, sending.Refusal | None] | None = None
+    for row in _WAYS(db, {"customer_id": person.id, "business_id": business_id}):
+        adapter = adapters.get((row.provider, row.channel))
+        found = (row.peer_kind, row.peer, False) if row.peer is not None else _known(db, row.channel, person)
+        if adapter is None or found is None or (asks and (row.bot_id is None or row.channel == "voice")):
+            continue
+        way = Way(row.account_id, found[0], found[1], row.last_in_at)
+        no = refusal(db, way, adapter.capabilities, now=now)
+        if best is None or no is None:
+            best = row, adapter.capabilities, no
+        if no is None or no is consent.OPTED_OUT:
+            break
+    return best
 
 
 def wait(
@@ -207,8 +248,22 @@ _i = customer_models.customer_identities.c
 _IDENTITIES = Prepared(select(_i.kind, _i.value).where(_i.customer_id == bindparam("customer_id")).order_by(_i.id))
 _a = accounts.c
 _c = conversation_table.c
+_ASKED_IN = Prepared(
+    select(_a.channel, _a.disconnected_at)
+    .join(conversation_table, _c.account_id == _a.id)
+    .where(_c.id == bindparam("conversation_id"))
+)
 _WAYS = Prepared(
-    select(_a.id.label("account_id"), _a.provider, _a.channel, _a.window_template, _c.peer_kind, _c.peer, _c.last_in_at)
+    select(
+        _a.id.label("account_id"),
+        _a.provider,
+        _a.channel,
+        _a.bot_id,
+        _a.window_template,
+        _c.peer_kind,
+        _c.peer,
+        _c.last_in_at,
+    )
     .select_from(
         accounts.outerjoin(conversation_table, and_(_c.account_id == _a.id, _c.customer_id == bindparam("customer_id")))
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from desk import conversations
 from gateway.jobs.pressure import Pressure
 from gateway.pipeline import outbox
 from gateway.pipeline.outbox import RETRY_AFTER
@@ -79,6 +80,7 @@ async def test_reminders_come_when_they_should_and_an_answer_changes_that_visit(
         await phone.text(OURS, "haircut with Maya on thursday at 3pm")
         await phone.text(OURS, "yes")
         phone.inbox.clear()
+        await _booked_by_web_chat(desk)
         await desk.pass_time(timedelta(days=2, hours=2))  # Wednesday, 2 p.m.
         assert phone.inbox == []
         await desk.pass_time(timedelta(hours=1, minutes=15))
@@ -298,6 +300,20 @@ async def test_who_opted_out_at_the_provider_is_known_here_afterwards(
         await desk.pass_time(timedelta(days=2, hours=4))
         assert await desk.one("SELECT state FROM consents") == "out"
         assert await desk.one("SELECT error_code FROM messages WHERE status = 'failed'") == "21610"
+
+
+async def _booked_by_web_chat(desk: Front) -> None:
+    """As if the visit had been booked on a page that is closed by now: what follows comes by text all the same."""
+    api = await person(desk)
+    (shop, *_) = (await api.get("/businesses"))["items"]
+    await api.post("/channels", {"kind": "web", "business_id": shop["id"], "address": "closed-page"})
+    account = await desk.one("SELECT id FROM accounts WHERE address = 'closed-page'")
+    began = await desk.house.store.write(
+        conversations.begin, account, peer_kind="web", peer="visitor", now=desk.clock.now()
+    )
+    theirs = "(SELECT customer_id FROM appointments WHERE source = 'bot')"
+    await desk.change(f"UPDATE conversations SET customer_id = {theirs} WHERE id = :id", id=began.id)
+    await desk.change("UPDATE appointments SET conversation_id = :id WHERE source = 'bot'", id=began.id)
 
 
 async def test_a_question_that_is_not_answered_ends_quietly(desk: Front) -> None:
