@@ -1,19 +1,21 @@
 """The ledger of what an address has agreed to and refused. Whether a message may go is asked of `desk.sending`."""
 
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import and_, bindparam, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
 
 from desk.verdicts import ALLOWED, Allowed, Refusal, Use
 from storage.base import Db
 from storage.models.accounts import accounts
-from storage.models.customers import consent_events, consents
+from storage.models.customers import consent_events, consents, erased_refusals
 from storage.prepared import Prepared
 from storage.session import Conflict, announce, attempt
 
 State = Literal["in", "out"]
 Purpose = Literal["all", "marketing", "reminder"]
+Marks = Callable[[bytes], Sequence[str]]  # keyed digests, the first by the newest key (`Sealer.marks`)
 
 OPTED_OUT = Refusal("opted_out", "They asked for no more messages from this number.")
 NO_MARKETING = Refusal("opted_out_marketing", "They asked for no more offers from this number.")
@@ -66,18 +68,59 @@ def is_out(db: Db, account_id: int, kind: str, value: str, purpose: Purpose = "a
     return "all" in refused or purpose in refused
 
 
-def standing(db: Db, *, account_id: int, kind: str, value: str, use: Use) -> Allowed | Refusal:
-    """What the address has said to a message of this use."""
+def standing(
+    db: Db, *, account_id: int, kind: str, value: str, use: Use, marks: Marks | None = None
+) -> Allowed | Refusal:
+    """What the address has said to a message of this use; with `marks` also before whoever had it was erased."""
     if use == "legal":
         return ALLOWED
     refused = set(_REFUSED(db, {"account_id": account_id, "kind": kind, "value": value}).scalars())
-    if "all" in refused:
-        return OPTED_OUT
-    return _NO[use] if use in refused else ALLOWED
+    if marks is not None:
+        refused |= forgotten(db, account_id, [(kind, value)], marks=marks).get((kind, value), set())
+    return refusal(refused, use) or ALLOWED
 
 
-_NO = {"marketing": NO_MARKETING, "reminder": NO_REMINDERS}
-_c = consents.c
+def remember(db: Db, addresses: Collection[tuple[str, str]], *, tenant_id: int, marks: Marks, now: datetime) -> None:
+    """What these addresses (kind, value) have refused outlives them: they are about to be erased."""
+    for kind, value in addresses:
+        theirs = _c.tenant_id == tenant_id, _c.kind == kind, _c.value == value
+        for row in db.execute(select(_c.account_id, _c.purpose, _c.state).where(*theirs)).all():
+            names = marks(_name(row.account_id, kind, value))
+            same = _f.account_id == row.account_id, _f.mark.in_(names), _f.purpose == row.purpose
+            db.execute(delete(erased_refusals).where(*same))
+            if row.state == "out":
+                kept = {"account_id": row.account_id, "mark": names[0], "purpose": row.purpose, "since": now}
+                db.execute(insert(erased_refusals).values(kept))
+
+
+def forgotten(
+    db: Db, account_id: int, addresses: Collection[tuple[str, str]], *, marks: Marks
+) -> dict[tuple[str, str], set[str]]:
+    """What those addresses refused before whoever had them was erased, and have not taken back since."""
+    by_mark = {mark: (kind, value) for kind, value in addresses for mark in marks(_name(account_id, kind, value))}
+    wanted = select(_f.mark, _f.purpose).where(_f.account_id == account_id, _f.mark.in_(by_mark))
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in db.execute(wanted):
+        found.setdefault(by_mark[row.mark], set()).add(row.purpose)
+    if found:
+        values = [value for _, value in found]
+        back = _c.account_id == account_id, _c.value.in_(values), _c.state == "in"
+        for row in db.execute(select(_c.kind, _c.value, _c.purpose).where(*back)):
+            found.get((row.kind, row.value), set()).discard(row.purpose)
+    return {address: purposes for address, purposes in found.items() if purposes}
+
+
+def refusal(refused: Collection[str], use: Use) -> Refusal | None:
+    """What speaks against a message of this use where these purposes were refused."""
+    return OPTED_OUT if "all" in refused else _NO.get(use) if use in refused else None
+
+
+def _name(account_id: int, kind: str, value: str) -> bytes:
+    return f"refusal\n{account_id}\n{kind}\n{value}".encode()
+
+
+_NO: Mapping[str, Refusal] = {"marketing": NO_MARKETING, "reminder": NO_REMINDERS}
+_c, _f = consents.c, erased_refusals.c
 _NOTE = Prepared(insert(consent_events))
 _ADD = Prepared(insert(consents))
 _ADDRESS = (

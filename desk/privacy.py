@@ -31,7 +31,8 @@ from sqlalchemy import (
     update,
 )
 
-from desk import audit, consents, customer_book, events, files, leftovers, live, recordings, refs, segments
+from desk import audit, consent, consents, customer_book, events, files, leftovers, live, recordings, refs, segments
+from desk.consent import Marks
 from desk.customer_book import NOUN, Entry
 from desk.errors import NotFound, WrongState
 from desk.events import rfc3339
@@ -94,7 +95,7 @@ class _Traces:
 
     tenant_id: int
     rows: Sequence[Row[Any]]
-    addresses: Sequence[tuple[Any, ...]]
+    addresses: Sequence[tuple[str, str]]
     theirs: Mapping[Table, ColumnElement[bool]]
     words: Sequence[str]
 
@@ -144,8 +145,8 @@ def export(db: Db, who: Actor, ref: Ref, *, may_hear: bool = True) -> tuple[Entr
     return customer_book.entries(db, [row])[0], found
 
 
-def remove(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Gone:
-    """The customer is gone; where something points at them, everything personal is erased instead.
+def remove(db: Db, who: Actor, ref: Ref, *, marks: Marks, now: datetime) -> Gone:
+    """The customer is gone; where something points at them, everything personal is erased instead (`erase`).
 
     Raises: NotFound, WrongState
     """
@@ -159,15 +160,16 @@ def remove(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Gone:
     if any(
         db.execute(select(table.c[column.name]).where(column == row.id).limit(1)).first() for table, column in pointing
     ):
-        return erase(db, who, ref, now=now)
+        return erase(db, who, ref, marks=marks, now=now)
     traces = _traces(db, row)
     _forget_mentions(db, traces)
     db.execute(delete(customers).where(customers.c.id == row.id))
     return _told(db, who, row, "customer.deleted", now=now)
 
 
-def erase(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Gone:
-    """Everything personal is gone, wherever it stood; what happened remains, without a name. Nothing is sent any more.
+def erase(db: Db, who: Actor, ref: Ref, *, marks: Marks, now: datetime) -> Gone:
+    """Everything personal is gone, wherever it stood; what happened remains, without a name. Nothing is sent any more, and
+    what they refused stays refused: of their addresses `marks` are kept, which name them to nobody.
 
     Raises: NotFound, WrongState
     """
@@ -187,6 +189,7 @@ def erase(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Gone:
     for table, where in traces.theirs.items():
         if table is not customers and (values := _emptied(table)):
             db.execute(update(table).where(where).values(values))
+    consent.remember(db, traces.addresses, tenant_id=row.tenant_id, marks=marks, now=now)
     _forget_addresses(db, traces, now=now)
     _forget_mentions(db, traces)
     db.execute(delete(claims).where(traces.theirs[claims], claims.c.appointment_id.is_(None)))
@@ -231,7 +234,8 @@ def _traces(db: Db, row: Row[Any]) -> _Traces:
     rows = [row, *signposts]
     theirs = _theirs([one.id for one in rows])
     i = customer_identities.c
-    addresses = [tuple(one) for one in db.execute(select(i.kind, i.value).where(theirs[customer_identities]))]
+    known_by = select(i.kind, i.value).where(theirs[customer_identities])
+    addresses = [(one.kind, one.value) for one in db.execute(known_by)]
     peers = (
         select(conversations.c.uid, conversations.c.peer)
         .where(theirs[conversations])

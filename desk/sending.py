@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from desk import audit, consent, events, phone, quiet
 from desk.calendar import zones
 from desk.calendar.campaigns import Relative
+from desk.consent import Marks
 from desk.verdicts import ALLOWED, ALWAYS, WINDOW_CLOSED, Allowed, Held, Refusal, Use, Verdict, Window, closed
 from desk.who import Actor
 from storage.base import Db
@@ -81,6 +82,7 @@ class Policy:
     strangers: int = 500
     blocked_prefixes: tuple[str, ...] = ()
     offer_minutes: int = 10
+    marks: Marks | None = field(default=None, compare=False)  # by which refusals of the erased are found
 
 
 USUAL: Final = Policy()
@@ -179,8 +181,12 @@ def foresee(
     """
     facts = {(row.kind, row.value): row for row in db.execute(_facts_of(account_id, addresses))}
     verdicts: list[Verdict] = []
+    erased = {} if usual.marks is None else consent.forgotten(db, account_id, addresses, marks=usual.marks)
     had: dict[int, int] | None = None
     for kind, value in addresses:
+        if (no := consent.refusal(erased.get((kind, value), ()), use)) is not None:
+            verdicts.append(no)
+            continue
         asked = Asked(db, account_id, kind, value, use, now, usual)
         if (known := facts.get((kind, value))) is not None:
             vars(asked)["facts"] = known
@@ -199,7 +205,8 @@ def foresee(
 
 def consented(asked: Asked) -> Verdict:
     """Nobody who said STOP."""
-    return consent.standing(asked.db, account_id=asked.account_id, kind=asked.kind, value=asked.value, use=asked.use)
+    whose = {"kind": asked.kind, "value": asked.value}
+    return consent.standing(asked.db, account_id=asked.account_id, **whose, use=asked.use, marks=asked.usual.marks)
 
 
 def affordable(asked: Asked) -> Verdict:

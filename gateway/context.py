@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -82,7 +82,7 @@ class House:
     @property
     def usual(self) -> Policy:
         """Quiet hours and caps of whoever has said nothing else."""
-        return self.settings.sending.policy
+        return replace(self.settings.sending.policy, marks=self.sealer.marks)
 
     @property
     def line(self) -> Line:

@@ -18,7 +18,7 @@ class Sealer:
     """Seals with the first of `keys` and opens with any of them, so that keys can be rotated."""
 
     def __init__(self, *keys: bytes) -> None:
-        self._mark = hashlib.sha256(b"mark" + keys[0]).digest()
+        self._marks = [hashlib.sha256(b"mark" + key).digest() for key in keys]
         self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(hashlib.sha256(key).digest())) for key in keys])
 
     def seal(self, value: JsonValue, *, tenant_id: int, field: str) -> str:
@@ -41,7 +41,11 @@ class Sealer:
 
     def mark(self, data: bytes) -> str:
         """The same for the same `data`, and of no use to anybody who would guess it without our key."""
-        return hmac.new(self._mark, data, hashlib.sha256).hexdigest()
+        return self.marks(data)[0]
+
+    def marks(self, data: bytes) -> list[str]:
+        """`mark` by each of the keys, the newest first: to find again what was marked before they were rotated."""
+        return [hmac.new(key, data, hashlib.sha256).hexdigest() for key in self._marks]
 
     def rotate(self, sealed: str) -> str:
         """The same, sealed with the newest key.

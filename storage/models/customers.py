@@ -59,6 +59,17 @@ consents = Table(
     UniqueConstraint("account_id", "kind", "value", "purpose"),
 )
 
+# Refusals of people who were erased since: `mark` is a keyed digest of account, kind and address, of no use to anybody who
+# does not know the address already (`desk.consent.forgotten`).
+erased_refusals = Table(
+    "erased_refusals",
+    metadata,
+    Column("account_id", BigId, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("mark", String(64), primary_key=True),
+    Column("purpose", String(20), primary_key=True),
+    time_column("since"),
+)
+
 # A ledger: rows are only ever added.
 consent_events = Table(
     "consent_events",

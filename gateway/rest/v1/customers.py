@@ -314,7 +314,8 @@ async def change(call: Call, customer_id: Uid, body: CustomerChange) -> Customer
 @routes.delete("/customers/{customer_id}", scope="customers:write", summary="Remove a customer")
 async def remove(call: Call, customer_id: Uid) -> None:
     """Where there are conversations, appointments or the like, those stay, and nothing in them tells whose they were."""
-    await _forget(call, await call.write(privacy.remove, customer_id, now=call.now))
+    marks = call.house.sealer.marks
+    await _forget(call, await call.write(privacy.remove, customer_id, marks=marks, now=call.now))
 
 
 @routes.post("/customers/{customer_id}/merge", scope="customers:write", summary="Merge two customers", status=200)
@@ -374,7 +375,8 @@ async def erase(call: Call, customer_id: Uid) -> None:
     """Everything personal is gone for good, also from messages, jobs, deliveries and logs; visits stay, anonymous. Providers are
     told to delete their messages and recordings, where they can be told.
     """
-    await _forget(call, await call.write(privacy.erase, customer_id, now=call.now))
+    marks = call.house.sealer.marks
+    await _forget(call, await call.write(privacy.erase, customer_id, marks=marks, now=call.now))
 
 
 async def _forget(call: Call, gone: privacy.Gone) -> None:

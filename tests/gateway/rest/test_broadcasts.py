@@ -415,6 +415,16 @@ async def test_nothing_goes_out_after_stop_cancel_or_erasure(api: Client) -> Non
     ]
     assert (await api.get(f"/broadcasts/{first['id']}"))["counts"]["skipped"] == 5
     await api.post(f"/broadcasts/{second['id']}/cancel", status=409)
+    # STOP outlives erasure, until START.
+    await api.post(f"/customers/{made['Cy']['id']}/erase", status=204)
+    await api.post("/customers", {"phone": "+15125550184", "tags": ["back"]})
+    path = f"/broadcasts/{(await drafted(api, audience={'tags_any': ['back']}))['id']}"
+    assert (await api.post(f"{path}/preview", status=200))["skipped"] == {"opted_out": 1}
+    await api.post(f"{path}/send", status=202)
+    await front.work()
+    assert (await standings(api))[-1] == ("+15125550184", "refused", "opted_out")
+    await front.text("+15125550184", "START")
+    assert (await api.post(f"{path}/preview", status=200))["reachable"] == 1
 
 
 async def test_a_channel_that_is_paused_pauses_it_and_resumed_it_leaves_nobody_out(api: Client) -> None:
