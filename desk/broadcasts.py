@@ -513,8 +513,8 @@ def plan_visits(db: Db, wanted: Plan, *, limit: int, now: datetime) -> bool:
 
 
 def due(db: Db, broadcast_id: int, appointment_id: int, *, now: datetime) -> tuple[Plan, Reached, int] | Waits | None:
-    """Whom to write about a visit now, and about which state of it (its sequence); None when nothing is to be written: it was written, or is not wanted (any more), or
-    its moment has not come.
+    """Whom to write about a visit now, and about which state of it (its sequence); None when nothing is to be written: it
+    was written, or is not wanted (any more), or its moment has not come.
 
     Raises: Invalid, when what it says cannot be filled in any more
     """
@@ -711,7 +711,8 @@ def _reached(
             if kind in ("phone", "whatsapp") and phone.is_costly(value):
                 return Reached(row, skipped_for="premium_number")
             return Reached(row, kind, value)
-    return Reached(row, skipped_for=next((lost[one] for one in addresses if one in lost and one not in out), "opted_out"))
+    why = next((lost[one] for one in addresses if one in lost and one not in out), "opted_out")
+    return Reached(row, skipped_for=why)
 
 
 def _preview(
@@ -784,7 +785,8 @@ def _everybody(
     while visits := campaigns.ahead(db, *shop, after=after, limit=_AT_ONCE, now=now):
         whose = [customer_id for _, customer_id, is_ahead in visits if is_ahead]
         reached = _reach(db, who, account, segment, after=0, limit=_AT_ONCE, only={*whose}, now=now)
-        by_customer = {one.customer.id: (one, said) for one, said in _foreseen(db, account, reached, usual=usual, now=now)}
+        foreseen = _foreseen(db, account, reached, usual=usual, now=now)
+        by_customer = {one.customer.id: (one, said) for one, said in foreseen}
         for one, said in (by_customer[customer_id] for customer_id in whose if customer_id in by_customer):
             yield one, ALLOWED if isinstance(said, Held) else said  # whether it is night now says nothing of then
         after = visits[-1][0]

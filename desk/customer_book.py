@@ -146,7 +146,8 @@ def reach(db: Db, who: Actor, ref: Ref, *, kind: str, value: str, now: datetime)
     """
     row = row_of(db, who, ref, lock=True)
     whose = _i.customer_id == row.id, _i.kind == kind, _i.value == value
-    if db.execute(update(customer_identities).where(*whose).values(unreachable_for=None, unreachable_at=None)).rowcount == 0:
+    reached = update(customer_identities).where(*whose).values(unreachable_for=None, unreachable_at=None)
+    if db.execute(reached).rowcount == 0:
         raise NotFound("address", None)
     audit.record(db, who, "customer.reachable", NOUN, row.id, None, {"kind": kind}, now, uid=row.uid)
     return entries(db, [row])[0]
