@@ -9,7 +9,7 @@ from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
 from desk.verdicts import ALLOWED, Allowed, Refusal, Use
 from storage.base import Db
 from storage.models.accounts import accounts
-from storage.models.customers import consent_events, consents, erased_refusals
+from storage.models.customers import consent_events, consents
 from storage.prepared import Prepared
 from storage.session import Conflict, announce, attempt
 
@@ -63,51 +63,29 @@ def record(
 
 def is_out(db: Db, account_id: int, kind: str, value: str, purpose: Purpose = "all") -> bool:
     """Whether the address refused this purpose, or everything."""
-    values = {"account_id": account_id, "kind": kind, "value": value}
-    refused = set(_REFUSED(db, values).scalars())
+    refused, _ = _refused(db, account_id, kind, value, None)
     return "all" in refused or purpose in refused
 
 
 def standing(
-    db: Db, *, account_id: int, kind: str, value: str, use: Use, marks: Marks | None = None
+    db: Db,
+    *,
+    account_id: int,
+    kind: str,
+    value: str,
+    use: Use,
+    marks: Marks | None = None,
+    has_written: Callable[[], bool] = lambda: False,
 ) -> Allowed | Refusal:
-    """What the address has said to a message of this use; with `marks` also before whoever had it was erased."""
+    """What the address has said to a message of this use; with `marks` also before whoever had it was erased. Who was, and
+    `has_written` since, is answered all the same.
+    """
     if use == "legal":
         return ALLOWED
-    refused = set(_REFUSED(db, {"account_id": account_id, "kind": kind, "value": value}).scalars())
-    if marks is not None:
-        refused |= forgotten(db, account_id, [(kind, value)], marks=marks).get((kind, value), set())
+    refused, before = _refused(db, account_id, kind, value, marks)
+    if before and (use in _NO or not has_written()):
+        refused |= before
     return refusal(refused, use) or ALLOWED
-
-
-def remember(db: Db, addresses: Collection[tuple[str, str]], *, tenant_id: int, marks: Marks, now: datetime) -> None:
-    """What these addresses (kind, value) have refused outlives them: they are about to be erased."""
-    for kind, value in addresses:
-        theirs = _c.tenant_id == tenant_id, _c.kind == kind, _c.value == value
-        for row in db.execute(select(_c.account_id, _c.purpose, _c.state).where(*theirs)).all():
-            names = marks(_name(row.account_id, kind, value))
-            same = _f.account_id == row.account_id, _f.mark.in_(names), _f.purpose == row.purpose
-            db.execute(delete(erased_refusals).where(*same))
-            if row.state == "out":
-                kept = {"account_id": row.account_id, "mark": names[0], "purpose": row.purpose, "since": now}
-                db.execute(insert(erased_refusals).values(kept))
-
-
-def forgotten(
-    db: Db, account_id: int, addresses: Collection[tuple[str, str]], *, marks: Marks
-) -> dict[tuple[str, str], set[str]]:
-    """What those addresses refused before whoever had them was erased, and have not taken back since."""
-    by_mark = {mark: (kind, value) for kind, value in addresses for mark in marks(_name(account_id, kind, value))}
-    wanted = select(_f.mark, _f.purpose).where(_f.account_id == account_id, _f.mark.in_(by_mark))
-    found: dict[tuple[str, str], set[str]] = {}
-    for row in db.execute(wanted):
-        found.setdefault(by_mark[row.mark], set()).add(row.purpose)
-    if found:
-        values = [value for _, value in found]
-        back = _c.account_id == account_id, _c.value.in_(values), _c.state == "in"
-        for row in db.execute(select(_c.kind, _c.value, _c.purpose).where(*back)):
-            found.get((row.kind, row.value), set()).discard(row.purpose)
-    return {address: purposes for address, purposes in found.items() if purposes}
 
 
 def refusal(refused: Collection[str], use: Use) -> Refusal | None:
@@ -115,12 +93,55 @@ def refusal(refused: Collection[str], use: Use) -> Refusal | None:
     return OPTED_OUT if "all" in refused else _NO.get(use) if use in refused else None
 
 
-def _name(account_id: int, kind: str, value: str) -> bytes:
-    return f"refusal\n{account_id}\n{kind}\n{value}".encode()
+def outlive(db: Db, addresses: Collection[tuple[str, str]], *, tenant_id: int, marks: Marks) -> None:
+    """These addresses (kind, value) are forgotten; what they refused is kept under a mark that names them to nobody."""
+    for kind, value in addresses:
+        names = marks(_name(kind, value))
+        theirs = _c.tenant_id == tenant_id, _c.kind == kind
+        for row in db.execute(select(_c.account_id, _c.purpose).where(*theirs, _c.value == value)).all():
+            same = _c.account_id == row.account_id, _c.purpose == row.purpose
+            db.execute(delete(consents).where(*theirs, *same, _c.value.in_(names)))  # they have said it anew
+        db.execute(delete(consents).where(*theirs, _c.value == value, _c.state != "out"))
+        db.execute(update(consents).where(*theirs, _c.value == value).values(value=names[0]))
+
+
+def forgotten(
+    db: Db, account_id: int, addresses: Collection[tuple[str, str]], *, marks: Marks
+) -> dict[tuple[str, str], set[str]]:
+    """What those addresses refused before whoever had them was erased, and have not taken back since; asked for all of them
+    at once.
+    """
+    by_mark = {mark: (kind, value) for kind, value in addresses for mark in marks(_name(kind, value))}
+    kept = select(_c.purpose, _c.value).where(_c.account_id == account_id, _c.value.in_(by_mark), _c.state == "out")
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in db.execute(kept):
+        found.setdefault(by_mark[row.value], set()).add(row.purpose)
+    if found:
+        said = select(_c.kind, _c.value, _c.purpose).where(
+            _c.account_id == account_id, _c.value.in_([value for _, value in found])
+        )
+        for kind, value, purpose in db.execute(said):
+            found.get((kind, value), set()).discard(purpose)
+    return found
+
+
+def _refused(db: Db, account_id: int, kind: str, value: str, marks: Marks | None) -> tuple[set[str], set[str]]:
+    """The purposes that the address refused, and with `marks` those which it refused before whoever had it was erased and
+    has said nothing of since.
+    """
+    values = [value] if marks is None else [value, *marks(_name(kind, value))]
+    rows = _SAID(db, {"account_id": account_id, "kind": kind, "values": values}).all()
+    said = {(row.account_id, row.purpose) for row in rows if row.value == value}
+    refused = {row.purpose for row in rows if row.value == value and row.state == "out"}
+    return refused, {row.purpose for row in rows if row.value != value and (row.account_id, row.purpose) not in said}
+
+
+def _name(kind: str, value: str) -> bytes:
+    return f"refusal\n{kind}\n{value}".encode()
 
 
 _NO: Mapping[str, Refusal] = {"marketing": NO_MARKETING, "reminder": NO_REMINDERS}
-_c, _f = consents.c, erased_refusals.c
+_c = consents.c
 _NOTE = Prepared(insert(consent_events))
 _ADD = Prepared(insert(consents))
 _ADDRESS = (
@@ -131,11 +152,10 @@ _ADDRESS = (
 _STATE = Prepared(select(_c.state).where(*_ADDRESS, _c.purpose == bindparam("purpose")))
 # What is written from a number that is called goes by SMS from that number, so what was said to its SMS holds as well.
 _asked, _same = accounts.alias("asked"), accounts.alias("same")
-_REFUSED = Prepared(
-    select(_c.purpose).where(
+_SAID = Prepared(
+    select(_c.account_id, _c.value, _c.purpose, _c.state).where(
         _c.kind == bindparam("kind"),
-        _c.value == bindparam("value"),
-        _c.state == "out",
+        _c.value.in_(bindparam("values", expanding=True)),
         _c.account_id.in_(
             select(_same.c.id)
             .join(

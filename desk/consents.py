@@ -6,7 +6,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import Row, Select, and_, or_, select
 
 from desk import audit, consent, customer_book, refs
 from desk.errors import Invalid
@@ -61,7 +61,7 @@ def of_customer(db: Db, who: Actor, ref: Ref) -> Standing:
     )
     told = (_e.kind, _e.value, _e.purpose, _e.state, _e.at, _e.source, _e.note)
     joined = consent_events.join(accounts, _a.id == _e.account_id).outerjoin(messages, messages.c.id == _e.message_id)
-    history = select(_a.uid, _a.channel, *told, messages.c.uid).select_from(joined)
+    history: Select[Any] = select(_a.uid, _a.channel, *told, messages.c.uid).select_from(joined)
     now = db.execute(current.where(_c.tenant_id == who.tenant_id, at(_c, addresses)).order_by(_c.id))
     whose = or_(_e.customer_id == customer.id, at(_e, addresses))
     before = db.execute(history.where(_e.tenant_id == who.tenant_id, whose).order_by(_e.id.desc()))

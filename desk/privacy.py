@@ -189,8 +189,7 @@ def erase(db: Db, who: Actor, ref: Ref, *, marks: Marks, now: datetime) -> Gone:
     for table, where in traces.theirs.items():
         if table is not customers and (values := _emptied(table)):
             db.execute(update(table).where(where).values(values))
-    consent.remember(db, traces.addresses, tenant_id=row.tenant_id, marks=marks, now=now)
-    _forget_addresses(db, traces, now=now)
+    _forget_addresses(db, traces, marks=marks, now=now)
     _forget_mentions(db, traces)
     db.execute(delete(claims).where(traces.theirs[claims], claims.c.appointment_id.is_(None)))
     left = waitlist.c.status.in_(("waiting", "offered"))
@@ -373,10 +372,9 @@ def _silence(db: Db, traces: _Traces, *, now: datetime) -> None:
     )
 
 
-def _forget_addresses(db: Db, traces: _Traces, *, now: datetime) -> None:
+def _forget_addresses(db: Db, traces: _Traces, *, marks: Marks, now: datetime) -> None:
     """Nobody is found by them any more. What is left of each conversation has refused everything, for good."""
-    table = customer_models.consents
-    db.execute(delete(table).where(table.c.tenant_id == traces.tenant_id, consents.at(table.c, traces.addresses)))
+    consent.outlive(db, traces.addresses, tenant_id=traces.tenant_id, marks=marks)
     event = consent_events.c
     theirs = event.tenant_id == traces.tenant_id, consents.at(event, traces.addresses)
     db.execute(update(consent_events).where(*theirs).values(kind=segments.ERASED, value=segments.ERASED, note=""))
@@ -386,7 +384,7 @@ def _forget_addresses(db: Db, traces: _Traces, *, now: datetime) -> None:
         c.tenant_id, c.account_id, c.peer_kind, c.peer, literal("all"), literal("out"), literal(now, c.created_at.type)
     ).where(traces.theirs[conversations])
     names = ["tenant_id", "account_id", "kind", "value", "purpose", "state", "since"]
-    db.execute(insert(table).from_select(names, refused))
+    db.execute(insert(customer_models.consents).from_select(names, refused))
 
 
 def _forget_jobs(db: Db, traces: _Traces) -> None:

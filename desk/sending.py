@@ -205,8 +205,15 @@ def foresee(
 
 def consented(asked: Asked) -> Verdict:
     """Nobody who said STOP."""
-    whose = {"kind": asked.kind, "value": asked.value}
-    return consent.standing(asked.db, account_id=asked.account_id, **whose, use=asked.use, marks=asked.usual.marks)
+    return consent.standing(
+        asked.db,
+        account_id=asked.account_id,
+        kind=asked.kind,
+        value=asked.value,
+        use=asked.use,
+        marks=asked.usual.marks,
+        has_written=lambda: asked.facts.last_in_at is not None,
+    )
 
 
 def affordable(asked: Asked) -> Verdict:

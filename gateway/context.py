@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 from urllib.request import getproxies
 
@@ -79,7 +79,7 @@ class House:
     pressure: Pressure = field(default_factory=Pressure)  # how much is done that can wait
     workshop: Workshop = field(default_factory=Workshop)
 
-    @property
+    @cached_property
     def usual(self) -> Policy:
         """Quiet hours and caps of whoever has said nothing else."""
         return replace(self.settings.sending.policy, marks=self.sealer.marks)

@@ -329,7 +329,8 @@ _WAITING = Prepared(
         _w.staff_id.is_(None) | (_w.staff_id == bindparam("staff_id")),
         _w.from_day <= bindparam("last"),
         _w.to_day >= bindparam("first"),
-    ).order_by(_w.created_at, _w.id)
+    )
+    .order_by(_w.created_at, _w.id)
 )
 # Whoever is being dealt with by somebody else at this moment is passed over: to wait for them could wait in a circle.
 _LOCK = Prepared(

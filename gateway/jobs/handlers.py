@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 
 from bots import asking as bots_ask
 from channels.base import Sent
@@ -206,7 +206,7 @@ def _of_appointment(db: Db, job: Job, *, adapters: ways.Adapters, now: datetime)
     nobody asks over it.
     """
     a = appointments.c
-    wanted = select(a.tenant_id, a.customer_id, a.business_id, a.conversation_id)
+    wanted: Select[Any] = select(a.tenant_id, a.customer_id, a.business_id, a.conversation_id)
     row = db.execute(wanted.where(a.id == int(str(job.payload["appointment_id"])))).one_or_none()
     if row is None:
         return None
@@ -240,7 +240,7 @@ def _until_taken_back(db: Db, job: Job) -> datetime | None:
 
 def _of_waitlist(db: Db, job: Job, *, adapters: ways.Adapters, now: datetime) -> int | None:
     w = waitlist.c
-    wanted = select(w.tenant_id, w.customer_id, w.business_id, w.conversation_id)
+    wanted: Select[Any] = select(w.tenant_id, w.customer_id, w.business_id, w.conversation_id)
     row = db.execute(wanted.where(w.id == int(str(job.payload["waitlist_id"])))).one_or_none()
     return None if row is None else _where_to(db, row, adapters, now=now)
 

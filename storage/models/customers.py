@@ -44,7 +44,8 @@ customer_identities = Table(
     UniqueConstraint("tenant_id", "kind", "value"),
 )
 
-# Where consent stands now: one row per address, account and purpose. How it came to be so is in `consent_events`.
+# Where consent stands now: one row per address, account and purpose. How it came to be so is in `consent_events`. Of whoever
+# was erased a refusal stays, with a keyed digest of the address as its `value` (`desk.consent.outlive`).
 consents = Table(
     "consents",
     metadata,
@@ -57,17 +58,6 @@ consents = Table(
     Column("state", String(10), nullable=False),  # in, out
     time_column("since"),
     UniqueConstraint("account_id", "kind", "value", "purpose"),
-)
-
-# Refusals of people who were erased since: `mark` is a keyed digest of account, kind and address, of no use to anybody who
-# does not know the address already (`desk.consent.forgotten`).
-erased_refusals = Table(
-    "erased_refusals",
-    metadata,
-    Column("account_id", BigId, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
-    Column("mark", String(64), primary_key=True),
-    Column("purpose", String(20), primary_key=True),
-    time_column("since"),
 )
 
 # A ledger: rows are only ever added.

@@ -192,7 +192,9 @@ class Broadcast(Answer):
             audience={**one.audience},
             replies=RepliesTo(to=one.replies["to"], scenario=one.replies.get("scenario")),
             status=one.status,
-            paused_for=None if one.paused_for is None else Reason(code=one.paused_for.code, reason=one.paused_for.reason),
+            paused_for=None
+            if one.paused_for is None
+            else Reason(code=one.paused_for.code, reason=one.paused_for.reason),
             scheduled_at=one.scheduled_at,
             local_at=one.local_at,
             relative=None

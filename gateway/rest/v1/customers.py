@@ -325,11 +325,16 @@ async def merge(call: Call, customer_id: Uid, body: Merge) -> Customer:
 
 
 @routes.post(
-    "/customers/{customer_id}/reachable", scope="customers:write", summary="An address reaches them after all", status=200
+    "/customers/{customer_id}/reachable",
+    scope="customers:write",
+    summary="An address reaches them after all",
+    status=200,
 )
 async def reach(call: Call, customer_id: Uid, body: Reachable) -> Customer:
     """What the provider said of that address is forgotten: campaigns try it again."""
-    return Customer.of(await call.write(customer_book.reach, customer_id, kind=body.kind, value=body.value, now=call.now))
+    return Customer.of(
+        await call.write(customer_book.reach, customer_id, kind=body.kind, value=body.value, now=call.now)
+    )
 
 
 @routes.get("/customers/{customer_id}/consents", scope="customers:read", summary="What a customer agreed to")

@@ -987,17 +987,6 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
-        "erased_refusals",
-        sa.Column("account_id", big_id, nullable=False),
-        sa.Column("mark", sa.String(length=64), nullable=False),
-        sa.Column("purpose", sa.String(length=20), nullable=False),
-        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["account_id"], ["accounts.id"], name=op.f("fk_erased_refusals_account_id_accounts"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("account_id", "mark", "purpose", name=op.f("pk_erased_refusals")),
-    )
-    op.create_table(
         "conversations",
         sa.Column("id", big_id, autoincrement=True, nullable=False),
         sa.Column("uid", sa.Uuid(as_uuid=False), nullable=False),
@@ -2309,7 +2298,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_conversations_customer_id"))
 
     op.drop_table("conversations")
-    op.drop_table("erased_refusals")
     op.drop_table("consents")
     with op.batch_alter_table("consent_events", schema=None) as batch_op:
         batch_op.drop_index("ix_consent_events_address")

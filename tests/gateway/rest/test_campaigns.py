@@ -136,8 +136,10 @@ async def test_what_waits_for_the_morning_is_about_the_visit_as_it_is_then(api: 
         visits[name] = (await api.post("/appointments", {**body, "starts_at": f"2026-03-05T{hour}:00:00Z"}))["id"]
     seen = await api.post(f"{path}/preview", status=200)
     assert (seen["total"], seen["reachable"], len(seen["samples"]), seen["held"]) == (3, 3, 3, 0)
-    body = {"channel_id": draft["channel_id"], "text": "x", "relative": {"days_after": 1, "at": "9:00"}}
-    assert (await api.post("/broadcasts/preview", body, status=200))["total"] == 4
+    other = {name: draft[name] for name in ("channel_id", "text", "audience")}
+    for services, total in (([], 3), ([ids["repair"]], 0)):
+        relative = {"days_after": 1, "at": "9:00", "service_ids": services}
+        assert (await api.post("/broadcasts/preview", {**other, "relative": relative}, status=200))["total"] == total
     await api.post(f"{path}/send", status=202)
     await front.work()
     await until(front, "2026-03-05T03:30:00Z")
