@@ -58,7 +58,7 @@ def accept_offer(acting: Acting) -> Outcome:
 def decline_offer(acting: Acting) -> Outcome:
     offer = _offer(acting)
     if offer is not None:
-        waitlist.decline(acting.db, acting.who, acting.business, offer.entry.id, now=acting.now)
+        waitlist.decline(acting.db, acting.who, offer.entry.id, now=acting.now)
     return Outcome("declined")
 
 

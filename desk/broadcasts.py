@@ -79,7 +79,6 @@ _COUNTED: Final[Mapping[str, str]] = MappingProxyType(
         "canceled": "skipped",
     }
 )
-_UNPAUSED: Final[Mapping[str, Any]] = MappingProxyType({"paused_for": None, "paused_text": None})
 _t, _r, _i = table.c, recipients.c, customer_identities.c
 
 
@@ -397,9 +396,7 @@ def resume(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
         raise WrongState(NOUN, row.id, row.status, "It is not paused.")
     _open(db, who, row.account_id)
     is_later = row.started_at is None and row.scheduled_at is not None and row.scheduled_at > now
-    goes_on: dict[str, Any] = {**_UNPAUSED}
-    if row.relative is not None:
-        goes_on["reached_id"] = 0  # visits may have come and moved
+    goes_on: dict[str, Any] = {"reached_id": 0} if row.relative is not None else {}  # visits may have come and moved
     if not is_later and row.started_at is None:
         goes_on["started_at"] = now
     _turn(db, who, row, "scheduled" if is_later else "sending", **goes_on, now=now)
@@ -450,7 +447,7 @@ def cancel(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Broadcast:
     db.execute(update(messages).where(messages.c.id.in_(held)).values(**held_back))
     db.execute(delete(jobs).where(jobs.c.status == "ready", jobs.c.dedupe.in_(_mine(row.id))))
     db.execute(update(outbox).where(outbox.c.message_id.in_(ids), outbox.c.state == "ready").values(state="refused"))
-    _turn(db, who, row, "cancelled", finished_at=now, **_UNPAUSED, now=now)
+    _turn(db, who, row, "cancelled", finished_at=now, now=now)
     return _get(db, row.id)
 
 
@@ -686,15 +683,18 @@ def _reach(
     kinds = consents.KINDS.get(account.channel, ())
     addresses: dict[int, list[tuple[str, str]]] = {}
     mine = _i.customer_id.in_(ids), _i.kind.in_(kinds)
-    for one in db.execute(select(_i.customer_id, _i.kind, _i.value).where(*mine).order_by(_i.id)):
-        addresses.setdefault(one.customer_id, []).append((one.kind, one.value))
+    lost: dict[tuple[str, str], str] = {}
+    named = select(_i.customer_id, _i.kind, _i.value, reachable.LOST_FOR).where(*mine)
+    for customer_id, kind, value, lost_for in db.execute(named.order_by(_i.id)):
+        addresses.setdefault(customer_id, []).append((kind, value))
+        if lost_for is not None:
+            lost[kind, value] = lost_for
     c = customer_models.consents.c
     known = and_(c.kind == _i.kind, c.value == _i.value)
     refused = (
         select(c.kind, c.value).join(customer_identities, known).where(c.account_id == account.id, c.state == "out")
     )
     out = {(one.kind, one.value) for one in db.execute(refused.where(*mine))}
-    lost = reachable.among(db, ids)
     return [_reached(row, addresses.get(row.id, ()), out, lost) for row in rows]
 
 
@@ -870,7 +870,8 @@ def _account(db: Db, who: Actor, ref: Ref) -> Row[Any]:
 
 
 def _turn(db: Db, who: Actor, row: Row[Any], status: str, *, now: datetime, **values: Any) -> None:
-    db.execute(update(table).where(_t.id == row.id).values(status=status, updated_at=now, **values))
+    values = {"paused_for": None, "paused_text": None, **values, "status": status, "updated_at": now}
+    db.execute(update(table).where(_t.id == row.id).values(**values))
     before: Mapping[str, JsonValue] = {"status": row.status}
     audit.record(db, who, f"broadcast.{status}", "broadcast", row.id, before, {"status": status}, now, uid=row.uid)
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import Row, Select, bindparam, case, delete, exists, insert, or_, select, update
+from sqlalchemy import Row, Select, bindparam, delete, exists, insert, or_, select, update
 
 from desk import attributes, audit, customers, events, phone, reachable, records, refs, segments
 from desk.errors import IdentityTaken, Invalid, NotFound
@@ -123,10 +123,10 @@ def entries(db: Db, rows: Sequence[Row[Any]]) -> list[Entry]:
     """The rows with the addresses of each."""
     ids = [row.id for row in rows]
     identities: dict[int, list[Identity]] = {}
-    lost = case((reachable.IS_LOST, _i.unreachable_for)).label("lost")
+    lost = reachable.LOST_FOR.label("lost_for")
     wanted = select(_i.customer_id, _i.kind, _i.value, _i.created_at, lost).where(_i.customer_id.in_(ids))
     for found in db.execute(wanted.order_by(_i.id)):
-        one = Identity(found.kind, found.value, found.created_at, found.lost)
+        one = Identity(found.kind, found.value, found.created_at, found.lost_for)
         identities.setdefault(found.customer_id, []).append(one)
     return [_entry(row, identities.get(row.id, ())) for row in rows]
 

@@ -3,11 +3,10 @@
 Campaigns leave them out; whoever writes to somebody, or answers them, may still try.
 """
 
-from collections.abc import Collection
 from datetime import datetime
 from typing import Final, Literal
 
-from sqlalchemy import ColumnElement, and_, exists, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, update
 
 from storage.base import Db
 from storage.models.conversations import conversations
@@ -23,16 +22,11 @@ _WROTE: Final = exists().where(
     _c.peer == _i.value,
     _c.last_in_at > _i.unreachable_at,
 )
-IS_LOST: Final[ColumnElement[bool]] = and_(_i.unreachable_for.is_not(None), ~_WROTE)
+# Of an address: why nobody is reached there; null while somebody is.
+LOST_FOR: Final[ColumnElement[str]] = case((and_(_i.unreachable_for.is_not(None), ~_WROTE), _i.unreachable_for))
 
 
 def note(db: Db, *, tenant_id: int, kind: str, value: str, why: Why, now: datetime) -> None:
     """The provider says that nobody can be reached there."""
     whose = _i.tenant_id == tenant_id, _i.kind == kind, _i.value == value
     db.execute(update(customer_identities).where(*whose).values(unreachable_for=why, unreachable_at=now))
-
-
-def among(db: Db, customer_ids: Collection[int]) -> dict[tuple[str, str], str]:
-    """Which addresses of these customers (kind, value) reach nobody, and why."""
-    lost = select(_i.kind, _i.value, _i.unreachable_for).where(_i.customer_id.in_(customer_ids), IS_LOST)
-    return {(row.kind, row.value): row.unreachable_for for row in db.execute(lost)}

@@ -1,18 +1,19 @@
 """Who waits for a time that is taken. Freed time is offered to one after the other, the longest waiting first.
 
 An offer holds the time; it is announced by the job `waitlist_offer` and ends in one way: accepted, declined or expired.
-Then the time goes to the next. Who did not answer waits on, and is not offered that time again. Nobody is asked at night:
-whoever sleeps is passed over, and when nobody else wants the time it is offered once the first of them is awake.
+Then the job `waitlist_freed` offers the time to the next. Who did not answer waits on, and is not offered that time again.
+Nobody is asked at night: whoever sleeps is passed over, and when nobody else wants the time it is offered once the first of
+them is awake.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Select, bindparam, insert, select, update
 
-from desk import businesses, sending
+from desk import sending
 from desk.businesses import Business
 from desk.calendar import bookings, holds, slots, taking, zones
 from desk.calendar import claims as pieces
@@ -99,20 +100,20 @@ def join(
     return get(db, who, entry_id)
 
 
-def leave(db: Db, who: Actor, business: Business, waitlist_id: int, *, now: datetime) -> Offer | None:
-    """Wait no longer; what was on offer goes to the next (the offer that is made to them, if any).
+def leave(db: Db, who: Actor, waitlist_id: int, *, now: datetime) -> None:
+    """Wait no longer; what was on offer goes to the next.
 
     Raises: NotFound
     """
-    return _end(db, who, business, waitlist_id, "left", now=now)
+    _end(db, who, waitlist_id, "left", now=now)
 
 
-def decline(db: Db, who: Actor, business: Business, waitlist_id: int, *, now: datetime) -> Offer | None:
-    """No to the time on offer; it goes to the next (the offer that is made to them, if any).
+def decline(db: Db, who: Actor, waitlist_id: int, *, now: datetime) -> None:
+    """No to the time on offer; it goes to the next.
 
     Raises: NotFound
     """
-    return _end(db, who, business, waitlist_id, "declined", now=now)
+    _end(db, who, waitlist_id, "declined", now=now)
 
 
 def accept(
@@ -159,7 +160,9 @@ def offer_freed(
     asleep: list[datetime] = []
     for *columns, passed, account_id, peer_kind, peer in _WAITING(db, wanted).all():
         entry = Entry(*columns)
-        slot = _fitting(db, business, entry, freed, passed or (), now=now)
+        if any(_overlaps(time, freed) for time in passed or ()):
+            continue
+        slot = _fitting(db, business, entry, freed, now=now)
         if slot is None:
             continue
         wakes_at = sending.wakes_at(db, account_id=account_id, kind=peer_kind, value=peer, now=now, usual=usual)
@@ -189,18 +192,14 @@ def offer_freed(
     return None
 
 
-def expire_offers(db: Db, now: datetime, *, usual: Policy = USUAL, limit: int = 100) -> list[Offer]:
-    """Offers that nobody answered in time end here; the time goes to the next (the offers that are made to them), and who
-    did not answer waits on for another.
+def expire_offers(db: Db, now: datetime, *, limit: int = 100) -> int:
+    """How many offers end here that nobody answered in time; the time goes to the next, and who did not answer waits on for
+    another.
     """
-    made: list[Offer] = []
-    for row in _OVERDUE(db, {"now": now, "limit": limit}).all():
-        business = businesses.load(db, row.business_id)
-        system = Actor(row.tenant_id, "system")
-        offer = _end(db, system, business, row.id, "waiting", usual=usual, now=now)
-        if offer is not None:
-            made.append(offer)
-    return made
+    overdue = _OVERDUE(db, {"now": now, "limit": limit}).all()
+    for row in overdue:
+        _end(db, Actor(row.tenant_id, "system"), row.id, "waiting", now=now)
+    return len(overdue)
 
 
 def get(db: Db, who: Actor, waitlist_id: int) -> Entry:
@@ -230,35 +229,33 @@ def offer_of(db: Db, who: Actor, business: Business, waitlist_id: int) -> Offer 
     return Offer(entry, held.id, slot, held.expires_at)
 
 
-def _end(
-    db: Db, who: Actor, business: Business, waitlist_id: int, status: str, *, usual: Policy = USUAL, now: datetime
-) -> Offer | None:
+def _end(db: Db, who: Actor, waitlist_id: int, status: str, *, now: datetime) -> None:
     entry = _locked(db, who, waitlist_id)
     if entry.status not in {"waiting", "offered"}:
-        return None
+        return
     held = _HELD(db, {"waitlist_id": waitlist_id}).one_or_none()
     _set(db, waitlist_id, status)
     if held is None:
-        return None
+        return
+    freed = Freed(entry.business_id, held.staff_id, Span(held.starts_at, held.ends_at))
     if status == "waiting":
         before = db.execute(select(_w.passed).where(_w.id == waitlist_id)).scalar_one() or ()
-        passed = [*before, _time(held.staff_id, held.visit_starts_at)][-_MOST_PASSED:]
-        db.execute(update(waitlist).where(_w.id == waitlist_id).values(passed=passed))
+        db.execute(
+            update(waitlist).where(_w.id == waitlist_id).values(passed=[*before, freed.payload()][-_MOST_PASSED:])
+        )
     pieces.forget_holds(db, [held.id])
-    freed = Freed(business.id, held.staff_id, Span(held.starts_at, held.ends_at))
-    return offer_freed(db, who, business, freed, usual=usual, now=now) if freed.span.end > now else None
+    if freed.span.end > now:
+        queue.enqueue(db, bookings.FREED, freed.payload(), now=now, tenant_id=who.tenant_id)
 
 
-def _time(staff_id: int, starts_at: datetime) -> list[JsonValue]:
-    return [staff_id, starts_at.isoformat()]
+def _overlaps(passed: Mapping[str, JsonValue], freed: Freed) -> bool:
+    """Whether freed time is (in part) what somebody was offered before and did not answer to."""
+    before = Freed.of(passed)
+    return before.staff_id == freed.staff_id and overlap(before.span, freed.span)
 
 
-def _fitting(
-    db: Db, business: Business, entry: Entry, freed: Freed, passed: Sequence[JsonValue], *, now: datetime
-) -> Slot | None:
-    """A start for the entry that makes use of the freed time: the very same if it fits, else the first. None of the times
-    in `passed`.
-    """
+def _fitting(db: Db, business: Business, entry: Entry, freed: Freed, *, now: datetime) -> Slot | None:
+    """A start for the entry that makes use of the freed time: the very same if it fits, else the first."""
     service = business.service(entry.service_id)
     member = business.staff_member(freed.staff_id)
     if not service.is_active or not member.can_do(service):
@@ -271,7 +268,6 @@ def _fitting(
             db, business, service.id, from_day=first, to_day=last, staff_id=member.id, now=now, limit=None
         )
         if overlap(pieces.span_of(service, Span(slot.starts_at, slot.ends_at)), freed.span)
-        and _time(member.id, slot.starts_at) not in passed
     ]
     inside = [slot for slot in found if slot.starts_at >= freed.span.start]
     return next(iter(inside or found), None)

@@ -95,7 +95,7 @@ class Sweeper:
             log.warning("visits moved with the rules of their zone", business=found.business_id, count=count, stay=stay)
 
     async def _holds_and_offers(self) -> None:
-        await self._house.store.write(_expire_claims, usual=self._house.usual, now=self._house.clock.now())
+        await self._house.store.write(_expire_claims, now=self._house.clock.now())
 
     async def _silence(self) -> None:
         due = await self._house.store.read(conversations.silent_due, self._house.clock.now(), _AT_ONCE)
@@ -164,8 +164,8 @@ def _forget_old(db: Db, *, now: datetime) -> None:
     idempotency.forget_old(db, now=now)
 
 
-def _expire_claims(db: Db, *, usual: sending.Policy, now: datetime) -> None:
-    waitlist.expire_offers(db, now, usual=usual)
+def _expire_claims(db: Db, *, now: datetime) -> None:
+    waitlist.expire_offers(db, now)
     bookings.expire_holds(db, now)
 
 

@@ -45,7 +45,6 @@ ASK_AFTER = (timedelta(minutes=30), timedelta(hours=3), timedelta(hours=24))
 ONCE_MORE = 2  # tries for trouble that may be passing or may not
 PAUSED = Refusal("channel_paused", "This channel is paused: only people write here.")
 WAITS = "This channel is paused: it goes out when the channel is switched on before the visit."
-CHANGED = sending.VISIT_CHANGED
 
 
 Adapters = Mapping[tuple[str, str], Adapter]
@@ -194,7 +193,7 @@ def begin(
     if row.appointment_id is not None and use != "marketing" and row.state == "ready":
         begins = _VISIT(db, {"visit": row.appointment_id, "sequence": row.appointment_sequence}).scalar_one_or_none()
         if begins is None or begins <= now:
-            verdict = CHANGED if row.is_active else PAUSED
+            verdict = sending.VISIT_CHANGED if row.is_active else PAUSED
         elif verdict is PAUSED and accounts_of.is_paused(db, row.account_id):
             messages.hold(db, message_id, until=begins, code=PAUSED.code, text=WAITS)
             lane = accounts_of.waiting_lane(row.account_id)
@@ -211,7 +210,7 @@ def begin(
             parked.keep(db, message_id, verdict, is_told=row.status != "scheduled", now=now)
         else:
             _refuse(db, message_id, verdict.code, verdict.reason)
-            if use == "marketing" and verdict is CHANGED:
+            if use == "marketing" and verdict is sending.VISIT_CHANGED:
                 broadcasts.left_out(db, message_id, verdict.code)
         queue.finish(db, job)
         return None

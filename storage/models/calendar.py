@@ -93,7 +93,7 @@ waitlist = Table(
     Column("status", String(10), nullable=False),  # waiting, offered, booked, declined, left
     Column("offers", Integer, nullable=False, server_default="0"),
     Column("offer_expires_at", UtcDateTime),
-    Column("passed", type_json),  # times that they were offered and did not answer: [[staff_id, "…Z"], …]
+    Column("passed", type_json),  # times that they were offered and did not answer (`Freed.payload`)
     time_column("created_at"),
     Index("ix_waitlist_business_id_status", "business_id", "status"),
 )
