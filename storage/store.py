@@ -111,6 +111,7 @@ def sqlite_engine(path: str, *, read_only: bool = False) -> Engine:
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_BYTES}")
             connection.execute(f"PRAGMA wal_autocheckpoint={_JOURNAL_BYTES // _PAGE_BYTES}")
+            connection.execute("PRAGMA temp_store=MEMORY")  # what a part of a group would be taken back with is small
             connection.execute("PRAGMA secure_delete=ON")  # who is erased is erased from the file, too
         return connection
 
