@@ -1,6 +1,6 @@
 """A conversation as its visitor sees it: what both sides said, with who it was, and nothing that is private."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
@@ -45,7 +45,10 @@ def find(db: Db, account_id: int, visitor: str) -> Place | None:
 def replies(db: Db, account_id: int, visitor: str, after: str, show: Show) -> list[OutboundMessage]:
     """What was said to a visitor after the message `after`, or all of it; at most `MOST`."""
     place = find(db, account_id, visitor)
-    rows = [] if place is None else [row for row in _rows(db, place, after) if row.direction == "out"]
+    if place is None:
+        return []
+    known = messages.id_of_uid(db, place.id, after) if after else 0
+    rows, _ = _page(db, place, known or 0, lambda row: row.direction == "out" and is_said(row))
     return [show.links.filled(outbound(row), show.now) for row in rows]
 
 
@@ -57,10 +60,9 @@ def whole(db: Db, account_id: int, visitor: str, after: str, show: Show) -> dict
     if place is None:
         return {"messages": [], "more": False, "read": ""}
     known = messages.id_of_uid(db, place.id, after) if after else None
-    who = Actor(place.tenant_id, "customer")
-    rows = messages.history(db, who, place.id, after=known, limit=MOST)
-    said: list[JSON] = [*shown(db, place, [*filter(is_said, rows)], show)]
-    return {"messages": said, "more": known is not None and len(rows) == MOST, "read": read(db, place)}
+    rows, more = _page(db, place, known, is_said)
+    said: list[JSON] = [*shown(db, place, rows, show)]
+    return {"messages": said, "more": more, "read": read(db, place)}
 
 
 def read(db: Db, place: Place) -> str:
@@ -162,10 +164,23 @@ def _own(row: Message) -> Shown:
     return said
 
 
-def _rows(db: Db, place: Place, after: str) -> list[Message]:
-    known = messages.id_of_uid(db, place.id, after) if after else 0
-    found = messages.history(db, Actor(place.tenant_id, "customer"), place.id, after=known or 0, limit=MOST)
-    return [row for row in found if is_said(row)]
+def _page(db: Db, place: Place, after: int | None, is_wanted: Callable[[Message], bool]) -> tuple[list[Message], bool]:
+    """The wanted ones among the first `MOST` messages after the id `after`, else among the last; and whether more may follow.
+
+    Where none of those is wanted, the next are looked at: who goes on from the last message they were shown would
+    otherwise ask for the same ones for ever.
+    """
+    who, before = Actor(place.tenant_id, "customer"), None
+    while True:
+        rows = messages.history(db, who, place.id, after=after, before=before, limit=MOST)
+        is_full = len(rows) == MOST
+        found = [row for row in rows if is_wanted(row)]
+        if found or not is_full:
+            return found, after is not None and is_full
+        if after is None:
+            before = rows[0].id
+        else:
+            after = rows[-1].id
 
 
 _c = conversations.c

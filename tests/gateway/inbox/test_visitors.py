@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 from socketio.exceptions import ConnectionError as CannotConnect
 
+from channels.webchat import codec
+from desk import messages
+from desk.inbox import notes
+from gateway.webchat import thread
 from storage.base import Db, metadata
 from tests.clock import FakeClock
 from tests.gateway import front, pictures
@@ -89,6 +93,29 @@ async def test_a_visitor_talks_to_the_bot_and_to_people_and_finds_it_all_again(d
     asked, headers = {"site": "demo", "whole": "1"}, {"X-Webchat-Session": SESSION}
     async with desk.http.get(desk.url + MESSAGES, params=asked, headers=headers) as answer:
         assert (await answer.json())["messages"] == [*history, *since["messages"]]
+
+    # However many notes stand between, what comes after them is found from the last message that was shown.
+    account = await desk.house.accounts.known("webchat", "web", "demo")
+    assert account is not None
+
+    def noted(db: Db) -> None:
+        place = thread.find(db, account.id, codec.visitor(SESSION))
+        assert place is not None
+        said: dict[str, Any] = {
+            "tenant_id": place.tenant_id,
+            "conversation_id": place.id,
+            "account_id": place.account_id,
+        }
+        said |= {"author": "system", "status": notes.STATUS, "is_private": True, "now": desk.house.clock.now()}
+        for number in range(thread.MOST + 1):
+            messages.add_out(db, **said, text=f"for us {number}")
+
+    await desk.house.store.write(noted)
+    await robin.post(f"/conversations/{uid}/messages", {"text": "Hello?"})
+    asked["after"] = since["messages"][-1]["id"]
+    for more in ({}, {"whole": "0"}):
+        async with desk.http.get(desk.url + MESSAGES, params=asked | more, headers=headers) as answer:
+            assert [m["text"] for m in (await answer.json())["messages"]] == ["Hello?"]
 
 
 async def test_the_key_of_a_visitor_is_kept_nowhere_and_opens_nothing_by_its_other_name(desk: Desk) -> None:
