@@ -31,7 +31,7 @@ from gateway.inbox.presence import Typing, Typist, everybody, viewers
 from gateway.inbox.roster import Roster
 from gateway.inbox.sockets import Bucket, Sockets
 from gateway.pipeline import courtesy
-from gateway.rest.call import caller_address
+from gateway.rest.call import caller_address, counted_address
 from gateway.rest.limits import CountersAway
 from storage.store import StoreUnavailable
 
@@ -183,7 +183,7 @@ class Inbox:
     async def _wait_s(self, request: web.Request) -> int:
         """How long this address has to wait before it may connect again; 0 when it need not."""
         try:
-            standing = await self.house.limits.hit([("sockets", caller_address(request, self.house))])
+            standing = await self.house.limits.hit([("sockets", counted_address(caller_address(request, self.house)))])
         except CountersAway:
             return 0
         return standing.retry_after_s if standing is not None and standing.is_over else 0

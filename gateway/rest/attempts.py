@@ -14,8 +14,8 @@ async def count(call: Call, account: str) -> None:
 
     Raises: Problem
     """
-    both = f"{call.address}|{_short(account)}"
-    await _hit(call, (("sign_in", both), ("sign_in_address", call.address)))
+    both = f"{call.counted_address}|{_short(account)}"
+    await _hit(call, (("sign_in", both), ("sign_in_address", call.counted_address)))
 
 
 async def count_stranger(call: Call, account: str) -> None:
@@ -30,7 +30,7 @@ async def count_stranger(call: Call, account: str) -> None:
 
 async def forget(call: Call, account: str) -> None:
     """It worked, so those before were no attack. The address's own count stays: others are guessed at from there too."""
-    await call.house.limits.forget("sign_in", f"{call.address}|{_short(account)}")
+    await call.house.limits.forget("sign_in", f"{call.counted_address}|{_short(account)}")
     await call.house.limits.forget("sign_in_account", _short(account))
 
 

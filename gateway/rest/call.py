@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import IPv6Network, ip_address
 from typing import Concatenate, ParamSpec, TypeVar
 
 from aiohttp import web
@@ -44,6 +45,11 @@ class Call:
         return self.principal
 
     @property
+    def counted_address(self) -> str:
+        """What limits count the caller's address as."""
+        return counted_address(self.address)
+
+    @property
     def show(self) -> Show:
         """What messages are shown with."""
         may_hear = self.principal is not None and self.principal.may("recordings:read")
@@ -71,10 +77,22 @@ class Call:
         return result
 
 
+def counted_address(address: str) -> str:
+    """What an address counts as where calls are limited: of IPv6 its /64.
+
+    Whoever has one such address has all 2⁶⁴ beside it (RFC 6177, RFC 7421). IPv4 in IPv6 clothes counts as itself.
+    """
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return address
+    if ip.version == 4:
+        return str(ip)
+    return str(ip.ipv4_mapped or IPv6Network((int(ip), 64), strict=False))
+
+
 def caller_address(request: web.Request, house: House) -> str:
     """The caller's IP: that of the connection, or what a trusted proxy says stood before it."""
-    from ipaddress import ip_address
-
     proxies = house.settings.server.trusted_proxies
     address = request.remote or ""
     if not proxies:

@@ -127,9 +127,9 @@ async def _count(call: Call, surface: Surface, route: Route | None) -> Standing 
 
     Raises: Problem, when it is one too many
     """
-    wanted = [*surface.limits(call.principal, call.address)]
+    wanted = [*surface.limits(call.principal, call.counted_address)]
     if route is not None:
-        wanted += [(policy, counted_by(policy, call.principal, call.address)) for policy in route.limits]
+        wanted += [(policy, counted_by(policy, call.principal, call.counted_address)) for policy in route.limits]
     own = call.principal.rate_per_minute if call.principal else None
     try:
         standing = await call.house.limits.hit(wanted, own_per_minute=own)

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from gateway.accounts import Account
 from gateway.context import House
 from gateway.errors import problem
+from gateway.rest.call import counted_address
 from storage.base import Db
 from storage.models.accounts import accounts
 from storage.models.businesses import businesses
@@ -25,11 +26,12 @@ async def wait_s(
     """Seconds that this visitor has to wait; 0 when all is well. What they say counts for them, everything for their
     address.
     """
-    wanted = [("webchat_address", address)]
+    network = counted_address(address)
+    wanted = [("webchat_address", network)]
     if speaks and account is not None and visitor:
         wanted.insert(0, ("webchat_session", f"{account.id}.{visitor}"))
     if sends_file:
-        wanted.append(("visitor_files", address))
+        wanted.append(("visitor_files", network))
     standing = await house.limits.hit(wanted)
     return standing.retry_after_s if standing is not None and standing.is_over else 0
 

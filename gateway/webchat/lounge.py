@@ -28,7 +28,7 @@ from gateway.inbox.presence import Typing, Typist
 from gateway.inbox.sockets import Bucket, Sockets
 from gateway.media.links import Show
 from gateway.pipeline.receive import Receiver
-from gateway.rest.call import caller_address
+from gateway.rest.call import caller_address, counted_address
 from gateway.rest.limits import CountersAway
 from gateway.webchat import guard, origins, thread
 from gateway.webchat.thread import Place
@@ -134,7 +134,7 @@ class Lounge:
     async def _wait_s(self, request: web.Request) -> int:
         """How long this address has to wait before it may connect again; 0 when it need not."""
         try:
-            standing = await self.house.limits.hit([("sockets", caller_address(request, self.house))])
+            standing = await self.house.limits.hit([("sockets", counted_address(caller_address(request, self.house)))])
         except CountersAway:
             return 0
         return standing.retry_after_s if standing is not None and standing.is_over else 0

@@ -434,6 +434,9 @@ async def test_guessing_is_stopped_by_address_and_account_and_owners_get_in(
 
         spray = [(await tried("198.51.100.9", email=f"{number}@example.com")).status for number in range(8)]
         assert spray == [401] * 7 + [429]  # by address, whoever it is
+        for network, want in (("2001:db8:0:7", [401] * 7 + [429]), ("2001:db8:0:8", [401])):  # of IPv6 by the /64
+            tries = [tried(f"{network}:{n}::1", email=f"{network[-1]}.{n}@example.com") for n in range(len(want))]
+            assert [(await one).status for one in tries] == want
         with time_machine.travel(time.time() + 901):
             assert (await tried("203.0.113.99", PASSWORD)).status == 200
 
