@@ -112,11 +112,12 @@ def call(
 def voice_fallback(
     folder: Annotated[Path, typer.Argument(help="Where to write the documents.", show_default=False)],
     config: Config = None,
+    language: Annotated[str, typer.Option(help="What callers hear it in: en, de, es, fr or pt.")] = "en",
 ) -> None:
     """Write what callers hear while nothing of ours runs: documents that take a message, for a server that always does."""
     from gateway.cli import fallback
 
-    fallback.write(config, folder)
+    fallback.write(config, folder, language)
 
 
 @app.command()

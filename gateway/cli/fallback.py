@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from bots import language as languages
 from channels.voice import codec
 from gateway.cli.settings import load
 from gateway.voice import door
@@ -12,12 +13,17 @@ from gateway.voice.speech import phrase
 _LEFT = "voicemail-left.xml"
 
 
-def write(config: Path | None, folder: Path) -> None:
-    """Write the two documents into `folder`."""
+def write(config: Path | None, folder: Path, language: str = "en") -> None:
+    """Write the two documents into `folder`, in that language.
+
+    Raises: typer.BadParameter
+    """
+    if language not in languages.known():
+        raise typer.BadParameter(f"--language is one of {', '.join(languages.known())}")
     settings = load(config)
     base = settings.server.public_url + door.PATH
-    left = codec.goodbye(phrase("en", "voice_left"), language=codec.locale("en"))
-    documents = {"voicemail.xml": door.sorry(base, settings.voice, left=_LEFT), _LEFT: left}
+    left = codec.goodbye(phrase(language, "voice_left"), language=codec.locale(language))
+    documents = {"voicemail.xml": door.sorry(base, settings.voice, language=language, left=_LEFT), _LEFT: left}
     folder.mkdir(parents=True, exist_ok=True)
     for name, document in documents.items():
         (folder / name).write_bytes(document.body)

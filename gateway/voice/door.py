@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -35,7 +36,7 @@ log = structlog.get_logger()
 _HOPELESS = ("64101", "64110")
 _SOUND: Final = re.compile(r"(kept|made)\.([0-9]{1,6})")
 _MESSAGE_SILENCE_S = 5.0  # after which a message is over
-_FALLBACK = "Sorry, we can't take your call just now. Please call again in a few minutes, or text us at this number."
+_LANGUAGE_S: Final = 2.0  # that a database which may be the trouble has to tell a language
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ async def gather(call: Call) -> Answer:
     done, _ = await asyncio.wait({task}, timeout=patience_s)
     if done:
         return await _ask(call, task.result())
-    language = call.request.query.get(_LANGUAGE, "en")
+    language = told_language(call)
     if waited == 2:
         return codec.goodbye(phrase(language, "voice_slow"), language=codec.locale(language))
     url = _waits(call, given.turn, waited + 1, language)
@@ -134,9 +135,14 @@ def _waits(call: Call, turn: int, waited: int, language: str) -> str:
     return f"{call.base}/gather?turn={turn}&waited={waited}{_spoken_in(language)}"
 
 
-def _spoken_in(language: str) -> str:
-    """What an address carries of the language of a question, so that whoever waits hears it in that one."""
-    return "" if language[:2] == "en" else f"&{urlencode({_LANGUAGE: language})}"
+def _spoken_in(language: str, mark: str = "&") -> str:
+    """What an address carries of the language of what was said, so that what follows is said in that one."""
+    return "" if language[:2] == "en" else f"{mark}{urlencode({_LANGUAGE: language})}"
+
+
+def told_language(call: Call) -> str:
+    """What the address says of it (`_spoken_in`)."""
+    return call.request.query.get(_LANGUAGE, "en")
 
 
 _LANGUAGE: Final = "language"
@@ -149,24 +155,31 @@ async def status(call: Call) -> Answer:
 
 
 async def fallback(call: Call) -> Answer:
-    """What a caller hears when our other doors did not answer. It needs nothing of ours: no database, no bot."""
-    return sorry(call.base, call.exchange.house.settings.voice)
+    """What a caller hears when our other doors did not answer. It needs nothing of ours: no bot, and no database but for the
+    language, without which it is English.
+    """
+    language = "en"
+    with suppress(StoreUnavailable, TimeoutError):
+        async with asyncio.timeout(_LANGUAGE_S):
+            language = await call.exchange.language(call.account, call.ring)
+    return sorry(call.base, call.exchange.house.settings.voice, language=language)
 
 
-def sorry(base: str, settings: VoiceCalls, *, left: str = "") -> Answer:
+def sorry(base: str, settings: VoiceCalls, *, language: str = "en", left: str = "") -> Answer:
     """The same as a document, which may lie anywhere; `left` is then where the document behind it lies."""
+    text = phrase(language, "voice_sorry")
     if not settings.voicemail:
-        return codec.goodbye(_FALLBACK, language=codec.locale("en"))
-    return voicemail(base, settings, phrase("en", "voice_sorry"), left=left)
+        return codec.goodbye(f"{text} {phrase(language, 'voice_try_again')}", language=codec.locale(language))
+    return voicemail(base, settings, text, language=language, left=left)
 
 
-def voicemail(base: str, settings: VoiceCalls, text: str = "", *, left: str = "") -> Answer:
-    """The TwiML that says it and takes a message."""
+def voicemail(base: str, settings: VoiceCalls, text: str = "", *, language: str, left: str = "") -> Answer:
+    """The TwiML that says it and takes a message, in that language."""
     return codec.voicemail(
-        f"{text} {phrase('en', 'voice_leave')}".strip(),
-        phrase("en", "voice_not_left"),
-        language=codec.locale("en"),
-        action=left or f"{base}/voicemail/left",
+        f"{text} {phrase(language, 'voice_leave')}".strip(),
+        phrase(language, "voice_not_left"),
+        language=codec.locale(language),
+        action=left or f"{base}/voicemail/left{_spoken_in(language, '?')}",
         method="GET" if left else "POST",  # who serves a file may not know POST
         report=f"{base}/voicemail/recorded",
         transcript=f"{base}/voicemail/recorded" if settings.transcribe else "",
@@ -180,7 +193,8 @@ async def action(call: Call) -> Answer:
     fields = dict(call.request.form)
     if fields.get("SessionStatus") == "ended":
         if relay.reason(fields.get("HandoffData", "")) == "voicemail":
-            return voicemail(call.base, call.exchange.house.settings.voice)
+            language = await call.exchange.language(call.account, call.ring)
+            return voicemail(call.base, call.exchange.house.settings.voice, language=language)
         waits = await call.exchange.waits(call.account, call.ring)
         return codec.hang_up() if waits is None else put_in_line(call, replace(waits, text=""))
     if fields.get("SessionStatus") != "failed" or call.ring.status in codec.ENDED:
@@ -203,7 +217,9 @@ async def streamed(call: Call) -> Answer:
         return await _ask(call, speech)
     if speech.transfer:
         return put_in_line(call, replace(speech, text=""))
-    return voicemail(call.base, call.exchange.house.settings.voice) if speech.then else codec.hang_up()
+    if not speech.then:
+        return codec.hang_up()
+    return voicemail(call.base, call.exchange.house.settings.voice, language=speech.language)
 
 
 def put_in_line(call: Call, speech: Speech) -> Answer:
@@ -228,7 +244,7 @@ async def _ask(call: Call, speech: Speech) -> Answer:
     """Say it and listen, pass the caller on, or hang up."""
     silence_s = call.exchange.house.settings.voice.silence_s
     if speech.then:
-        return voicemail(call.base, call.exchange.house.settings.voice, speech.text)
+        return voicemail(call.base, call.exchange.house.settings.voice, speech.text, language=speech.language)
     begun_s = call.exchange.monotonic_s()
     file = await call.exchange.house.speech.file(call.account, call.ring.sid, speech.text, speech.language)
     if speech.waits:
@@ -268,7 +284,7 @@ async def _relay(call: Call, speech: Speech) -> Answer:
     """Say it and open the socket, or say it and hang up."""
     language, settings = codec.locale(speech.language), call.exchange.house.settings.voice
     if speech.then:
-        return voicemail(call.base, settings, speech.text)
+        return voicemail(call.base, settings, speech.text, language=speech.language)
     if speech.transfer:
         return put_in_line(call, speech)
     if speech.listen is None:

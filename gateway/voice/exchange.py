@@ -194,6 +194,13 @@ class Exchange:
         """
         return await self.house.store.read(turns.waiting, account.id, ring.sid)
 
+    async def language(self, account: Account, ring: Ring) -> str:
+        """What that call is held in; the first language of the business while nothing has been said.
+
+        Raises: StoreUnavailable
+        """
+        return await self.house.store.read(turns.language, account.business_id, account.id, ring.sid)
+
     async def back(self, account: Account, ring: Ring, wait: str, key: str, mode: calls.Mode) -> Speech:
         """The open question, asked by the bot after a person, with the phrase `key` before it.
 

@@ -23,7 +23,7 @@ from desk.who import Actor
 from flows.words import fill
 from gateway.voice.door import Call, mode_of, opened, start
 from gateway.voice.speech import phrase
-from gateway.voice.transfer import named, number_in
+from gateway.voice.transfer import named, number_in, of_the_team
 from storage.base import Db
 
 log = structlog.get_logger()
@@ -120,7 +120,7 @@ async def decided(call: Call) -> Answer:
     house, uid = call.exchange.house, named(call, "attempt")
     key = dict(call.request.form).get("Digits", "")[:1]
     found = await house.store.write(call_backs.takes, call.account.id, uid, call.ring.sid, key, now=house.clock.now())
-    language = await _of_the_team(call)
+    language = await of_the_team(call)
     if found is None or found[1] is None:
         return codec.goodbye(phrase(language, "voice_declined"), language=codec.locale(language))
     out, theirs = found[0], found[1]
@@ -147,7 +147,7 @@ async def parted(call: Call) -> Answer:
         is_bridged=fields.get("DialBridged") == "true",
     )
     key = _PARTED.get(ending or "", "voice_out_missed")
-    language = await _of_the_team(call)
+    language = await of_the_team(call)
     return codec.goodbye(phrase(language, key), language=codec.locale(language))
 
 
@@ -171,11 +171,6 @@ async def leg_news(call: Call) -> Answer:
         now=house.clock.now(),
     )
     return Answer()
-
-
-async def _of_the_team(call: Call) -> str:
-    business = await call.exchange.house.store.read(businesses.load, call.account.business_id)
-    return business.languages[0]
 
 
 # What the team hears of how it ended.

@@ -131,9 +131,9 @@ async def _next(call: Call, wait: Wait | None) -> Answer:
         case "nobody" if rules.nobody == "bot":
             return await _to_bot(call, wait, "voice_nobody_free")
         case "message":
-            return voicemail(call.base, call.exchange.house.settings.voice, phrase(wait.language, "voice_of_course"))
+            return _voicemail(call, wait, "voice_of_course")
         case "nobody" if rules.nobody == "message":
-            return voicemail(call.base, call.exchange.house.settings.voice, phrase(wait.language, "voice_nobody_free"))
+            return _voicemail(call, wait, "voice_nobody_free")
         case "done":
             return codec.goodbye(phrase(wait.language, "voice_bye"), language=language)
         case "call_back" if wait.words:
@@ -145,6 +145,11 @@ async def _next(call: Call, wait: Wait | None) -> Answer:
             return codec.goodbye(f"{nobody} {later}", language=language)
         case _:
             return codec.goodbye(phrase(wait.language, "voice_call_again"), language=language)
+
+
+def _voicemail(call: Call, wait: Wait, key: str) -> Answer:
+    settings = call.exchange.house.settings.voice
+    return voicemail(call.base, settings, phrase(wait.language, key), language=wait.language)
 
 
 async def _to_bot(call: Call, wait: Wait, key: str) -> Answer:
@@ -183,10 +188,10 @@ async def picked_up(call: Call) -> Answer:
     """Who calls and what about, and which key takes the call."""
     house, uid = call.exchange.house, named(call, "leg")
     found = await house.store.write(connecting.picked_up, call.account.id, uid, call.ring.sid, now=house.clock.now())
-    if found is None:
-        return codec.goodbye(phrase("en", "voice_gone"), language=codec.locale("en"))
     business = await house.store.read(businesses.load, call.account.business_id)
     language = business.languages[0]
+    if found is None:
+        return codec.goodbye(phrase(language, "voice_gone"), language=codec.locale(language))
     action = f"{call.base}/leg/key?leg={uid}"
     return hold.whisper(_summary(found, business.name, language), action=action, language=codec.locale(language))
 
@@ -197,18 +202,19 @@ async def decided(call: Call) -> Answer:
     key = dict(call.request.form).get("Digits", "")
     press = partial(connecting.press, rules=_rules(call), now=house.clock.now())
     result = await house.store.write(press, call.account.id, uid, call.ring.sid, key[:1])
-    language = codec.locale("en")
+    language = await of_the_team(call)
     log.info("leg decided", leg=uid, result=result)
     if result != "taken":
-        return codec.goodbye(phrase("en", f"voice_{result}"), language=language)
+        return codec.goodbye(phrase(language, f"voice_{result}"), language=codec.locale(language))
     wait = await house.store.read(connecting.of_leg, uid)
     action = f"{call.base}/leg/over?leg={uid}"
-    return hold.join(phrase("en", "voice_taken"), wait, action=action, language=language)
+    return hold.join(phrase(language, "voice_taken"), wait, action=action, language=codec.locale(language))
 
 
 async def parted(call: Call) -> Answer:
     """They have spoken, and the person is still there."""
-    return codec.goodbye(phrase("en", "voice_hung_up"), language=codec.locale("en"))
+    language = await of_the_team(call)
+    return codec.goodbye(phrase(language, "voice_hung_up"), language=codec.locale(language))
 
 
 async def news(call: Call) -> Answer:
@@ -217,6 +223,12 @@ async def news(call: Call) -> Answer:
     tell = partial(connecting.leg_news, rules=_rules(call), now=house.clock.now())
     await house.store.write(tell, call.account.id, uid, call.ring.sid, call.ring.status)
     return Answer()
+
+
+async def of_the_team(call: Call) -> str:
+    """The language in which people of the business are spoken to."""
+    business = await call.exchange.house.store.read(businesses.load, call.account.business_id)
+    return business.languages[0]
 
 
 def _summary(found: Whisper, business: str, language: str) -> str:

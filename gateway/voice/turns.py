@@ -276,6 +276,13 @@ def waiting(db: Db, account_id: int, sid: str) -> Speech | None:
     return last if last is not None and last.transfer == wait.uid else None
 
 
+def language(db: Db, business_id: int, account_id: int, sid: str) -> str:
+    """What that call is held in; the first language of the business while nothing has been said."""
+    call = calls.find_live(db, account_id, sid)
+    said = None if call is None else calls.answer_to(db, call.id, call.turn)
+    return businesses.load(db, business_id).languages[0] if said is None else Speech.from_json(0, said).language
+
+
 def back(db: Db, line: Line, ring: Ring, wait: str, key: str, *, now: datetime) -> Speech:
     """The bot speaks again after a wait: the phrase `key`, and the question that was open. The same whenever it is asked."""
     account = line.channel.account

@@ -90,13 +90,39 @@ async def test_whoever_presses_one_gets_the_call_and_the_bot_comes_back_after(
     assert not [alert for alert in network.alerts if alert.code != 64105]
 
 
-async def _waits(network: TwilioSimulator, number: str) -> Call:
+async def _waits(
+    network: TwilioSimulator, number: str, menu: str = "two for Move a visit", told: str = "put you through to a person"
+) -> Call:
     """A caller who wants a person at once."""
     call = await network.call(number, OURS)
-    await call.hears("two for Move a visit")
+    await call.hears(menu)
     await call.press("0")
-    await call.hears("put you through to a person")
+    await call.hears(told)
     return call
+
+
+@pytest.mark.parametrize("mode", ["gather"], indirect=True)
+async def test_the_team_is_spoken_to_in_its_language(
+    desk: Front, network: TwilioSimulator, team: Team, mode: str
+) -> None:
+    admin = await clients.person(desk, "admin")
+    (business,) = (await admin.get("/businesses"))["items"]
+    await admin.patch(f"/businesses/{business['id']}", {"languages": ["de", "en"]})
+    # One who declines, and the next who is there until the caller has hung up.
+    caller = await _waits(network, MARIA, "zwei für", "ich verbinde Sie")
+    await desk.work()
+    ana = await network.rings(ANA)
+    await ana.hears("Drücken Sie eins")
+    await ana.press("2")
+    await ana.hears("Alles klar")
+    await ana.ends()
+    await desk.work()
+    ben = await network.rings(BEN)
+    await ben.press("1")
+    await ben.hears("Ich verbinde")
+    await caller.hang_up()
+    await ben.hears("Das Gespräch ist beendet")
+    await network.settled()
 
 
 async def _passes(desk: Front, network: TwilioSimulator, seconds: float) -> None:

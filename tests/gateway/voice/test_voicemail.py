@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
@@ -89,6 +90,29 @@ async def test_a_message_comes_with_sound_and_words_and_one_task(
         assert answer.status in (403, 404)
 
 
+LEAVE, LEFT = "Bitte sprechen Sie nach dem Ton", "Vielen Dank. Wir haben Ihre Nachricht"
+
+
+async def test_a_message_is_asked_for_in_the_language_of_the_call(desk: Front, clock: FakeClock) -> None:
+    """By every door that asks for one; and thanked for in the same."""
+    api = await clients.person(desk, "admin")
+    (bot,), (business,) = [(await api.get(path))["items"] for path in ("/bots", "/businesses")]
+    await api.patch(f"/businesses/{business['id']}", {"languages": ["de"]})
+    await api.patch(f"/bots/{bot['id']}", {"settings": {"closed_calls": "voicemail"}})
+    clock.set(front.NOON + timedelta(hours=11))
+    for path, said in (("", "Wir haben gerade geschlossen"), ("/voicemail", ""), ("/fallback", "Leider können wir")):
+        caller = Caller(desk)
+        await caller.post(VOICE + path)
+        assert said in caller.heard[-1]
+        assert LEAVE in caller.heard[-1]
+        spoken_in = {one.attrib["language"] for one in caller.twiml.iter("Say")}
+        (record,) = caller.twiml.iter("Record")
+        action = urlsplit(record.attrib["action"])
+        await caller.post(f"{action.path}?{action.query}")
+        assert LEFT in caller.heard[-1]
+        assert {*spoken_in, *(one.attrib["language"] for one in caller.twiml.iter("Say"))} == {"de-DE"}
+
+
 async def test_a_call_while_the_business_is_closed_gets_what_the_bot_is_told(
     desk: Front, network: TwilioSimulator, clock: FakeClock
 ) -> None:
@@ -152,6 +176,8 @@ async def test_what_was_left_while_nothing_of_ours_ran_is_found(
 ) -> None:
     """Twilio has the document from elsewhere, and nobody hears of the recording until we ask."""
     (page := tmp_path / "config.yaml").write_text("server:\n  public_url: http://localhost:9\n")
+    fallback.write(page, tmp_path / "page", "de")
+    assert "Leider" in (tmp_path / "page" / "voicemail.xml").read_text()
     fallback.write(page, tmp_path / "page")
     await desk.work()  # as at a start: nothing is there yet
     with front.listening() as (door, port):
