@@ -1,4 +1,6 @@
-"""What the provider knows of a call: its price, and that it is over, should the news of that have been lost."""
+"""After a call: what the provider knows of it (its price, and that it is over, should the news of that have been lost), and
+the text message to whoever was missed.
+"""
 
 from datetime import timedelta
 from typing import Final
@@ -11,6 +13,7 @@ from channels.voice.adapter import VoiceAdapter
 from channels.voice.codec import ENDED, News, Ring
 from desk import calls
 from gateway.context import House
+from gateway.voice import missed
 from gateway.voice.exchange import Exchange
 from storage import queue
 from storage.queue import Job
@@ -49,6 +52,12 @@ async def settle(house: House, job: Job) -> None:
         return
     await house.store.write(calls.charge, found.id, charge)
     await house.store.write(queue.finish, job)
+
+
+async def missed_text(house: House, job: Job) -> None:
+    """Write to a caller who was asked for a message and has left none."""
+    every, usual = timedelta(hours=house.settings.voice.missed_text_h), house.usual
+    await house.store.write(missed.text_due, job, every=every, usual=usual, now=house.clock.now())
 
 
 async def _again(house: House, job: Job, why: str) -> None:

@@ -50,6 +50,7 @@ from gateway.jobs import (
 from gateway.jobs.cues import play_job
 from gateway.jobs.worker import Handler
 from gateway.pipeline import courtesy, outbox, ways, wire
+from gateway.voice import missed
 from storage import queue
 from storage.base import Db
 from storage.models.accounts import accounts
@@ -156,6 +157,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         desk_files.FORGET: files.forget,
         files.SWEEP: files.sweep_contents,
         desk_calls.SETTLE: calls.settle,
+        missed.KIND: calls.missed_text,
         desk_prompts.KIND: prompts.make,
         desk_recordings.LOOK: recordings.look,
         pausing.SWITCH: recordings.switch,

@@ -1,4 +1,8 @@
-"""Calls in which nobody said anything: each has a record all the same, and one text message goes on where it ended."""
+"""Calls in which nobody said anything: each has a record all the same, and one text message goes on where it ended.
+
+Whoever was asked for a message may have left one, of which we are told later than that the call is over: the text waits for
+that, so that it does not depend on what comes first.
+"""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,9 +15,13 @@ from desk.who import Actor
 from flows.words import fill
 from gateway.accounts import Account
 from gateway.pipeline import outbox
+from storage import queue
 from storage.base import Db
+from storage.queue import Job
 
+KIND: Final = "missed_text"
 _PREFIX: Final = "missed:"
+_TOLD: Final = timedelta(minutes=2)  # after a call, in which there is news of a message that was left
 
 
 def unheard(db: Db, account: Account, ring: Ring, *, kind: Kind = "inbound", now: datetime) -> Live:
@@ -33,6 +41,33 @@ def unheard(db: Db, account: Account, ring: Ring, *, kind: Kind = "inbound", now
     assert call is not None  # noqa: S101  it has begun, here or in another process
     calls.end(db, call, "missed", now=now)
     return call
+
+
+def text_later(db: Db, call: Live, *, now: datetime) -> None:
+    """Have the caller written to unless there is news of a message of theirs first."""
+    queue.enqueue(
+        db,
+        KIND,
+        {"call_id": call.id},
+        now=now,
+        run_at=now + _TOLD,
+        tenant_id=call.tenant_id,
+        dedupe=f"{KIND}:{call.id}",
+    )
+
+
+def drop_text(db: Db, call: Live) -> None:
+    """They have left a message."""
+    queue.cancel(db, f"{KIND}:{call.id}")
+
+
+def text_due(db: Db, job: Job, *, every: timedelta, usual: sending.Policy, now: datetime) -> None:
+    """It has waited for long enough."""
+    queue.finish(db, job)
+    found = calls.by_id(db, int(str(job.payload["call_id"])))
+    call = None if found is None else calls.live(db, found.account_id, found.sid)
+    if call is not None:
+        text(db, call, every=every, usual=usual, now=now)
 
 
 def text(db: Db, call: Live, *, every: timedelta, usual: sending.Policy, now: datetime) -> bool:

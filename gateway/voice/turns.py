@@ -220,27 +220,31 @@ def ended(
     """What became of the news that a call is over: noted, ignored (it was known) or missed (the call was not)."""
     call = calls.live(db, line.channel.account.id, ring.sid)
     if call is None:  # busy, or our doors did not answer
-        missed.text(
-            db,
-            missed.unheard(db, line.channel.account, ring, now=now),
-            every=line.missed_every,
-            usual=line.usual,
-            now=now,
-        )
+        unheard = missed.unheard(db, line.channel.account, ring, now=now)
+        # What was picked up without us was so by the fallback, which asks for a message.
+        _missed(db, line, unheard, may_have_left=status == "completed", now=now)
         return "missed"
     if not calls.end(db, call, status, sequence=sequence, duration_s=duration_s, now=now):
         return "ignored"
-    if _last(db, call).waits:
+    last = _last(db, call)
+    if last.waits:
         announce(db, LEARNT)  # that there is nobody any more to tell it to
     outbound.talked(db, call, now=now)
     wait = connecting.caller_gone(db, call, rules=line.people or connecting.Rules(), now=now)
     if wait is not None and wait.ending == "hung_up":
         promised.owed(db, wait, now=now)
-    missed.text(db, call, every=line.missed_every, usual=line.usual, now=now)
+    _missed(db, line, call, may_have_left=bool(last.then), now=now)
     context = conversations.by_id(db, Actor(call.tenant_id, "system"), call.conversation_id)
     if context.owner == "bot":
         turn.on_line(db, line.bots, line.channel, context, Cue("hung_up", {}), now=now)
     return "noted"
+
+
+def _missed(db: Db, line: Line, call: Live, *, may_have_left: bool, now: datetime) -> None:
+    if may_have_left:
+        missed.text_later(db, call, now=now)
+    else:
+        missed.text(db, call, every=line.missed_every, usual=line.usual, now=now)
 
 
 def learnt(db: Db, line: Line, context: Context, cue: Cue, *, now: datetime) -> bool:

@@ -134,6 +134,7 @@ def take(db: Db, account: Account, ring: Ring, news: Recorded, *, words: str = "
         now=now,
     )
     calls.left_voicemail(db, call)
+    missed.drop_text(db, call)
     if context.status != "open":
         conversations.reopen(db, Actor(call.tenant_id, "customer"), context.id, now=now)
     conversations.touch(db, context, last_in_at=now, unread=1)

@@ -248,6 +248,22 @@ async def test_the_ladder_of_silence_may_end_with_a_message(desk: Front, network
     assert await call.ends() == "completed"
     await network.settled()
     assert await desk.one("select count(*) from recordings") == 0
+    # Who has left none is written to, and who has is not, whatever we are told first.
+    done = {"RecordingStatus": "completed", "RecordingDuration": "7"}
+    for number, told in enumerate((["status"], ["status", "recorded"], ["recorded", "status"], ["recorded"])):
+        caller = Caller(desk, number=f"+1512555019{number}")
+        await caller.ring()
+        await caller.say("")
+        for news in told:
+            if news == "status":
+                await caller.hang_up()
+            else:
+                form = caller.form(RecordingSid="RE" + f"{number}" * 32, **done)
+                assert (await desk.post(form, path=f"{VOICE}/voicemail/recorded")).status == 200
+    texts = "select count(*) from messages where dedupe like 'missed:%'"
+    assert await desk.one(texts) == 0
+    await desk.pass_time(timedelta(minutes=3), step=timedelta(minutes=3))
+    assert await desk.one(texts) == 2  # the first two who called
 
 
 async def test_a_missed_call_goes_on_by_text(desk: Front, network: TwilioSimulator) -> None:
