@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, bindparam, insert, select, update
 
-from desk import audit, events
+from desk import audit, events, segments
 from desk.errors import IdentityTaken, Invalid, NotFound
 from desk.text import one_line
 from desk.who import Actor
@@ -93,6 +93,12 @@ def get(db: Db, who: Actor, customer_id: int) -> Customer:
             return Customer(*columns)
         customer_id = merged_into_id
     raise NotFound("customer", customer_id)
+
+
+def is_erased(db: Db, customer_id: int) -> bool:
+    """Whether nothing is left of them but the number."""
+    found: str | None = db.execute(select(customers.c.status).where(customers.c.id == customer_id)).scalar_one_or_none()
+    return found == segments.ERASED
 
 
 def set_name(db: Db, who: Actor, customer_id: int, name: str, *, now: datetime) -> Customer:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, and_, select, update
 
 from desk import files
 from storage import queue
@@ -97,6 +97,14 @@ def add(
     except Conflict:
         return False
     return True
+
+
+def refuse(db: Db, *, tenant_id: int, account_id: int, call_id: int, sid: str, kind: Kind, now: datetime) -> None:
+    """Nothing is to be kept of a recording of which we are told: the provider is to forget it. That there was one is noted,
+    so that it is nothing new when we are told again.
+    """
+    add(db, tenant_id=tenant_id, account_id=account_id, call_id=call_id, sid=sid, kind=kind, now=now)
+    _delete(db, and_(_t.account_id == account_id, _t.sid == sid), now=now)
 
 
 def change(db: Db, recording_id: int, **values: object) -> None:

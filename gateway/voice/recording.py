@@ -4,7 +4,7 @@ from datetime import datetime
 
 from channels.messages import Media, OutboundMessage
 from channels.voice.codec import Recorded
-from desk import calls, conversations, files, messages, recordings
+from desk import calls, conversations, customers, files, messages, recordings
 from desk.who import Actor
 from gateway.accounts import Account
 from gateway.pipeline.turn import expected
@@ -13,10 +13,16 @@ from storage.base import Db
 
 
 def take(db: Db, account: Account, sid: str, news: Recorded, *, now: datetime) -> str:
-    """What became of the recording of a call: kept, known, or unknown, as the call is."""
+    """What became of the recording of a call: kept, known, unknown, as the call is, or erased, as whoever called is."""
     call = calls.live(db, account.id, sid)
     if call is None:
         return "unknown"
+    context = conversations.by_id(db, Actor(call.tenant_id, "system"), call.conversation_id)
+    if customers.is_erased(db, context.customer_id):
+        recordings.refuse(
+            db, tenant_id=call.tenant_id, account_id=account.id, call_id=call.id, sid=news.sid, kind="call", now=now
+        )
+        return "erased"
     if not recordings.add(
         db,
         tenant_id=call.tenant_id,
@@ -28,7 +34,6 @@ def take(db: Db, account: Account, sid: str, news: Recorded, *, now: datetime) -
         now=now,
     ):
         return "known"
-    context = conversations.by_id(db, Actor(call.tenant_id, "system"), call.conversation_id)
     words = noted(db, context.business_id, "recording", length=calls.length(news.duration_s or 0))
     sound = (Media("audio", url=f"{news.url}.wav", name="call.wav"),)
     note = OutboundMessage(words, media=sound)

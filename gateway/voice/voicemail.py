@@ -15,7 +15,7 @@ from channels.base import Answer, Request
 from channels.messages import Media, parts_to_json
 from channels.voice import codec
 from channels.voice.codec import Recorded, Ring
-from desk import calls, conversations, files, messages, recordings
+from desk import calls, conversations, customers, files, messages, recordings
 from desk.conversations import Context
 from desk.who import Actor
 from desk.work import requests
@@ -96,9 +96,20 @@ async def _recorded(request: web.Request, incoming: Request) -> None:
 
 
 def take(db: Db, account: Account, ring: Ring, news: Recorded, *, words: str = "", now: datetime) -> str:
-    """What became of a message that somebody left, or of the words in it: kept, told, or known."""
+    """What became of a message that somebody left, or of the words in it: kept, told, known, or erased, as they are."""
     call = calls.live(db, account.id, ring.sid) or missed.unheard(db, account, ring, kind="voicemail", now=now)
     context = conversations.by_id(db, Actor(call.tenant_id, "system"), call.conversation_id)
+    if customers.is_erased(db, context.customer_id):
+        recordings.refuse(
+            db,
+            tenant_id=call.tenant_id,
+            account_id=account.id,
+            call_id=call.id,
+            sid=news.sid,
+            kind="voicemail",
+            now=now,
+        )
+        return "erased"
     kept = recordings.kept(db, account.id, news.sid)
     if kept is not None:
         return _more(db, context, kept, news, words)

@@ -163,9 +163,22 @@ async def test_who_is_erased_leaves_no_sound_anywhere(desk: Front, network: Twil
         sid = await desk.one("select sid from recordings where kind = 'call'")
         assert (f"/Recordings/{sid}" in str(records["messages"])) == may
     assert len(network.recordings) == 2
+    sounds = [*network.recordings.values()]
     assert (await api.call("DELETE", f"/customers/{call_['customer_id']}")).status == 204
     await desk.work()
     assert not network.recordings
+    # Nor does what we are told of afterwards, in whichever order.
+    left = "select count(*), sum(length(text)), (select count(*) from service_requests) from messages"
+    before = await desk.rows(left), await desk.rows("select status, unread_count from conversations")
+    network.recordings = {sid: replace(sounds[0], sid=sid) for sid in ("RE" + "7" * 32, "RE" + "8" * 32)}
+    caller = Caller(desk, sid=sounds[0].call_sid)
+    for path, sid in zip(("voicemail/recorded", "recording"), network.recordings, strict=True):
+        for more in ({"TranscriptionText": WORDS}, {"RecordingStatus": "completed", "RecordingDuration": "7"}):
+            form = caller.form(RecordingSid=sid, RecordingUrl=f"{network.url}/x", **more)
+            assert (await desk.post(form, path=f"{VOICE}/{path}")).status == 200
+    await desk.work()
+    assert not network.recordings
+    assert (await desk.rows(left), await desk.rows("select status, unread_count from conversations")) == before
     assert await desk.one("select count(*) from files") == 0
     assert await desk.one("select count(*) from recordings where transcript is not null") == 0
 
