@@ -5,7 +5,7 @@ Source: reference, twilio-voice.md sections 3 to 6.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 from xml.sax.saxutils import escape, quoteattr
@@ -197,9 +197,11 @@ def voicemail(
     transcript: str = "",
     most_s: int,
     silence_s: float,
+    files: Sequence[str] = ("", ""),
 ) -> Answer:
     """Say it and record what they say after the tone. The recording is told to `report`, its words to `transcript` (if
-    Twilio is to write them down), and at `action` the call goes on. Who says nothing hears `nothing_heard`.
+    Twilio is to write them down), and at `action` the call goes on. Who says nothing hears `nothing_heard`. `files` are what
+    is said, as sound.
     """
     attributes = {
         "action": action,
@@ -213,10 +215,11 @@ def voicemail(
     }
     if transcript:
         attributes |= {"transcribe": "true", "transcribeCallback": transcript}
-    return twiml(f"{say(text, language)}<Record{_attributes(attributes)}/>{say(nothing_heard, language)}<Hangup/>")
+    asked, after = say(text, language, files[0]), say(nothing_heard, language, files[1])
+    return twiml(f"{asked}<Record{_attributes(attributes)}/>{after}<Hangup/>")
 
 
-def recording(answer: Answer, notice: str, *, language: str, report: str) -> Answer:
+def recording(answer: Answer, notice: str, *, language: str, report: str, file: str = "") -> Answer:
     """The same with the notice before it; from its end on the call is recorded, and `report` is told of it."""
     begun = {
         "recordingStatusCallback": report,
@@ -224,7 +227,7 @@ def recording(answer: Answer, notice: str, *, language: str, report: str) -> Ans
         "track": "both",
         "channels": "mono",  # half as large
     }
-    start = f"{say(notice, language)}<Start><Recording{_attributes(begun)}/></Start>"
+    start = f"{say(notice, language, file)}<Start><Recording{_attributes(begun)}/></Start>"
     return Answer(answer.content_type, answer.body.replace(b"<Response>", f"<Response>{start}".encode(), 1))
 
 
@@ -237,9 +240,9 @@ def wait(text: str, *, again: str, language: str, file: str = "") -> Answer:
     return twiml(f'{say(text, language, file)}<Redirect method="POST">{escape(again)}</Redirect>')
 
 
-def linger(text: str, *, again: str, language: str) -> Answer:
+def linger(text: str, *, again: str, language: str, file: str = "") -> Answer:
     """Say it, wait a second, and ask us again."""
-    return twiml(f'{say(text, language)}<Pause length="1"/><Redirect method="POST">{escape(again)}</Redirect>')
+    return twiml(f'{say(text, language, file)}<Pause length="1"/><Redirect method="POST">{escape(again)}</Redirect>')
 
 
 def reject() -> Answer:

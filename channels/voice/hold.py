@@ -13,16 +13,16 @@ from channels.voice.codec import say, twiml
 _KEY_S: Final = 10  # in which whoever was called presses a key
 
 
-def enqueue(text: str, name: str, *, wait: str, action: str, language: str) -> Answer:
+def enqueue(text: str, name: str, *, wait: str, action: str, language: str, file: str = "") -> Answer:
     """Say it and let them wait. `wait` is asked again and again for what they hear; `action` once they wait no more."""
     attributes = f'waitUrl={quoteattr(wait)} waitUrlMethod="POST" action={quoteattr(action)} method="POST"'
-    return twiml(f"{say(text, language)}<Enqueue {attributes}>{escape(name)}</Enqueue>")
+    return twiml(f"{say(text, language, file)}<Enqueue {attributes}>{escape(name)}</Enqueue>")
 
 
-def music(text: str, sound: str, *, key: str, again: str, language: str) -> Answer:
+def music(text: str, sound: str, *, key: str, again: str, language: str, file: str = "") -> Answer:
     """Words, if any, and a while of music, through which a key can be pressed; nothing that is said is listened to."""
     gather = f'<Gather input="dtmf" numDigits="1" timeout="1" action={quoteattr(key)} method="POST">'
-    inside = f"{say(text, language)}<Play>{escape(sound)}</Play>"
+    inside = f"{say(text, language, file)}<Play>{escape(sound)}</Play>"
     return twiml(f'{gather}{inside}</Gather><Redirect method="POST">{escape(again)}</Redirect>')
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -24,6 +24,7 @@ from gateway.pipeline.receive import Forged
 from gateway.settings import VoiceCalls
 from gateway.voice.exchange import Exchange
 from gateway.voice.port import play
+from gateway.voice.services import File
 from gateway.voice.speech import Speech, phrase
 from storage.store import StoreUnavailable
 
@@ -36,7 +37,7 @@ log = structlog.get_logger()
 _HOPELESS = ("64101", "64110")
 _SOUND: Final = re.compile(r"(kept|made)\.([0-9]{1,6})")
 _MESSAGE_SILENCE_S = 5.0  # after which a message is over
-_LANGUAGE_S: Final = 2.0  # that a database which may be the trouble has to tell a language
+_STORE_S: Final = 2.0  # that a database which may be the trouble has for what can be done without
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,32 @@ async def start(call: Call, mode: calls.Mode) -> Answer:
         return answer
     # In the document, so that it begins when the notice has been heard to its end, in every mode and only once.
     notice, language = phrase(speech.language, "voice_recorded"), codec.locale(speech.language)
-    return codec.recording(answer, notice, language=language, report=f"{call.base}/recording")
+    is_ours = any(verb in answer.body for verb in (b"<Play>", b"<Stream "))  # the voice of what follows
+    (file,) = await sounds(call, speech.language, notice if is_ours else "")
+    return codec.recording(answer, notice, language=language, report=f"{call.base}/recording", file=file)
+
+
+async def sounds(call: Call, language: str, *texts: str) -> Sequence[str]:
+    """Where each of these texts is as sound, where calls are in a voice of ours; empty if it is no text, or Twilio's voice is to
+    say it: all of them, if one cannot be had in time.
+    """
+    house = call.exchange.house
+    if house.settings.voice.mode == "relay" or not any(texts):
+        return [""] * len(texts)
+    making = [house.speech.file(call.account, call.ring.sid, text, language) for text in texts]
+    found: list[File | None] = [None] * len(texts)
+    with suppress(StoreUnavailable, TimeoutError):  # it may be why they are told to wait
+        async with asyncio.timeout(house.settings.voice.play_budget_s + _STORE_S):
+            found = await asyncio.gather(*making)
+    if any(text and file is None for text, file in zip(texts, found, strict=True)):
+        return [""] * len(texts)
+    return ["" if file is None else file.url for file in found]
+
+
+async def goodbye(call: Call, text: str, language: str) -> Answer:
+    """Say it, in the voice of the call, and hang up."""
+    (file,) = await sounds(call, language, text)
+    return codec.goodbye(text, language=codec.locale(language), file=file)
 
 
 async def gather(call: Call) -> Answer:
@@ -124,10 +150,11 @@ async def gather(call: Call) -> Answer:
         return await _ask(call, task.result())
     language = told_language(call)
     if waited == 2:
-        return codec.goodbye(phrase(language, "voice_slow"), language=codec.locale(language))
+        return await goodbye(call, phrase(language, "voice_slow"), language)
     url = _waits(call, given.turn, waited + 1, language)
     said = phrase(language, ("voice_moment", "voice_still")[waited])
-    return codec.wait(said, again=url, language=codec.locale(language))
+    (file,) = await sounds(call, language, said)
+    return codec.wait(said, again=url, language=codec.locale(language), file=file)
 
 
 def _waits(call: Call, turn: int, waited: int, language: str) -> str:
@@ -160,7 +187,7 @@ async def fallback(call: Call) -> Answer:
     """
     language = "en"
     with suppress(StoreUnavailable, TimeoutError):
-        async with asyncio.timeout(_LANGUAGE_S):
+        async with asyncio.timeout(_STORE_S):
             language = await call.exchange.language(call.account, call.ring)
     return sorry(call.base, call.exchange.house.settings.voice, language=language)
 
@@ -173,11 +200,27 @@ def sorry(base: str, settings: VoiceCalls, *, language: str = "en", left: str = 
     return voicemail(base, settings, text, language=language, left=left)
 
 
-def voicemail(base: str, settings: VoiceCalls, text: str = "", *, language: str, left: str = "") -> Answer:
-    """The TwiML that says it and takes a message, in that language."""
+async def take_message(call: Call, text: str = "", *, language: str) -> Answer:
+    """Say it and take a message, in that language and the voice of the call."""
+    files = await sounds(call, language, *_asking(text, language))
+    return voicemail(call.base, call.exchange.house.settings.voice, text, language=language, files=files)
+
+
+def voicemail(
+    base: str,
+    settings: VoiceCalls,
+    text: str = "",
+    *,
+    language: str,
+    left: str = "",
+    files: Sequence[str] = ("", ""),
+) -> Answer:
+    """The TwiML of it; `files` are what is said as sound."""
+    asked, nothing_heard = _asking(text, language)
     return codec.voicemail(
-        f"{text} {phrase(language, 'voice_leave')}".strip(),
-        phrase(language, "voice_not_left"),
+        asked,
+        nothing_heard,
+        files=files,
         language=codec.locale(language),
         action=left or f"{base}/voicemail/left{_spoken_in(language, '?')}",
         method="GET" if left else "POST",  # who serves a file may not know POST
@@ -188,13 +231,17 @@ def voicemail(base: str, settings: VoiceCalls, text: str = "", *, language: str,
     )
 
 
+def _asking(text: str, language: str) -> tuple[str, str]:
+    """What is said before the tone, and after it to whoever said nothing."""
+    return f"{text} {phrase(language, 'voice_leave')}".strip(), phrase(language, "voice_not_left")
+
+
 async def action(call: Call) -> Answer:
     """A session of ConversationRelay is over: we ended it, the caller hung up, or the line broke and we go on."""
     fields = dict(call.request.form)
     if fields.get("SessionStatus") == "ended":
         if relay.reason(fields.get("HandoffData", "")) == "voicemail":
-            language = await call.exchange.language(call.account, call.ring)
-            return voicemail(call.base, call.exchange.house.settings.voice, language=language)
+            return await take_message(call, language=await call.exchange.language(call.account, call.ring))
         waits = await call.exchange.waits(call.account, call.ring)
         return codec.hang_up() if waits is None else put_in_line(call, replace(waits, text=""))
     if fields.get("SessionStatus") != "failed" or call.ring.status in codec.ENDED:
@@ -217,9 +264,7 @@ async def streamed(call: Call) -> Answer:
         return await _ask(call, speech)
     if speech.transfer:
         return put_in_line(call, replace(speech, text=""))
-    if not speech.then:
-        return codec.hang_up()
-    return voicemail(call.base, call.exchange.house.settings.voice, language=speech.language)
+    return await take_message(call, language=speech.language) if speech.then else codec.hang_up()
 
 
 def put_in_line(call: Call, speech: Speech) -> Answer:
@@ -227,10 +272,10 @@ def put_in_line(call: Call, speech: Speech) -> Answer:
     return in_line(call.base, speech.transfer, speech.text, codec.locale(speech.language))
 
 
-def in_line(base: str, wait: str, text: str, language: str) -> Answer:
+def in_line(base: str, wait: str, text: str, language: str, file: str = "") -> Answer:
     """Say it and let them wait in that line (`gateway.voice.transfer`)."""
-    hold = f"{base}/hold?wait={wait}"
-    return lines.enqueue(text, wait, wait=f"{hold}&n=0", action=f"{base}/hold/over?wait={wait}", language=language)
+    hold, over = f"{base}/hold?wait={wait}&n=0", f"{base}/hold/over?wait={wait}"
+    return lines.enqueue(text, wait, wait=hold, action=over, language=language, file=file)
 
 
 async def speak(call: Call, speech: Speech, mode: calls.Mode) -> Answer:
@@ -244,7 +289,7 @@ async def _ask(call: Call, speech: Speech) -> Answer:
     """Say it and listen, pass the caller on, or hang up."""
     silence_s = call.exchange.house.settings.voice.silence_s
     if speech.then:
-        return voicemail(call.base, call.exchange.house.settings.voice, speech.text, language=speech.language)
+        return await take_message(call, speech.text, language=speech.language)
     begun_s = call.exchange.monotonic_s()
     file = await call.exchange.house.speech.file(call.account, call.ring.sid, speech.text, speech.language)
     if speech.waits:
@@ -284,7 +329,7 @@ async def _relay(call: Call, speech: Speech) -> Answer:
     """Say it and open the socket, or say it and hang up."""
     language, settings = codec.locale(speech.language), call.exchange.house.settings.voice
     if speech.then:
-        return voicemail(call.base, settings, speech.text, language=speech.language)
+        return await take_message(call, speech.text, language=speech.language)
     if speech.transfer:
         return put_in_line(call, speech)
     if speech.listen is None:
@@ -336,7 +381,7 @@ class GatherPort:
         )
 
     async def transfer(self, target: str) -> None:
-        self.answer = in_line(self.base, target, self._text, self.language)
+        self.answer = in_line(self.base, target, self._text, self.language, self.file)
 
     async def end(self, then: str = "") -> None:
         self.answer = codec.goodbye(self._text, language=self.language, file=self.file)

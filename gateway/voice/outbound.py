@@ -21,7 +21,7 @@ from desk import businesses, call_backs, conversations, messages, outbound
 from desk.outbound import Attempt, Outbound
 from desk.who import Actor
 from flows.words import fill
-from gateway.voice.door import Call, mode_of, opened, start
+from gateway.voice.door import Call, goodbye, mode_of, opened, sounds, start
 from gateway.voice.speech import phrase
 from gateway.voice.transfer import named, number_in, of_the_team
 from storage.base import Db
@@ -61,7 +61,7 @@ async def picked_up(call: Call) -> Answer:
     hello = phrase(language, "voice_out_hello", business=name)
     if found[0].user_id is not None:
         hello = f"{hello} {phrase(language, 'voice_moment')}"
-    return _wait(call, hello, language)
+    return await _wait(call, hello, language)
 
 
 async def follow(call: Call) -> Answer:
@@ -71,7 +71,7 @@ async def follow(call: Call) -> Answer:
     if found is None or _is_over(*found):
         return codec.hang_up()
     if found[1].answered_by is None:
-        return _wait(call, "", "en")
+        return await _wait(call, "", "en")
     return await _decided(call, *found)
 
 
@@ -227,7 +227,7 @@ async def _decided(call: Call, out: Outbound, attempt: Attempt) -> Answer:
     match outbound.who_answered(attempt.answered_by or ""):
         case "tone":
             text, language = await house.store.write(_leave, out, attempt, now=house.clock.now())
-            return codec.goodbye(text, language=codec.locale(language))
+            return await goodbye(call, text, language)
         case "person" if out.user_id is not None:
             is_there = await house.store.write(
                 call_backs.joins, call.account.id, attempt.uid, call.ring.sid, now=house.clock.now()
@@ -241,9 +241,10 @@ async def _decided(call: Call, out: Outbound, attempt: Attempt) -> Answer:
             return codec.hang_up()
 
 
-def _wait(call: Call, text: str, language: str) -> Answer:
+async def _wait(call: Call, text: str, language: str) -> Answer:
     again = f"{call.base}/out/next?attempt={named(call, 'attempt')}&n={number_in(call) + 1}"
-    return codec.linger(text, again=again, language=codec.locale(language))
+    (file,) = await sounds(call, language, text)
+    return codec.linger(text, again=again, language=codec.locale(language), file=file)
 
 
 def _called(db: Db, out: Outbound) -> tuple[str, str]:

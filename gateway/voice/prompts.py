@@ -24,10 +24,11 @@ from desk.who import Actor
 from flows.definition import Scenario
 from flows.machine import fixed_options
 from gateway.voice.services import SpeechServices, Whose
-from gateway.voice.speech import choices
+from gateway.voice.speech import choices, in_line
 from storage.base import Db
 
 _OURS: Final = "voice_"  # so begin the names of our own phrases on the telephone
+_PLACES: Final = range(2, 6)  # of those in line; who is further behind hears it made for them
 # What a bot says between any questions, on the telephone too.
 _BETWEEN: Final = frozenset(("sorry", "moment", "stale", "nod", "unknown", "upset", "back", "broken"))
 
@@ -69,6 +70,8 @@ def of_ours(business: Business) -> list[Wanted]:
         for key, text in languages.load(code).phrases.items():
             if (key.startswith(_OURS) or key in _BETWEEN) and text[-1] in ".?!":  # else it is a part of another one
                 found |= _sentences(code, spoken(_of(business, text), code))
+        for place in _PLACES:
+            found |= _sentences(code, in_line(code, place))
         found |= _choices(code, Listen("yes_no"))
     return list(found)
 

@@ -7,7 +7,7 @@ from typing import Literal
 from bots import language as languages
 from channels.messages import OutboundMessage
 from channels.voice.listen import Listen
-from channels.voice.words import spoken
+from channels.voice.words import ordinal, spoken
 from desk import businesses
 from flows.words import fill
 from storage.base import Db, JsonValue
@@ -71,6 +71,13 @@ class Speech:
 def phrase(language: str, key: str, **args: str) -> str:
     """One of our own phrases, as it is said."""
     return spoken(fill(languages.load(language or "en").phrases[key], args), language or "en")
+
+
+def in_line(language: str, place: int) -> str:
+    """At which place of the line somebody waits."""
+    if place == 1:
+        return phrase(language, "voice_next")
+    return phrase(language, "voice_in_line", place=ordinal(place) if language.startswith("en") else str(place))
 
 
 def plain(language: str, key: str, **args: str) -> str:

@@ -16,13 +16,13 @@ from bots import language as languages
 from channels.base import Answer
 from channels.errors import BadRequest
 from channels.voice import codec, hold, music
-from channels.voice.words import ordinal, spoken
+from channels.voice.words import spoken
 from desk import businesses, connecting
 from desk.connecting import Ending, Rules, Wait, Whisper
 from flows.words import fill
 from gateway.voice import promised
-from gateway.voice.door import Call, mode_of, opened, speak, voicemail
-from gateway.voice.speech import phrase
+from gateway.voice.door import Call, goodbye, mode_of, opened, sounds, speak, take_message
+from gateway.voice.speech import in_line, phrase
 from gateway.voice.turns import PERSON
 
 log = structlog.get_logger()
@@ -73,12 +73,14 @@ async def waiting(call: Call) -> Answer:
     is_told = wait.state == "waiting" and number % _EVERY == 0
     text = _place(call, wait, place) if is_told else ""
     there = f"{call.base}/hold"
+    (file,) = await sounds(call, wait.language, text)
     return hold.music(
         text,
         f"{there}/music.wav",
         key=f"{there}/key?wait={uid}&n={number + 1}",
         again=f"{there}?wait={uid}&n={number + 1}",
         language=codec.locale(wait.language),
+        file=file,
     )
 
 
@@ -117,8 +119,7 @@ async def _next(call: Call, wait: Wait | None) -> Answer:
         return codec.hang_up()
     if wait.state != "over":  # somebody was sent here too early
         return hold.go_on("", f"{call.base}/hold?wait={wait.uid}&n=1", language=codec.locale(wait.language))
-    rules, language = _rules(call), codec.locale(wait.language)
-    house = call.exchange.house
+    rules, house = _rules(call), call.exchange.house
     if (wait.ending in ("call_back", "failed") and not wait.words) or (
         wait.ending == "nobody" and rules.nobody != "bot"
     ):
@@ -131,25 +132,20 @@ async def _next(call: Call, wait: Wait | None) -> Answer:
         case "nobody" if rules.nobody == "bot":
             return await _to_bot(call, wait, "voice_nobody_free")
         case "message":
-            return _voicemail(call, wait, "voice_of_course")
+            return await take_message(call, phrase(wait.language, "voice_of_course"), language=wait.language)
         case "nobody" if rules.nobody == "message":
-            return _voicemail(call, wait, "voice_nobody_free")
+            return await take_message(call, phrase(wait.language, "voice_nobody_free"), language=wait.language)
         case "done":
-            return codec.goodbye(phrase(wait.language, "voice_bye"), language=language)
+            text = phrase(wait.language, "voice_bye")
         case "call_back" if wait.words:
-            return codec.goodbye(spoken(wait.words, wait.language), language=language)
+            text = spoken(wait.words, wait.language)
         case "call_back":
-            return codec.goodbye(phrase(wait.language, "voice_will_call_back"), language=language)
+            text = phrase(wait.language, "voice_will_call_back")
         case _ if call.ring.caller:
-            nobody, later = (phrase(wait.language, one) for one in ("voice_nobody_free", "voice_later"))
-            return codec.goodbye(f"{nobody} {later}", language=language)
+            text = " ".join(phrase(wait.language, one) for one in ("voice_nobody_free", "voice_later"))
         case _:
-            return codec.goodbye(phrase(wait.language, "voice_call_again"), language=language)
-
-
-def _voicemail(call: Call, wait: Wait, key: str) -> Answer:
-    settings = call.exchange.house.settings.voice
-    return voicemail(call.base, settings, phrase(wait.language, key), language=wait.language)
+            text = phrase(wait.language, "voice_call_again")
+    return await goodbye(call, text, wait.language)
 
 
 async def _to_bot(call: Call, wait: Wait, key: str) -> Answer:
@@ -170,15 +166,10 @@ async def _give_up(call: Call, ending: Ending) -> Wait | None:
 
 
 def _place(call: Call, wait: Wait, place: int) -> str:
-    key, args = ("voice_next", {}) if place == 1 else ("voice_in_line", {"place": _ordinal(place, wait.language)})
-    told = phrase(wait.language, key, **args)
+    told = in_line(wait.language, place)
     keys = ["voice_line_call_back"] if call.ring.caller else []
     keys += ["voice_line_message"] if call.exchange.house.settings.voice.voicemail else []
     return " ".join([told, *(phrase(wait.language, one) for one in keys)])
-
-
-def _ordinal(place: int, language: str) -> str:
-    return ordinal(place) if language.startswith("en") else str(place)
 
 
 # The person whose phone rings.

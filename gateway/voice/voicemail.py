@@ -24,7 +24,7 @@ from gateway.hooks.routes import NOT_TAKEN, RECEIVER, public_urls, turned_away
 from gateway.pipeline.receive import Forged
 from gateway.pipeline.turn import expected
 from gateway.voice import missed, recording
-from gateway.voice.door import EXCHANGE, Call, opened, told_language, voicemail
+from gateway.voice.door import EXCHANGE, Call, goodbye, opened, take_message, told_language
 from gateway.voice.speech import noted, phrase
 from storage.base import Db
 
@@ -48,14 +48,13 @@ def add_routes(app: web.Application) -> None:
 
 async def offer(call: Call) -> Answer:
     """Ask for a message and record it. Whoever sends a call here has said why."""
-    language = await call.exchange.language(call.account, call.ring)
-    return voicemail(call.base, call.exchange.house.settings.voice, language=language)
+    return await take_message(call, language=await call.exchange.language(call.account, call.ring))
 
 
 async def left(call: Call) -> Answer:
     """The message is left, and the caller is still there."""
     language = told_language(call)
-    return codec.goodbye(phrase(language, "voice_left"), language=codec.locale(language))
+    return await goodbye(call, phrase(language, "voice_left"), language)
 
 
 async def recorded(request: web.Request) -> web.StreamResponse:

@@ -89,6 +89,34 @@ async def test_a_call_is_played_in_our_voice_and_each_sentence_is_made_once(
     assert await desk.rows("select amount from speech_usage") == [(float(sum(len(one.text) for one in voice.spoken)),)]
 
 
+async def _played(desk: Front, caller: Caller) -> list[str]:
+    """What the files of the last answer say, and that nothing is left to Twilio's voice."""
+    assert not list(caller.twiml.iter("Say"))
+    heard = []
+    for play in caller.twiml.iter("Play"):
+        async with desk.http.get(play.text or "") as answer:
+            heard.append(tones.decode(tones.from_wav(await answer.read())))
+    return heard
+
+
+async def test_what_stands_around_the_bot_is_said_in_its_voice_too(desk: Front) -> None:
+    """The notice of a recording, and a message: before the tone, and after it for whoever said something or nothing."""
+    api = await person(desk)
+    await api.patch(f"/bots/{(await api.get('/bots'))['items'][0]['id']}", {"settings": {"records_calls": True}})
+    caller = Caller(desk)
+    await caller.ring()
+    notice, greeting = await _played(desk, caller)
+    assert (notice, "Move a visit" in greeting) == ("This call is recorded.", True)
+    assert [one.tag for one in caller.twiml][:2] == ["Play", "Start"]
+    await caller.say("Can I leave a message?")
+    asked, nothing_heard = await _played(desk, caller)
+    assert asked.startswith("Of course.Please leave a message after the tone")
+    assert nothing_heard.startswith("I didn't hear a message.")
+    await caller.post(f"{VOICE}/voicemail/left")
+    (thanks,) = await _played(desk, caller)
+    assert "We have your message" in thanks
+
+
 async def test_what_a_bot_always_says_is_sound_before_anybody_calls_in_the_voice_that_it_was_given(
     desk: Front, voice: ElevenLabsSimulator, clock: FakeClock
 ) -> None:

@@ -55,9 +55,12 @@ async def _ask(network: TwilioSimulator) -> Call:
 
 @pytest.mark.parametrize("mode", ["relay", "gather", "stream"], indirect=True)
 async def test_whoever_presses_one_gets_the_call_and_the_bot_comes_back_after(
-    desk: Front, network: TwilioSimulator, team: Team, mode: str
+    desk: Front, network: TwilioSimulator, team: Team, mode: str, request: pytest.FixtureRequest
 ) -> None:
     caller = await _ask(network)
+    if mode == "stream":  # in the line they hear who spoke to them before
+        spoken = {one.text for one in request.getfixturevalue("speech").spoken}
+        assert {"You are next.", "Press one to be called back.", "Press two to leave a message."} <= spoken
     await desk.work()
     ana = await network.rings(ANA)
     whisper = await ana.hears("Press one to take the call, or two to decline")
