@@ -10,14 +10,17 @@ from sqlalchemy import ColumnElement, and_, select, update
 from desk import files
 from storage import queue
 from storage.base import Db, JsonValue, new_uid
+from storage.models.calls import calls as call_table
 from storage.models.calls import recordings as table
 from storage.models.files import files as file_table
 from storage.session import Conflict, attempt
 
 DELETE: Final = "delete_recordings"  # at the provider
+TRANSCRIBE: Final = "transcribe_recording"
 LOOK: Final = "look_for_recordings"  # of which we have not been told
 Kind = Literal["voicemail", "call"]
 _t = table.c
+_UNWRITTEN: Final = (_t.kind == "voicemail", _t.status == "done", _t.transcript.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,20 @@ class Kept:
     message_id: int | None
     duration_s: int | None
     transcript: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """A message to be written down: of which call, how the provider calls it, and its sound of so many bytes."""
+
+    account_id: int
+    call_id: int
+    call_sid: str
+    sid: str
+    tenant_id: int
+    sha256: str
+    size: int
+    duration_s: int | None
 
 
 def kept(db: Db, account_id: int, sid: str) -> Kept | None:
@@ -109,6 +126,36 @@ def refuse(db: Db, *, tenant_id: int, account_id: int, call_id: int, sid: str, k
 
 def change(db: Db, recording_id: int, **values: object) -> None:
     db.execute(update(table).where(_t.id == recording_id).values(**values))
+
+
+def sound_came(db: Db, message_id: int, *, now: datetime) -> None:
+    """The sound of a message of a call is here: what somebody left is to be written down."""
+    row = db.execute(
+        select(_t.id, _t.tenant_id, _t.account_id).where(_t.message_id == message_id, *_UNWRITTEN)
+    ).one_or_none()
+    if row is not None:
+        queue.enqueue(
+            db,
+            TRANSCRIBE,
+            {"recording_id": row.id, "message_id": message_id},  # so that it is gone with whoever is erased
+            now=now,
+            tenant_id=row.tenant_id,
+            lane=f"transcribe:{row.account_id}",
+            topic=files.TOPIC,
+        )
+
+
+def unwritten(db: Db, recording_id: int) -> Unwritten | None:
+    """A message that somebody left, whose sound is here and of which nobody has told the words."""
+    f = file_table.c
+    wanted = (
+        select(_t.account_id, _t.call_id, call_table.c.sid, _t.sid, _t.tenant_id, f.sha256, f.size, _t.duration_s)
+        .join(call_table, call_table.c.id == _t.call_id)
+        .join(file_table, f.message_id == _t.message_id)
+        .where(_t.id == recording_id, *_UNWRITTEN, f.status == "ready", f.sha256.is_not(None))
+    )
+    row = db.execute(wanted.limit(1)).one_or_none()
+    return None if row is None else Unwritten(*row)
 
 
 def has_any(db: Db, call_id: int, kind: Kind) -> bool:

@@ -270,6 +270,7 @@ class ElevenLabs(Section):
     model: Annotated[str, Field(pattern="^[a-z0-9_]{1,40}$")] = "eleven_flash_v2_5"
     at_once: Annotated[int, Field(ge=1, le=1000)] = 10
     listening_model: Annotated[str, Field(pattern="^[a-z0-9_]{1,40}$")] = "scribe_v2_realtime"
+    transcribing_model: Annotated[str, Field(pattern="^[a-z0-9_]{1,40}$")] = "scribe_v2"
     letters_price: Annotated[float, Field(ge=0, le=1000)] = 0.0
     hour_price: Annotated[float, Field(ge=0, le=1000)] = 0.0
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"

@@ -18,7 +18,7 @@ from channels import vcard, written
 from channels.errors import SendError
 from channels.files import KeepsFiles, Located
 from channels.messages import Media, OutboundMessage, parts_from_json, parts_to_json
-from desk import files
+from desk import files, recordings
 from desk.files import Contents, Due, Reason
 from gateway.accounts import Account
 from gateway.context import House
@@ -168,6 +168,13 @@ def _gone(db: Db, *, job: Job, due: Due, reason: Reason) -> str:
     return reason
 
 
+def _came(db: Db, *, account: Account, job: Job, due: Due, contents: Contents, most_bytes: int, now: datetime) -> str:
+    outcome = files.arrived(db, job, due, contents, most_bytes=most_bytes, now=now)
+    if outcome == "ready" and account.channel == "voice":
+        recordings.sound_came(db, due.message_id, now=now)
+    return outcome
+
+
 def _later(db: Db, **how: Any) -> str:
     queue.again(db, **how)
     return "later"
@@ -213,7 +220,7 @@ async def _fetch(house: House, job: Job, due: Due, media: Media | None, waits: "
         contents = await house.keeper.keep(draft, due.tenant_id)
         words = await _words(draft, contents) if waits else ""
         most, now = settings.tenant_max_bytes, house.clock.now()
-        came = partial(files.arrived, job=job, due=due, contents=contents, most_bytes=most, now=now)
+        came = partial(_came, account=account, job=job, due=due, contents=contents, most_bytes=most, now=now)
         outcome = await _note(house, waits, came, words)
         if outcome == "ready":
             await house.keeper.make_sure(draft, due.tenant_id)

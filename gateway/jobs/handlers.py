@@ -162,6 +162,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         desk_recordings.LOOK: recordings.look,
         pausing.SWITCH: recordings.switch,
         desk_recordings.DELETE: recordings.delete,
+        desk_recordings.TRANSCRIBE: recordings.transcribe,
         desk_leftovers.KIND: leftovers.forget,
     }
 )
@@ -174,13 +175,14 @@ APART = frozenset(
 WAITS: Mapping[str, Sequence[timedelta]] = MappingProxyType(
     {
         desk_recordings.DELETE: tuple(timedelta(seconds=s) for s in (5, 60, 600, 3600, 21_600, 86_400)),
+        desk_recordings.TRANSCRIBE: recordings.TRANSCRIBE_AGAIN,
         desk_leftovers.KIND: leftovers.WAITS,
     }
 )
 FILES = frozenset(
     {
         *(desk_files.FETCH, desk_files.FORGET, files.SWEEP),
-        *(desk_recordings.LOOK, desk_recordings.DELETE, desk_leftovers.KIND),
+        *(desk_recordings.LOOK, desk_recordings.DELETE, desk_recordings.TRANSCRIBE, desk_leftovers.KIND),
     }
 )
 

@@ -1,4 +1,4 @@
-"""Recordings at the provider: those of which we were not told, and those that it is to forget."""
+"""Recordings: those of which we were not told, those that are to be written down, and those that the provider is to forget."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,13 +10,16 @@ from channels.errors import SendError
 from channels.voice.adapter import VoiceAdapter
 from channels.voice.client import Listed
 from channels.voice.codec import Recorded, ring_of
+from channels.voice.speech.base import SpeechError
 from desk import calls, pausing, recordings
+from desk.recordings import Unwritten
 from gateway.accounts import Account
 from gateway.context import House
 from gateway.jobs.worker import NotNow
 from gateway.voice import recording, voicemail
 from storage import queue
 from storage.base import Db
+from storage.blobs import Missing, Unavailable, name_of
 from storage.queue import Job
 
 log = structlog.get_logger()
@@ -24,6 +27,8 @@ log = structlog.get_logger()
 _OVERLAP: Final = timedelta(hours=1)  # Twilio lists a recording some time after it has begun
 _BACK: Final = timedelta(days=3)  # that the first look goes, and how long a message may wait for us
 _AT_ONCE: Final = 200
+_MOST_BYTES: Final = 16 * 1024 * 1024  # of a message: eight times the longest
+TRANSCRIBE_AGAIN: Final = tuple(timedelta(seconds=s) for s in (5, 60, 600, 3600, 21_600))
 _MOST_SWITCHES: Final = 5
 _SWITCH_AGAIN: Final = timedelta(seconds=1)  # they are talking
 
@@ -82,6 +87,36 @@ async def _take(house: House, adapter: VoiceAdapter, account: Account, one: List
 
 def _news(one: Listed) -> Recorded:
     return Recorded(one.sid, one.call, one.status, one.url, one.duration_s)
+
+
+async def transcribe(house: House, job: Job) -> None:
+    """Have a message that somebody left written down by the speech service. Who has no key for that leaves it to the provider
+    of the call.
+
+    Raises: NotNow
+    """
+    found = await house.store.read(recordings.unwritten, int(str(job.payload["recording_id"])))
+    account = None if found is None else await house.accounts.by_id(found.account_id)
+    if found is None or account is None or found.size > _MOST_BYTES or not house.settings.voice.transcribe:
+        await house.store.write(queue.finish, job)
+        return
+    try:
+        sound = b"".join([piece async for piece in house.keeper.blobs.read(name_of(found.tenant_id, found.sha256))])
+        words = await house.speech.transcript(account, found.call_sid, sound, seconds=found.duration_s or 0)
+    except Missing:
+        words = None
+    except (SpeechError, Unavailable) as trouble:
+        if job.attempts <= len(TRANSCRIBE_AGAIN):
+            raise NotNow(str(trouble)) from trouble
+        log.warning("message not written down", recording=found.sid, why=str(trouble))
+        words = None
+    outcome = await house.store.write(_written, job, account, found, words)
+    log.info("message written down", account=account.id, recording=found.sid, outcome=outcome)
+
+
+def _written(db: Db, job: Job, account: Account, found: Unwritten, words: str | None) -> str:
+    queue.finish(db, job)
+    return voicemail.written(db, account, found.call_id, found.sid, words) if words else "nothing"
 
 
 async def delete(house: House, job: Job) -> None:

@@ -201,9 +201,13 @@ def sorry(base: str, settings: VoiceCalls, *, language: str = "en", left: str = 
 
 
 async def take_message(call: Call, text: str = "", *, language: str) -> Answer:
-    """Say it and take a message, in that language and the voice of the call."""
+    """Say it and take a message, in that language and the voice of the call. Twilio writes it down unless we have it done
+    (`gateway.jobs.recordings.transcribe`).
+    """
+    house = call.exchange.house
     files = await sounds(call, language, *_asking(text, language))
-    return voicemail(call.base, call.exchange.house.settings.voice, text, language=language, files=files)
+    is_ours = house.settings.voice.transcribe and await house.speech.can_transcribe(call.account)
+    return voicemail(call.base, house.settings.voice, text, language=language, files=files, is_theirs=not is_ours)
 
 
 def voicemail(
@@ -214,8 +218,9 @@ def voicemail(
     language: str,
     left: str = "",
     files: Sequence[str] = ("", ""),
+    is_theirs: bool = True,
 ) -> Answer:
-    """The TwiML of it; `files` are what is said as sound."""
+    """The TwiML of it. `files` are what is said as sound; `is_theirs` that Twilio may write down what is left."""
     asked, nothing_heard = _asking(text, language)
     return codec.voicemail(
         asked,
@@ -225,7 +230,7 @@ def voicemail(
         action=left or f"{base}/voicemail/left{_spoken_in(language, '?')}",
         method="GET" if left else "POST",  # who serves a file may not know POST
         report=f"{base}/voicemail/recorded",
-        transcript=f"{base}/voicemail/recorded" if settings.transcribe else "",
+        transcript=f"{base}/voicemail/recorded" if settings.transcribe and is_theirs else "",
         most_s=settings.voicemail_s,
         silence_s=_MESSAGE_SILENCE_S,
     )

@@ -13,7 +13,8 @@ import aiohttp
 import structlog
 
 from bots import language as languages
-from channels.voice.speech import offline
+from channels.clean import clean
+from channels.voice.speech import elevenlabs, offline
 from channels.voice.speech.base import Listener, Speaker
 from channels.voice.speech.cache import CachedSpeaker, Renderings, Shelf, Source
 from channels.voice.speech.elevenlabs import ElevenLabsSpeaker, Patience, ScribeListener
@@ -37,6 +38,8 @@ log = structlog.get_logger()
 KIND: Final = integrations.SPEECH
 _UNHURRIED: Final = Patience(try_s=10.0, first_s=25.0, next_s=10.0)  # nobody waits on the line
 _ASKED_ANYTIME: Final = ("hours", "prices", "location")  # intents
+_TRANSCRIBED_S: Final = 40.0  # that the words of two minutes may take
+_LONGEST_TRANSCRIPT: Final = 20_000  # characters
 _COUNT_S: Final = 1.0  # that counts wait for others before they are written
 
 
@@ -166,6 +169,37 @@ class SpeechServices:
         if self.provider == offline.PROVIDER:
             return [self.provider, voice.offline_voices, voice.offline_speed]
         return [self.provider, service.voice, service.model, bool(service.api_key.get_secret_value())]
+
+    async def can_transcribe(self, account: Account) -> bool:
+        """Whether `transcript` has somebody to ask for that number.
+
+        Raises: StoreUnavailable
+        """
+        return await self._transcribing_key(Whose.of(account)) is not None
+
+    async def transcript(self, account: Account, sid: str, file: bytes, *, seconds: float) -> str | None:
+        """What is said in a recording of that call, a WAV file that is so long; None when there is no key.
+
+        Raises: SpeechError, StoreUnavailable
+        """
+        whose, ours = Whose.of(account), self._settings.elevenlabs
+        key = await self._transcribing_key(whose)
+        if key is None:
+            return None
+        words = await elevenlabs.transcript(
+            self._session,
+            file,
+            api_key=key,
+            api_base=ours.api_base,
+            model_id=ours.transcribing_model,
+            timeout_s=_TRANSCRIBED_S,
+        )
+        self._meter.count(whose, sid, "heard", seconds)
+        return clean(words)[:_LONGEST_TRANSCRIPT]
+
+    async def _transcribing_key(self, whose: Whose) -> str | None:
+        means = None if self.provider == offline.PROVIDER else await self._means(whose)
+        return None if means is None else means.api_key
 
     async def voice_at_twilio(self, account: Account, language: str) -> str:
         """The voice of ElevenLabs that Twilio should speak with; empty: as the settings say.

@@ -163,6 +163,16 @@ def take(db: Db, account: Account, ring: Ring, news: Recorded, *, words: str = "
     return "kept"
 
 
+def written(db: Db, account: Account, call_id: int, sid: str, words: str) -> str:
+    """What became of the words of a message that we have had written down: told, or known."""
+    call = calls.by_id(db, call_id)
+    if call is None:
+        return "known"
+    context = conversations.by_id(db, Actor(call.tenant_id, "system"), call.conversation_id)
+    kept = recordings.kept(db, account.id, sid)
+    return "known" if kept is None else _more(db, context, kept, Recorded(sid, call.sid, "", ""), words)
+
+
 def _more(db: Db, context: Context, kept: recordings.Kept, news: Recorded, words: str) -> str:
     """What a later callback adds to a message that is kept: how long it is, or what was said."""
     duration_s = kept.duration_s if news.duration_s is None else news.duration_s

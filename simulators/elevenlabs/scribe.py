@@ -1,4 +1,4 @@
-"""Scribe realtime: sound in, text out. It understands the tones of `simulators.tones`, and nothing else."""
+"""Scribe: sound in, text out, live or from a file. It understands the tones of `simulators.tones`, and nothing else."""
 
 import base64
 import binascii
@@ -10,12 +10,35 @@ from simulators import tones
 from simulators.elevenlabs.model import MODELS, SERVICE, Json, Refusal, Service
 
 _FORMATS = ("ulaw_8000", "pcm_8000")
+_FILE_MODELS = ("scribe_v1", "scribe_v2")
 _LEAST_COMMIT_S = 0.3
 _STARTS_S = 1.5  # how much silence ends an utterance when nobody says
 
 
 def routes() -> list[web.RouteDef]:
-    return [web.get("/v1/speech-to-text/realtime", _connect)]
+    return [web.get("/v1/speech-to-text/realtime", _connect), web.post("/v1/speech-to-text", _read)]
+
+
+async def _read(request: web.Request) -> web.StreamResponse:
+    """The words of a file."""
+    service = request.app[SERVICE]
+    form = await request.post()
+    model_id, file = str(form.get("model_id")), form.get("file")
+    if model_id not in _FILE_MODELS:
+        raise Refusal(400, "invalid_model_id", f"'{model_id}' is not a valid model_id.")
+    if not isinstance(file, web.FileField):
+        raise Refusal(400, "invalid_parameters", "Must provide either file or cloud_storage_url parameter.")
+    with service.busy():
+        if service.strikes("scribe_error"):
+            raise Refusal(500, service.faults.scribe_error_type, "The transcription has failed.")
+        if service.strikes("stall"):
+            await service.closing.wait()
+        try:
+            text = tones.decode(tones.from_wav(file.file.read())).strip()
+        except ValueError:
+            raise Refusal(400, "invalid_content", "File upload is corrupted.") from None
+    service.heard.append(text)
+    return web.json_response({"language_code": "eng", "language_probability": 1.0, "text": text, "words": []})
 
 
 async def _connect(request: web.Request) -> web.StreamResponse:

@@ -11,7 +11,7 @@ from aiohttp import web
 from channels.messages import Option
 from channels.voice.listen import Listen
 from channels.voice.speech.base import SpeechError
-from channels.voice.speech.elevenlabs import ElevenLabsSpeaker, Patience, ScribeListener, keyterms
+from channels.voice.speech.elevenlabs import ElevenLabsSpeaker, Patience, ScribeListener, keyterms, transcript
 from channels.voice.speech.voices import Voice, Voices
 from simulators import tones
 from simulators.elevenlabs import ElevenLabsSimulator, Faults
@@ -320,3 +320,21 @@ async def test_odd_answers_of_the_service_are_taken_for_what_they_are(
                 await hearing.finish()
         else:
             assert await hearing.finish() == said
+
+
+async def test_a_file_is_written_down_or_it_is_said_why_not(
+    sim: ElevenLabsSimulator, session: aiohttp.ClientSession
+) -> None:
+    sound = tones.to_wav(tones.encode(TEXT))
+    assert await transcript(session, sound, api_key="the key", api_base=sim.url, timeout_s=5) == TEXT
+    for faults, key, file, why, is_lasting in (
+        (Faults(), "another", sound, "401 invalid_api_key", True),
+        (Faults(http_429=1), "the key", sound, "429 too_many_concurrent_requests", False),
+        (Faults(scribe_error=1), "the key", sound, "500 transcriber_error", False),
+        (Faults(stall=1), "the key", sound, "TimeoutError", False),
+        (Faults(), "the key", b"no sound", "400 invalid_content", True),
+    ):
+        sim.faults = faults
+        with pytest.raises(SpeechError) as refused:
+            await transcript(session, file, api_key=key, api_base=sim.url, timeout_s=0.3 if faults.stall else 5)
+        assert (str(refused.value), refused.value.is_lasting) == (why, is_lasting)

@@ -1,4 +1,4 @@
-"""ElevenLabs: words to sound over HTTP, sound to words over Scribe's socket, both at `ulaw_8000`.
+"""ElevenLabs: words to sound over HTTP, sound to words over Scribe's socket, both at `ulaw_8000`; and files to words.
 
 Their SDK is not used: it takes 1.3 s and 38 MB to load, brings a second HTTP client, and has neither the content type of
 an answer nor a socket that can be closed at once (docs/dependencies.md). Nor is their `stream-input` socket: what we say is
@@ -24,6 +24,7 @@ from channels.voice.speech.voices import Voices, short
 
 API: Final = "https://api.elevenlabs.io"
 SCRIBE: Final = "scribe_v2_realtime"
+SCRIBE_FILES: Final = "scribe_v2"
 
 _RATE: Final = 8000  # bytes a second
 _SILENCE: Final = b"\xff"
@@ -35,6 +36,7 @@ _LEAST: Final = _RATE * 3 // 10  # in a commit, or it is throttled
 _LONGEST: Final = 30 * _RATE  # of an utterance that is kept, so that another socket can hear it again
 _MOST_TERMS: Final = 50
 _LONGEST_TERM: Final = 20
+_MOST_ANSWER: Final = 1024 * 1024  # bytes of a transcript
 _GRACE_S: Final = 0.3  # that an empty transcript waits for a better one
 
 # Types of Scribe's errors. Any other that brings an `error` counts as passing.
@@ -201,6 +203,45 @@ class ScribeListener:
             raise _trouble(refused.status, "") from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise _Passing(type(error).__name__) from None
+
+
+async def transcript(
+    session: aiohttp.ClientSession,
+    file: bytes,
+    *,
+    api_key: str,
+    api_base: str = API,
+    model_id: str = SCRIBE_FILES,
+    timeout_s: float,
+) -> str:
+    """What is said in a WAV file, in whichever language; empty when that is no words.
+
+    Raises: SpeechError
+    """
+    form = aiohttp.FormData({"model_id": model_id, "tag_audio_events": "false", "timestamps_granularity": "none"})
+    form.add_field("file", file, filename="message.wav", content_type="audio/wav")
+    headers = {"xi-api-key": api_key}
+    try:
+        async with (
+            asyncio.timeout(timeout_s),
+            session.post(f"{api_base.rstrip('/')}/v1/speech-to-text", data=form, headers=headers) as response,
+        ):
+            if response.status != 200:
+                raise _trouble(response.status, await _kind(response))
+            body = bytearray()
+            async for piece in response.content.iter_chunked(64 * 1024):
+                body += piece
+                if len(body) > _MOST_ANSWER:
+                    raise SpeechError("what came is no transcript")
+            found: object = orjson.loads(body)
+    except (_Passing, TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise SpeechError(str(error) if isinstance(error, _Passing) else type(error).__name__) from None
+    except orjson.JSONDecodeError:
+        found = None
+    text = found.get("text") if isinstance(found, dict) else None
+    if not isinstance(text, str):
+        raise SpeechError("what came is no transcript")
+    return text.strip()
 
 
 _Connect = Callable[[Sequence[tuple[str, str]]], Awaitable[aiohttp.ClientWebSocketResponse]]
@@ -413,12 +454,17 @@ async def _check(response: aiohttp.ClientResponse) -> None:
     """Raises: SpeechError, _Passing, unless this is sound: an error that is played is a burst of clicks"""
     if response.status == 200 and response.content_type in _SOUND:
         return
-    kind = ""
-    if response.content_type == "application/json":
-        with suppress(orjson.JSONDecodeError, KeyError, TypeError):
-            kind = str(orjson.loads(await response.content.read(64 * 1024))["detail"]["status"])
+    kind = await _kind(response)
     if response.status != 200:
         raise _trouble(response.status, kind)
     if not _CODE.fullmatch(kind):
         kind = "what came is no sound"
     raise SpeechError(kind)
+
+
+async def _kind(response: aiohttp.ClientResponse) -> str:
+    """Their word for what is wrong, if they say one."""
+    if response.content_type == "application/json":
+        with suppress(orjson.JSONDecodeError, KeyError, TypeError):
+            return str(orjson.loads(await response.content.read(64 * 1024))["detail"]["status"])
+    return ""

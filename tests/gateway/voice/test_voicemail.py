@@ -8,8 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 
 from gateway.cli import fallback
+from simulators.elevenlabs import ElevenLabsSimulator
+from simulators.elevenlabs import Faults as SpeechFaults
 from simulators.twilio import Faults, TwilioSimulator
 from tests.clock import FakeClock
 from tests.gateway import front
@@ -111,6 +114,32 @@ async def test_a_message_is_asked_for_in_the_language_of_the_call(desk: Front, c
         await caller.post(f"{action.path}?{action.query}")
         assert LEFT in caller.heard[-1]
         assert {*spoken_in, *(one.attrib["language"] for one in caller.twiml.iter("Say"))} == {"de-DE"}
+
+
+async def test_with_a_key_a_message_is_written_down_by_scribe(
+    desk: Front, network: TwilioSimulator, speech: ElevenLabsSimulator
+) -> None:
+    """Twilio is not asked for its words; what fails is tried again, and the seconds are counted."""
+    for name, value in (("api_key", SecretStr("the key")), ("api_base", speech.url)):
+        object.__setattr__(desk.house.settings.elevenlabs, name, value)
+    call = await network.call(MARIA, OURS)
+    await call.hears("two for Move a visit")
+    await call.say("Can I leave a message?")
+    await call.hears("after the tone")
+    await call.say(WORDS)
+    await call.hang_up()
+    await network.settled()
+    speech.faults = SpeechFaults(scribe_error=1)
+    await desk.work()
+    api = await clients.person(desk, "admin")
+    assert (await messages(desk, api))[0]["text"].endswith("There is no transcript.")
+    await desk.pass_time(timedelta(seconds=6), step=timedelta(seconds=6))
+    (message,) = await messages(desk, api)
+    assert message["text"].endswith(f": {WORDS}")
+    assert speech.heard == [WORDS]
+    await desk.house.speech.write_down()
+    lasts_s = float(await desk.one("select duration_s from recordings"))
+    assert await desk.rows("select amount from speech_usage where kind = 'heard'") == [(lasts_s,)]
 
 
 async def test_a_call_while_the_business_is_closed_gets_what_the_bot_is_told(
