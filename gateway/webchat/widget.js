@@ -11,23 +11,23 @@ const api = new URL("api/v1/webchat/", script.src);
 const WORDS = {
   en: {file: "Send a file", large: "This file is too large.", open: "Open chat", close: "Close chat", fresh: "new messages", log: "Messages", write: "Write a message", send: "Send",
     connecting: "Connecting…", offline: "No connection. What you write is sent when it is back.",
-    there: "Delivered", read: "Read", sending: "Sending…", lost: "Not sent", types: "is typing", we: "We", you: "You", react: "React or reply", reply: "Reply", answers: "In reply to", drop: "Do not reply to it", moods: ["Thumbs up", "Heart", "Laughing", "Surprised", "Thank you"],
+    there: "Delivered", read: "Read", sending: "Sending…", lost: "Not sent", again: "Try again", types: "is typing", we: "We", you: "You", react: "React or reply", reply: "Reply", answers: "In reply to", drop: "Do not reply to it", moods: ["Thumbs up", "Heart", "Laughing", "Surprised", "Thank you"],
     slow: "One moment please…", picture: "Picture"},
   de: {file: "Datei senden", large: "Diese Datei ist zu groß.", open: "Chat öffnen", close: "Chat schließen", fresh: "neue Nachrichten", log: "Nachrichten", write: "Nachricht schreiben", send: "Senden",
     connecting: "Verbinde…", offline: "Keine Verbindung. Was Sie schreiben, wird danach gesendet.",
-    there: "Zugestellt", read: "Gelesen", sending: "Wird gesendet…", lost: "Nicht gesendet", types: "schreibt", we: "Wir", you: "Sie", react: "Reagieren, antworten", reply: "Antworten", answers: "Antwort auf", drop: "Nicht darauf antworten", moods: ["Daumen hoch", "Herz", "Lachen", "Staunen", "Danke"],
+    there: "Zugestellt", read: "Gelesen", sending: "Wird gesendet…", lost: "Nicht gesendet", again: "Erneut versuchen", types: "schreibt", we: "Wir", you: "Sie", react: "Reagieren, antworten", reply: "Antworten", answers: "Antwort auf", drop: "Nicht darauf antworten", moods: ["Daumen hoch", "Herz", "Lachen", "Staunen", "Danke"],
     slow: "Einen Moment bitte…", picture: "Bild"},
   es: {file: "Enviar un archivo", large: "Este archivo es demasiado grande.", open: "Abrir chat", close: "Cerrar chat", fresh: "mensajes nuevos", log: "Mensajes", write: "Escribe un mensaje", send: "Enviar",
     connecting: "Conectando…", offline: "Sin conexión. Lo que escribas se enviará cuando vuelva.",
-    there: "Entregado", read: "Leído", sending: "Enviando…", lost: "No enviado", types: "está escribiendo", we: "Nosotros", you: "Tú", react: "Reaccionar o responder", reply: "Responder", answers: "En respuesta a", drop: "No responder a este mensaje", moods: ["Pulgar arriba", "Corazón", "Risa", "Sorpresa", "Gracias"],
+    there: "Entregado", read: "Leído", sending: "Enviando…", lost: "No enviado", again: "Reintentar", types: "está escribiendo", we: "Nosotros", you: "Tú", react: "Reaccionar o responder", reply: "Responder", answers: "En respuesta a", drop: "No responder a este mensaje", moods: ["Pulgar arriba", "Corazón", "Risa", "Sorpresa", "Gracias"],
     slow: "Un momento…", picture: "Imagen"},
   fr: {file: "Envoyer un fichier", large: "Ce fichier est trop grand.", open: "Ouvrir le chat", close: "Fermer le chat", fresh: "nouveaux messages", log: "Messages", write: "Écrire un message", send: "Envoyer",
     connecting: "Connexion…", offline: "Pas de connexion. Vos messages partiront dès son retour.",
-    there: "Distribué", read: "Lu", sending: "Envoi…", lost: "Non envoyé", types: "écrit", we: "Nous", you: "Vous", react: "Réagir ou répondre", reply: "Répondre", answers: "En réponse à", drop: "Ne pas répondre à ce message", moods: ["Pouce levé", "Cœur", "Rire", "Surprise", "Merci"],
+    there: "Distribué", read: "Lu", sending: "Envoi…", lost: "Non envoyé", again: "Réessayer", types: "écrit", we: "Nous", you: "Vous", react: "Réagir ou répondre", reply: "Répondre", answers: "En réponse à", drop: "Ne pas répondre à ce message", moods: ["Pouce levé", "Cœur", "Rire", "Surprise", "Merci"],
     slow: "Un instant…", picture: "Image"},
   pt: {file: "Enviar um arquivo", large: "Este arquivo é grande demais.", open: "Abrir chat", close: "Fechar chat", fresh: "mensagens novas", log: "Mensagens", write: "Escreva uma mensagem", send: "Enviar",
     connecting: "Conectando…", offline: "Sem conexão. O que você escrever será enviado depois.",
-    there: "Entregue", read: "Lida", sending: "Enviando…", lost: "Não enviado", types: "está digitando", we: "Nós", you: "Você", slow: "Um momento…", picture: "Imagem",
+    there: "Entregue", read: "Lida", sending: "Enviando…", lost: "Não enviado", again: "Tentar de novo", types: "está digitando", we: "Nós", you: "Você", slow: "Um momento…", picture: "Imagem",
     react: "Reagir ou responder", reply: "Responder", answers: "Em resposta a", drop: "Não responder a esta mensagem", moods: ["Positivo", "Coração", "Risada", "Surpresa", "Obrigado"]},
 };
 const language = [script.dataset.lang, document.documentElement.lang, navigator.language, "en"]
@@ -220,24 +220,35 @@ window.addEventListener("offline", () => line.drop());
 const known = new Map(); // by id, and one's own also by the id this page gave them: {message, node}
 
 /** Kept until the server has it: a reload or a lost line loses nothing, and its id makes a second delivery harmless. */
-function say(content, label) {
-  const item = {id: random(), ...content};
-  keep({queue: [...kept().queue, {...item, label}]});
-  view.pending({...item, label});
+function say(content, label, id = random()) {
+  const item = {id, ...content, label};
+  keep({queue: [...kept().queue, item]});
+  if (!known.has(id)) view.pending(item);
   line.start();
   flush();
 }
 
+/** Once more what the server refused, under the id that it had: should it be there after all, it is there once. */
+function again(id) {
+  const item = kept().queue.find((one) => one.id === id);
+  if (!item) return;
+  unqueue(id);
+  keep({queue: [...kept().queue, {...item, lost: false}]});
+  view.again(id);
+  flush();
+}
+
 /** A file goes out at once, so that nothing large is kept in the page's storage; its message waits like any other. */
-async function sendFile(file) {
+async function sendFile(file, id = random()) {
   if (file.size > view.fileBytes) return view.note(words.large);
-  view.note(words.sending);
+  if (known.has(id)) view.again(id);
+  else view.pending({id, label: file.name});
   const answer = await ask(`${api}media?${new URLSearchParams({site, name: file.name.slice(-200)})}`, {
     method: "POST", headers: {"Content-Type": file.type || "application/octet-stream", "X-Webchat-Session": session()}, body: file,
   }, 120);
-  view.state();
-  if (answer?.ok) return say({media: [answer.id]}, file.name);
-  return view.note(answer?.status === 413 ? words.large : `${words.lost}: ${file.name}`);
+  if (answer?.ok) return say({media: [answer.id]}, file.name, id);
+  if (answer?.status === 413) view.note(words.large);
+  return view.mark(id, "lost", () => sendFile(file, id));
 }
 
 let flushing = false;
@@ -245,9 +256,9 @@ async function flush() {
   if (flushing) return;
   flushing = true;
   let item;
-  while ((item = kept().queue[0]) && isConnected()) {
+  while ((item = kept().queue.find((one) => !one.lost)) && isConnected()) {
     const slow = setTimeout(() => view.typing("", true), 400);
-    const {label, quote, ...sent} = item;
+    const {label, quote, lost, ...sent} = item;
     const answer = line.isUp ? await line.emit("send", sent) : await post(sent);
     clearTimeout(slow);
     view.typing("", false);
@@ -263,9 +274,14 @@ async function flush() {
       view.note(words.slow);
       await new Promise((resolve) => setTimeout(resolve, wait * 1000));
       view.state();
-    } else if (refused?.code === "invalid" || (answer?.status >= 400 && answer.status < 500)) {
-      unqueue(item.id);
-      view.mark(item.id, "lost");
+    } else if (answer && refused?.code !== "unavailable" && !(answer.status > 500)) {
+      if (item.reaction) {
+        unqueue(item.id);
+        view.react({from: "visitor", reaction: {...item.reaction, emoji: ""}});
+      } else {
+        keep({queue: kept().queue.map((one) => (one.id === item.id ? {...one, lost: true} : one))});
+        view.mark(item.id, "lost");
+      }
     } else {
       setTimeout(flush, 5000); // the server is there and cannot: try again
       break;
@@ -341,7 +357,7 @@ header :focus-visible{outline-color:currentColor;outline-offset:-3px}
 .visitor .b{background:var(--c);color:var(--on);border-end-start-radius:var(--r);border-end-end-radius:4px}
 .b a{color:inherit}
 .who,.how{font-size:13px;color:var(--faint);margin:0 4px 2px}
-.how{text-align:end;margin:2px 4px 0}.how button{border:0;background:none;text-decoration:underline;padding:0 4px}
+.how{text-align:end;margin:2px 4px 0}.how button{min-height:32px;padding:0 8px;border:0;background:none;text-decoration:underline}
 .lost .how{color:light-dark(#a3142b,#ff9aa8)}
 .choices{display:flex;flex-wrap:wrap;gap:6px;margin-top:6px}
 .list{flex-direction:column}
@@ -636,9 +652,20 @@ const view = {
     if (this.greeting && !this.log.firstChild) this.log.append(h("div", {class: "m bot"}, h("div", {class: "b", dir: "auto"}, this.greeting)));
   },
 
-  pending({id, text, choice, label, quote, reaction}) {
+  pending({id, text, choice, label, quote, reaction, lost}) {
     if (reaction) return this.react({from: "visitor", reaction});
-    return this.add({client_id: id, from: "visitor", text: text ?? choice?.title ?? label, quote, state: "sending"});
+    return this.add({client_id: id, from: "visitor", text: text ?? choice?.title ?? label, quote, state: lost ? "lost" : "sending"});
+  },
+
+  /** It is on its way again, as the last thing that was said. */
+  again(id) {
+    const {node} = known.get(id);
+    const hasFocus = node.contains(node.getRootNode().activeElement);
+    this.log.append(node);
+    this.mark(id, "sending");
+    if (hasFocus) this.input.focus(); // the button is gone now
+    this.isAtEnd = true;
+    this.toEnd();
   },
 
   add(message) {
@@ -655,7 +682,10 @@ const view = {
     if (button) { button.className = "more"; node.append(h("div", {class: "choices"}, button)); }
     if (choices.length) node.append(this.choices(message));
     // What is not sent yet stays at the end, whatever comes meanwhile.
-    this.log.insertBefore(node, state ? null : this.log.querySelector(".sending"));
+    let last = this.log.lastElementChild;
+    while (!state && last?.matches(".sending,.lost")) last = last.previousElementSibling;
+    if (last) last.after(node);
+    else this.log.prepend(node);
     if (isMine) this.isAtEnd = true;
     this.toEnd();
     const entry = {message, node};
@@ -695,8 +725,8 @@ const view = {
     return h("div", {class: "b", dir: "auto"}, (url && link(url, label)) || label);
   },
 
-  /** `sending`, `lost`, or nothing: it is there. */
-  mark(id, state) {
+  /** `sending`, `lost` (then `retry` is what the visitor may do about it), or nothing: it is there. */
+  mark(id, state, retry = () => again(id)) {
     const entry = known.get(id);
     if (!entry) return;
     entry.node.querySelector(".how:not(.receipt)")?.remove();
@@ -706,7 +736,10 @@ const view = {
       entry.node.append(how);
       setTimeout(() => { how.textContent = words.sending; this.toEnd(); }, 1000);
     }
-    if (state === "lost") entry.node.append(h("div", {class: "how", role: "alert"}, words.lost));
+    if (state === "lost") {
+      const label = `${words.again}: ${entry.message.text}`;
+      entry.node.append(h("div", {class: "how", role: "alert"}, words.lost, h("button", {type: "button", "aria-label": label, onclick: retry}, words.again)));
+    }
     this.receive();
   },
 

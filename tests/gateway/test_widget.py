@@ -19,7 +19,7 @@ from tests.gateway.rest import api as clients
 from tests.wire import Wire, wire
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Page, Route
 
 LOOK = {"title": "Juniper", "greeting": "Hello! What can we do for you?", "color": "#ffd400", "position": "left"}
 
@@ -260,11 +260,14 @@ async def test_a_visitor_books_reloads_loses_the_network_and_comes_back(street: 
     await expect(page.locator(".sending")).to_have_count(0)
     assert await street.count("It is a small one.") == 1
 
-    # A picture.
+    # A picture, at the second go.
+    await page.route("**/webchat/media*", lambda route: route.abort(), times=1)
     await page.locator("input[type=file]").set_input_files(
         {"name": "dog.png", "mimeType": "image/png", "buffer": pictures.png(60, 40)}
     )
+    await page.get_by_role("button", name="Try again: dog.png").click()
     await expect(page.get_by_role("img", name="dog.png")).to_be_visible()
+    await expect(page.locator(".m.visitor", has=page.get_by_role("img"))).to_have_count(1)
     await expect(page.locator(".sending")).to_have_count(0)
     assert surprises == []
 
@@ -303,6 +306,36 @@ async def test_where_no_websocket_gets_through_it_works_all_the_same(street: Str
     await street.robin.post(f"/conversations/{await street.conversation()}/read", {}, status=200)
     await expect(page.locator(".receipt")).to_have_text("Read", timeout=10_000)
     assert await street.count("What are your hours?") == 1
+
+    # What was refused can be tried again, also after a reload, by keys, and is there once.
+    posted: list[str] = []
+
+    async def refuse(route: "Route") -> None:
+        if route.request.method == "POST":
+            posted.append(route.request.post_data_json["id"])
+        if len(posted) == 1:
+            await route.fulfill(status=500, headers={"Access-Control-Allow-Origin": street.shop})
+        else:
+            await route.continue_()
+
+    await page.route("**/webchat/messages*", refuse)
+    for text in ("One more thing", "Bye"):
+        await box.fill(text)
+        await box.press("Enter")
+    refused, again = page.locator(".lost"), page.get_by_role("button", name="Try again: One more thing")
+    await expect(page.locator(".m.visitor", has_text="Bye")).not_to_have_class(re.compile("sending"))
+    await expect(refused).to_have_text(re.compile("One more thing.*Not sent"))
+    assert await refused.get_by_role("alert").is_visible()
+    await page.reload()
+    await expect(page.locator(".m.visitor", has_text="Bye")).to_be_visible(timeout=10_000)
+    await again.focus()
+    await page.keyboard.press("Enter")
+    await expect(box).to_be_focused()
+    await expect(page.locator(".m.visitor").last).to_contain_text("One more thing")
+    await expect(page.locator(".lost, .sending")).to_have_count(0, timeout=10_000)
+    assert posted[0] in posted[2:]
+    assert len({*posted}) == 2
+    assert [await street.count(text) for text in ("One more thing", "Bye")] == [1, 1]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -358,6 +391,9 @@ async def test_everybody_can_use_it(street: Street, chromium: "Browser", scheme:
     await box.fill("Hello?")
     await box.press("Enter")
     await expect(page.locator(".sending")).to_contain_text("Sending")
+    file = {"name": "dog.png", "mimeType": "image/png", "buffer": pictures.png(60, 40)}
+    await page.locator("input[type=file]").set_input_files(file)
+    await expect(page.get_by_role("button", name="Try again")).to_be_visible()
     assert await flaws(page) == []
     link = page.get_by_role("link", name="https://juniper.example/hair")
     assert await link.get_attribute("rel") == "noopener noreferrer nofollow"
