@@ -160,6 +160,7 @@ class Length(Protocol):
 
 
 Measure = Callable[[str], Length]
+Scenarios = Callable[[Db, int], Collection[str]]  # the names of those that a bot has, by its number
 # What a message (by SMS: a part) costs, by channel and country; `*` is any other country.
 Prices = Mapping[tuple[str, str], float]
 
@@ -277,21 +278,23 @@ def get(db: Db, who: Actor, ref: Ref) -> Broadcast:
     return _get(db, refs.id_of(db, table, who, ref, NOUN))
 
 
-def add(db: Db, who: Actor, values: Mapping[str, Any], *, now: datetime) -> Broadcast:
+def add(db: Db, who: Actor, values: Mapping[str, Any], *, scenarios: Scenarios, now: datetime) -> Broadcast:
     """A draft. `values`: name, channel_id, text, audience, replies, relative.
 
     Raises: NotFound, Invalid
     """
-    stored = _stored(db, who, values, now=now)
+    stored = _stored(db, who, values, scenarios=scenarios, now=now)
     return _get(db, records.add(db, who, table, {**stored, "status": "draft"}, noun=NOUN, now=now).id)
 
 
-def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, now: datetime) -> Broadcast:
+def change(
+    db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, scenarios: Scenarios, now: datetime
+) -> Broadcast:
     """Raises: NotFound, Invalid, WrongState once it is being sent"""
     before = refs.row(db, table, who, ref, NOUN, lock=True)
     if before.status != "draft":
         raise WrongState(NOUN, before.id, before.status, "Only a draft can be changed.")
-    stored = _stored(db, who, values, before=before, now=now)
+    stored = _stored(db, who, values, before=before, scenarios=scenarios, now=now)
     return _get(db, records.change(db, who, table, before.id, stored, noun=NOUN, now=now).id)
 
 
@@ -813,7 +816,13 @@ def _text(db: Db, who: Actor, account: Row[Any], words: str) -> Text:
 
 
 def _stored(
-    db: Db, who: Actor, values: Mapping[str, Any], *, before: Row[Any] | None = None, now: datetime
+    db: Db,
+    who: Actor,
+    values: Mapping[str, Any],
+    *,
+    before: Row[Any] | None = None,
+    scenarios: Scenarios,
+    now: datetime,
 ) -> dict[str, Any]:
     """The values as columns.
 
@@ -828,7 +837,7 @@ def _stored(
     if account is not None:
         stored["account_id"] = account.id
     if stored.get("replies") or account is not None:
-        _check_replies(db, who, account, stored, before)
+        _check_replies(db, who, account, stored, before, scenarios)
     if "audience" in values:
         segments.where(db, who, segment_of(values["audience"]), now=now)
     if "text" in values:
@@ -841,14 +850,26 @@ def _stored(
 
 
 def _check_replies(
-    db: Db, who: Actor, account: Row[Any] | None, stored: Mapping[str, Any], before: Row[Any] | None
+    db: Db,
+    who: Actor,
+    account: Row[Any] | None,
+    stored: Mapping[str, Any],
+    before: Row[Any] | None,
+    scenarios: Scenarios,
 ) -> None:
-    """Raises: Invalid, when answers are to go somewhere and nobody can write any"""
+    """Raises: Invalid, when answers are to go somewhere and nobody can write any, or the bot has nothing of that name"""
     if account is None and before is not None:
         account = refs.row(db, accounts, who, before.account_id, "channel")
     routed_to = stored.get("replies", before and before.replies)
-    if routed_to and account is not None and not channels.takes_replies(account.channel, account.address):
+    if not routed_to or account is None:
+        return
+    if not channels.takes_replies(account.channel, account.address):
         raise Invalid("replies.to", "Nobody can write back to a sender's name, so no answer can go anywhere.")
+    if name := routed_to.get("scenario"):
+        if account.bot_id is None:
+            raise Invalid("replies.to", "No bot answers on this channel.")
+        if name not in (known := scenarios(db, account.bot_id)):
+            raise Invalid("replies.scenario", f"The bot has no scenario {name!r}; it has {', '.join(sorted(known))}.")
 
 
 def _relative(db: Db, who: Actor, given: Mapping[str, Any] | None) -> dict[str, Any] | None:

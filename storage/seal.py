@@ -45,7 +45,7 @@ class Sealer:
 
     def marks(self, data: bytes) -> list[str]:
         """`mark` by each of the keys, the newest first: to find again what was marked before they were rotated."""
-        return [hmac.new(key, data, hashlib.sha256).hexdigest() for key in self._marks]
+        return [hmac.digest(key, data, "sha256").hex() for key in self._marks]
 
     def rotate(self, sealed: str) -> str:
         """The same, sealed with the newest key.

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
+from bots import registry
 from channels.split import count
 from desk import broadcasts, segments
 from desk.errors import Invalid
@@ -398,7 +399,7 @@ async def index(call: Call, query: BroadcastFilter) -> Page[Broadcast]:
 
 @routes.post("/broadcasts", scope="broadcasts:write", summary="Draft a broadcast")
 async def create(call: Call, body: NewBroadcast) -> Broadcast:
-    return Broadcast.of(await call.write(broadcasts.add, body.values(), now=call.now), call)
+    return Broadcast.of(await call.write(broadcasts.add, body.values(), scenarios=registry.names, now=call.now), call)
 
 
 @routes.post("/broadcasts/preview", scope="broadcasts:read", summary="Preview a broadcast", status=200)
@@ -418,12 +419,16 @@ async def read(call: Call, broadcast_id: Uid) -> Broadcast:
 
 @routes.put("/broadcasts/{broadcast_id}", scope="broadcasts:write", summary="Replace a draft")
 async def replace(call: Call, broadcast_id: Uid, body: NewBroadcast) -> Broadcast:
-    return Broadcast.of(await call.write(broadcasts.change, broadcast_id, body.values(), now=call.now), call)
+    return Broadcast.of(
+        await call.write(broadcasts.change, broadcast_id, body.values(), scenarios=registry.names, now=call.now), call
+    )
 
 
 @routes.patch("/broadcasts/{broadcast_id}", scope="broadcasts:write", summary="Change a draft")
 async def change(call: Call, broadcast_id: Uid, body: BroadcastChange) -> Broadcast:
-    return Broadcast.of(await call.write(broadcasts.change, broadcast_id, body.changes(), now=call.now), call)
+    return Broadcast.of(
+        await call.write(broadcasts.change, broadcast_id, body.changes(), scenarios=registry.names, now=call.now), call
+    )
 
 
 @routes.delete("/broadcasts/{broadcast_id}", scope="broadcasts:write", summary="Remove a broadcast")

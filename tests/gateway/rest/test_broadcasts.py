@@ -394,7 +394,8 @@ async def test_an_answer_to_something_else_is_none_to_the_broadcast(api: Client)
 
 async def drafted_wrongly(api: Client) -> None:
     body = {"name": "x", "channel_id": await channel_of(api), "text": "x"}
-    for replies in ({"to": "scenario"}, {"to": "inbox", "scenario": "book"}, {"to": "nobody"}):
+    unknown = {"to": "scenario", "scenario": "nothing_of_the_kind"}
+    for replies in ({"to": "scenario"}, {"to": "inbox", "scenario": "book"}, {"to": "nobody"}, unknown):
         await api.post("/broadcasts", {**body, "replies": replies}, status=422)
 
 
