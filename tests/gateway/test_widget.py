@@ -1,10 +1,11 @@
 """The web chat on a business's own page, in a real browser: open, chat, book, reload, lose the network, come back."""
 
 import contextlib
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from aiohttp import web
@@ -19,9 +20,11 @@ from tests.gateway.rest import api as clients
 from tests.wire import Wire, wire
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page, Route
+    from playwright.async_api import Browser, FilePayload, Page, Route
 
 LOOK = {"title": "Juniper", "greeting": "Hello! What can we do for you?", "color": "#ffd400", "position": "left"}
+
+DOG: Final["FilePayload"] = {"name": "dog.png", "mimeType": "image/png", "buffer": pictures.png(60, 40)}
 
 
 class Street:
@@ -262,9 +265,7 @@ async def test_a_visitor_books_reloads_loses_the_network_and_comes_back(street: 
 
     # A picture, at the second go.
     await page.route("**/webchat/media*", lambda route: route.abort(), times=1)
-    await page.locator("input[type=file]").set_input_files(
-        {"name": "dog.png", "mimeType": "image/png", "buffer": pictures.png(60, 40)}
-    )
+    await page.locator("input[type=file]").set_input_files(DOG)
     await page.get_by_role("button", name="Try again: dog.png").click()
     await expect(page.get_by_role("img", name="dog.png")).to_be_visible()
     await expect(page.locator(".m.visitor", has=page.get_by_role("img"))).to_have_count(1)
@@ -312,7 +313,7 @@ async def test_where_no_websocket_gets_through_it_works_all_the_same(street: Str
 
     async def refuse(route: "Route") -> None:
         if route.request.method == "POST":
-            posted.append(route.request.post_data_json["id"])
+            posted.append(json.loads(route.request.post_data or "")["id"])
         if len(posted) == 1:
             await route.fulfill(status=500, headers={"Access-Control-Allow-Origin": street.shop})
         else:
@@ -391,8 +392,7 @@ async def test_everybody_can_use_it(street: Street, chromium: "Browser", scheme:
     await box.fill("Hello?")
     await box.press("Enter")
     await expect(page.locator(".sending")).to_contain_text("Sending")
-    file = {"name": "dog.png", "mimeType": "image/png", "buffer": pictures.png(60, 40)}
-    await page.locator("input[type=file]").set_input_files(file)
+    await page.locator("input[type=file]").set_input_files(DOG)
     await expect(page.get_by_role("button", name="Try again")).to_be_visible()
     assert await flaws(page) == []
     link = page.get_by_role("link", name="https://juniper.example/hair")
