@@ -407,6 +407,20 @@ def add_turn(
     _GO_ON(db, {"of_call": call.id, "open": number, "now_quiet": quiet, "more": int(is_silence)})
 
 
+def input_of(db: Db, call_id: int, number: int) -> str:
+    """What that turn came of; empty when there is none."""
+    found: str | None = db.execute(
+        select(_k.input).where(_k.call_id == call_id, _k.number == number)
+    ).scalar_one_or_none()
+    return found or ""
+
+
+def said_into(db: Db, call_id: int, number: int, message_id: int) -> None:
+    """What the caller said as that turn came between."""
+    this = _k.call_id == call_id, _k.number == number, _k.message_id.is_(None)
+    db.execute(update(turn_table).where(*this).values(message_id=message_id))
+
+
 def timed(db: Db, call_id: int, number: int, timing: Timing) -> None:
     """Keep what was measured of that turn, once: what is said again, since the line broke, has been waited for already."""
     if timing != Timing():

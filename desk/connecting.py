@@ -15,6 +15,7 @@ from sqlalchemy import Select, func, insert, select, update
 from desk import audit, businesses, calls, conversations, messages, phone, refs
 from desk.calendar import hours, zones
 from desk.calls import Live
+from desk.conversations import Context
 from desk.errors import Invalid, NotAllowed, NotFound, WrongState
 from desk.inbox import people
 from desk.inbox.people import ANSWERING
@@ -49,6 +50,7 @@ _STATUSES: Final[Mapping[str, Outcome]] = {
     "failed": "failed",
     "canceled": "cancelled",
 }
+_BY_BOT: Final = ("relay", "stream", "gather")  # modes in which the bot talks over a telephone
 _MOST_TOLD: Final = 50  # callers behind one who leaves the line
 _CARD: Final = re.compile(r"(?:\d[ -]?){12,}\d")
 _w, _l = wait_table.c, leg_table.c
@@ -102,6 +104,13 @@ class Wait:
     since: datetime
     talking_since: datetime | None
     ended_at: datetime | None
+    only_user_id: int | None = None
+    held_at: datetime | None = None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether somebody took the caller from the bot, so that nobody else is rung and the bot goes on without them."""
+        return self.only_user_id is not None
 
     def waited_s(self, now: datetime) -> int:
         return int(((self.talking_since or self.ended_at or now) - self.since).total_seconds())
@@ -131,12 +140,13 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Whisper:
-    """What whoever picks up is told before they decide."""
+    """What whoever picks up is told before they decide: the bot's summary, or else what the caller said last."""
 
     language: str
     caller: str | None
     phone: str | None
     note: str
+    said: str = ""
 
 
 # The caller's side.
@@ -154,25 +164,10 @@ def begin(
     business_id = db.execute(select(call_table.c.business_id).where(call_table.c.id == call.id)).scalar_one()
     if not on_duty(db, business_id, now=now):
         return None
-    _lock(db, business_id)
-    count = db.execute(select(func.count()).select_from(wait_table).where(_w.call_id == call.id)).scalar_one()
-    values = {
-        "uid": new_uid(),
-        "tenant_id": call.tenant_id,
-        "business_id": business_id,
-        "account_id": call.account_id,
-        "conversation_id": call.conversation_id,
-        "call_id": call.id,
-        "number": count + 1,
-        "state": "waiting",
-        "language": language,
-        "flow": flow,
-        "since": now,
-    }
-    wait_id = db.execute(insert(wait_table).values(values).returning(_w.id)).scalar_one()
-    _due(db, call.tenant_id, f"wait:{wait_id}", {"wait_id": wait_id}, now=now, after=timedelta(seconds=rules.longest_s))
+    wait = _enter(db, call, business_id, language=language, flow=flow, only=None, now=now)
+    _ends_after(db, wait, rules, now=now)
     _plan(db, business_id, rules, now=now)
-    made = _by_id(db, wait_id)
+    made = _by_id(db, wait.id)
     _note(db, Actor(call.tenant_id, "system"), made, "call.waiting", {"number": made.number}, now=now)
     return made
 
@@ -219,6 +214,8 @@ def held(db: Db, account_id: int, sid: str, uid: str, *, rules: Rules, now: date
     wait = _wait(db, _w.uid == uid, call_table.c.account_id == account_id, call_table.c.sid == sid)
     if wait is None:
         return None
+    if wait.held_at is None:
+        db.execute(update(wait_table).where(_w.id == wait.id, _w.held_at.is_(None)).values(held_at=now))
     if wait.state == "talking" and not _has_leg(db, wait.id, "talking") and _locked(db, _w.id == wait.id):
         db.execute(update(wait_table).where(_w.id == wait.id).values(state="waiting", user_id=None, talking_since=None))
         _tell_those_behind(db, wait)
@@ -294,9 +291,11 @@ def of_leg(db: Db, uid: str) -> str:
 
 
 def to_be_moved(db: Db, wait_id: int) -> Wait | None:
-    """The wait, when its caller is still to hear that it is over."""
+    """The wait, when its caller is still to hear that it is over, or talked with the bot and is not in line yet."""
     wait = _wait(db, _w.id == wait_id, call_table.c.ended_at.is_(None), _w.back_turn.is_(None))
-    return wait if wait is not None and wait.state == "over" else None
+    if wait is None or wait.state == "over":
+        return wait
+    return wait if wait.is_taken and wait.state == "waiting" and wait.held_at is None else None
 
 
 def placing(db: Db, leg_id: int, *, now: datetime) -> tuple[Leg, Wait] | None:
@@ -346,13 +345,17 @@ def picked_up(db: Db, account_id: int, uid: str, sid: str, *, now: datetime) -> 
         db.execute(update(leg_table).where(_l.id == leg.id).values(state="answered", answered_at=now, sid=sid))
         _due(db, leg.tenant_id, f"leg:{leg.id}", {"leg_id": leg.id}, now=now, after=_WHISPER)
         _tell(db, leg)
+    number = calls.phone_of(db, wait.call_id)
+    if wait.is_taken:
+        said = messages.said_last(db, wait.conversation_id)
+        return Whisper(wait.language, wait.caller, number, "", said)
     note = db.execute(
         select(owner_changes.c.note)
         .where(owner_changes.c.conversation_id == wait.conversation_id, owner_changes.c.owner == "queue")
         .order_by(owner_changes.c.id.desc())
         .limit(1)
     ).scalar_one_or_none()
-    return Whisper(wait.language, wait.caller, calls.phone_of(db, wait.call_id), note or "")
+    return Whisper(wait.language, wait.caller, number, note or "")
 
 
 def press(
@@ -410,54 +413,69 @@ def due(db: Db, *, wait_id: int | None, leg_id: int | None, rules: Rules, now: d
 # People at their screens.
 
 
+def with_bot(db: Db, who: Actor, ref: Ref) -> Live | None:
+    """The call, which others wait for until the commit, when its caller is the bot's; None when they wait for a person or
+    talk with one.
+
+    Raises: NotFound; NotAllowed, for a program; WrongState, when it is over, or the bot never talked in it
+    """
+    _people_only(who)
+    call_id = refs.id_of(db, call_table, who, ref, calls.NOUN)
+    found = calls.by_id(db, call_id)
+    call = None if found is None else calls.live(db, found.account_id, found.sid)
+    if call is None or call.is_over or call.mode not in _BY_BOT:
+        state = "over" if call is None or call.is_over else call.mode
+        raise WrongState("call", call_id, state, "This call is over, or nobody of ours talks in it.")
+    return call if _wait(db, _w.call_id == call.id, _w.state != "over") is None else None
+
+
 def take(db: Db, who: Actor, ref: Ref, *, rules: Rules, now: datetime) -> Wait:
     """The phone of whoever asks rings, and the waiting caller is theirs once they press the key.
 
-    Raises: NotFound; NotAllowed, for a program; WrongState, when nobody waits; Invalid, without a number to call
+    Raises: NotFound; NotAllowed, for a program; Collision, when a colleague has the caller; WrongState, when nobody waits;
+    Invalid, without a number to call
     """
     me, wait = people.oneself(db, who), _waiting(db, who, ref)
     running = _leg(db, _l.wait_id == wait.id, _l.user_id == me.id, _l.state != "over")
     if running is None:
-        number = phone_of(db, wait.business_id, me.id)
-        if number is None:
-            raise Invalid("phone", "There is no telephone number of yours that we could call.")
-        _ring(db, wait, Person(me.id, me.full_name, number), rules, now=now)
-        _note(db, who, wait, "call.taking", {"user_id": me.uid}, now=now)
+        _ring_me(db, who, wait, rules, now=now)
+    return wait
+
+
+def take_from_bot(db: Db, who: Actor, call: Live, *, language: str, rules: Rules, now: datetime) -> Wait:
+    """The same for a caller with whom the bot talks (`with_bot`): they wait for whoever asks alone, who has the word at once,
+    and go back to the bot when these do not come.
+
+    Raises: NotAllowed, for a program; Collision, when a colleague has the conversation; Invalid, without a number to call
+    """
+    context = _of_nobody_else(db, who, call.conversation_id)
+    wait = _enter(db, call, context.business_id, language=language, flow=context.flow, only=who.user_id, now=now)
+    _ends_after(db, wait, rules, now=now)
+    _ring_me(db, who, wait, rules, now=now)
+    me = people.oneself(db, who)
+    conversations.take_over(db, who, wait.conversation_id, user_id=me.id, reason="call", now=now)
+    _move(db, wait, now=now)
     return wait
 
 
 def call_back(db: Db, who: Actor, ref: Ref, *, words: str, title: str, now: datetime) -> Wait:
     """The caller hears `words` and need not wait any longer; the call-back is a request in the name of whoever asks.
 
-    Raises: NotFound; NotAllowed, for a program; WrongState, when nobody waits; Invalid, when their number is withheld
+    Raises: NotFound; NotAllowed, for a program; Collision, when a colleague has the caller; WrongState, when nobody waits;
+    Invalid, when their number is withheld
     """
-    me, wait = people.oneself(db, who), _waiting(db, who, ref)
-    number = calls.phone_of(db, wait.call_id)
-    if number is None:
-        raise Invalid("call_id", "Their number is withheld, so nobody can call them back.")
-    conversations.take_over(db, who, wait.conversation_id, user_id=me.id, reason="call_back", now=now)
-    db.execute(update(wait_table).where(_w.id == wait.id).values(user_id=me.id, words=words))
-    _finish(db, wait, "call_back", who, now=now)
-    _move(db, wait, now=now)
-    messages.add_out(
-        db,
-        tenant_id=wait.tenant_id,
-        account_id=wait.account_id,
-        conversation_id=wait.conversation_id,
-        author="staff",
-        user_id=me.id,
-        text=words,
-        status="accepted",
-        now=now,
-    )
-    customer_id = db.execute(select(call_table.c.customer_id).where(call_table.c.id == wait.call_id)).scalar_one()
-    member = db.execute(
-        select(staff.c.id)
-        .where(staff.c.user_id == me.id, staff.c.business_id == wait.business_id, staff.c.is_active.is_(True))
-        .limit(1)
-    ).scalar_one_or_none()
-    requests.add(db, who, {"title": title}, customer=customer_id, business=wait.business_id, member=member, now=now)
-    return _by_id(db, wait.id)
+    return _promise(db, who, _waiting(db, who, ref), words=words, title=title, now=now)
+
+
+def call_back_from_bot(db: Db, who: Actor, call: Live, *, language: str, words: str, title: str, now: datetime) -> Wait:
+    """The same for a caller with whom the bot talks (`with_bot`).
+
+    Raises: NotAllowed, for a program; Collision, when a colleague has the conversation; Invalid, when their number is
+    withheld
+    """
+    context = _of_nobody_else(db, who, call.conversation_id)
+    wait = _enter(db, call, context.business_id, language=language, flow=context.flow, only=who.user_id, now=now)
+    return _promise(db, who, wait, words=words, title=title, now=now)
 
 
 def give_back(db: Db, who: Actor, ref: Ref, *, now: datetime) -> Wait:
@@ -494,6 +512,84 @@ def without_cards(text: str) -> str:
 # What all of it is made of.
 
 
+def _enter(
+    db: Db,
+    call: Live,
+    business_id: int,
+    *,
+    language: str,
+    flow: Mapping[str, JsonValue] | None,
+    only: int | None,
+    now: datetime,
+) -> Wait:
+    """The caller is in line from now on; the business is locked."""
+    _lock(db, business_id)
+    count = db.execute(select(func.count()).select_from(wait_table).where(_w.call_id == call.id)).scalar_one()
+    values = {
+        "uid": new_uid(),
+        "tenant_id": call.tenant_id,
+        "business_id": business_id,
+        "account_id": call.account_id,
+        "conversation_id": call.conversation_id,
+        "call_id": call.id,
+        "number": count + 1,
+        "state": "waiting",
+        "language": language,
+        "flow": flow,
+        "only_user_id": only,
+        "since": now,
+    }
+    return _by_id(db, db.execute(insert(wait_table).values(values).returning(_w.id)).scalar_one())
+
+
+def _ends_after(db: Db, wait: Wait, rules: Rules, *, now: datetime) -> None:
+    after = timedelta(seconds=rules.longest_s)
+    _due(db, wait.tenant_id, f"wait:{wait.id}", {"wait_id": wait.id}, now=now, after=after)
+
+
+def _ring_me(db: Db, who: Actor, wait: Wait, rules: Rules, *, now: datetime) -> None:
+    """Raises: NotAllowed, Invalid"""
+    me = people.oneself(db, who)
+    number = phone_of(db, wait.business_id, me.id)
+    if number is None:
+        raise Invalid("phone", "There is no telephone number of yours that we could call.")
+    _ring(db, wait, Person(me.id, me.full_name, number), rules, now=now)
+    _note(db, who, wait, "call.taking", {"user_id": me.uid}, now=now)
+
+
+def _promise(db: Db, who: Actor, wait: Wait, *, words: str, title: str, now: datetime) -> Wait:
+    """The wait is over, since somebody calls back.
+
+    Raises: NotAllowed, Invalid
+    """
+    me = people.oneself(db, who)
+    if calls.phone_of(db, wait.call_id) is None:
+        raise Invalid("call_id", "Their number is withheld, so nobody can call them back.")
+    conversations.take_over(db, who, wait.conversation_id, user_id=me.id, reason="call_back", now=now)
+    db.execute(update(wait_table).where(_w.id == wait.id).values(user_id=me.id, words=words))
+    _finish(db, wait, "call_back", who, now=now)
+    _move(db, wait, now=now)
+    messages.add_out(
+        db,
+        tenant_id=wait.tenant_id,
+        account_id=wait.account_id,
+        conversation_id=wait.conversation_id,
+        author="staff",
+        user_id=me.id,
+        text=words,
+        status="accepted",
+        now=now,
+    )
+    customer_id = db.execute(select(call_table.c.customer_id).where(call_table.c.id == wait.call_id)).scalar_one()
+    member = db.execute(
+        select(staff.c.id)
+        .where(staff.c.user_id == me.id, staff.c.business_id == wait.business_id, staff.c.is_active.is_(True))
+        .limit(1)
+    ).scalar_one_or_none()
+    requests.add(db, who, {"title": title}, customer=customer_id, business=wait.business_id, member=member, now=now)
+    return _by_id(db, wait.id)
+
+
 def _plan(db: Db, business_id: int, rules: Rules, *, now: datetime) -> None:
     """Let phones ring for whoever waits, the longest first; of nobody who is at another call. The business is locked."""
     rows = db.execute(_WAIT.where(_w.business_id == business_id, _w.state == "waiting").order_by(_w.since, _w.id)).all()
@@ -511,7 +607,7 @@ def _plan(db: Db, business_id: int, rules: Rules, *, now: datetime) -> None:
         mine = [leg for leg in phones if leg.wait_id == wait.id]
         is_running = any(leg.state != "over" for leg in mine)
         tried = {leg.user_id for leg in mine}
-        left = [one for one in crew if one.user_id not in tried]
+        left = [one for one in crew if one.user_id not in tried and not wait.is_taken]
         if is_running and not rules.at_once:
             continue
         free = [one for one in left if one.user_id not in busy]
@@ -619,9 +715,11 @@ def phone_of(db: Db, business_id: int, user_id: int) -> str | None:
 
 
 def _waiting(db: Db, who: Actor, ref: Ref) -> Wait:
-    """Raises: NotFound, WrongState"""
+    """Raises: NotFound, NotAllowed, Collision, WrongState"""
     found = last_of(db, who, ref)
     wait = None if found is None else _locked(db, _w.id == found.id)
+    if wait is not None and (wait.state == "talking" or (wait.state == "waiting" and wait.is_taken)):
+        _of_nobody_else(db, who, wait.conversation_id)
     if wait is None or wait.state != "waiting":
         raise WrongState("call", 0 if wait is None else wait.call_id, _word(wait), "The caller does not wait any more.")
     return wait
@@ -632,11 +730,26 @@ def last_of(db: Db, who: Actor, ref: Ref) -> Wait | None:
 
     Raises: NotFound; NotAllowed, for a program
     """
-    if who.kind != "staff" or who.user_id is None:
-        raise NotAllowed("Only a person who signed in can do this.")
+    _people_only(who)
     call_id = refs.id_of(db, call_table, who, ref, calls.NOUN)
     row = db.execute(_WAIT.where(_w.call_id == call_id).order_by(_w.number.desc()).limit(1)).one_or_none()
     return None if row is None else Wait(**row._mapping)
+
+
+def _people_only(who: Actor) -> None:
+    if who.kind != "staff" or who.user_id is None:
+        raise NotAllowed("Only a person who signed in can do this.")
+
+
+def _of_nobody_else(db: Db, who: Actor, conversation_id: int) -> Context:
+    """The conversation, locked.
+
+    Raises: Collision, when a colleague has it
+    """
+    context = conversations.by_id(db, who, conversation_id)
+    if context.owner == "staff" and context.owner_user_id != who.user_id:
+        raise conversations.collision(db, context)
+    return context
 
 
 def _word(wait: Wait | None) -> str:
@@ -724,6 +837,8 @@ _WAIT: Final[Select[Any]] = (
         _w.since,
         _w.talking_since,
         _w.ended_at,
+        _w.only_user_id,
+        _w.held_at,
     )
     .join(call_table, call_table.c.id == _w.call_id)
     .join(customers, customers.c.id == call_table.c.customer_id)

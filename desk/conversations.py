@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, bindparam, case, exists, func, insert, or_,
 from sqlalchemy.dialects import postgresql, sqlite
 
 from desk import audit, customers, events, live
-from desk.errors import NotAllowed, NotFound, Stale
+from desk.errors import Collision, NotAllowed, NotFound, Stale
 from desk.inbox import survey
 from desk.text import one_line, storable
 from desk.who import Actor
@@ -233,6 +233,14 @@ def may_talk(context: Context, speaker: Actor) -> bool:
     if speaker.kind == "app":
         return context.owner != "staff"
     return context.owner == "bot"
+
+
+def collision(db: Db, context: Context) -> Collision:
+    """That the person who has the conversation has it."""
+    row = _OWNER(db, {"user_id": context.owner_user_id}).one()
+    return Collision(
+        context.id, uid=row.uid, name=row.full_name, since=context.owner_since, version=context.owner_version
+    )
 
 
 def take_over(
@@ -533,6 +541,7 @@ _USER = Prepared(
         users.c.id == bindparam("user_id"), users.c.tenant_id == bindparam("tenant_id"), users.c.is_active.is_(True)
     )
 )
+_OWNER = Prepared(select(users.c.uid, users.c.full_name).where(users.c.id == bindparam("user_id")))
 _BEGIN = Prepared(
     {
         "sqlite": sqlite.insert(conversations).on_conflict_do_nothing(),

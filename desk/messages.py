@@ -286,6 +286,13 @@ def named(db: Db, account_id: int, names: Collection[str]) -> dict[str, Named]:
     return found
 
 
+def said_last(db: Db, conversation_id: int) -> str:
+    """The customer's latest words; empty when there are none."""
+    wanted = select(_m.text).where(_m.conversation_id == conversation_id, _m.direction == "in", _m.text != "")
+    found: str | None = db.execute(wanted.order_by(_m.id.desc()).limit(1)).scalar_one_or_none()
+    return found or ""
+
+
 def replies_of(db: Db, message_id: int) -> list[Message]:
     """What was said in answer to an inbound message, in order: a duplicate of it is answered the same again."""
     return [Message(*row) for row in _REPLIES(db, {"message_id": message_id})]

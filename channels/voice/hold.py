@@ -11,6 +11,7 @@ from channels.base import Answer
 from channels.voice.codec import say, twiml
 
 _KEY_S: Final = 10  # in which whoever was called presses a key
+_JOIN_S: Final = 10  # in which the caller is there to be joined with: some words may still be said to them
 
 
 def enqueue(text: str, name: str, *, wait: str, action: str, language: str, file: str = "") -> Answer:
@@ -39,8 +40,10 @@ def whisper(text: str, *, action: str, language: str) -> Answer:
 
 
 def join(text: str, name: str, *, action: str, language: str) -> Answer:
-    """Say it and speak with who waits in that queue, until one of them hangs up or we are let go with the star key."""
-    dial = f'<Dial action={quoteattr(action)} method="POST" hangupOnStar="true">'
+    """Say it and speak with who waits in that queue, until one of them hangs up or we are let go with the star key. When
+    nobody is there (they may just have hung up), `action` follows soon.
+    """
+    dial = f'<Dial timeout="{_JOIN_S}" action={quoteattr(action)} method="POST" hangupOnStar="true">'
     return twiml(f"{say(text, language)}{dial}<Queue>{escape(name)}</Queue></Dial>")
 
 

@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import update
 
 from channels.base import Capabilities
 from channels.messages import Contact, Location, Media, MediaKind, OutboundMessage, Reaction, Template
 from channels.render import render
 from desk import audit, conversations, customer_book, customers, files, live, messages, refs, sending
 from desk.conversations import Context
-from desk.errors import Collision, Invalid, NotFound, Stale, WrongState
+from desk.errors import Invalid, NotFound, Stale, WrongState
 from desk.inbox import notes, reads, sla, thread
 from desk.inbox.thread import Line
 from desk.refs import Ref
@@ -27,8 +27,6 @@ from storage.base import Db
 from storage.models.accounts import accounts
 from storage.models.conversations import conversations as conversation_table
 from storage.models.conversations import messages as message_table
-from storage.models.tenants import users
-from storage.prepared import Prepared
 
 _FARTHEST: Final = timedelta(days=366)  # ahead, for a message that is to go out later
 
@@ -202,7 +200,7 @@ def _later(
     if len(pieces) > 1:
         raise Invalid("text", "This is too long for one message, and only one can be sent later.")
     if context.owner == "staff" and context.owner_user_id != who.user_id and not wanted.force:
-        raise _collision(db, context)
+        raise conversations.collision(db, context)
     message_id = ways.keep(db, who, context, pieces[0], "scheduled", dedupe, send_at=wanted.send_at, now=now)
     outbox.post(db, context.tenant_id, context.account_id, message_id, now=now, run_at=wanted.send_at)
     return thread.by_id(db, who, message_id)
@@ -212,7 +210,7 @@ def _claim(db: Db, who: Actor, context: Context, wanted: Wanted, *, now: datetim
     """The word is theirs who write; a program takes it from nobody."""
     is_anothers = context.owner == "staff" and context.owner_user_id != who.user_id
     if is_anothers and not wanted.force:
-        raise _collision(db, context)
+        raise conversations.collision(db, context)
     if wanted.expected_version not in (None, context.owner_version):
         raise Stale("conversation", context.id, context.owner_version)
     if context.status != "open":
@@ -226,13 +224,6 @@ def _claim(db: Db, who: Actor, context: Context, wanted: Wanted, *, now: datetim
             reason="forced" if is_anothers else "wrote_first",
             now=now,
         )
-
-
-def _collision(db: Db, context: Context) -> Collision:
-    row = _PERSON(db, {"user_id": context.owner_user_id}).one()
-    return Collision(
-        context.id, uid=row.uid, name=row.full_name, since=context.owner_since, version=context.owner_version
-    )
 
 
 def _pieces(db: Db, who: Actor, context: Context, wanted: Wanted, able: Capabilities) -> tuple[OutboundMessage, ...]:
@@ -341,4 +332,3 @@ def _note_change(db: Db, who: Actor, line: Line, action: str, *, now: datetime) 
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _KIND_OF: Final[Mapping[str, MediaKind]] = {"image": "image", "video": "video", "audio": "audio"}
-_PERSON = Prepared(select(users.c.uid, users.c.full_name).where(users.c.id == bindparam("user_id")))

@@ -250,6 +250,9 @@ async def action(call: Call) -> Answer:
         waits = await call.exchange.waits(call.account, call.ring)
         return codec.hang_up() if waits is None else put_in_line(call, replace(waits, text=""))
     if fields.get("SessionStatus") != "failed" or call.ring.status in codec.ENDED:
+        # Whether Twilio tells so of a call that it has just moved, since somebody took it, is not confirmed.
+        if call.ring.status not in codec.ENDED and await call.exchange.waits(call.account, call.ring) is not None:
+            return codec.nothing()
         await call.exchange.hang_up(call.account, call.ring)
         return codec.nothing()
     is_hopeless = fields.get("ErrorCode") in _HOPELESS

@@ -26,7 +26,7 @@ class VoicePort(Protocol):
 
 async def play(port: VoicePort, speech: Speech) -> None:
     """Say it, and listen, pass the caller on or hang up."""
-    if speech.text or not speech.waits:
+    if speech.text or not (speech.waits or speech.transfer):
         await port.say(speech.text)
     if speech.transfer:
         await port.transfer(speech.transfer)

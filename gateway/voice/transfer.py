@@ -20,7 +20,7 @@ from channels.voice.words import spoken
 from desk import businesses, connecting
 from desk.connecting import Ending, Rules, Wait, Whisper
 from flows.words import fill
-from gateway.voice import promised
+from gateway.voice import door, promised
 from gateway.voice.door import Call, goodbye, mode_of, opened, sounds, speak, take_message
 from gateway.voice.speech import in_line, phrase
 from gateway.voice.turns import PERSON
@@ -117,11 +117,13 @@ async def _next(call: Call, wait: Wait | None) -> Answer:
     """What a caller hears whose wait is over."""
     if wait is None:
         return codec.hang_up()
-    if wait.state != "over":  # somebody was sent here too early
-        return hold.go_on("", f"{call.base}/hold?wait={wait.uid}&n=1", language=codec.locale(wait.language))
+    if wait.state != "over":  # taken from the bot; or fetched out of the line though they wait on
+        text = "" if wait.held_at is not None else phrase(wait.language, "voice_connecting")
+        (file,) = await sounds(call, wait.language, text)
+        return door.in_line(call.base, wait.uid, text, codec.locale(wait.language), file)
     rules, house = _rules(call), call.exchange.house
     if (wait.ending in ("call_back", "failed") and not wait.words) or (
-        wait.ending == "nobody" and rules.nobody != "bot"
+        wait.ending == "nobody" and rules.nobody != "bot" and not wait.is_taken
     ):
         await house.store.write(promised.owed, wait, now=house.clock.now())
     match wait.ending:
@@ -129,7 +131,7 @@ async def _next(call: Call, wait: Wait | None) -> Answer:
             return await _to_bot(call, wait, "voice_back")
         case "done" if rules.after == "bot":
             return await _to_bot(call, wait, "voice_back")
-        case "nobody" if rules.nobody == "bot":
+        case "nobody" if rules.nobody == "bot" or wait.is_taken:
             return await _to_bot(call, wait, "voice_nobody_free")
         case "message":
             return await take_message(call, phrase(wait.language, "voice_of_course"), language=wait.language)
@@ -229,6 +231,7 @@ def _summary(found: Whisper, business: str, language: str) -> str:
     lines = [
         fill(words["voice_whisper"], {"business": business, "caller": caller}),
         "" if found.note == PERSON else connecting.without_cards(found.note)[:_MOST_WORDS],
+        fill(words["note_said"], {"text": connecting.without_cards(found.said)[:_MOST_WORDS]}) if found.said else "",
         words["voice_take_key"],
     ]
     return spoken("\n".join(line for line in lines if line), language)

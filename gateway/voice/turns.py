@@ -31,6 +31,7 @@ from storage.session import announce
 Step = Literal["again", "keys", "person", "voicemail", "end"]
 
 _MOST_FAILURES: Final = 2  # of the line, before a simpler one takes over
+_BETWEEN: Final = ("taken",)  # inputs that are no answer to the question before
 LEARNT: Final = "call_learnt"  # the topic of who waits for what a call learns, or for its end
 PERSON: Final = "human"  # what the key for a person stands for, as the bot hears it
 
@@ -119,6 +120,7 @@ def hear(
     if reach is not None:
         _reached(db, call, given.turn, reach)
     if given.turn < call.turn:
+        _keep_late(db, call, given, now=now)
         found = calls.answer_to(db, call.id, given.turn + 1)
         return Speech.from_json(given.turn + 1, found) if found is not None else _last(db, call)
     if timing is not None:
@@ -135,6 +137,64 @@ def hear(
     assert context is not None  # noqa: S101  it began with the call
     turn_ = _Turn(db, line, call, context, last, given, now)
     return turn_.keep(turn_.answer(is_broken=is_broken), input=given.kind, number=call.turn + 1, took_ms=took_ms)
+
+
+def _keep_late(db: Db, call: Live, given: Given, *, now: datetime) -> None:
+    """What the caller said while people came between is kept, once, though nobody answers it."""
+    number = given.turn + 1
+    if given.kind != "speech" or calls.input_of(db, call.id, number) not in _BETWEEN:
+        return
+    context = conversations.by_id(db, Actor(call.tenant_id, "system"), call.conversation_id)
+    message_id = messages.add_in(
+        db,
+        tenant_id=context.tenant_id,
+        account_id=context.account_id,
+        conversation_id=context.id,
+        text=given.text,
+        provider_id=f"{call.sid}:{number}",
+        sent_at=now,
+        now=now,
+    )
+    if message_id is not None:
+        calls.said_into(db, call.id, number, message_id)
+        conversations.touch(db, context, last_in_at=now, unread=1)
+
+
+def open_in(db: Db, call: Live) -> Speech:
+    """What was said last in that call."""
+    return _last(db, call)
+
+
+def interject(
+    db: Db,
+    call: Live,
+    speech: Speech,
+    *,
+    input: str,  # noqa: A002  the column's name
+    reply_id: int | None,
+    now: datetime,
+) -> None:
+    """What the call says next, whatever was open in it: people come between. What its caller gives to the question before
+    is answered with this, and kept.
+    """
+    last, number = _last(db, call), call.turn + 1
+    if last.is_private:
+        pausing.want(db, call.tenant_id, call.id, is_paused=False, now=now)
+    calls.add_turn(
+        db,
+        call,
+        number=number,
+        input=input,
+        message_id=None,
+        reply_id=reply_id,
+        answer={**replace(speech, turn=number).to_json(), "given": ""},
+        pause_ms=None,
+        recognition_ms=None,
+        took_ms=0,
+        now=now,
+    )
+    if last.waits:
+        announce(db, LEARNT)
 
 
 def again(db: Db, line: Line, ring: Ring, number: int, *, now: datetime) -> Speech:
@@ -262,10 +322,10 @@ def learnt(db: Db, line: Line, context: Context, cue: Cue, *, now: datetime) -> 
 def after(db: Db, account_id: int, sid: str, number: int) -> Speech | None:
     """What was said after that turn; None as long as nothing was."""
     call = calls.find_live(db, account_id, sid)
-    if call is None or call.is_over:
-        return Speech(number, "", None)
-    found = calls.answer_to(db, call.id, number + 1)
-    return None if found is None else Speech.from_json(number + 1, found)
+    found = None if call is None else calls.answer_to(db, call.id, number + 1)
+    if found is not None:
+        return Speech.from_json(number + 1, found)
+    return Speech(number, "", None) if call is None or call.is_over else None
 
 
 def waiting(db: Db, account_id: int, sid: str) -> Speech | None:

@@ -21,10 +21,12 @@ call_waits = Table(
     Column("ending", String(10)),
     Column("language", String(16), nullable=False),
     Column("user_id", BigId, ForeignKey("users.id")),  # who took it, or calls back
+    Column("only_user_id", BigId, ForeignKey("users.id")),  # who took them from the bot; nobody else is rung
     Column("words", String(500)),  # what the caller is told at the end, when a person said so
     Column("flow", type_json),  # what the bot was asking when they wanted a person
     Column("back_turn", Integer),  # the turn in which the bot spoke again
     time_column("since"),
+    Column("held_at", UtcDateTime),  # when they first heard the music
     Column("talking_since", UtcDateTime),
     Column("ended_at", UtcDateTime),
     UniqueConstraint("call_id", "number"),

@@ -11,7 +11,7 @@ from gateway.rest.call import Call as Request
 from gateway.rest.route import Routes
 from gateway.rest.schema import Answer, Body, Moment, Page, SkipQuery, Uid
 from gateway.settings import ElevenLabs
-from gateway.voice import promised
+from gateway.voice import taking
 
 routes = Routes("Calls")
 
@@ -147,7 +147,10 @@ class Turn(Answer):
     """`heard` is how much of `answer` reached the caller: unknown, whole or cut; cut words are left out of it."""
 
     number: int
-    input: str = Field(description="start, speech, digits, silence or lost.")
+    input: str = Field(
+        description="start, speech, digits, silence or lost; learnt (what another system answered), returned (by a person, "
+        "to the bot) or taken (from the bot, by a person)."
+    )
     said: str | None
     answer: str | None
     heard: str
@@ -368,25 +371,28 @@ async def make(call: Request, body: NewCall) -> CallWithTurns:
 
 
 @routes.post(
-    "/calls/{call_id}/take", scope="conversations:write", summary="Take a caller who waits", status=200, errors=(409,)
-)
+    "/calls/{call_id}/take", scope="conversations:write", summary="Take a caller who waits, or talks with the bot",
+    status=200, errors=(409,),
+)  # fmt: skip
 async def take(call: Request, call_id: Uid) -> CallWithTurns:
-    """Your phone rings; press 1 there, and you speak with them."""
+    """Your phone rings; press 1 there, and you speak with them. Whom you take from the bot waits for you alone meanwhile, and
+    goes back to it when you do not come. Where a colleague has them, the answer is 409 with `collision`.
+    """
     rules = call.house.settings.voice.people or connecting.Rules()
-    await call.write(connecting.take, call_id, rules=rules, now=call.now)
+    await call.write(taking.take, call_id, rules=rules, now=call.now)
     return await _whole(call, call_id)
 
 
 @routes.post(
     "/calls/{call_id}/call-back",
     scope="conversations:write",
-    summary="Call a caller who waits back later",
+    summary="Call a caller back later",
     status=200,
     errors=(409,),
 )
 async def call_back(call: Request, call_id: Uid, body: CallBack) -> CallWithTurns:
-    """They hear so and need not wait any longer; it becomes a service request of yours."""
-    await call.write(promised.call_back, call_id, body.words, now=call.now)
+    """They hear so, whether they wait or talk with the bot, and the call ends; it becomes a service request of yours."""
+    await call.write(taking.call_back, call_id, body.words, now=call.now)
     return await _whole(call, call_id)
 
 

@@ -261,6 +261,92 @@ async def test_people_take_promise_and_return_calls_from_their_screens(
     assert await desk.rows("select owner from conversations where channel = 'voice'") == [("staff",)]
 
 
+async def _booking(network: TwilioSimulator, team: Team, number: str, at: str = "three p m") -> tuple[Call, str]:
+    """A caller whom the bot has asked whether it shall book, and the id of the call. The time stays theirs for a while."""
+    caller = await network.call(number, OURS)
+    await caller.hears("two for Move a visit")
+    await caller.say(f"a haircut tomorrow at {at}")
+    await caller.hears("Shall I book it?")
+    return caller, (await team.ana.get("/calls?sort=-start_time"))["items"][0]["id"]
+
+
+@pytest.mark.parametrize("mode", ["relay", "gather", "stream"], indirect=True)
+async def test_people_take_calls_from_the_bot(desk: Front, network: TwilioSimulator, team: Team, mode: str) -> None:
+    booked = "select count(*) from appointments"
+    before = await desk.one(booked)
+    caller, call_id = await _booking(network, team, MARIA)
+    # Of two at once one has the caller, and the other hears who. Asked twice it is one phone that rings.
+    path = f"/calls/{call_id}/take"
+    first, second = await asyncio.gather(team.ana.call("POST", path, {}), team.ben.call("POST", path, {}))
+    assert sorted((first.status, second.status)) == [200, 409]
+    taker, phone, late = (team.ana, ANA, second) if first.status == 200 else (team.ben, BEN, first)
+    assert late.json["collision"]["assignee"]["id"] == taker.uid
+    await taker.post(path, {}, status=200)
+    await desk.work()
+    await caller.hears("put you through to a person")
+    await caller.hears("You are next")
+    person = await network.rings(phone)
+    assert "Last message: a haircut tomorrow at three p m" in await person.hears("or two to decline")
+    # They decline: nobody else is rung, and the bot goes on where it was.
+    await person.press("2")
+    await person.ends()
+    await desk.work()
+    await caller.hears("nobody is free just now")
+    await caller.hears("Shall I book it")
+    # What is said just as somebody takes the call is kept, and answered by nobody else.
+    await taker.post(path, {}, status=200)
+    await caller.say("yes")
+    await caller.hears("You are next")
+    await desk.work()
+    assert await desk.one(booked) == before
+    assert await desk.one("select text from messages where direction = 'in' order by id desc limit 1") == "yes"
+    person = await network.rings(phone)
+    await person.press("1")
+    await person.hears("Here they are")
+    await person.say("Hello, this is the team")
+    await caller.hears("this is the team")
+    await person.hang_up()
+    await caller.hears("You're back with me")
+    await caller.hears("Shall I book it")
+    await caller.say("yes")
+    await caller.hears("Booked")
+    await caller.hang_up()
+    await network.settled()
+    told = await team.ana.get(f"/calls/{call_id}")
+    assert (told["outcome"], [one["ending"] for one in told["transfers"]]) == ("booked", ["nobody", "done"])
+    assert [[one["outcome"] for one in each["phones"]] for each in told["transfers"]] == [["declined"], ["taken"]]
+    assert await desk.one(booked) == before + 1
+    assert await _call_backs(desk) == 0
+
+    if mode == "stream":
+        return  # what follows is no other by sound, and takes long there
+    # They are called back: they hear so at once, and it is one task, however often it is asked for.
+    caller, call_id = await _booking(network, team, "+15125550161")
+    path = f"/calls/{call_id}/call-back"
+    await team.ana.post(path, {}, status=200)
+    for one in (team.ana, team.ben):
+        for path in ("call-back", "take"):
+            await one.post(f"/calls/{call_id}/{path}", {}, status=409)
+    await desk.work()
+    await caller.hears("Ana Silva will call you back")
+    assert await caller.ends() == "completed"
+    await network.settled()
+    told = await team.ana.get(f"/calls/{call_id}")
+    assert (told["outcome"], [one["ending"] for one in told["transfers"]]) == ("handed_off", ["call_back"])
+    assert await _call_backs(desk) == 1
+    assert await desk.one(booked) == before + 1
+
+    # They hang up as somebody takes the call: no phone rings, and they are called back.
+    caller, call_id = await _booking(network, team, "+15125550162", at="ten a m")
+    await team.ben.post(f"/calls/{call_id}/take", {}, status=200)
+    await caller.hang_up()
+    await network.settled()
+    await desk.work()
+    assert await _kept(team, "+15125550162") == ("hung_up", [("Ben", "cancelled")])
+    assert await _call_backs(desk) == 2
+    await team.ben.post(f"/calls/{call_id}/take", {}, status=409)
+
+
 @pytest.mark.parametrize("mode", ["gather"], indirect=True)
 @pytest.mark.parametrize("env", [{"FRONTDESK_VOICE__RING": "at_once"}])
 async def test_of_two_whose_phones_ring_together_one_gets_the_call(
