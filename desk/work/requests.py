@@ -195,6 +195,18 @@ def call_back(
     return False
 
 
+def retell(db: Db, who: Actor, conversation_id: int, title: str, before: str, after: str, *, now: datetime) -> None:
+    """What the last such request to call back was about is known better: where it said `before` it says `after`."""
+    same = _r.conversation_id == conversation_id, _r.title == title
+    wanted = select(_r.id, _r.description).where(_r.tenant_id == who.tenant_id, *same).with_for_update()
+    row = db.execute(wanted.order_by(_r.id.desc()).limit(1)).one_or_none()
+    if row is None or after in row.description:
+        return
+    has_it = before in row.description  # else it was told of one that sounded the same
+    told = row.description.replace(before, after, 1) if has_it else f"{row.description}\n{after}".strip()
+    records.change(db, who, table, row.id, {"description": told}, noun=NOUN, private=_PRIVATE, now=now)
+
+
 def change(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, now: datetime) -> ServiceRequest:
     """The request, changed as `values` say: what `add` takes, and the references customer (which must be the same),
     business (likewise), service, member, appointment, and status.

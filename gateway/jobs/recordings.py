@@ -110,13 +110,13 @@ async def transcribe(house: House, job: Job) -> None:
             raise NotNow(str(trouble)) from trouble
         log.warning("message not written down", recording=found.sid, why=str(trouble))
         words = None
-    outcome = await house.store.write(_written, job, account, found, words)
+    outcome = await house.store.write(_written, job, account, found, words, now=house.clock.now())
     log.info("message written down", account=account.id, recording=found.sid, outcome=outcome)
 
 
-def _written(db: Db, job: Job, account: Account, found: Unwritten, words: str | None) -> str:
+def _written(db: Db, job: Job, account: Account, found: Unwritten, words: str | None, *, now: datetime) -> str:
     queue.finish(db, job)
-    return voicemail.written(db, account, found.call_id, found.sid, words) if words else "nothing"
+    return voicemail.written(db, account, found.call_id, found.sid, words, now=now) if words else "nothing"
 
 
 async def delete(house: House, job: Job) -> None:

@@ -16,6 +16,7 @@ from channels.messages import Media, parts_to_json
 from channels.voice import codec
 from channels.voice.codec import Recorded, Ring
 from desk import calls, conversations, customers, files, messages, recordings
+from desk.calls import Live
 from desk.conversations import Context
 from desk.who import Actor
 from desk.work import requests
@@ -111,7 +112,7 @@ def take(db: Db, account: Account, ring: Ring, news: Recorded, *, words: str = "
         return "erased"
     kept = recordings.kept(db, account.id, news.sid)
     if kept is not None:
-        return _more(db, context, kept, news, words)
+        return _more(db, call, context, kept, news, words, now=now)
     message_id = messages.add_in(
         db,
         tenant_id=call.tenant_id,
@@ -148,13 +149,11 @@ def take(db: Db, account: Account, ring: Ring, news: Recorded, *, words: str = "
     if context.status != "open":
         conversations.reopen(db, Actor(call.tenant_id, "customer"), context.id, now=now)
     conversations.touch(db, context, last_in_at=now, unread=1)
-    title = noted(db, context.business_id, "call_back" if call.phone else "call_back_none", number=call.phone or "")
-    system = Actor(call.tenant_id, "system")
     requests.call_back(
         db,
-        system,
+        Actor(call.tenant_id, "system"),
         context.id,
-        title,
+        _title(db, call, context),
         customer=context.customer_id,
         business=context.business_id,
         about=text,
@@ -163,25 +162,35 @@ def take(db: Db, account: Account, ring: Ring, news: Recorded, *, words: str = "
     return "kept"
 
 
-def written(db: Db, account: Account, call_id: int, sid: str, words: str) -> str:
+def written(db: Db, account: Account, call_id: int, sid: str, words: str, *, now: datetime) -> str:
     """What became of the words of a message that we have had written down: told, or known."""
     call = calls.by_id(db, call_id)
     if call is None:
         return "known"
     context = conversations.by_id(db, Actor(call.tenant_id, "system"), call.conversation_id)
     kept = recordings.kept(db, account.id, sid)
-    return "known" if kept is None else _more(db, context, kept, Recorded(sid, call.sid, "", ""), words)
+    return "known" if kept is None else _more(db, call, context, kept, Recorded(sid, call.sid, "", ""), words, now=now)
 
 
-def _more(db: Db, context: Context, kept: recordings.Kept, news: Recorded, words: str) -> str:
-    """What a later callback adds to a message that is kept: how long it is, or what was said."""
+def _more(
+    db: Db, call: Live, context: Context, kept: recordings.Kept, news: Recorded, words: str, *, now: datetime
+) -> str:
+    """What later news add to a message that is kept, and to the task: how long it is, or what was said."""
     duration_s = kept.duration_s if news.duration_s is None else news.duration_s
     has_news = (duration_s, kept.transcript or words) != (kept.duration_s, kept.transcript or "")
     if kept.kind != "voicemail" or kept.status == "deleted" or kept.message_id is None or not has_news:
         return "known"
     recordings.change(db, kept.id, duration_s=duration_s, transcript=kept.transcript or words or None)
-    messages.reword(db, kept.message_id, _said(db, context, duration_s, kept.transcript or words))
+    before = _said(db, context, kept.duration_s, kept.transcript or "")
+    after = _said(db, context, duration_s, kept.transcript or words)
+    messages.reword(db, kept.message_id, after)
+    system = Actor(call.tenant_id, "system")
+    requests.retell(db, system, context.id, _title(db, call, context), before, after, now=now)
     return "told"
+
+
+def _title(db: Db, call: Live, context: Context) -> str:
+    return noted(db, context.business_id, "call_back" if call.phone else "call_back_none", number=call.phone or "")
 
 
 def _said(db: Db, context: Context, duration_s: int | None, words: str) -> str:

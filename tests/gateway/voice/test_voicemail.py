@@ -70,7 +70,7 @@ async def test_a_message_comes_with_sound_and_words_and_one_task(
     assert (listed["type"], listed["status"], listed["outcome"]) == ("voicemail", "completed", "voicemail")
     (task,) = (await api.get("/service-requests"))["items"]
     assert task["title"] == f"Call back {MARIA}"
-    assert task["description"].startswith("Voicemail, ")
+    assert task["description"] == message["text"]
     # Who calls again may book, and leaves another message for the same task.
     again = await network.call(MARIA, OURS)
     await again.hears("two for Move a visit")
