@@ -61,8 +61,8 @@ class AccountKeys:
     `secrets` sign webhooks, all of them valid, the newest first. `public_url` is where the vendor reaches us.
     `user` and `password` are an API key, empty to use `account_id` and the newest secret; for Meta the password is the
     access token. `service_id` is what to send from instead of the number as people write it: Twilio's pool
-    (Messaging Service), Meta's phone_number_id. `shortens_links`: the vendor is to shorten links in
-    texts.
+    (Messaging Service), Meta's phone_number_id. `keeps_sender`: of a pool, only the number that is
+    given as the sender. `shortens_links`: the vendor is to shorten links in texts.
     """
 
     account_id: str
@@ -71,6 +71,7 @@ class AccountKeys:
     user: str = ""
     password: str = field(default="", repr=False)
     service_id: str = ""
+    keeps_sender: bool = False
     shortens_links: bool = False
 
 

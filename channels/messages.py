@@ -248,7 +248,8 @@ class Billing:
 
 @dataclass(frozen=True, slots=True)
 class StatusUpdate:
-    """News about a message of ours, which `sender` (our own address) has sent.
+    """News about a message of ours, which `sender` (our own address) has sent; `provider_service` is the vendor's pool of
+    numbers that it was chosen from.
 
     `reference` is the one of the `OutboundMessage`, when the channel carried it along: it finds messages whose provider
     id we never learnt (replies inside a webhook's answer, sends that timed out).
@@ -262,6 +263,7 @@ class StatusUpdate:
     reference: str = ""
     sender: Address | None = None
     provider_account: str = ""
+    provider_service: str = ""
     billing: Billing | None = None
     raw: dict[str, JSON] = field(default_factory=dict)
 

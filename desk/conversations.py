@@ -220,6 +220,11 @@ def touch(
     )
 
 
+def wrote_to(db: Db, conversation_id: int, number: str) -> None:
+    """Keep which number of a pool they wrote to: they are answered from it."""
+    _WROTE_TO(db, {"this_id": conversation_id, "number": number})
+
+
 def may_talk(context: Context, speaker: Actor) -> bool:
     """Whether `speaker` has the word now.
 
@@ -547,6 +552,11 @@ _BEGIN = Prepared(
         "sqlite": sqlite.insert(conversations).on_conflict_do_nothing(),
         "postgresql": postgresql.insert(conversations).on_conflict_do_nothing(),
     }
+)
+_WROTE_TO = Prepared(
+    update(conversations)
+    .where(_c.id == bindparam("this_id"), _c.our_number.is_distinct_from(bindparam("number")))
+    .values(our_number=bindparam("number"))
 )
 _SAVE = Prepared(
     update(conversations)

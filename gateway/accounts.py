@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from channels.base import AccountKeys
 from channels.messages import Address, AddressKind, Template
-from desk.accounts import CREDENTIALS, Widget
+from desk.accounts import CREDENTIALS, Widget, takes_replies
 from gateway.settings import Settings
 from storage.base import Db
 from storage.models.accounts import accounts
@@ -45,6 +45,7 @@ class Account:
     widget: Widget = Widget()  # noqa: RUF009  frozen
     log_keeps: str = "off"  # of what goes over the wire: all, failures, off
     window_template: Template | None = None  # says what is due while free text may not be sent
+    sender_pool: str = ""  # the vendor's id of the pool of numbers from which it writes
 
     def is_opened_by(self, claimed: str, secret: str) -> bool:
         """Whether a request that `secret` signed for the vendor's account `claimed` may speak to this account; without a
@@ -62,6 +63,15 @@ class Account:
         kind: AddressKind = _SENDER_KIND.get(self.channel, "phone")
         return Address(kind, self.address)
 
+    def writing_from(self, number: str | None) -> tuple[Address, AccountKeys]:
+        """With what to send to somebody who wrote to `number` of our pool; without one, any number of it will do.
+
+        Twilio's sticky senders only promise that what we send comes from one number, and can be switched off there.
+        """
+        if not self.sender_pool or number is None:
+            return self.sender, self.keys
+        return replace(self.sender, value=number), replace(self.keys, keeps_sender=True)
+
 
 class Accounts:
     """All connected accounts as of at most half a minute ago; a number that is not found is looked up again."""
@@ -73,6 +83,7 @@ class Accounts:
         self._monotonic_s = monotonic_s
         self._read_at: float | None = None
         self._by_address: dict[tuple[str, str, str], Account] = {}
+        self._by_pool: dict[tuple[str, str, str, str], list[Account]] = {}
         self._by_id: dict[int, Account] = {}
         self._secrets: dict[tuple[str, str], tuple[str, ...]] = {}
         self._verify_tokens: dict[str, tuple[str, ...]] = {}
@@ -88,6 +99,11 @@ class Accounts:
         if key not in self._by_address:
             await self._refresh(_MISS_S)
         return self._by_address.get(key)
+
+    async def by_pool(self, provider: str, channel: str, provider_account: str, pool: str) -> list[Account]:
+        """The accounts that write from that pool of the vendor's account, the oldest first; one with a sender's name last."""
+        await self._refresh(_FRESH_S)
+        return self._by_pool.get((provider, channel, provider_account, pool), [])
 
     async def known(self, provider: str, channel: str, address: str) -> Account | None:
         """The same of those in memory: whoever makes up numbers costs no query."""
@@ -150,6 +166,11 @@ class Accounts:
         }
         self._by_address |= {(one.provider, one.channel, one.address): one for one in rows}
         self._by_id = {one.id: one for one in rows}
+        self._by_pool = {}
+        for one in sorted(rows, key=lambda one: (not takes_replies(one.channel, one.address), one.id)):
+            if one.sender_pool:
+                pool = (one.provider, one.channel, one.keys.account_id, one.sender_pool)
+                self._by_pool.setdefault(pool, []).append(one)
         self._secrets = {}
         for one in rows:
             if one.keys.secrets != _shared_keys(self._settings, one.provider).secrets:
@@ -206,6 +227,7 @@ class Accounts:
                     widget=Widget.of(row.widget),
                     log_keeps=row.log_keeps,
                     window_template=window_template(row.window_template),
+                    sender_pool=row.sender_pool or "",
                 )
             )
         self._verify_tokens = verify_tokens

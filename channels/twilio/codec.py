@@ -125,6 +125,8 @@ def decode(request: Request) -> tuple[Event, ...]:
             error_text=fields.get("ErrorMessage", ""),
             reference=clean(request.query.get(REFERENCE, "")) if "?" in request.url else "",
             sender=_address(fields, "From") if fields.get("From") else None,
+            provider_account=fields.get("AccountSid", ""),
+            provider_service=fields.get("MessagingServiceSid", ""),
             raw=dict(fields),
         ),
     )
@@ -336,7 +338,8 @@ def _verb(message: OutboundMessage, status_url: str) -> str:
 def rest_parameters(
     message: OutboundMessage, *, to: Address, sender: Address, keys: AccountKeys, status_url: str = ""
 ) -> Parameters:
-    """The keyword arguments of the SDK's `messages.create`; with a `service_id` Twilio picks a sender from its pool.
+    """The keyword arguments of the SDK's `messages.create`; with a `service_id` Twilio picks a sender from its pool, unless
+    the keys hold it to ours: From may stand beside the service (twilio.com/docs/errors/21603).
 
     Links can be shortened for senders of such a pool alone (twilio.com/docs/messaging/features/link-shortening).
     """
@@ -345,7 +348,7 @@ def rest_parameters(
         parameters["messaging_service_sid"] = keys.service_id
         if keys.shortens_links:
             parameters["shorten_urls"] = True
-    else:
+    if not keys.service_id or keys.keeps_sender:
         parameters["from_"] = address_to(sender)
     if template := message.template:
         parameters["content_sid"] = template.name

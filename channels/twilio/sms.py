@@ -23,6 +23,7 @@ CAPABILITIES: Final = Capabilities(
     carrier_opt_out=True,
     priced_per_part=True,
 )
+_NOT_IN_POOL: Final = ("21606", "21711")  # our number cannot send there, or is not of that service
 
 
 class SmsAdapter:
@@ -100,13 +101,19 @@ def one_piece(pieces: Sequence[OutboundMessage]) -> OutboundMessage:
 async def send(
     client: TwilioClient, keys: AccountKeys, parameters: codec.Parameters, *, tried_at: datetime | None
 ) -> Sent:
-    """The message sent, or the one that an earlier try with an unclear outcome has sent.
+    """The message sent, or the one that an earlier try with an unclear outcome has sent. A number that the pool does not
+    have any more is left to Twilio to replace.
 
     Raises: SendError
     """
     if tried_at is not None and (earlier := await _earlier(client, keys, parameters, tried_at)):
         return earlier
-    return await client.create(keys, parameters)
+    try:
+        return await client.create(keys, parameters)
+    except SendError as error:
+        if error.code not in _NOT_IN_POOL or not {"from_", "messaging_service_sid"} <= parameters.keys():
+            raise
+    return await client.create(keys, {name: value for name, value in parameters.items() if name != "from_"})
 
 
 async def _earlier(

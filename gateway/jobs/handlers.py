@@ -83,6 +83,7 @@ async def _send(house: House, job: Job) -> None:
         await house.store.write(outbox.failed, job, gone, now=house.clock.now())
         return
     adapter = house.adapter(account)
+    sender, keys = account.writing_from(letter.our_number)
     if letter.can_wait:
         await house.pressure.calm()
     heard = wire.Listening()
@@ -91,8 +92,8 @@ async def _send(house: House, job: Job) -> None:
             sending = adapter.send(
                 house.links.filled(letter.message, house.clock.now()),
                 to=letter.to,
-                sender=account.sender,
-                keys=account.keys,
+                sender=sender,
+                keys=keys,
                 status_url=house.status_url(account.provider),
                 tried_at=letter.tried_at,
             )

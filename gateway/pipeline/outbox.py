@@ -141,7 +141,7 @@ def _name(message_id: int) -> str:
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A message about to be sent. `tried_at` is when an earlier try with an unknown outcome began; `can_wait`: nobody has
-    asked for it.
+    asked for it. `our_number` is the one of a pool that they wrote to last.
     """
 
     message: OutboundMessage
@@ -150,6 +150,7 @@ class Letter:
     to: Address
     tried_at: datetime | None
     can_wait: bool
+    our_number: str | None
 
 
 def begin(
@@ -253,6 +254,7 @@ def begin(
         to=Address(kind, row.peer),
         tried_at=row.attempted_at if row.state == "sending" else None,
         can_wait=use == "marketing",
+        our_number=row.our_number,
     )
 
 
@@ -371,6 +373,7 @@ _LETTER = Prepared(
         accounts.c.channel,
         conversation_table.c.peer_kind,
         conversation_table.c.peer,
+        conversation_table.c.our_number,
         conversation_table.c.last_in_at,
         conversation_table.c.broadcast_id,
         outbox.c.state,

@@ -104,9 +104,18 @@ class Receiver:
         return adapter.reply([*replies], status_url=self.house.status_url(provider))
 
     async def account_of(self, adapter: Adapter, event: Event) -> Account | None:
-        """Whose news it is; None when the number is not connected, or the provider does not name it."""
+        """Whose news it is; None when the number is not connected, or the provider does not name it.
+
+        A pool has more numbers than are connected one by one: what is about another of them is its account's.
+        """
+        known, of = self.house.accounts, (adapter.provider, adapter.channel)
         ours = event.recipient if isinstance(event, InboundMessage) else event.sender
-        return await self.house.accounts.by_address(adapter.provider, adapter.channel, ours.value) if ours else None
+        if not isinstance(event, Echo) and event.provider_service:
+            if ours is not None and (found := await known.known(*of, ours.value)) is not None:
+                return found
+            for found in await known.by_pool(*of, event.provider_account, event.provider_service):
+                return found
+        return await known.by_address(*of, ours.value) if ours else None
 
     async def handle(
         self, account: Account, event: Event, *, inline: bool, seen: Seen | None = None
@@ -135,16 +144,21 @@ class Receiver:
         return ()
 
     async def _that_said(self, account: Account, event: StatusUpdate | Echo) -> Account:
-        """The account over which a text went out: that of the calls to a number writes from the same number, and the provider
-        tells of both alike.
+        """The account over which a text went out: that of the calls to a number writes from the same number, another of the
+        same pool from whichever number the provider takes, and the provider tells of all alike.
         """
-        if account.channel != "sms" or not isinstance(event, StatusUpdate) or not event.reference:
+        if account.channel not in ("sms", "whatsapp") or not isinstance(event, StatusUpdate) or not event.reference:
             return account
-        calls = await self.house.accounts.known(account.provider, "voice", account.address)
-        if calls is None or calls.tenant_id != account.tenant_id:
-            return account
-        is_theirs = await self.house.store.read(messages.is_of, calls.id, event.reference)
-        return calls if is_theirs else account
+        known, others = self.house.accounts, list[Account]()
+        if account.channel == "sms" and (calls := await known.known(account.provider, "voice", account.address)):
+            others.append(calls)
+        if pool := account.sender_pool:
+            others += await known.by_pool(account.provider, account.channel, account.keys.account_id, pool)
+        for one in others:
+            is_other = one.id != account.id and one.tenant_id == account.tenant_id
+            if is_other and await self.house.store.read(messages.is_of, one.id, event.reference):
+                return one
+        return account
 
     async def message(
         self, account: Account, event: InboundMessage, *, inline: bool, seen: Seen | None = None

@@ -94,6 +94,8 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
     message_id = _keep(db, context, message, now=now)
     if message_id is None:
         return _again(db, context, message)
+    if channel.account.sender_pool:
+        conversations.wrote_to(db, context.id, message.recipient.value)
     if context.status != "open":
         conversations.reopen(db, Actor(context.tenant_id, "customer"), context.id, now=now)
     if waits_for_words(message):

@@ -30,6 +30,7 @@ conversations = Table(
     Column("channel", String(20), nullable=False),
     Column("peer_kind", String(20), nullable=False),
     Column("peer", String(320), nullable=False),
+    Column("our_number", String(80)),  # of a pool of numbers, the one that they last wrote to; else the account's
     Column("status", String(10), nullable=False, server_default="open"),  # open, snoozed, closed
     Column("language", String(16)),
     # Who talks: bot, queue (waiting for a person) or staff (owner_user_id). `owner_version` goes up with every change.

@@ -61,13 +61,16 @@ SMS_EXPECTED: dict[str, InboundMessage | StatusUpdate | None] = {
         ),
     ),
     "mms_file_lost": replace(MMS, parts=(Media("document"),)),
-    "status_delivered": StatusUpdate(MM, "delivered", sender=Address("phone", "+15125550100")),
+    "status_delivered": StatusUpdate(
+        MM, "delivered", sender=Address("phone", "+15125550100"), provider_account=ACCOUNT
+    ),
     "status_undelivered": StatusUpdate(
         MM,
         "undelivered",
         error_code="30003",
         error_text="Unreachable destination handset",
         sender=Address("phone", "+15125550100"),
+        provider_account=ACCOUNT,
     ),
     "status_unknown": None,
 }
@@ -135,8 +138,9 @@ WHATSAPP_EXPECTED: dict[str, InboundMessage | StatusUpdate | None] = {
         error_code="63016",
         error_text="Failed to send freeform message because you are outside the allowed window.",
         sender=Address("whatsapp", "+15559876543"),
+        provider_account=ACCOUNT,
     ),
-    "status_read": StatusUpdate(MM, "read", sender=Address("whatsapp", "+15559876543")),
+    "status_read": StatusUpdate(MM, "read", sender=Address("whatsapp", "+15559876543"), provider_account=ACCOUNT),
 }
 EXPECTED = {("twilio", name): event for name, event in SMS_EXPECTED.items()} | {
     ("twilio_whatsapp", name): event for name, event in WHATSAPP_EXPECTED.items()
@@ -311,6 +315,8 @@ def test_rest_parameters_carry_the_message() -> None:
         "content_sid": "HX1",
         "content_variables": '{"1":"Dana"}',
     }
+    held = rest_parameters(template, to=DANA, sender=DESK, keys=replace(pool, keeps_sender=True))
+    assert (held["from_"], held["messaging_service_sid"]) == ("+15125550100", SERVICE)
     place = OutboundMessage(location=Location(52.1, 4.3, "Shop"))
     assert rest_parameters(place, to=Address("bsuid", "US.1"), sender=DANA, keys=KEYS) == {
         "to": "whatsapp:US.1",

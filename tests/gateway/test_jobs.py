@@ -5,6 +5,7 @@ The provider is the simulated phone network, spoken to by the provider's own SDK
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -287,6 +288,39 @@ async def test_a_provider_that_says_nothing_is_asked_a_few_times_and_then_people
 
 async def _sid(desk: Front, text: str) -> str:
     return str(await desk.one("SELECT provider_id FROM messages WHERE text = :text", text=text))
+
+
+async def test_whoever_writes_to_another_number_of_the_pool_is_answered_from_that_number(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    pool, second, third = "MG" + "7" * 32, "+15125550131", "+15125550132"
+    async with networked(database_url, tmp_path, clock) as (desk, network):
+        api, phone = await person(desk), network.phone(PHONE)
+        shop = next(one for one in (await api.get("/channels"))["items"] if one["address"] == OURS)
+        await api.patch(f"/channels/{shop['id']}", {"sender_pool": pool})
+        await api.post("/channels", {"kind": "sms", "address": "JUNIPER", "sender_pool": pool})
+        ours = replace(network.numbers[OURS], messaging_service_sid=pool)
+        for number in (OURS, second, third):
+            network.add_number(replace(ours, number=number))
+        exchange = await phone.text(second, "what are your hours?")
+        (talk,) = (await api.get("/conversations"))["items"]
+        assert (talk["channel_id"], len(exchange.texts)) == (shop["id"], 1)
+        path = f"/conversations/{talk['id']}/messages"
+
+        async def said(text: str) -> str:
+            network.usual_number.clear()  # as if sticky senders were off
+            await api.post(path, {"text": text})
+            await desk.work()
+            return phone.inbox[-1].sender
+
+        assert await said("So?") == second
+        await phone.text(third, "hello?")
+        assert await said("And now?") == third
+        del network.numbers[third]  # which is sold meanwhile
+        assert await said("And now?") == OURS
+        await network.settled()
+        assert await desk.rows("SELECT DISTINCT status FROM messages WHERE direction = 'out'") == [("delivered",)]
+        assert (await desk.text(PHONE, "hi", To=second, MessagingServiceSid="MG" + "8" * 32)).texts == ()
 
 
 async def test_who_opted_out_at_the_provider_is_known_here_afterwards(

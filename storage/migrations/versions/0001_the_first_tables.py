@@ -998,6 +998,7 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(length=20), nullable=False),
         sa.Column("peer_kind", sa.String(length=20), nullable=False),
         sa.Column("peer", sa.String(length=320), nullable=False),
+        sa.Column("our_number", sa.String(length=80), nullable=True),
         sa.Column("status", sa.String(length=10), server_default="open", nullable=False),
         sa.Column("language", sa.String(length=16), nullable=True),
         sa.Column("owner", sa.String(length=10), server_default="bot", nullable=False),
