@@ -34,14 +34,24 @@ class SendError(Exception):
 
     `code` is the vendor's, empty for trouble on the way. `text` is a sentence for a person and holds no number, name or
     key. `retryable` says whether another try makes sense, `kind` what else to do, `retry_after_s` how long to wait.
+    `is_lost`: told of a message that the vendor had taken, it means that this will not arrive any more.
     """
 
-    def __init__(self, code: str, text: str, *, kind: FailureKind, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        text: str,
+        *,
+        kind: FailureKind,
+        retry_after_s: float | None = None,
+        is_lost: bool = False,
+    ) -> None:
         super().__init__(f"{code}: {text}" if code else text)
         self.code = code
         self.text = text
         self.kind = kind
         self.retry_after_s = retry_after_s
+        self.is_lost = is_lost
 
     @property
     def retryable(self) -> bool:

@@ -41,7 +41,7 @@ def forget(db: Db, tenant_id: int, where: ColumnElement[bool], *, now: datetime)
 
 
 def names(db: Db, ids: Sequence[int]) -> list[str]:
-    """How the provider calls these messages, as far as it has said so; one that was sent in parts has several names."""
+    """How the provider calls these messages, as far as it has said so; one that was sent several times has several names."""
     rows = db.execute(
         select(_m.provider_id, outbox.c.part_ids)
         .outerjoin(outbox, outbox.c.message_id == _m.id)

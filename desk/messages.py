@@ -15,7 +15,7 @@ from desk.text import one_line, storable
 from desk.verdicts import Use
 from desk.who import Actor
 from storage.base import Db, JsonValue, new_uid
-from storage.models.conversations import conversations, early_statuses, messages
+from storage.models.conversations import conversations, early_statuses, messages, outbox
 from storage.prepared import Prepared
 
 Author = Literal["customer", "bot", "staff", "system"]
@@ -209,10 +209,18 @@ def choice_ids(db: Db, account_id: int, provider_id: str) -> list[str]:
     return [str(one["id"]) for one in choices if isinstance(one, dict)] if isinstance(choices, list) else []
 
 
-def without_provider_id(db: Db, account_id: int, uid: str) -> int | None:
-    """Our id of an outgoing message whose provider id is not known yet, found by its own; None when it is known."""
-    found: int | None = _NAMELESS(db, {"account_id": account_id, "uid": uid}).scalar_one_or_none()
-    return found
+@dataclass(frozen=True, slots=True)
+class Nameless:
+    """A message that the provider has not taken yet, or did not deliver under the `earlier_ids` and is to have again."""
+
+    id: int
+    earlier_ids: Collection[str]
+
+
+def without_provider_id(db: Db, account_id: int, uid: str) -> Nameless | None:
+    """An outgoing message whose provider id is not known yet, found by its own; None when it is known."""
+    row = _NAMELESS(db, {"account_id": account_id, "uid": uid}).one_or_none()
+    return None if row is None else Nameless(row.id, row.part_ids or ())
 
 
 def is_of(db: Db, account_id: int, uid: str) -> bool:
@@ -556,7 +564,9 @@ _OUT_OF = Prepared(
     select(_m.id).where(_m.uid == bindparam("uid"), _m.account_id == bindparam("account_id"), _m.direction == "out")
 )
 _NAMELESS = Prepared(
-    select(_m.id).where(
+    select(_m.id, outbox.c.part_ids)
+    .outerjoin(outbox, outbox.c.message_id == _m.id)
+    .where(
         _m.uid == bindparam("uid"),
         _m.account_id == bindparam("account_id"),
         _m.direction == "out",

@@ -65,6 +65,9 @@ _KNOWN: Final[dict[int, tuple[FailureKind, str, float | None]]] = {
     133016: ("retry", "The number was registered too often; WhatsApp asks us to wait.", 3600),
 }
 _PERMISSIONS: Final = range(200, 300)
+# Passing trouble by which a message that Meta had taken is over: held up by a limit, or by a file that it could not fetch,
+# before it left. Not 131000 and 131016, which only say that something was wrong, and not how far the message had come.
+_LOST: Final = frozenset({130429, 131053, 131056, 131057})
 
 
 def explain(code: str, *, http_status: int | None = None, retry_after_s: float | None = None) -> SendError:
@@ -80,7 +83,7 @@ def explain(code: str, *, http_status: int | None = None, retry_after_s: float |
         kind, text, wait_s = known
         if kind == "retry" and retry_after_s is not None:
             wait_s = retry_after_s
-        return SendError(code, text, kind=kind, retry_after_s=wait_s)
+        return SendError(code, text, kind=kind, retry_after_s=wait_s, is_lost=number in _LOST)
     if http_status == 429:
         kind, text = "retry", "Meta asks us to slow down."
     elif http_status in (401, 403, 404) or (http_status is not None and 300 <= http_status < 400):

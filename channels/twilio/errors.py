@@ -91,6 +91,11 @@ _KNOWN: Final[dict[int, tuple[FailureKind, str, float | None]]] = {
     63038: ("retry", "The account's daily limit of messages is reached.", _TOMORROW),
     63049: ("content", "WhatsApp did not deliver this offer, so that people do not get too many.", None),
 }
+# Passing trouble by which a message that Twilio had taken is over: refused before it left (queues, limits, files that
+# could not be fetched, suspicion of fraud) or given back by the network (30003, which Twilio says to send again:
+# twilio.com/docs/api/errors/30003). Not among them is what may still arrive, and would then arrive twice: 30008, which is
+# any receipt of a carrier's without a reason; 30410, where the network only did not answer; 63012, which says nothing.
+_LOST: Final = frozenset({30001, 30003, 30017, 30022, 30023, 30027, 30036, 30450, 30453, 63018, 63019, 63038})
 
 
 def explain(code: str, *, http_status: int | None = None, retry_after_s: float | None = None) -> SendError:
@@ -101,7 +106,8 @@ def explain(code: str, *, http_status: int | None = None, retry_after_s: float |
     known = _KNOWN.get(int(code)) if code.isascii() and code.isdigit() and len(code) < 7 else None
     if known:
         kind, text, wait_s = known
-        return SendError(code, text, kind=kind, retry_after_s=retry_after_s if retry_after_s is not None else wait_s)
+        wait_s = retry_after_s if retry_after_s is not None else wait_s
+        return SendError(code, text, kind=kind, retry_after_s=wait_s, is_lost=int(code) in _LOST)
     if http_status == 429:
         kind, text = "retry", "Twilio asks us to slow down."
     elif http_status in (401, 403, 404) or (http_status is not None and 300 <= http_status < 400):

@@ -21,7 +21,7 @@ from desk import broadcasts, messages, sending
 from desk.calendar.appointments import LIVE
 from desk.verdicts import Held, Refusal, Use
 from gateway.accounts import Account
-from gateway.pipeline import parked, status
+from gateway.pipeline import parked, recipients
 from storage import queue
 from storage.base import Db
 from storage.models.accounts import accounts
@@ -43,7 +43,12 @@ LOOK_AGAIN = timedelta(seconds=1)  # while another process sends the one before
 # When the provider is asked what became of a message of which it has not said so, counted from when it was sent.
 ASK_AFTER = (timedelta(minutes=30), timedelta(hours=3), timedelta(hours=24))
 ONCE_MORE = 2  # tries for trouble that may be passing or may not
+# Tries of what the provider takes and then does not deliver: each of them is paid.
+MOST_UNDELIVERED = 4
+STALE = timedelta(hours=30)  # after that nobody waits for it any more; a daily limit is over by then
 PAUSED = Refusal("channel_paused", "This channel is paused: only people write here.")
+AGAIN = "It is tried again."
+WENT_ON = "It did not arrive, and they have gone on talking since."
 WAITS = "This channel is paused: it goes out when the channel is switched on before the visit."
 
 
@@ -64,10 +69,14 @@ def post(
     now: datetime,
     run_at: datetime | None = None,
     priority: int = 0,
+    earlier_ids: Collection[str] | None = None,
 ) -> None:
-    """The same by the account's number, at `run_at` if it is to be later. What was tried before is tried afresh."""
+    """The same by the account's number, at `run_at` if it is to be later. What was tried before is tried afresh; the
+    provider may still have news of it under its `earlier_ids`.
+    """
     _FORGET(db, {"message_id": message_id})
-    _READY(db, {"message_id": message_id, "account_id": account_id, "state": "ready", "created_at": now})
+    row = {"message_id": message_id, "account_id": account_id, "state": "ready", "created_at": now}
+    _READY(db, {**row, "part_ids": earlier_ids and [*earlier_ids]})
     _enqueue(db, tenant_id, account_id, message_id, now=now, run_at=run_at, priority=priority)
 
 
@@ -123,6 +132,12 @@ def release(db: Db, tenant_id: int, account_id: int, conversation_id: int, *, no
     return len(waiting)
 
 
+def earlier_ids(db: Db, message_id: int) -> list[str]:
+    """All ids under which the provider has taken the message so far."""
+    row = _UNDELIVERED(db, {"message_id": message_id}).one()
+    return [*(row.part_ids or ()), *filter(None, (row.provider_id,))]
+
+
 def among(db: Db, message_ids: Collection[int]) -> set[int]:
     """Those of the messages that go out by a request of ours."""
     wanted = select(outbox.c.message_id).where(outbox.c.message_id.in_(message_ids))
@@ -167,7 +182,12 @@ def begin(
         queue.finish(db, job)
         return None
     if row.state == "sending" and row.provider_id is not None:
-        _known(db, job, message_id, row.provider_id)
+        _known(db, job, message_id)
+        return None
+    if row.part_ids and row.state == "ready" and _went_on(row):
+        _refuse(db, message_id, row.error_code or "", WENT_ON, state="undelivered")
+        messages.tell_lost(db, message_id, now=now)
+        queue.finish(db, job)
         return None
     if (at := _its_turn(db, job, row.conversation_id, message_id, now=now)) is not None:
         queue.again(db, job, at=at, error="waits for the one before", now=now, is_try=False)
@@ -263,7 +283,7 @@ def sent(db: Db, job: queue.Job, result: Sent, *, now: datetime) -> None:
     message_id = message_of(job)
     come = messages.attach_provider_id(db, message_id, result.provider_id, result.status)
     is_told = result.status == "sent" or messages.is_final(come)  # the web chat and the simulator say no more than that
-    _known(db, job, message_id, result.provider_id, ask_at=None if is_told else ask_next(now, now=now))
+    _known(db, job, message_id, ask_at=None if is_told else ask_next(now, now=now))
 
 
 def ask_next(sent_at: datetime, *, now: datetime) -> datetime | None:
@@ -274,8 +294,8 @@ def ask_next(sent_at: datetime, *, now: datetime) -> datetime | None:
 def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
     """The provider did not take it: try again later, or give up and let people see why."""
     message_id = message_of(job)
-    if error.kind == "unclear" and (told := _TOLD(db, {"message_id": message_id}).scalar_one_or_none()) is not None:
-        _known(db, job, message_id, told)
+    if error.kind == "unclear" and _TOLD(db, {"message_id": message_id}).scalar_one_or_none() is not None:
+        _known(db, job, message_id)
         return
     tries = ONCE_MORE if error.kind == "retry_once" else len(RETRY_AFTER) + 1
     if error.kind != "unclear":  # it surely did not go out: no look-up before the next try
@@ -287,11 +307,53 @@ def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
             queue.block_lane(db, job.lane, until=now + wait)
         queue.again(db, job, at=now + wait, error=str(error), now=now)
         return
-    status.learn(db, message_id, error, now=now)
+    recipients.learn(db, message_id, error, now=now)
     if error.kind != "window" or not parked.keep_late(db, message_id, error, now=now):
         _refuse(db, message_id, error.code, error.text, state="failed")
         messages.tell_lost(db, message_id, now=now)
     queue.finish(db, job)
+
+
+def send_again(db: Db, message_id: int, error: SendError, *, now: datetime) -> bool:
+    """The provider has taken it and tells now that it did not arrive: True when it goes out once more, after a while.
+
+    Only where it cannot arrive any more (`SendError.is_lost`), so that nobody gets it twice. An offer is not repeated, its
+    result stands; nor is what the bot has said to somebody who has gone on talking.
+    """
+    row = _UNDELIVERED(db, {"message_id": message_id}).one()
+    tries = row.attempts or 1  # what stood in a webhook's answer was never here
+    if error.retry_after_s is not None:
+        wait = timedelta(seconds=error.retry_after_s)
+    else:
+        wait = RETRY_AFTER[min(tries + 1, len(RETRY_AFTER) - 1)]  # at least a minute: networks are slower than we are
+    is_over = error.retryable and error.is_lost and row.state in (None, "sent") and row.provider_id is not None
+    is_left = tries < (ONCE_MORE if error.kind == "retry_once" else MOST_UNDELIVERED)
+    if not (is_over and is_left) or row.use == "marketing" or _went_on(row) or now + wait > row.created_at + STALE:
+        return False
+    waits = {"state": "ready", "attempts": tries, "ask_at": None, "part_ids": earlier_ids(db, message_id)}
+    if row.state is None:
+        whose = {"message_id": message_id, "account_id": row.account_id, "created_at": now}
+        db.execute(insert(outbox).values(**whose, **waits))
+    elif not db.execute(
+        update(outbox).where(outbox.c.message_id == message_id, outbox.c.state == "sent").values(**waits)
+    ).rowcount:
+        return False
+    db.execute(update(message_table).where(message_table.c.id == message_id).values(provider_id=None))
+    messages.hold(db, message_id, until=now + wait, code=error.code, text=f"{error.text} {AGAIN}")
+    _enqueue(db, row.tenant_id, row.account_id, message_id, now=now, run_at=now + wait, priority=0)
+    return True
+
+
+def _went_on(row: Any) -> bool:
+    """Whether the customer has said something since the bot said this to them."""
+    return bool(row.author == "bot" and row.use is None and row.last_in_at and row.last_in_at > row.created_at)
+
+
+def arrived_late(db: Db, message_id: int) -> None:
+    """It has arrived after all, before it was sent once more: it is not, unless that is under way."""
+    if queue.cancel(db, _name(message_id)):
+        db.execute(update(outbox).where(outbox.c.message_id == message_id).values(state="sent"))
+        messages.let_go(db, message_id)
 
 
 def answered(db: Db, message_id: int) -> str | None:
@@ -324,16 +386,17 @@ def _its_turn(db: Db, job: queue.Job, conversation_id: int, message_id: int, *, 
     return max(run_at, now) if run_at - now <= IN_LINE else None
 
 
-def _known(db: Db, job: queue.Job, message_id: int, provider_id: str, *, ask_at: datetime | None = None) -> None:
-    """It went out under that id, as we were answered or told."""
-    _IS_OUT(db, {"message": message_id, "ids": [provider_id], "later": ask_at})
+def _known(db: Db, job: queue.Job, message_id: int, *, ask_at: datetime | None = None) -> None:
+    """It went out, as we were answered or told."""
+    _IS_OUT(db, {"message": message_id, "later": ask_at})
     queue.finish(db, job)
 
 
 def _refuse(db: Db, message_id: int, code: str, text: str, *, state: str = "refused") -> None:
-    """`refused` by us, or `failed` at the provider: people see the sentence beside the message."""
+    """`refused` by us, `failed` at the provider or `undelivered` by it: people see the sentence beside the message."""
     messages.give_up(db, message_id, state, code=code, text=text)
-    db.execute(update(outbox).where(outbox.c.message_id == message_id).values(state=state))
+    over = "refused" if state == "refused" else "failed"
+    db.execute(update(outbox).where(outbox.c.message_id == message_id).values(state=over))
 
 
 _FORGET = Prepared(delete(outbox).where(outbox.c.message_id == bindparam("message_id")))
@@ -341,7 +404,7 @@ _READY = Prepared(insert(outbox))
 _IS_OUT = Prepared(
     update(outbox)
     .where(outbox.c.message_id == bindparam("message"))
-    .values(state="sent", part_ids=bindparam("ids"), attempted_at=None, ask_at=bindparam("later"))
+    .values(state="sent", attempted_at=None, ask_at=bindparam("later"))
 )
 _BEGUN = Prepared(
     update(outbox)
@@ -368,6 +431,8 @@ _LETTER = Prepared(
         message_table.c.use,
         message_table.c.appointment_id,
         message_table.c.appointment_sequence,
+        message_table.c.error_code,
+        message_table.c.created_at,
         accounts.c.is_active,
         accounts.c.provider,
         accounts.c.channel,
@@ -379,6 +444,7 @@ _LETTER = Prepared(
         outbox.c.state,
         outbox.c.attempted_at,
         outbox.c.begun_at,
+        outbox.c.part_ids,
     )
     .join(outbox, outbox.c.message_id == message_table.c.id)
     .join(conversation_table, conversation_table.c.id == message_table.c.conversation_id)
@@ -393,6 +459,15 @@ _VISIT = Prepared(
     )
 )
 _m = message_table.c
+_UNDELIVERED = Prepared(
+    select(
+        *(_m.tenant_id, _m.account_id, _m.provider_id, _m.author, _m.use, _m.created_at),
+        *(outbox.c.state, outbox.c.attempts, outbox.c.part_ids, conversation_table.c.last_in_at),
+    )
+    .join(conversation_table, conversation_table.c.id == _m.conversation_id)
+    .outerjoin(outbox, outbox.c.message_id == _m.id)
+    .where(_m.id == bindparam("message_id"))
+)
 _CONVERSATION = Prepared(select(_m.conversation_id).where(_m.id == bindparam("message_id")))
 _TOLD = Prepared(select(_m.provider_id).where(_m.id == bindparam("message_id")))
 # Of the last few only: more than that nobody says at once.

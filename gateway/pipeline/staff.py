@@ -133,9 +133,10 @@ def retry(db: Db, who: Actor, adapters: Adapters, ref: Ref, *, now: datetime) ->
     if refusal is not None:
         messages.give_up(db, line.id, "refused", code=refusal.code, text=refusal.reason)
         return thread.by_id(db, who, line.id)
+    earlier = outbox.earlier_ids(db, line.id)
     fresh = {"status": "queued", "error_code": None, "error_text": None, "provider_id": None}
     db.execute(update(message_table).where(message_table.c.id == line.id).values(**fresh))
-    outbox.post(db, line.tenant_id, line.account_id, line.id, now=now)
+    outbox.post(db, line.tenant_id, line.account_id, line.id, now=now, earlier_ids=earlier)
     _note_change(db, who, line, "message.retried", now=now)
     return thread.by_id(db, who, line.id)
 

@@ -201,7 +201,7 @@ outbox = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("attempted_at", UtcDateTime),
     Column("begun_at", UtcDateTime),  # the last time that we began to send it
-    Column("part_ids", type_json),  # provider ids of the parts that have gone out
+    Column("part_ids", type_json),  # provider ids under which it went out and did not arrive, so that it goes once more
     Column("ask_at", UtcDateTime),  # when to ask the provider what became of it; null: it said so, or never will
     time_column("created_at"),
     Index(

@@ -3,6 +3,7 @@
 The provider is the simulated phone network, spoken to by the provider's own SDK.
 """
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -321,6 +322,91 @@ async def test_whoever_writes_to_another_number_of_the_pool_is_answered_from_tha
         await network.settled()
         assert await desk.rows("SELECT DISTINCT status FROM messages WHERE direction = 'out'") == [("delivered",)]
         assert (await desk.text(PHONE, "hi", To=second, MessagingServiceSid="MG" + "8" * 32)).texts == ()
+
+
+# What Twilio says of a text that it had taken, after which wait it is sent again, and how often it arrives in the end.
+UNDELIVERED = {
+    30003: (timedelta(hours=1), 1),
+    30001: (timedelta(minutes=1), 1),
+    30008: (None, 0),  # may still arrive by itself
+    30005: (None, 0),
+}
+
+
+async def test_what_did_not_arrive_is_sent_again_where_that_cannot_make_it_arrive_twice(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with networked(database_url, tmp_path, clock) as (desk, network):
+        kept = "SELECT status, error_code FROM messages WHERE text = :text"
+        for code, (wait, times) in UNDELIVERED.items():
+            api = await person(desk)
+            phone = network.phone(f"+1512555{code % 10000:04}")
+            await phone.text(OURS, f"hi, {code}")
+            await network.settled()
+            phone.inbox.clear()
+            (talk,) = (await api.get(f"/conversations?search={code}"))["items"]
+            network.faults, said = Faults(undelivered=1, undelivered_code=code, status_duplicate=1), f"Hello {code}"
+            await api.post(f"/conversations/{talk['id']}/messages", {"text": said})
+            await desk.work()
+            await network.settled()
+            state = ("held" if wait else "undelivered", str(code))
+            assert await desk.rows(kept, text=said) == [state]
+            if wait is not None:
+                first = await desk.one("SELECT part_ids FROM outbox ORDER BY message_id DESC LIMIT 1")
+                clock.advance(wait - timedelta(seconds=1))
+                await desk.work()
+                assert phone.inbox == []
+                clock.advance(timedelta(seconds=1))
+                await desk.work()
+                await network.settled()
+                # News of the first try changes nothing any more.
+                (sid,) = first if isinstance(first, list) else json.loads(first)
+                uid = await desk.one("SELECT uid FROM messages WHERE text = :text", text=said)
+                late = {"MessageSid": sid, "MessageStatus": "undelivered", "ErrorCode": str(code)}
+                for path in (STATUS, f"{STATUS}?ref={uid}"):
+                    await desk.post({**late, "From": OURS, "AccountSid": SID}, path=path)
+                assert await desk.rows(kept, text=said) == [("delivered", None)]
+            await desk.pass_time(timedelta(hours=30), step=timedelta(hours=10))
+            assert [one.body for one in phone.inbox] == [said] * times
+
+
+async def test_a_phone_that_stays_off_is_tried_a_few_times_and_one_that_has_got_it_is_not(
+    demo_sqlite_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with networked(demo_sqlite_url, tmp_path, clock) as (desk, network):
+        phone = network.phone(PHONE)
+
+        async def answer_to(text: str, fails_with: int | None) -> tuple[str, str]:
+            phone.fails_with = fails_with
+            (reply,) = (await phone.text(OURS, text)).replies  # in the webhook's answer
+            await network.settled()
+            return reply.body, reply.sid
+
+        async def hours(count: int) -> None:
+            for _ in range(count):
+                await desk.pass_time(timedelta(hours=1), step=timedelta(hours=1))
+                await network.settled()
+
+        async def state(said: str) -> tuple[str, int]:
+            status = await desk.one("SELECT status FROM messages WHERE text = :said", said=said)
+            return status, sum(one.body == said for one in network.messages.values())
+
+        off, _ = await answer_to("what are your hours?", 30003)
+        assert await state(off) == ("held", 1)
+        await hours(5)
+        assert await state(off) == ("undelivered", outbox.MOST_UNDELIVERED)
+        late, sid = await answer_to("where are you?", 30003)
+        assert await state(late) == ("held", 1)
+        uid = await desk.one("SELECT uid FROM messages WHERE text = :said", said=late)
+        told = {"MessageSid": sid, "MessageStatus": "delivered", "From": OURS, "AccountSid": SID}
+        await desk.post(told, path=f"{STATUS}?ref={uid}")  # it has arrived after all
+        await hours(2)
+        assert await state(late) == ("delivered", 1)
+        old, _ = await answer_to("how much is a haircut?", 30003)
+        clock.advance(timedelta(seconds=1))
+        await answer_to("are you open on sunday?", None)  # they have gone on talking
+        await hours(2)
+        assert await state(old) == ("undelivered", 1)
 
 
 async def test_who_opted_out_at_the_provider_is_known_here_afterwards(
