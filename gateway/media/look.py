@@ -20,6 +20,18 @@ SHOWN: Final = frozenset(
     "image/jpeg image/png image/gif image/webp image/avif audio/mpeg audio/mp4 audio/ogg audio/amr audio/aac audio/x-wav "
     "audio/x-flac video/mp4 video/webm video/quicktime video/3gpp application/pdf".split()
 )
+# Told for what they are, to whoever fetches them, and saved all the same: providers take no file without its type.
+SAVED: Final = frozenset(
+    {
+        *("image/heic", "image/tiff", "image/bmp"),
+        *("application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint"),
+        *(f"application/vnd.oasis.opendocument.{kind}" for kind in ("text", "spreadsheet", "presentation")),
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        *("application/rtf", "video/x-m4v", "video/x-msvideo", "video/mpeg"),
+    }
+)
 _KINDS: Final[Mapping[str, str]] = {"image": "image", "audio": "audio", "video": "video"}
 
 

@@ -19,7 +19,7 @@ from gateway.auth.schemes import COOKIE
 from gateway.context import House
 from gateway.errors import problem
 from gateway.media.links import PATH, Expired, Link
-from gateway.media.look import SHOWN
+from gateway.media.look import SAVED, SHOWN
 from storage.blobs import Missing, Unavailable, name_of, thumbnail_of
 from storage.store import StoreUnavailable
 
@@ -94,7 +94,8 @@ def _told(file: File, link: Link) -> dict[str, str]:
     """What the headers say about it."""
     is_small = link.variant == "thumbnail"
     is_shown = is_small or file.content_type in SHOWN
-    content_type = _THUMBNAIL if is_small else file.content_type if is_shown else _UNKNOWN
+    is_told = is_shown or file.content_type in SAVED
+    content_type = _THUMBNAIL if is_small else file.content_type if is_told else _UNKNOWN
     name = _NOT_IN_NAMES.sub("_", file.name).strip(". ") or file.kind
     plain = name.encode("ascii", "replace").decode().replace("?", "_")
     where = "inline" if is_shown else "attachment"

@@ -1,6 +1,7 @@
 """Files to send in tests."""
 
 import io
+import zipfile
 
 ZERO = b""
 TEXT = b"just words"
@@ -8,7 +9,17 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 HTML = b"<!DOCTYPE html><html><script>alert(1)</script></html>"
 PROGRAM = b"MZ\x90\x00" + bytes(200)
 PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\n"
+HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(40)
 VOICE = b"OggS\x00\x02" + bytes(22) + b"\x01\x13OpusHead\x01" + bytes(40)
+
+
+def word() -> bytes:
+    """A document of an office's."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as folder:
+        for name in ("[Content_Types].xml", "_rels/.rels", "word/document.xml"):
+            folder.writestr(name, "<x/>")
+    return file.getvalue()
 
 
 def jpeg(width: int = 800, height: int = 600, *, turned: bool = False) -> bytes:

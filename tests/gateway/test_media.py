@@ -23,6 +23,7 @@ from tests.gateway.rest import api as clients
 from tests.gateway.rest.api import Client
 
 DANA = "+15125550177"
+WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
 @dataclass
@@ -83,6 +84,8 @@ async def test_what_a_customer_sends_is_kept_and_shown_for_what_it_is(scene: Sce
         (pictures.PDF, "application/pdf"),
         (pictures.VOICE, "audio/ogg"),
         (pictures.TEXT, "text/plain"),
+        (pictures.HEIC, "image/heic"),
+        (word := pictures.word(), "application/zip"),
     )
     told = [(one["status"], one["kind"], one["content_type"], one["size"]) for one in message["media"]]
     assert told == [
@@ -92,6 +95,8 @@ async def test_what_a_customer_sends_is_kept_and_shown_for_what_it_is(scene: Sce
         ("ready", "document", "application/pdf", len(pictures.PDF)),
         ("ready", "audio", "audio/ogg", len(pictures.VOICE)),
         ("ready", "document", "", len(pictures.TEXT)),
+        ("ready", "image", "image/heic", len(pictures.HEIC)),
+        ("ready", "document", WORD, len(word)),
     ]
     shown = []
     for one in message["media"]:
@@ -104,9 +109,10 @@ async def test_what_a_customer_sends_is_kept_and_shown_for_what_it_is(scene: Sce
     saved = ("attachment", "application/octet-stream")
     assert shown == [
         ("inline", "image/jpeg"), saved, saved, ("inline", "application/pdf"), ("inline", "audio/ogg"), saved,
+        ("attachment", "image/heic"), ("attachment", WORD),
     ]  # fmt: skip
     # The small picture stands upright and has lost what the camera wrote into it.
-    assert [one["thumbnail_url"] is not None for one in message["media"]] == [True] + [False] * 5
+    assert [one["thumbnail_url"] is not None for one in message["media"]] == [True] + [False] * 7
     assert (message["media"][0]["width"], message["media"][0]["height"]) == (600, 800)
     status, small, headers = await scene.open(message["media"][0]["thumbnail_url"])
     assert (status, headers["Content-Type"]) == (200, "image/webp")
