@@ -3,7 +3,6 @@
 One form serves SMS, MMS and WhatsApp; what a form lacks stays empty. Source: reference, whatsapp-sms.md part A.
 """
 
-import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -184,7 +183,8 @@ def _parts(fields: Fields) -> tuple[Part, ...]:
         parts.append(_form(form, body))
     elif "Latitude" in fields or "Longitude" in fields:
         place = _location(fields)
-        parts += [Text(body), place] if body not in ("", place.name, place.address) else [place]
+        is_said = body in ("", fields.get("Label", ""), fields.get("Address", ""))
+        parts += [place] if is_said else [Text(body), place]
     elif body:
         parts.append(Text(body))
     if fields.get("NumMedia", "0") != "0":
@@ -210,23 +210,20 @@ def _form(data: str, body: str) -> Form:
     return Form(text=body, data=answers if isinstance(answers, dict) else {"value": answers})
 
 
-def _location(fields: Fields) -> Location:
-    return Location(
-        _degrees(fields, "Latitude", 90),
-        _degrees(fields, "Longitude", 180),
-        fields.get("Label", ""),
-        fields.get("Address", ""),
-    )
+def _location(fields: Fields) -> Location | Unsupported:
+    """Where it is nowhere on earth, the rest of the message is kept, and the payload."""
+    latitude, longitude = _degrees(fields, "Latitude", 90), _degrees(fields, "Longitude", 180)
+    if latitude is None or longitude is None:
+        return Unsupported("location")
+    return Location(latitude, longitude, fields.get("Label", ""), fields.get("Address", ""))
 
 
-def _degrees(fields: Fields, name: str, limit: int) -> float:
+def _degrees(fields: Fields, name: str, limit: int) -> float | None:
     try:
         degrees = float(fields[name])
     except (KeyError, ValueError):
-        degrees = math.nan
-    if not -limit <= degrees <= limit:
-        raise BadRequest(name, f"not a number of degrees from -{limit} to {limit}")
-    return degrees
+        return None
+    return degrees if -limit <= degrees <= limit else None
 
 
 def _number_of_media(fields: Fields) -> int:

@@ -199,9 +199,6 @@ def test_the_one_text_file_of_an_mms_holds_what_they_wrote(changes: dict[str, st
         ({"NumMedia": "-1"}, "NumMedia"),
         ({"NumMedia": "²"}, "NumMedia"),
         ({"NumMedia": "9" * 5000}, "NumMedia"),
-        ({"Latitude": "91", "Longitude": "0"}, "Latitude"),
-        ({"Latitude": "nan", "Longitude": "0"}, "Latitude"),
-        ({"Latitude": "1"}, "Longitude"),
         ({"MessageStatus": "sent", "MessageSid": "x", "SmsSid": "x"}, "MessageSid"),
     ],
 )
@@ -218,6 +215,17 @@ def test_a_broken_flow_answer_is_kept_as_text_or_value(data: str) -> None:
     (event,) = decode(form_post({**recorded("twilio_whatsapp", "text"), "FlowData": data or " ", "Body": ""}))
     assert isinstance(event, InboundMessage)
     assert isinstance(event.parts[0], Form)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [{"Latitude": "91", "Longitude": "0"}, {"Latitude": "nan", "Longitude": "0"}, {"Latitude": "1"}, {"Longitude": ""}],
+)
+def test_a_place_that_is_nowhere_is_kept_beside_what_they_wrote(place: dict[str, str]) -> None:
+    (event,) = decode(form_post({**recorded("twilio_whatsapp", "text"), **place}))
+    assert isinstance(event, InboundMessage)
+    assert event.parts == (Text("Hi"), Unsupported("location"))
+    assert event.raw.items() >= place.items()
 
 
 def test_a_status_finds_its_message_by_the_reference_in_its_url() -> None:
