@@ -121,6 +121,13 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
+class Forwarded:
+    """The same of `InboundMessage.forwarded`: it was written for others; `frequently`, for many of them."""
+
+    frequently: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class OrderItem:
     product_id: str
     quantity: int = 1
@@ -167,14 +174,9 @@ class Unsupported:
     error_code: str = ""
 
 
-Part = (
-    Text | Media | Location | Contact | Choice | Form | Reaction | Quote | Order | Edit | Revoke | System | Unsupported
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Referral:
-    """The advertisement or post through which the customer came."""
+    """The advertisement or post through which the customer came; kept beside the parts, as a quote is."""
 
     source_url: str = ""
     source_type: str = ""
@@ -184,6 +186,12 @@ class Referral:
     media_url: str = ""
     media_type: str = ""
     click_id: str = ""
+
+
+Part = (
+    Text | Media | Location | Contact | Choice | Form | Reaction | Quote | Forwarded | Referral
+    | Order | Edit | Revoke | System | Unsupported
+)  # fmt: skip
 
 
 # -- Events that come in -----------------------------------------------------------------------------------------------

@@ -16,10 +16,13 @@ from channels.base import Capabilities
 from channels.messages import (
     Address,
     AddressKind,
+    Forwarded,
     InboundMessage,
     Media,
     OutboundMessage,
+    Part,
     Quote,
+    Referral,
     System,
     Text,
     parts_from_json,
@@ -329,7 +332,7 @@ def _routed(db: Db, context: Context, broadcast_id: int, *, now: datetime) -> tu
 
 
 def _keep(db: Db, context: Context, message: InboundMessage, *, now: datetime) -> int | None:
-    is_plain = len(message.parts) == 1 and isinstance(message.parts[0], Text) and not message.reply_to
+    is_plain = len(message.parts) == 1 and isinstance(message.parts[0], Text) and not _beside(message)
     message_id = messages.add_in(
         db,
         tenant_id=context.tenant_id,
@@ -357,8 +360,16 @@ def _keep(db: Db, context: Context, message: InboundMessage, *, now: datetime) -
 
 
 def _content(message: InboundMessage) -> Sequence[JsonValue]:
-    parts = (*message.parts, Quote(message.reply_to)) if message.reply_to else message.parts
-    return parts_to_json(parts)
+    return parts_to_json((*message.parts, *_beside(message)))
+
+
+def _beside(message: InboundMessage) -> tuple[Part, ...]:
+    """What is to be kept of a message besides what it says."""
+    if not (message.reply_to or message.forwarded or message.referral):
+        return ()  # nearly every message
+    quote = (Quote(message.reply_to),) if message.reply_to else ()
+    forwarded = (Forwarded(message.frequently_forwarded),) if message.forwarded else ()
+    return (*quote, *forwarded, *((message.referral,) if message.referral else ()))
 
 
 def _whole(db: Db, account: Account, message_id: int, words: str, *, is_told: bool, now: datetime) -> _Kept | None:
@@ -379,9 +390,12 @@ def _whole(db: Db, account: Account, message_id: int, words: str, *, is_told: bo
         kept.provider_id or "",
         Address(cast(AddressKind, context.peer_kind), context.peer),
         account.sender,
-        tuple(part for part in parts if not isinstance(part, Quote)),
+        tuple(part for part in parts if not isinstance(part, Quote | Forwarded | Referral)),
         reply_to=next((part.target for part in parts if isinstance(part, Quote)), None),
         sent_at=kept.sent_at,
+        forwarded=any(isinstance(part, Forwarded) for part in parts),
+        frequently_forwarded=any(isinstance(part, Forwarded) and part.frequently for part in parts),
+        referral=next((part for part in parts if isinstance(part, Referral)), None),
     )
     if words:
         message = replace(message, parts=written.with_words(message.parts, words))

@@ -278,6 +278,26 @@ async def test_a_picture_is_kept_and_answered_kindly(desk: Front) -> None:
     assert await desk.one("SELECT content FROM messages WHERE direction = 'in' ORDER BY id DESC LIMIT 1") is not None
 
 
+BESIDE: list[tuple[dict[str, str], dict[str, object] | None]] = [
+    ({}, None),
+    ({"Forwarded": "true"}, {"type": "forwarded"}),
+    ({"FrequentlyForwarded": "true"}, {"type": "forwarded", "frequently": True}),
+    ({"ReferralSourceId": "7", "ReferralHeadline": "20 % off"}, {"type": "referral", "source_id": "7", "headline": "20 % off"}),
+]  # fmt: skip
+
+
+async def test_what_came_beside_a_text_is_kept_and_shown(desk: Front) -> None:
+    api = await person(desk)
+    ours = {"To": f"whatsapp:{juniper.WHATSAPP_NUMBER}"}
+    for more, _ in BESIDE:
+        assert (await desk.text(f"whatsapp:{PHONE}", "hi", **ours, **more)).status == 200
+    (talk,) = (await api.get("/conversations"))["items"]
+    said = (await api.get(f"/conversations/{talk['id']}/messages"))["items"]
+    shown = [one["content"] for one in said if one["direction"] == "in"]
+    assert shown == [beside and [{"type": "text", "text": "hi"}, beside] for _, beside in BESIDE]
+    assert await desk.one("SELECT count(*) FROM messages WHERE raw IS NOT NULL") == len(BESIDE) - 1
+
+
 # Who talks ------------------------------------------------------------------------------------------------------------
 
 
