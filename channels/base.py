@@ -124,10 +124,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The vendor took the message."""
+    """The vendor took the message. `recipient` is how it calls whom we wrote to, where that is not as we did."""
 
     provider_id: str
     status: Status = "queued"
+    recipient: Address | None = None
 
 
 class Adapter(Protocol):

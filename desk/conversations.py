@@ -1,5 +1,6 @@
 """Conversations, and the token that says who talks in them: the bot, the queue, or one person."""
 
+import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,7 @@ from storage.models.businesses import businesses
 from storage.models.conversations import conversations, owner_changes
 from storage.models.tenants import users
 from storage.prepared import Prepared
-from storage.session import announce
+from storage.session import Conflict, announce, attempt
 
 Owner = Literal["bot", "queue", "staff"]
 
@@ -218,6 +219,19 @@ def touch(
         last_out_at=last_out_at,
         unread=unread,
     )
+
+
+def is_called(db: Db, conversation_id: int, kind: str, value: str, *, now: datetime) -> None:
+    """The provider says that this is their address: the customer is known by it from now on. As long as they have not
+    written, the conversation is with it, so that their answer comes there.
+    """
+    row = db.execute(select(_c.tenant_id, _c.account_id, _c.customer_id).where(_c.id == conversation_id)).one()
+    customers.know_also(db, row.tenant_id, row.customer_id, [(kind, value)], now=now)
+    theirs = conversations.alias("theirs")
+    is_taken = exists().where(theirs.c.account_id == row.account_id, theirs.c.peer_kind == kind, theirs.c.peer == value)
+    silent = _c.id == conversation_id, _c.peer_kind == kind, _c.last_in_at.is_(None), ~is_taken
+    with contextlib.suppress(Conflict), attempt(db):  # they may be writing in this moment
+        db.execute(update(conversations).where(*silent).values(peer=value))
 
 
 def wrote_to(db: Db, conversation_id: int, number: str) -> None:

@@ -63,7 +63,7 @@ class MetaClient:
         provider_id = first.get("id") if isinstance(first, dict) else None
         if not isinstance(provider_id, str) or not provider_id:
             raise SendError("", _UNCLEAR, kind="unclear")
-        return Sent(provider_id)
+        return Sent(provider_id, recipient=codec.recipient(answer, written=body.get("to")))
 
     async def seen(self, keys: AccountKeys, provider_id: str, *, typing: bool) -> None:
         """Mark a customer's message as read; with `typing` it shows for 25 s, or until our reply, that we write.

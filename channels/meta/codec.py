@@ -499,6 +499,15 @@ def encode(message: OutboundMessage, *, to: Address) -> dict[str, JSON]:
     return body
 
 
+def recipient(answer: Fields, *, written: JSON) -> Address | None:
+    """The WhatsApp number of whom we wrote to, where it is another than the one `written`: some in Brazil, Mexico and
+    Argentina have a digit more or less there, and theirs is the one that messages from them come with.
+    """
+    contacts = [*_objects(answer, "contacts")]
+    found = _number(contacts[0].get("wa_id")) if len(contacts) == 1 else None
+    return None if found is None or not isinstance(written, str) or found == _number(written) else found
+
+
 def seen(provider_id: str, *, typing: bool) -> dict[str, JSON]:
     """The body that marks a message as read, and everything before it; with `typing` it shows that we are writing."""
     body: dict[str, JSON] = {"messaging_product": "whatsapp", "status": "read", "message_id": provider_id}

@@ -17,7 +17,7 @@ from channels.errors import SendError
 from channels.messages import Address, AddressKind, OutboundMessage
 from channels.render import render
 from desk import accounts as accounts_of
-from desk import broadcasts, messages, sending
+from desk import broadcasts, conversations, messages, sending
 from desk.calendar.appointments import LIVE
 from desk.verdicts import Held, Refusal, Use
 from gateway.accounts import Account
@@ -281,6 +281,9 @@ def begin(
 def sent(db: Db, job: queue.Job, result: Sent, *, now: datetime) -> None:
     """The provider took it: keep its id, and any status that overtook us."""
     message_id = message_of(job)
+    if (theirs := result.recipient) is not None:
+        talk: int = _CONVERSATION(db, {"message_id": message_id}).scalar_one()
+        conversations.is_called(db, talk, theirs.kind, theirs.value, now=now)
     come = messages.attach_provider_id(db, message_id, result.provider_id, result.status)
     is_told = result.status == "sent" or messages.is_final(come)  # the web chat and the simulator say no more than that
     _known(db, job, message_id, ask_at=None if is_told else ask_next(now, now=now))

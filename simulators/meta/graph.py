@@ -101,7 +101,7 @@ async def _messages(request: web.Request) -> web.StreamResponse:
     message = delivery.send(network, number, body)
     accepted: Json = {
         "messaging_product": "whatsapp",
-        "contacts": [{"input": body.get("to") or body.get("recipient"), "wa_id": message.to.removeprefix("+")}],
+        "contacts": [{"input": body.get("to") or body.get("recipient"), "wa_id": _wa_id(network, message.to)}],
         "messages": [{"id": message.id, "message_status": "accepted"}],
     }
     if network.dice.strikes("status_early"):
@@ -112,6 +112,11 @@ async def _messages(request: web.Request) -> web.StreamResponse:
         text = json.dumps(accepted)
         return web.Response(text=text[: len(text) // 2], content_type="application/json")
     return web.json_response(accepted)
+
+
+def _wa_id(network: Network, to: str) -> str:
+    phone = network.phone_of(to) if to.startswith("+") else None
+    return (phone.number if phone else to).removeprefix("+")
 
 
 def _mark(network: Network, body: Json) -> web.Response:

@@ -110,7 +110,8 @@ class Network:
     def phone_of(self, recipient: str) -> Phone | None:
         """Whose phone a message to this number or business-scoped id reaches."""
         if recipient.startswith("+"):
-            return self.phone(recipient)
+            called = (phone for phone in self._phones.values() if phone.dialled == recipient)
+            return next(called, None) or self.phone(recipient)
         return next((phone for phone in self._phones.values() if phone.user_id == recipient), None)
 
     def by_id(self, phone_number_id: str) -> Number | None:

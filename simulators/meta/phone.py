@@ -22,13 +22,15 @@ class Phone:
     """One person's phone. Change the attributes at any time; the network looks at them when it needs to.
 
     `fails_with` is the error with which messages to it end (131026 no WhatsApp, 131050 wants no offers). With `user_id`
-    the person is known by that as well, and alone by that if `hides_number`. `reads` whatever comes.
+    the person is known by that as well, and alone by that if `hides_number`. `reads` whatever comes. `dialled` is a number
+    by which others call them and WhatsApp does not, as in Brazil with its ninth digit.
     """
 
     def __init__(self, number: str, carry: Carry) -> None:
         self.number = number
         self.name = ""
         self.user_id = ""
+        self.dialled = ""
         self.hides_number = False
         self.reads = True
         self.fails_with: int | None = None

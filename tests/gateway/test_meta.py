@@ -402,6 +402,30 @@ async def test_somebody_who_hides_their_number_is_one_person_when_they_show_it(m
     assert known == [("bsuid", met.dana.user_id), ("whatsapp", DANA), ("whatsapp", "+15125550178")]
 
 
+async def test_whoever_has_another_number_on_whatsapp_answers_in_the_conversation_that_we_began(
+    met: Met, api: Client
+) -> None:
+    met.meta.templates = [Template(name="hello", components=({"type": "BODY", "text": "Hello!"},))]
+    rio = met.meta.phone("+552187654321")
+    rio.dialled = "+5521987654321"
+    customer = await api.post("/customers", {"name": "Rui", "phone": rio.dialled})
+    (number,) = [one for one in (await api.get("/whatsapp"))["items"] if one["phone_number"] == OURS]
+    template = {"name": "hello", "language": "en_US"}
+    first = {"customer_id": customer["id"], "channel_id": number["id"], "text": "Hello!", "template": template}
+    talk = await api.post("/conversations", first)
+    await met.settle()
+    await rio.say(OURS, "Who is this?")
+    await met.settle()
+    said = (await api.get(f"/conversations/{talk['id']}/messages"))["items"]
+    assert [one["text"] for one in said] == ["Hello!", "Who is this?"]
+    await api.post(f"/conversations/{talk['id']}/messages", {"text": "Juniper."})
+    await met.settle()
+    assert [one.kind for one in rio.inbox] == ["template", "text"]
+    known = await met.desk.rows("SELECT kind, value FROM customer_identities WHERE value LIKE '+5521%' ORDER BY id")
+    assert known == [("phone", rio.dialled), ("whatsapp", rio.dialled), ("whatsapp", rio.number)]
+    assert await met.desk.one("SELECT count(*) FROM conversations") == 1
+
+
 async def test_templates_are_asked_for_and_failures_told(met: Met, api: Client) -> None:
     body: dict[str, object] = {"type": "BODY", "text": "Hi {{1}}, see you {{2}}."}
     met.meta.templates = [Template(name=f"reminder_{number}", components=(body,)) for number in range(101)]
