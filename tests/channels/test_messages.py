@@ -5,10 +5,10 @@ from dataclasses import fields, replace
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channels import written
+from channels import vcard, written
 from channels.messages import (
     JSON,
     STATUSES,
@@ -137,6 +137,24 @@ WRITTEN = [
 @pytest.mark.parametrize(("file", "words"), WRITTEN)
 def test_the_words_in_a_file_are_read_as_phones_write_them(file: bytes, words: str) -> None:
     assert written.read(file) == words
+
+
+CARD = b"BEGIN:VCARD\r\nVERSION:3.0\r\nN:Bell;Zo\xc3\xab;;;\r\nFN:Zo\xc3\xab\r\nitem1.TEL;waid=15125550111:+1 512\r\n"
+pieces = st.binary(max_size=40) | st.sampled_from(
+    [b"\r\n", b":", b";", b"\\", b"TEL", b"BEGIN:VCARD\r\n", b"END:VCARD\r\n", b"\x00", b"\xff\xfe", b"=", b'"', CARD]
+)
+
+
+@settings(max_examples=40)
+@given(st.lists(pieces, max_size=8).map(b"".join))
+def test_whatever_is_in_a_file_its_words_and_cards_can_be_kept(file: bytes) -> None:
+    words = written.read(file)
+    said = [words, *(text for one in vcard.read(CARD + file) for text in (one.name, *one.phones, *one.emails))]
+    for text in said:
+        assert "\x00" not in text
+        text.encode()
+    for one in vcard.read(CARD + file + b"\r\nEND:VCARD\r\n"):
+        assert vcard.read(vcard.of(one))
 
 
 @pytest.mark.parametrize(

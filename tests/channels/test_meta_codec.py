@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.base import AccountKeys, Request
@@ -596,6 +596,19 @@ def test_a_template_tells_what_it_wants() -> None:
         {"name": "a", "language": "en", "components": [{"type": "HEADER", "format": "IMAGE"}, 3]}
     ) == (ListedTemplate("a", "en", "", header="image"))
     assert decode_template({"language": "en"}) is None
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_whatever_a_template_is_listed_as_it_is_one_or_none(data: Any) -> None:
+    button: dict[str, Any] = {"type": "URL", "url": "https://a.b/{{1}}"}
+    body: dict[str, Any] = {"type": "BODY", "text": "Hi {{1}}"}
+    buttons = {"type": "BUTTONS", "buttons": [button]}
+    listed: dict[str, Any] = {"name": "a", "language": "en", "components": [body, buttons]}
+    place = data.draw(st.sampled_from([listed, body, button]))
+    place[data.draw(st.sampled_from(sorted(place)))] = data.draw(json_values)
+    if (found := decode_template(listed)) is not None:
+        json.dumps([found.name, found.text, found.status, *found.variables], ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize(
