@@ -76,6 +76,15 @@ class AccountKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class FileLimit:
+    """What a channel carries as one kind of file; without `types` (content types) it is whatever there is."""
+
+    kind: MediaKind
+    max_bytes: int
+    types: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a channel can carry. A limit of 0 means "not at all"; lengths are counted by `split.size`."""
 
@@ -88,6 +97,10 @@ class Capabilities:
     menu_max: int = 0  # label of the button that opens a list
     choice_text_max: int = 0  # text above buttons or a list
     media_max: int = 0  # files in one message
+    files: tuple[FileLimit, ...] = ()  # what each may be; none: whatever there is
+    files_max_bytes: int = 0  # all of one message together; 0: each by itself
+    documents_any: bool = False  # what is no picture, film or sound to the channel goes as a document
+    template_file: bool = False  # a template may have a file of ours in its header
     media_takes_text: bool = False
     uncaptioned: tuple[MediaKind, ...] = ()  # files that carry no text even so
     caption_max: int = 0  # of that text, where it has to be shorter than others

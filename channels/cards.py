@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from channels.base import Adapter, Capabilities
+from channels.fitting import MB
 
 Card = Mapping[str, tuple[Literal["todo", "exempt"], str]]
 
@@ -33,7 +34,11 @@ def _inline(able: Capabilities) -> str:
 
 
 def _files(able: Capabilities) -> str:
-    return "done: one in a message" if able.media_max == 1 else _up_to(able.media_max, "in a message")
+    count = "done: one in a message" if able.media_max == 1 else _up_to(able.media_max, "in a message")
+    sizes = [f"{_KINDS[one.kind]} to {one.max_bytes // MB} MB" for one in able.files]
+    if able.files_max_bytes:
+        sizes.append(f"{able.files_max_bytes // MB} MB together")
+    return ", ".join((count, *sizes))
 
 
 def _contact(able: Capabilities) -> str:
@@ -66,6 +71,13 @@ FEATURES: Final = (
     Feature("Asking what became of a message", lambda able: _yes(able.tells_status), "people see that nobody said"),
 )
 
+_KINDS: Final[Mapping[str, str]] = {
+    "image": "pictures",
+    "video": "films",
+    "audio": "sound",
+    "document": "documents",
+    "sticker": "stickers",
+}
 _NONE_IN_SMS: Final = ("exempt", "SMS has none")
 _LACKS: Final[Mapping[tuple[str, str], Card]] = {
     ("twilio", "sms"): {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
+from channels.base import AccountKeys, Answer, Capabilities, FileLimit, Request, Sent
 from channels.errors import SendError
 from channels.files import Located
 from channels.messages import Address, Event, ListedTemplate, Media, OutboundMessage
@@ -12,6 +12,16 @@ from channels.meta import codec, errors
 from channels.meta.client import MetaClient
 from channels.meta.signing import is_from_meta
 from channels.render import render
+
+_MB: Final = 1024**2
+# Source: reference, whatsapp-sms.md section B5; developers.facebook.com/docs/whatsapp/cloud-api/reference/media, supported
+# types. As a document by link goes what is none of the others.
+FILES: Final = (
+    FileLimit("image", 5 * _MB, frozenset({"image/jpeg", "image/png"})),
+    FileLimit("video", 16 * _MB, frozenset({"video/mp4", "video/3gpp"})),
+    FileLimit("audio", 16 * _MB, frozenset({"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"})),
+    FileLimit("document", 100 * _MB),
+)
 
 CAPABILITIES: Final = Capabilities(
     text_max=4096,
@@ -23,6 +33,9 @@ CAPABILITIES: Final = Capabilities(
     menu_max=20,
     choice_text_max=1024,
     media_max=1,
+    files=FILES,
+    documents_any=True,
+    template_file=True,
     media_takes_text=True,
     uncaptioned=("audio", "sticker"),
     caption_max=1024,

@@ -17,6 +17,7 @@ from channels.twilio.client import TwilioClient
 CAPABILITIES: Final = Capabilities(
     text_max=1600,
     media_max=10,
+    files_max_bytes=5 * 1024**2,  # twilio.com/docs/sms/accepted-mime-types
     media_takes_text=True,
     inline_reply=True,
     tells_status=True,

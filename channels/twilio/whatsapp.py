@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
+from channels.base import AccountKeys, Answer, Capabilities, FileLimit, Request, Sent
 from channels.errors import SendError
 from channels.files import Located
 from channels.messages import Address, Charge, Event, ListedTemplate, Media, OutboundMessage, StatusUpdate, Template
@@ -14,6 +14,27 @@ from channels.render import render, render_all
 from channels.twilio import codec, content, errors, files
 from channels.twilio.client import TwilioClient
 from channels.twilio.sms import claimed_account, is_from_twilio, one_piece, send
+
+_MB: Final = 1024**2
+# Source: twilio.com/docs/whatsapp/guidance-whatsapp-media-messages. What a file is shown as Twilio decides by its type, so
+# none can be sent as something else.
+_OFFICE: Final = "application/vnd.openxmlformats-officedocument."
+FILES: Final = (
+    FileLimit("image", 5 * _MB, frozenset({"image/jpeg", "image/png"})),
+    FileLimit("video", 16 * _MB, frozenset({"video/mp4"})),
+    FileLimit("audio", 16 * _MB, frozenset({"audio/ogg", "audio/amr", "audio/3gpp", "audio/aac", "audio/mpeg"})),
+    FileLimit(
+        "document",
+        16 * _MB,
+        frozenset(
+            {
+                *("application/pdf", "application/msword", "text/vcard"),
+                *(_OFFICE + kind for kind in ("wordprocessingml.document", "presentationml.presentation")),
+                _OFFICE + "spreadsheetml.sheet",
+            }
+        ),
+    ),
+)
 
 CAPABILITIES: Final = Capabilities(
     text_max=1600,
@@ -25,6 +46,7 @@ CAPABILITIES: Final = Capabilities(
     menu_max=20,
     choice_text_max=1024,
     media_max=1,
+    files=FILES,
     media_takes_text=True,
     uncaptioned=("audio", "sticker"),
     location=True,

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import update
 
+from channels import fitting
 from channels.base import Capabilities
 from channels.messages import Contact, Location, Media, MediaKind, OutboundMessage, Reaction, Template
 from channels.render import render
@@ -33,9 +34,10 @@ _FARTHEST: Final = timedelta(days=366)  # ahead, for a message that is to go out
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a person wants to say. `media` are ids of files that were sent here, or addresses that everybody can fetch. Of a
-    `template`, `text` is the wording for people, and what is said where there are no templates. `reply_to` and the target of
-    a `reaction` are ids of messages of the same conversation; a reaction stands alone.
+    """What a person wants to say. `media` are ids of files that were sent here, or addresses that everybody can fetch; with
+    a `template`, the one file in its header. Of that, `text` is the wording for people, and what is said where there are no
+    templates. `reply_to` and the target of a `reaction` are ids of messages of the same conversation; a reaction stands
+    alone.
 
     `private`: a note for colleagues; `mentions` are ids or e-mails of those who are told. `client_id`: said twice under
     the same name it is said once. `expected_version` is the `owner_version` that the person saw; `force` says that they
@@ -229,10 +231,10 @@ def _claim(db: Db, who: Actor, context: Context, wanted: Wanted, *, now: datetim
 
 def _pieces(db: Db, who: Actor, context: Context, wanted: Wanted, able: Capabilities) -> tuple[OutboundMessage, ...]:
     if wanted.template is not None:
-        return _in_template(wanted, able)
+        return _in_template(db, who, wanted, able)
     if wanted.reaction is not None:
         return (_reaction(db, context, wanted, wanted.reaction, able),)
-    media = tuple(_file(db, who, one, f"media.{place}") for place, one in enumerate(wanted.media))
+    media = _media(db, who, wanted, able)
     if media and not able.media_max:
         raise Invalid("media", "This channel carries no files.")
     if len(media) > able.media_max:
@@ -243,6 +245,22 @@ def _pieces(db: Db, who: Actor, context: Context, wanted: Wanted, able: Capabili
     if not pieces:
         raise Invalid("text", "Write something.")
     return pieces
+
+
+def _media(db: Db, who: Actor, wanted: Wanted, able: Capabilities) -> tuple[Media, ...]:
+    """The files, as the channel carries them; one for a template's header stays what it is."""
+    files = []
+    for place, one in enumerate(wanted.media):
+        field = f"media.{place}"
+        try:
+            files.append(fitting.fit(_file(db, who, one, field), able, as_it_is=wanted.template is not None))
+        except fitting.Unfit as unfit:
+            raise Invalid(field, str(unfit)) from None
+    try:
+        fitting.fit_together(files, able)
+    except fitting.Unfit as unfit:
+        raise Invalid("media", str(unfit)) from None
+    return tuple(files)
 
 
 def _reaction(db: Db, context: Context, wanted: Wanted, reaction: Reaction, able: Capabilities) -> OutboundMessage:
@@ -269,15 +287,20 @@ def _target(db: Db, context: Context, uid: str, able: Capabilities, field: str) 
     return found.provider_id or ""
 
 
-def _in_template(wanted: Wanted, able: Capabilities) -> tuple[OutboundMessage, ...]:
+def _in_template(db: Db, who: Actor, wanted: Wanted, able: Capabilities) -> tuple[OutboundMessage, ...]:
     assert wanted.template is not None  # noqa: S101  the caller has looked
-    if wanted.media:
+    if wanted.media and able.templates and not able.template_file:
         raise Invalid("media", "A template brings its own files.")
+    if len(wanted.media) > 1:
+        raise Invalid("media", "A template has one file at most, in its header.")
     if wanted.reaction or wanted.location or wanted.contact or wanted.reply_to:
         raise Invalid("template", "A template goes alone.")
     if not able.templates and not wanted.text.strip():
         raise Invalid("template", "This channel has no templates; write what it says as text.")
-    return render(OutboundMessage(wanted.text or wanted.template.name, template=wanted.template), able)
+    if wanted.media and not able.media_max:
+        raise Invalid("media", "This channel carries no files.")
+    media = _media(db, who, wanted, able)
+    return render(OutboundMessage(wanted.text or wanted.template.name, media=media, template=wanted.template), able)
 
 
 def _file(db: Db, who: Actor, wanted: str, field: str) -> Media:

@@ -1,17 +1,21 @@
 """From a wish to what a channel can carry."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from channels import fitting
 from channels.base import Capabilities
 from channels.messages import Contact, Link, Location, Media, Option, OutboundMessage, Reaction, Template
+from channels.meta.whatsapp import CAPABILITIES as META
 from channels.render import render
 from channels.simulator.adapter import CAPABILITIES as PHONE
 from channels.split import size
 from channels.twilio.sms import CAPABILITIES as SMS
+from channels.twilio.whatsapp import CAPABILITIES as TWILIO
 from channels.webchat.adapter import CAPABILITIES as PAGE
 
 HAIRCUT, REPAIR = Option("s1", "Haircut"), Option("s2", "Repair visit", "1 hour")
@@ -216,3 +220,44 @@ def test_nothing_said_goes_missing() -> None:
         *["word"] * 900,
         *"1. Haircut 2. Repair visit (1 hour)".split(),
     ]
+
+
+MB = 1024**2
+IMAGE, DOCUMENT = Media("image", content_type="image/jpeg", file="f"), Media("document", file="f")
+
+
+@pytest.mark.parametrize(
+    ("file", "able", "outcome"),
+    [
+        (replace(IMAGE, size=5 * MB), META, "image"),
+        (replace(IMAGE, size=5 * MB + 1), META, "document"),
+        (replace(IMAGE, size=5 * MB + 1), TWILIO, "at most 5 MB as a picture"),
+        (replace(IMAGE, size=100 * MB + 1), META, "at most 5 MB as a picture"),
+        (replace(IMAGE, content_type="image/gif"), META, "document"),
+        (replace(IMAGE, content_type="image/heic"), TWILIO, "does not take image/heic as a picture"),
+        (replace(DOCUMENT, size=17 * MB), META, "document"),
+        (replace(DOCUMENT, content_type="application/pdf", size=17 * MB), TWILIO, "at most 16 MB as a document"),
+        (replace(DOCUMENT, content_type="application/pdf", size=MB), TWILIO, "document"),
+        (DOCUMENT, TWILIO, "does not take files whose kind nobody can tell"),
+        (Media("document", url="https://a.b/c"), TWILIO, "document"),  # whatever it may be
+        (Media("audio", content_type="audio/ogg; codecs=opus", url="https://a.b/c"), TWILIO, "audio"),
+        (replace(IMAGE, content_type="image/gif", size=99 * MB), SMS, "image"),
+    ],
+)
+def test_a_file_goes_as_what_the_channel_carries_or_it_says_why_not(
+    file: Media, able: Capabilities, outcome: Any
+) -> None:
+    if " " in outcome:
+        with pytest.raises(fitting.Unfit, match=outcome):
+            fitting.fit(file, able)
+        return
+    assert fitting.fit(file, able) == replace(file, kind=outcome)
+    if outcome != file.kind:
+        with pytest.raises(fitting.Unfit):
+            fitting.fit(file, able, as_it_is=True)
+
+
+def test_the_files_of_an_mms_fit_into_it_together() -> None:
+    fitting.fit_together([replace(IMAGE, size=MB)] * 5, SMS)
+    with pytest.raises(fitting.Unfit, match="5 MB in one message"):
+        fitting.fit_together([replace(IMAGE, size=MB)] * 6, SMS)

@@ -9,6 +9,7 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 HTML = b"<!DOCTYPE html><html><script>alert(1)</script></html>"
 PROGRAM = b"MZ\x90\x00" + bytes(200)
 PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\n"
+GIF = b"GIF89a\x01\x00\x01\x00\x00\x00\x00;"
 HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(40)
 VOICE = b"OggS\x00\x02" + bytes(22) + b"\x01\x13OpusHead\x01" + bytes(40)
 

@@ -498,3 +498,18 @@ async def test_a_file_is_fetched_by_its_id_and_one_of_ours_is_fetched_by_them(me
     link = str(met.dana.inbox[-1].content["link"])
     async with met.desk.http.get(link) as answer:
         assert (answer.status, await answer.read()) == (200, pictures.jpeg())
+    # What is no picture to WhatsApp goes as a document, and a template takes the one file of its header.
+    gif = await api.call("POST", "/media?name=cut.gif", data=pictures.GIF, headers={"Content-Type": "image/gif"})
+    await api.post(path, {"media": [gif.json["id"]]})
+    met.meta.templates = [Template(name="news", components=({"type": "HEADER", "format": "IMAGE"},))]
+    news = {"text": "News!", "template": {"name": "news", "language": "en_US"}, "media": [sent.json["id"]]}
+    await api.post(path, news)
+    await met.settle()
+    assert [one.kind for one in met.dana.inbox[-2:]] == ["document", "template"]
+    assert met.dana.inbox[-2].content["filename"] == "cut.gif"
+    components: Any = met.dana.inbox[-1].content["components"]
+    ((header,),) = (one["parameters"] for one in components)
+    assert (header["type"], "/media/" in header["image"]["link"]) == ("image", True)
+    for media, field in (([gif.json["id"]], ["media", "0"]), ([sent.json["id"]] * 2, ["media"])):
+        refused = await api.post(path, {**news, "media": media}, status=422)
+        assert refused["detail"][0]["loc"] == ["body", *field]
