@@ -93,7 +93,8 @@ async def _call(settings: Settings, number: str | None, listen: str | None) -> N
             if not line:
                 await exchange.hang_up(account, ring)
                 break
-            await _play(port, await exchange.hear(account, ring, _given(line.strip(), port.turn), "terminal"), phone_)
+            work = exchange.hear(account, ring, _given(line.strip(), port.turn), "terminal")
+            await _play(port, await work.task, phone_)
 
 
 async def _play(port: TerminalPort, speech: Speech, phone_: heard.Heard | None) -> None:

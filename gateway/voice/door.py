@@ -38,6 +38,8 @@ _HOPELESS = ("64101", "64110")
 _SOUND: Final = re.compile(r"(kept|made)\.([0-9]{1,6})")
 _MESSAGE_SILENCE_S = 5.0  # after which a message is over
 _STORE_S: Final = 2.0  # that a database which may be the trouble has for what can be done without
+_FILLERS: Final = ("voice_moment", "voice_still", "voice_slow")  # for whoever waits, one after the other
+_MOST_WAITS: Final = 9  # fillers, the three above among them: more than a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,33 +134,45 @@ async def goodbye(call: Call, text: str, language: str) -> Answer:
 
 
 async def gather(call: Call) -> Answer:
-    """What they said or pressed, or that they said nothing. While we are at work they hear so, and ask again."""
+    """What they said or pressed, or that they said nothing. While we are at work they hear so, and ask again: the apology is
+    not the end of it, since what they have said may still be done.
+    """
     given, settings = codec.given(call.request), call.exchange.house.settings.voice
-    waited = {"": 0, "1": 1}.get(call.request.query.get("waited", ""), 2)
-    if waited:
-        task = call.exchange.at_work(call.account, call.ring, given.turn)
-        if task is None:  # done meanwhile, or lost with the process that worked on it
-            speech = await call.exchange.again(call.account, call.ring, given.turn)
-            if not speech.waits:
-                return await _ask(call, speech)
-            task = call.exchange.outcome(call.account, call.ring, speech.turn)
+    language, told = told_language(call), call.request.query.get("waited", "")
+    if told:
+        waited = min(int(told), _MOST_WAITS) if re.fullmatch("[0-9]{1,2}", told) else _MOST_WAITS
+        work = call.exchange.followed(call.account, call.ring, given.turn)
     else:
-        task = call.exchange.hear(call.account, call.ring, given, "gather", _timing(call.request))
-    patience_s = (settings.still_s, settings.slow_s - settings.still_s, settings.slow_s)[waited]
-    done, _ = await asyncio.wait({task}, timeout=patience_s)
+        waited = 0
+        work = call.exchange.hear(call.account, call.ring, given, "gather", _timing(call.request))
+    left_s = longest_s = call.exchange.longest_wait_s
+    if waited < len(_FILLERS):
+        due_s = (settings.moment_s, settings.still_s, settings.slow_s)[waited]
+        left_s = max(0.0, due_s - (call.exchange.monotonic_s() - work.begun_s))
+    done, _ = await asyncio.wait({work.task}, timeout=min(left_s, longest_s))
     if done:
-        return await _ask(call, task.result())
-    language = told_language(call)
-    if waited == 2:
-        return await goodbye(call, phrase(language, "voice_slow"), language)
+        return await _ask(call, work.task.result())
+    if waited == _MOST_WAITS:
+        work.task.cancel()  # what has not begun is not to be done behind their back
+        return await _give_up(call, language)
+    if left_s > longest_s:
+        return codec.wait("", again=_waits(call, given.turn, waited, language), language=codec.locale(language))
+    said = phrase(language, _FILLERS[waited] if waited < len(_FILLERS) else "voice_still")
     url = _waits(call, given.turn, waited + 1, language)
-    said = phrase(language, ("voice_moment", "voice_still")[waited])
     (file,) = await sounds(call, language, said)
     return codec.wait(said, again=url, language=codec.locale(language), file=file)
 
 
+async def _give_up(call: Call, language: str) -> Answer:
+    """Nobody knows what came of it, so it is for a person to tell: the message makes a task of it."""
+    log.warning("call given up", call=call.ring.sid)
+    if call.exchange.house.settings.voice.voicemail:
+        return await take_message(call, phrase(language, "voice_unsure"), language=language)
+    return await goodbye(call, phrase(language, "voice_slow"), language)
+
+
 def _waits(call: Call, turn: int, waited: int, language: str) -> str:
-    """Where a caller is sent who waits for what comes of that turn."""
+    """Where a caller is sent who waits for what comes of that turn, and has heard so many words for it."""
     return f"{call.base}/gather?turn={turn}&waited={waited}{_spoken_in(language)}"
 
 
@@ -301,7 +315,8 @@ async def _ask(call: Call, speech: Speech) -> Answer:
     begun_s = call.exchange.monotonic_s()
     file = await call.exchange.house.speech.file(call.account, call.ring.sid, speech.text, speech.language)
     if speech.waits:
-        url, language = _waits(call, speech.turn, 1, speech.language), codec.locale(speech.language)
+        heard = 1 if speech.text else 0  # what the bot has said is the first word for who waits
+        url, language = _waits(call, speech.turn, heard, speech.language), codec.locale(speech.language)
         return codec.wait(speech.text, again=url, language=language, file="" if file is None else file.url)
     port = GatherPort(call.base, codec.locale(speech.language), silence_s)
     if file is not None:

@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakSet
 
 import structlog
@@ -37,6 +37,14 @@ _READY_S: Final = 10.0  # from the beginning of a call to its socket, which take
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An answer that is worked on, and since when, by the clock of the exchange."""
+
+    task: asyncio.Task[Speech]
+    begun_s: float
+
+
 @dataclass(frozen=True)
 class Exchange:
     """Every call of this process goes through here, whatever carries its sound."""
@@ -44,9 +52,11 @@ class Exchange:
     house: House
     monotonic_s: Callable[[], float] = time.monotonic
     vad: Callable[[], Vad] = EnergyVad  # for a call whose sound goes through us
+    # For which a webhook waits for its answer at most: Twilio gives it 15 s, and its sound is still to be made.
+    longest_wait_s: float = 8.0
     streams: "dict[str, StreamPort]" = field(default_factory=dict)  # calls whose sound goes through us
     sockets: "WeakSet[web.WebSocketResponse]" = field(default_factory=WeakSet)  # that calls are talked over
-    _at_work: dict[tuple[int, str, int], asyncio.Task[Speech]] = field(default_factory=dict)
+    _at_work: dict[tuple[int, str, int], Work] = field(default_factory=dict)
     _ready: "OrderedDict[tuple[int, str], tuple[float, Services]]" = field(default_factory=OrderedDict)
 
     def line(self, account: Account, mode: calls.Mode) -> Line:
@@ -106,36 +116,39 @@ class Exchange:
         mode: calls.Mode,
         timing: calls.Timing | None = None,
         reach: Reach | None = None,
-    ) -> "asyncio.Task[Speech]":
+    ) -> Work:
         """What comes of an answer. It is worked on to its end, whoever waits for it; asked for twice it is one piece of
         work. `timing` is what was measured of the question and `reach` how much of it was heard; both are kept with it.
         Raises StoreUnavailable when awaited.
         """
-        key = (account.id, ring.sid, given.turn)
-        task = self._at_work.get(key)
-        if task is None:
-            line = self.line(account, mode)
-            run = partial(turns.hear, line=line, ring=ring, given=given, timing=timing, reach=reach)
-            task = asyncio.create_task(self._hear(account, ring, given, run), name="call turn")
-            self._at_work[key] = task
-            task.add_done_callback(lambda _done: self._at_work.pop(key, None))
-        return task
 
-    def at_work(self, account: Account, ring: Ring, number: int) -> "asyncio.Task[Speech] | None":
-        """The answer to that question, if it is being worked on here."""
-        return self._at_work.get((account.id, ring.sid, number))
+        def begun() -> Coroutine[Any, Any, Speech]:
+            run = partial(turns.hear, line=self.line(account, mode), ring=ring, given=given, timing=timing, reach=reach)
+            return self._hear(account, ring, given, run)
 
-    def outcome(self, account: Account, ring: Ring, number: int) -> "asyncio.Task[Speech]":
+        return self._work((account.id, ring.sid, given.turn), "call turn", begun)
+
+    def outcome(self, account: Account, ring: Ring, number: int) -> Work:
         """What comes of the slow work that the call waits for since that turn; whoever asks for it waits for the same. When
         nothing comes for too long, that turn once more, as a question like any other.
         """
-        key = (account.id, ring.sid, number)
-        task = self._at_work.get(key)
-        if task is None:
-            task = asyncio.create_task(self._outcome(account, ring, number), name="call outcome")
-            self._at_work[key] = task
-            task.add_done_callback(lambda _done: self._at_work.pop(key, None))
-        return task
+        return self._work((account.id, ring.sid, number), "call outcome", partial(self._outcome, account, ring, number))
+
+    def followed(self, account: Account, ring: Ring, number: int) -> Work:
+        """What comes of the answer to that question, which somebody works on already: here, or in another process. If that
+        is lost, or done, it is what was answered, or else the question that is open.
+        """
+        return self._work(
+            (account.id, ring.sid, number), "call followed", partial(self._followed, account, ring, number)
+        )
+
+    def _work(self, key: tuple[int, str, int], what: str, begun: Callable[[], Coroutine[Any, Any, Speech]]) -> Work:
+        found = self._at_work.get(key)
+        if found is None:
+            found = Work(asyncio.create_task(begun(), name=what), self.monotonic_s())
+            self._at_work[key] = found
+            found.task.add_done_callback(lambda _done: self._at_work.pop(key, None))
+        return found
 
     async def again(self, account: Account, ring: Ring, number: int, mode: calls.Mode = "gather") -> Speech:
         """What was answered to that question, or else the question that is open.
@@ -242,6 +255,14 @@ class Exchange:
         Raises: StoreUnavailable
         """
         return await self._write(account, ring, run)
+
+    async def _followed(self, account: Account, ring: Ring, number: int) -> Speech:
+        speech = await self.again(account, ring, number)
+        if not speech.waits:
+            return speech
+        if speech.turn == number:  # this is the work on that turn
+            return await self._outcome(account, ring, number)
+        return await asyncio.shield(self.outcome(account, ring, speech.turn).task)
 
     async def _outcome(self, account: Account, ring: Ring, number: int) -> Speech:
         ends_s, look_s = self.monotonic_s() + _WORKS_S, self.house.settings.jobs.poll_s

@@ -115,7 +115,7 @@ class Talk(ABC):
         reach = None if self.is_settled else self.reach()
         self.is_settled = self.is_settled or reach is not None
         work = self.exchange.hear(self.account, self.ring, given, self.mode, self.timing, reach)
-        return await asyncio.shield(work)
+        return await asyncio.shield(work.task)
 
     async def play(self, speech: Speech) -> None:
         self.turn, self.language, self.said_s = speech.turn, speech.language, self.exchange.monotonic_s()
@@ -132,7 +132,7 @@ class Talk(ABC):
             await self.play(outcome)
 
     async def _learns(self, number: int) -> Speech:
-        return await asyncio.shield(self.exchange.outcome(self.account, self.ring, number))
+        return await asyncio.shield(self.exchange.outcome(self.account, self.ring, number).task)
 
     def sounds(self) -> None:
         """The open words begin to be heard, or to go out."""

@@ -11,6 +11,7 @@ import pytest
 from twilio.request_validator import RequestValidator
 
 from channels.messages import Address
+from gateway.voice.door import EXCHANGE
 from simulators import tones
 from simulators.twilio import Call, TwilioSimulator
 from tests import canaries
@@ -282,13 +283,16 @@ async def test_a_call_goes_on_where_it_was_whatever_breaks(desk: Front) -> None:
 @asynccontextmanager
 async def _held_up(desk: Front, caller: Caller) -> AsyncIterator[None]:
     """No answer comes, and that is soon too long; any other may take its time on a busy machine."""
-    settings = desk.house.settings.voice
+    settings, exchange = desk.house.settings.voice, desk.app[EXCHANGE]
     ((tenant_id, account_id),) = await desk.rows("select tenant_id, account_id from calls")
     async with desk.house.order.turn(tenant_id, (account_id, Address("phone", caller.number))):
         usual = {name: getattr(settings, name) for name in ("moment_s", "still_s", "slow_s")}
         for name, value in zip(usual, (0.1, 0.2, 0.3), strict=True):
             object.__setattr__(settings, name, value)
+        longest_s = exchange.longest_wait_s
+        object.__setattr__(exchange, "longest_wait_s", 0.15)
         yield
+        object.__setattr__(exchange, "longest_wait_s", longest_s)
         for name, value in usual.items():
             object.__setattr__(settings, name, value)
 
@@ -304,8 +308,17 @@ async def test_who_waits_hears_so_and_who_is_silent_is_asked_again(desk: Front, 
             assert caller.heard[-1] == "One moment."
             await caller.post(_redirect(caller))
             assert caller.heard[-1] == "I'm still looking."
+            for said in ("I'm sorry, this takes longer", "I'm still looking."):
+                await caller.post(_redirect(caller))
+                assert caller.heard[-1].startswith(said)
         await caller.post(_redirect(caller))
         assert caller.heard[-1].startswith("What would you like to book?")
+        async with _held_up(desk, caller):
+            await caller.say("a haircut")
+            while caller.twiml.find("Record") is None:
+                await caller.post(_redirect(caller))
+            assert caller.heard[-1].startswith("I'm sorry, I can't tell you yet")
+        assert await desk.one("select count(*) from call_turns") == 2  # what had not begun is not done
         return
     socket = Socket(desk, caller)
     await socket.connect(turn=0)
