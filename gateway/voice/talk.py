@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from channels.voice.codec import Given, Ring
-from channels.voice.listen import Listen
+from channels.voice.listen import AGAIN, PERSON, Listen
 from desk import calls
 from gateway.accounts import Account
 from gateway.voice.exchange import Exchange
@@ -68,7 +68,9 @@ class Talk(ABC):
         self.spec, self.turn, self.keys = spec, turn, ""
 
     async def key(self, digit: str) -> None:
-        if self.spec.kind != "long":
+        """One answer each, or gathered into one where there are not just a few to choose from, as `<Gather>` does it."""
+        is_all = self.spec.digits or (not self.keys and self.spec.kind != "long" and digit in (PERSON, AGAIN))
+        if is_all:
             if digit and digit != "#":
                 await self.give(Given(self.turn, "digits", digit, 0, 0))
         elif digit == "#":
