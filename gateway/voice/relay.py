@@ -34,6 +34,7 @@ log = structlog.get_logger()
 _SETUP_S: Final = 10.0  # in which a new connection must say what it is about
 _REPLAY_S: Final = 1.0  # after a reconnect, in which Twilio says again what it had kept
 _MOST_BYTES: Final = 64 * 1024  # of one message
+_MOST_MALFORMED: Final = 10
 
 
 def add_routes(app: web.Application) -> None:
@@ -63,8 +64,6 @@ async def connect(request: web.Request) -> web.StreamResponse:
         await port.run()
     except StoreUnavailable:
         log.warning("call left to its fallback", reason="store unavailable")
-    except BadRequest as bad:
-        log.warning("relay message refused", field=bad.field, problem=bad.problem)
     if not socket.closed:
         await socket.close()
     return socket
@@ -84,6 +83,7 @@ class RelayPort(Talk):
     replay: list[str] = field(default_factory=list)
     replay_until_s: float = 0.0
     due_s: float = 0.0
+    malformed: int = 0
     session_language: str = ""  # in which Twilio speaks and listens; empty: not known, after a reconnect
 
     def now_s(self) -> float:
@@ -211,17 +211,25 @@ class RelayPort(Talk):
         return Reach(self.played) if self.spec.is_consent else None  # it was still being read out: no consent to that
 
     async def _next(self, timeout_s: float) -> relay.Message | None:
-        """The next message that we act on; None when the connection is over.
+        """The next message that we act on; None when the connection is over, or makes no sense too often.
 
-        Raises: TimeoutError, BadRequest
+        Raises: TimeoutError
         """
         async with asyncio.timeout(timeout_s):
-            while True:
+            while self.malformed <= _MOST_MALFORMED:
                 frame = await self.socket.receive()
                 if frame.type is not WSMsgType.TEXT:
                     return None
-                if (message := relay.read(frame.data)) is not None:
+                try:
+                    message = relay.read(frame.data)
+                except BadRequest as bad:
+                    self.malformed += 1
+                    if self.malformed == 1:
+                        log.warning("relay message refused", call=self.ring.sid, field=bad.field, problem=bad.problem)
+                    continue
+                if message is not None:
                     return message
+        return None
 
     def _was_handled(self, text: str) -> bool:
         """Whether Twilio says again, after a reconnect, what had been answered before it."""

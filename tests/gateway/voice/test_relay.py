@@ -263,6 +263,8 @@ async def test_a_call_goes_on_where_it_was_whatever_breaks(desk: Front) -> None:
     said = await second.hears()
     assert said.startswith("Sorry, we were cut off. Haircut on Tuesday")
     await second.send("prompt", voicePrompt="interim", last=False)
+    for odd in ("{", "[]", '{"type":"new"}'):  # which changes nothing
+        await second.ws.send_str(odd)
     await second.send("info", name="agentSpeaking", value="off")
     assert (await second.says("yes")).startswith("Booked")
     await desk.app.shutdown()  # we are asked to stop, and wait for nobody
