@@ -20,6 +20,7 @@ from channels.voice.listen import Listen
 from channels.voice.socket import Key, inner
 
 LETTERS_PER_S: Final = 14.0  # of a voice on the telephone; for how long it speaks when Twilio does not tell
+MOST_LETTERS_PER_S: Final = 22.0  # of a voice in a hurry: sooner than that no words are over
 _LONGEST: Final = 2000
 _STARTS: Final = ("on", "start", "started", "true", "1")
 
@@ -161,6 +162,20 @@ def is_beginning(text: str, heard: str) -> bool:
     """Whether the words that were heard can be of this text: its first ones."""
     words = _words(heard)
     return _words(text)[: len(words)] == words
+
+
+def heard_of(text: str, heard: str, fillers: Sequence[str] = ()) -> str | None:
+    """How much of this text was heard, where what was heard may begin with some of the fillers before it. None when that can't
+    be told: it is of something else, or Twilio writes what it said in another way.
+    """
+    words = list(re.finditer(r"\w+", heard))
+    for place in range(len(fillers) + 1):
+        before = _words(" ".join(fillers[place:]))
+        if _words(heard)[: len(before)] == before:
+            rest = heard[words[len(before)].start() :] if len(words) > len(before) else ""
+            if is_beginning(text, rest):
+                return rest
+    return None
 
 
 def _words(text: str) -> list[str]:

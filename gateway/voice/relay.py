@@ -80,6 +80,12 @@ class RelayPort(Talk):
     played: str = ""
     tells: bool = False  # Twilio tells what was played
     has_begun: bool = False  # Twilio told that it began to say the open words
+    has_ended: bool = False  # and that it came to their end
+    is_cut: bool = False  # the caller broke into them, and it is not known where
+    said_at_s: float = 0.0
+    earlier: str = ""  # what was said before them
+    fillers: list[str] = field(default_factory=list)  # said between that and them
+    waits: list[str] = field(default_factory=list)  # fillers said since them
     replay: list[str] = field(default_factory=list)
     replay_until_s: float = 0.0
     due_s: float = 0.0
@@ -133,11 +139,14 @@ class RelayPort(Talk):
     # VoicePort.
 
     async def say(self, text: str) -> None:
+        self.earlier, self.fillers, self.waits = self.text, self.waits, []
         self.text, self.played, self.is_settled, self.has_begun = text, "", False, False
+        self.has_ended = self.is_cut = False
         await self.socket.send_str(relay.say(text))
         self._expect()
 
     async def fill(self, text: str) -> None:
+        self.waits.append(text)
         await self.socket.send_str(relay.say(text, is_filler=True))
 
     async def transfer(self, target: str) -> None:
@@ -184,14 +193,20 @@ class RelayPort(Talk):
                 self.sounds()
             case Speaking(who="agent"):  # an end without its beginning may be that of what was said before
                 if self.text and (self.has_begun or not self.tells or self._is_heard()):
-                    await self.settle(None)
+                    if not self.spec.is_consent:
+                        await self.settle(None)
+                    elif not self.fillers or self._can_be_over():  # else it may be the end of those
+                        self.has_ended = True  # unless it turns out that the caller broke in
                     self.due_s = self.monotonic_s() + settings.silence_s
             case Speaking(who="client"):
                 self.due_s = self.monotonic_s() + (FAR_S if message.is_on else settings.silence_s)
             case Interrupt():
                 self.due_s = self.monotonic_s() + settings.silence_s
-                if relay.is_beginning(self.text, message.heard) and not relay.has_heard_all(self.text, message.heard):
-                    await self.settle(message.heard)
+                heard = relay.heard_of(self.text, message.heard, self.fillers)
+                if heard is None:
+                    self.is_cut = self.is_cut or not relay.is_beginning(self.earlier, message.heard)
+                elif not relay.has_heard_all(self.text, heard):
+                    await self.settle(heard)
             case Key(digit):
                 await self.key(digit)
             case Prompt(text) if text:
@@ -206,9 +221,13 @@ class RelayPort(Talk):
             await super().give(given)
 
     def reach(self) -> Reach | None:
-        if not self.tells or self._is_heard():
-            return Reach(None)  # nobody broke in
-        return Reach(self.played) if self.spec.is_consent else None  # it was still being read out: no consent to that
+        if self._is_heard():
+            return Reach(None)
+        if not self.spec.is_consent:
+            return None if self.tells else Reach(None)  # nobody broke in
+        is_whole = self.has_ended or (not self.tells and self._can_be_over())
+        # Else it was still being read out: no consent to that.
+        return Reach(None) if is_whole and not self.is_cut else Reach(self.played)
 
     async def _next(self, timeout_s: float) -> relay.Message | None:
         """The next message that we act on; None when the connection is over, or makes no sense too often.
@@ -250,8 +269,13 @@ class RelayPort(Talk):
     def _is_heard(self) -> bool:
         return bool(self.text) and relay.has_heard_all(self.text, self.played)
 
+    def _can_be_over(self) -> bool:
+        """Whether the open words can have been said to their end by now."""
+        return self.monotonic_s() >= self.said_at_s + len(self.text) / relay.MOST_LETTERS_PER_S
+
     def _expect(self) -> None:
         """Silence begins when we have finished."""
+        self.said_at_s = self.monotonic_s()
         self.due_s = self.monotonic_s() + _lasts_s(self.text) + self.exchange.house.settings.voice.silence_s
 
 

@@ -525,7 +525,9 @@ class _Turn:
     def _repeat(self, last: Speech, words: str, why: str = "") -> Speech:
         """The same question once more; the bot hears nothing of it."""
         self._heard(words)
-        text = f"{phrase(self.language, why)} {last.text}" if why else last.text
+        text = last.text
+        if why and not text.startswith(said := phrase(self.language, why)):
+            text = f"{said} {text}"
         return self._said(text, last.listen, last.written)
 
     def _text(self, last: Speech, words: str) -> Speech:

@@ -282,6 +282,47 @@ async def test_a_call_goes_on_where_it_was_whatever_breaks(desk: Front) -> None:
     assert await desk.rows("select status, outcome, mode from calls") == [("completed", "booked", "gather")]
 
 
+def _speaks(value: str) -> dict[str, object]:
+    return {"type": "info", "name": "agentSpeaking", "value": value}
+
+
+def _breaks_into(heard: str) -> dict[str, object]:
+    return {"type": "interrupt", "utteranceUntilInterrupt": heard, "durationUntilInterruptMs": 900}
+
+
+# What Twilio tells of the read-back, with never a word about what was played, before a "yes".
+UNHEARD: dict[str, list[dict[str, object]]] = {
+    "sooner than it can be said": [],
+    "broken into, as it was written": [_speaks("on"), _breaks_into("Just to be sure, once"), _speaks("off")],
+    "broken into, in other signs": [_speaks("on"), _breaks_into("Haircut Tue, March 3rd"), _speaks("off")],
+    "broken into, and told late": [_speaks("on"), _speaks("off"), _breaks_into("Just to be sure, once more")],
+}
+
+
+async def test_yes_counts_only_to_what_can_have_been_heard_whatever_twilio_tells(desk: Front) -> None:
+    before = await desk.one(BOOKED)
+    caller = Caller(desk)
+    await caller.post(VOICE)
+    socket = Socket(desk, caller)
+    await socket.connect(turn=0)
+    assert "Shall I book it?" in await socket.says("a haircut tomorrow at three p m")
+    for what, told in UNHEARD.items():
+        for message in told:
+            await socket.ws.send_json(message)
+        assert (await socket.says("yes")).startswith("Just to be sure, once more to the end."), what
+    assert await desk.one(BOOKED) == before
+    for value in ("on", "off"):
+        await socket.ws.send_json(_speaks(value))
+    assert (await socket.says("yes")).startswith("Booked")
+    assert await desk.one(BOOKED) == before + 1
+    for digit in "42":  # to a question without choices: one answer
+        await socket.send("dtmf", digit=digit)
+    await socket.send("dtmf", digit="#")
+    assert await socket.hears()
+    rows = await desk.rows("select m.text from call_turns t join messages m on m.id = t.message_id where input = 'digits'")
+    assert rows == [("42",)]
+
+
 @asynccontextmanager
 async def _held_up(desk: Front, caller: Caller) -> AsyncIterator[None]:
     """No answer comes, and that is soon too long; any other may take its time on a busy machine."""
