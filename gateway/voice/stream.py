@@ -140,11 +140,12 @@ class _Question(NamedTuple):
 
 
 class _Words(NamedTuple):
-    """What was said, the silence after it, and when that was over by the clock of the exchange."""
+    """What was said, the silence after it, when that was over by the clock of the exchange, and to which question."""
 
     text: str
     pause_ms: int
     finished_s: float
+    turn: int
 
 
 class _Paused:
@@ -152,10 +153,11 @@ class _Paused:
 
 
 class _Finished(NamedTuple):
-    """The caller has, after so much silence and at that time."""
+    """The caller has, after so much silence and at that time; `turn` was open when they began."""
 
     pause_ms: int
     at_s: float
+    turn: int
 
 
 class _Due(NamedTuple):
@@ -191,6 +193,8 @@ class StreamPort(Talk):
     _events: "asyncio.Queue[_Event]" = field(default_factory=asyncio.Queue)
     _ears: "asyncio.Queue[_Question | bytes | _Paused | _Finished]" = field(default_factory=asyncio.Queue)
     _pause: list[bytes] | None = None  # its sound, while there is one: of use if they go on
+    _spoken_to: int = 0  # the question that was open when the caller began to speak
+    _keyed: int = 0  # the question that follows on an answer by key
     _next: _Question | None = None  # to be listened for once they have finished
     _hearing: Hearing | None = None
     _works: int = 0
@@ -282,7 +286,10 @@ class StreamPort(Talk):
 
     async def answered(self, given: Given) -> Speech:
         with self._working():
-            return await super().answered(given)
+            speech = await super().answered(given)
+        if given.kind == "digits":
+            self._keyed = speech.turn
+        return speech
 
     # What comes in.
 
@@ -343,7 +350,8 @@ class StreamPort(Talk):
         if self.is_talking and self._breaks_in():
             await self._stop()
         if event == "finished":
-            self._ears.put_nowait(_Finished(self._endpoint.quiet_ms, self.exchange.monotonic_s()))
+            finished = _Finished(self._endpoint.quiet_ms, self.exchange.monotonic_s(), self._spoken_to)
+            self._ears.put_nowait(finished)
             if self._next is not None:
                 self._endpoint.pause_ms = self._next.spec.pause_ms
                 self._ears.put_nowait(self._next)
@@ -356,6 +364,7 @@ class StreamPort(Talk):
     def _overhears(self, frame: bytes, event: Event | None) -> None:
         """Have it recognised, if it is of what they say."""
         if event == "began":
+            self._spoken_to = self.turn
             for one in self._recent:
                 self._ears.put_nowait(one)
         elif event == "resumed":
@@ -434,8 +443,9 @@ class StreamPort(Talk):
                     await self.come_due()
 
     async def _words(self, words: _Words) -> None:
-        """The caller has said something, or made a noise."""
-        text = words.text
+        """The caller has said something, or made a noise, or has spoken to a question that a key has answered meanwhile."""
+        # Who goes on after their own words, or speaks at last, means what they say; who pressed a key has answered with that.
+        text = words.text if words.turn >= self._keyed else ""
         was_into_ours = self.is_talking or self._is_cut
         if was_into_ours and hearing.is_backchannel(self._meant(text), self.spec):
             if self._is_cut and self._answer is not None:

@@ -239,9 +239,17 @@ async def test_who_waits_hears_so_once_each_and_what_comes_late_changes_nothing(
     await line.send("connected")
     await line.hears("one for")
     assert await _turns(desk) == [("cut", ANY), ("unknown", ANY)]
-    await line.send("dtmf", dtmf={"track": "inbound_track", "digit": "1"})
+    await line.key("1")
     await line.hears("which day")
     assert [heard for heard, _ in await _turns(desk)] == ["cut", "cut", "unknown"]
+    # Words that began before a key and end after it are no answer to what comes of the key.
+    await line.hears("suits you")
+    line.said += tones.encode("tomorrow at three in the afternoon")
+    await line.feeds(40)
+    await line.key("3")
+    await line.hears("eleven thirty a m.")
+    rows = "select t.input, m.text from call_turns t left join messages m on m.id = t.message_id order by t.number"
+    assert (await desk.rows(rows))[-1] == ("digits", "Wednesday, March 4")
     await line.send("stop", stop={"accountSid": SID, "callSid": caller.sid})
     for event in ("mark", "media", "stop"):
         await line.send(event, mark={"name": line.marks[-1]}, media={"payload": ""})
@@ -261,11 +269,17 @@ class _Line:
         begin = len(self.heard)
         async with asyncio.timeout(20):
             while words not in tones.decode(bytes(self.heard[max(begin, len(self.heard) - 3 * tones.RATE) :])):
-                for _ in range(8):
-                    frame, self.said = self.said[:160].ljust(160, tones.SILENCE), self.said[160:]
-                    await self.send("media", media={"track": "inbound", "payload": base64.b64encode(frame).decode()})
-                with suppress(TimeoutError):
-                    await self._takes()
+                await self.feeds(8)
+
+    async def feeds(self, frames: int) -> None:
+        for _ in range(frames):
+            frame, self.said = self.said[:160].ljust(160, tones.SILENCE), self.said[160:]
+            await self.send("media", media={"track": "inbound", "payload": base64.b64encode(frame).decode()})
+        with suppress(TimeoutError):
+            await self._takes()
+
+    async def key(self, digit: str) -> None:
+        await self.send("dtmf", dtmf={"track": "inbound_track", "digit": digit})
 
     async def send(self, event: str, **more: object) -> None:
         if not self._socket.closed:
