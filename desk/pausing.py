@@ -17,7 +17,7 @@ from storage.base import Db
 from storage.models.calls import calls as table
 
 SWITCH: Final = "switch_recording"  # the job that has the provider do it
-State = Literal["on", "pausing", "paused", "resuming"]
+State = Literal["on", "pausing", "paused", "resuming", "absent"]
 _t = table.c
 
 
@@ -30,7 +30,7 @@ def ask(db: Db, who: Actor, ref: Ref, *, is_paused: bool, now: datetime) -> None
     row = db.execute(select(_t.uid, _t.recording, _t.ended_at).where(_t.id == call_id).with_for_update()).one()
     if row.ended_at is not None:
         raise WrongState("call", call_id, "over", "The call is over.")
-    if row.recording is None:
+    if row.recording in (None, "absent"):
         raise WrongState("call", call_id, "not recorded", "The call is not recorded.")
     if want(db, who.tenant_id, call_id, is_paused=is_paused, now=now):
         action = "call.recording_paused" if is_paused else "call.recording_resumed"
@@ -61,6 +61,11 @@ def done(db: Db, call_id: int, *, is_paused: bool, has_worked: bool) -> None:
     asked = "pausing" if is_paused else "resuming"
     state: State = "paused" if is_paused is has_worked else "on"
     _is_changed(db, (_t.id == call_id, _t.recording == asked), state)
+
+
+def came_to_nothing(db: Db, call_id: int) -> bool:
+    """The provider has recorded nothing of the call after all; whether that is news."""
+    return _is_changed(db, (_t.id == call_id, _t.recording.is_not(None), _t.recording != "absent"), "absent")
 
 
 def _is_changed(db: Db, this: tuple[Any, ...], state: State) -> bool:

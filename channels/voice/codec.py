@@ -223,7 +223,7 @@ def recording(answer: Answer, notice: str, *, language: str, report: str, file: 
     """The same with the notice before it; from its end on the call is recorded, and `report` is told of it."""
     begun = {
         "recordingStatusCallback": report,
-        "recordingStatusCallbackEvent": "completed",
+        "recordingStatusCallbackEvent": "completed absent",
         "track": "both",
         "channels": "mono",  # half as large
     }

@@ -54,7 +54,7 @@ async def _look(house: House, account: Account, since: datetime) -> None:
     adapter = house.adapter(account)
     assert isinstance(adapter, VoiceAdapter)  # noqa: S101  of "voice"
     for one in await adapter.calls.recordings(account.keys, since=since):
-        if one.status == "completed":
+        if one.status == "completed" or (one.source != "RecordVerb" and one.status in recording.ABSENT):
             await _take(house, adapter, account, one)
 
 

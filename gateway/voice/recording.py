@@ -1,10 +1,11 @@
 """Calls that are recorded from the notice on: the sound comes in as a file of a note in the conversation."""
 
 from datetime import datetime
+from typing import Final
 
 from channels.messages import Media, OutboundMessage
 from channels.voice.codec import Recorded
-from desk import calls, conversations, customers, files, messages, recordings
+from desk import calls, conversations, customers, files, messages, pausing, recordings
 from desk.who import Actor
 from gateway.accounts import Account
 from gateway.pipeline.turn import expected
@@ -12,11 +13,17 @@ from gateway.voice.speech import noted
 from storage.base import Db
 
 
+ABSENT: Final = frozenset(("absent", "failed"))  # what the provider says of a recording that came to nothing
+
+
 def take(db: Db, account: Account, sid: str, news: Recorded, *, now: datetime) -> str:
-    """What became of the recording of a call: kept, known, unknown, as the call is, or erased, as whoever called is."""
+    """What became of the recording of a call: kept, known, absent, unknown, as the call is, or erased, as whoever called is."""
     call = calls.live(db, account.id, sid)
     if call is None:
         return "unknown"
+    if news.status in ABSENT:
+        is_news = not recordings.has_any(db, call.id, "call") and pausing.came_to_nothing(db, call.id)
+        return "absent" if is_news else "known"
     context = conversations.by_id(db, Actor(call.tenant_id, "system"), call.conversation_id)
     if customers.is_erased(db, context.customer_id):
         recordings.refuse(

@@ -87,9 +87,11 @@ async def _recorded(request: web.Request, incoming: Request) -> None:
     if not account.is_opened_by(claimed, secret):
         log.warning("webhook refused", provider="twilio", account=account.id, reason="account of another")
         raise Forged
-    if news.status in ("", "completed"):  # a transcript has no status of the recording
+    is_of_call = incoming.url.partition("?")[0].rstrip("/").endswith("/recording")
+    # A transcript has no status of the recording. Of a message that is none there is nothing to tell.
+    if news.status in ("", "completed") or (is_of_call and news.status in recording.ABSENT):
         run: Callable[..., str] = partial(take, account=account, ring=ring, news=news, words=codec.transcript(incoming))
-        if incoming.url.partition("?")[0].rstrip("/").endswith("/recording"):
+        if is_of_call:
             run = partial(recording.take, account=account, sid=ring.sid, news=news)
         outcome = await exchange.in_turn(account, ring, run)
         log.info("recorded", account=account.id, call=ring.sid, recording=news.sid, outcome=outcome)

@@ -31,7 +31,7 @@ calls = Table(
         "failures", Integer, nullable=False, server_default="0"
     ),  # of the mode; too many and a simpler one takes over
     Column("sequence", Integer, nullable=False, server_default="-1"),  # the last status callback that was taken
-    Column("recording", String(10)),  # null: it is not recorded; on, pausing, paused, resuming
+    Column("recording", String(10)),  # null: it is not recorded; on, pausing, paused, resuming, absent
     Column("duration_s", Integer),
     Column("price_millionths", BigInteger),  # as the provider says, of a unit of the currency
     Column("price_currency", String(3)),

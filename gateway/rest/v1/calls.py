@@ -107,7 +107,8 @@ class Call(Answer):
     currency: str | None
     speech: Speech
     recording_state: str | None = Field(
-        description="on, pausing, paused or resuming; of a call that is over, what it was then. Null: it was not recorded."
+        description="on, pausing, paused or resuming; of a call that is over, what it was then; absent: there is none after "
+        "all, as the provider says. Null: it was not recorded."
     )
     recording: str | None = Field(description="A link to the first of `recordings` that is there.")
     recordings: list[Recording]

@@ -197,6 +197,16 @@ async def test_what_is_recorded_begins_behind_the_notice(desk: Front, network: T
     assert "Maria" not in recording.text
     assert recording.duration_s > len(tones.encode(recording.text)) / tones.RATE + 5  # silence instead
     assert await desk.rows("select kind, status from recordings") == [("call", "done")]
+    # Twilio may say of another one that it is none; late news of the first one changes nothing.
+    other = Caller(desk, number="+15125550178")
+    await other.post(VOICE)
+    begun = other.twiml.find("Start/Recording")
+    assert begun is not None
+    assert begun.attrib["recordingStatusCallbackEvent"] == "completed absent"
+    for sid, of, state in (("RE" + "1" * 32, other.sid, "absent"), (recording.sid, call.sid, "on")):
+        told = {**other.form(), "CallSid": of, "RecordingSid": sid, "RecordingStatus": "absent"}
+        assert (await desk.post(told, path=f"{VOICE}/recording")).status == 200
+        assert await desk.one("select recording from calls where sid = :sid", sid=of) == state
 
 
 async def test_who_would_rather_leave_a_message_may(desk: Front, network: TwilioSimulator) -> None:
