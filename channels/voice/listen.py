@@ -97,6 +97,12 @@ class Listen:
         common = _COMMON_HINTS.get(language[:2].lower(), {})
         return tuple(dict.fromkeys((*named, *common.get(self.kind, ()))))[:_MOST_HINTS]
 
+    def hints_of_call(self, names: Sequence[str], language: str) -> tuple[str, ...]:
+        """The same where they stay for all questions of a call: with what the business offers, and who works there."""
+        named = [name.replace(",", "") for name in names]
+        common = [word for words in _COMMON_HINTS.get(language[:2].lower(), {}).values() for word in words]
+        return tuple(dict.fromkeys((*self.hints(language), *named, *common)))[:_MOST_HINTS]
+
     def to_json(self) -> dict[str, JSON]:
         return {"kind": self.kind, "options": [{"id": one.id, "title": one.title} for one in self.options]}
 

@@ -66,6 +66,15 @@ class Refused:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tongue:
+    """A language by its locale, and who speaks it; without a voice it is the provider's usual one."""
+
+    code: str
+    provider: str
+    voice: str = ""
+
+
 Message = Setup | Prompt | Key | Interrupt | Played | Speaking | Refused
 
 
@@ -119,38 +128,39 @@ def reason(handoff: str) -> str:
 
 
 def connect(
-    text: str,
-    listen: Listen,
-    *,
-    url: str,
-    action: str,
-    turn: int,
-    language: str,
-    voice: str,
-    provider: str,
-    others: Sequence[str] = (),
+    text: str, listen: Listen, *, url: str, action: str, turn: int, tongues: Sequence[Tongue], names: Sequence[str] = ()
 ) -> Answer:
-    """The TwiML that says the first words and opens the socket. `others` are the languages it may `turn_to` later."""
+    """The TwiML that says the first words, in the first of the `tongues`, and opens the socket; to the others it may `turn_to`
+    later. What is likely to be heard is fixed for the whole session, so it is also the `names` of the business.
+    """
+    first, *others = tongues
     attributes = {
         "url": url,
         "welcomeGreeting": text,
-        "language": language,
-        "ttsProvider": provider,
+        "language": first.code,
+        **_heard_and_said(first, listen.hints_of_call(names, first.code)),
         "interruptible": "any",
         "dtmfDetection": "true",
         "ignoreBackchannel": "true",
         "events": "speaker-events tokens-played",
         "applicationReconnect": "true",
     }
-    if voice:
-        attributes["voice"] = voice
-    if hints := listen.hints(language):
-        attributes["hints"] = ",".join(hints)
-    written = "".join(f" {name}={quoteattr(value)}" for name, value in attributes.items())
     parameter = f'<Parameter name="turn" value="{turn}"/>'
-    declared = "".join(f"<Language code={quoteattr(code)}/>" for code in others)
-    relay = f"<ConversationRelay{written}>{declared}{parameter}</ConversationRelay>"
+    declared = "".join(
+        f"<Language{_written({'code': one.code, **_heard_and_said(one, Listen().hints_of_call(names, one.code))})}/>"
+        for one in others
+    )
+    relay = f"<ConversationRelay{_written(attributes)}>{declared}{parameter}</ConversationRelay>"
     return twiml(f"<Connect action={quoteattr(action)}>{relay}</Connect>")
+
+
+def _heard_and_said(tongue: Tongue, hints: Sequence[str]) -> dict[str, str]:
+    said = {"ttsProvider": tongue.provider, "voice": tongue.voice, "hints": ",".join(hints)}
+    return {name: value for name, value in said.items() if value}
+
+
+def _written(attributes: Mapping[str, str]) -> str:
+    return "".join(f" {name}={quoteattr(value)}" for name, value in attributes.items())
 
 
 def has_heard_all(text: str, heard: str) -> bool:

@@ -17,6 +17,7 @@ from channels.voice import codec, relay, stream
 from channels.voice import hold as lines
 from channels.voice.codec import Ring
 from channels.voice.listen import Listen
+from channels.voice.speech.voices import Voices
 from desk import businesses, calls
 from gateway.accounts import Account
 from gateway.hooks.routes import NOT_TAKEN, RECEIVER, public_urls, turned_away
@@ -357,7 +358,8 @@ async def _relay(call: Call, speech: Speech) -> Answer:
         return put_in_line(call, speech)
     if speech.listen is None:
         return codec.goodbye(speech.text, language=language)
-    own = await call.exchange.house.speech.voice_at_twilio(call.account, speech.language)
+    own = await call.exchange.house.speech.voices_at_twilio(call.account)
+    business = await call.exchange.house.store.read(businesses.load, call.account.business_id)
     socket = f"wss://{call.base.partition('://')[2]}/relay?{urlencode({'account': call.account_sid})}"
     return relay.connect(
         speech.text,
@@ -365,20 +367,22 @@ async def _relay(call: Call, speech: Speech) -> Answer:
         url=socket,
         action=f"{call.base}/action",
         turn=speech.turn,
-        language=language,
-        voice=own or settings.voice,
-        provider="ElevenLabs" if own else settings.provider,
-        others=[other for other in await _languages(call) if other != language],
+        tongues=[
+            _tongue(code, own, settings, is_first=not place)
+            for place, code in enumerate(dict.fromkeys(map(codec.locale, (speech.language, *business.languages))))
+        ],
+        names=[*(one.name for one in business.services), *(one.name for one in business.staff)],
     )
 
 
-async def _languages(call: Call) -> list[str]:
-    """What the business speaks, as Twilio knows it; the call may go on in any of it.
-
-    Raises: StoreUnavailable
+def _tongue(code: str, own: Voices | None, settings: VoiceCalls, *, is_first: bool) -> relay.Tongue:
+    """Who speaks that language: the bot's own voice, else that of the settings. Those of ElevenLabs speak every language; those
+    of the others speak one, and one that does not suit its language ends the call, so only the `first` is spoken in it.
     """
-    business = await call.exchange.house.store.read(businesses.load, call.account.business_id)
-    return [*dict.fromkeys(map(codec.locale, business.languages))]
+    if own is not None and (voice := own.of(code).voice_id):
+        return relay.Tongue(code, "ElevenLabs", voice)
+    is_for_all = is_first or settings.provider == "ElevenLabs"
+    return relay.Tongue(code, settings.provider, settings.voice if is_for_all else "")
 
 
 @dataclass

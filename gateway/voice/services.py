@@ -201,13 +201,13 @@ class SpeechServices:
         means = None if self.provider == offline.PROVIDER else await self._means(whose)
         return None if means is None else means.api_key
 
-    async def voice_at_twilio(self, account: Account, language: str) -> str:
-        """The voice of ElevenLabs that Twilio should speak with; empty: as the settings say.
+    async def voices_at_twilio(self, account: Account) -> Voices | None:
+        """The voices of ElevenLabs that Twilio should speak with; None: as the settings say.
 
         Raises: StoreUnavailable
         """
         told = await self._store.read(_told, Whose.of(account))
-        return voices_of(told, self._settings).of(language).voice_id if told.get("voices") else ""
+        return voices_of(told, self._settings) if told.get("voices") else None
 
     @property
     def _is_ours(self) -> bool:

@@ -204,8 +204,8 @@ async def test_what_is_recorded_begins_behind_the_notice(desk: Front, network: T
     assert begun is not None
     assert begun.attrib["recordingStatusCallbackEvent"] == "completed absent"
     for sid, of, state in (("RE" + "1" * 32, other.sid, "absent"), (recording.sid, call.sid, "on")):
-        told = {**other.form(), "CallSid": of, "RecordingSid": sid, "RecordingStatus": "absent"}
-        assert (await desk.post(told, path=f"{VOICE}/recording")).status == 200
+        news = {**other.form(), "CallSid": of, "RecordingSid": sid, "RecordingStatus": "absent"}
+        assert (await desk.post(news, path=f"{VOICE}/recording")).status == 200
         assert await desk.one("select recording from calls where sid = :sid", sid=of) == state
 
 
@@ -329,7 +329,9 @@ async def test_yes_counts_only_to_what_can_have_been_heard_whatever_twilio_tells
         await socket.send("dtmf", digit=digit)
     await socket.send("dtmf", digit="#")
     assert await socket.hears()
-    rows = await desk.rows("select m.text from call_turns t join messages m on m.id = t.message_id where input = 'digits'")
+    rows = await desk.rows(
+        "select m.text from call_turns t join messages m on m.id = t.message_id where input = 'digits'"
+    )
     assert rows == [("42",)]
 
 
@@ -361,9 +363,9 @@ async def test_who_waits_hears_so_and_who_is_silent_is_asked_again(desk: Front, 
             assert caller.heard[-1] == "One moment."
             await caller.post(_redirect(caller))
             assert caller.heard[-1] == "I'm still looking."
-            for said in ("I'm sorry, this takes longer", "I'm still looking."):
+            for words in ("I'm sorry, this takes longer", "I'm still looking."):
                 await caller.post(_redirect(caller))
-                assert caller.heard[-1].startswith(said)
+                assert caller.heard[-1].startswith(words)
         await caller.post(_redirect(caller))
         assert caller.heard[-1].startswith("What would you like to book?")
         async with _held_up(desk, caller):
@@ -399,15 +401,25 @@ async def test_a_socket_opens_to_twilio_alone_and_speaks_in_the_voice_of_the_bot
     usual = caller.twiml.find("Connect/ConversationRelay")
     assert usual is not None
     assert (usual.get("ttsProvider"), usual.get("voice")) == ("ElevenLabs", None)
+    # What is listened for stays for the whole session, so it is not only of the first question.
+    assert {"Book a visit", "Haircut", "Anna", "tomorrow"} <= set((usual.get("hints") or "").split(","))
     api = await clients.person(desk)
+    business = (await api.get("/businesses"))["items"][0]["id"]
+    await api.patch(f"/businesses/{business}", {"languages": ["en", "es", "de"]})
     (bot,) = (await api.get("/bots"))["items"]
     hers = "21m00Tcm4TlvDq8ikWAM"
-    await api.patch(f"/bots/{bot['id']}", {"settings": {"voices": {"*": {"voice_id": hers}}}})
+    spanish = "AZnzlk1XvdvUeBnXmlld"
+    await api.patch(
+        f"/bots/{bot['id']}", {"settings": {"voices": {"*": {"voice_id": hers}, "es": {"voice_id": spanish}}}}
+    )
     another = Caller(desk, number="+15125550178")
     await another.post(VOICE)
     given = another.twiml.find("Connect/ConversationRelay")
     assert given is not None
     assert (given.get("ttsProvider"), given.get("voice")) == ("ElevenLabs", hers)
+    others = [(one.get("code"), one.get("ttsProvider"), one.get("voice")) for one in given.iter("Language")]
+    assert others == [("es-US", "ElevenLabs", spanish), ("de-DE", "ElevenLabs", hers)]
+    assert {"Haircut", "mañana"} <= set((given[0].get("hints") or "").split(","))
     (scenario, *_) = (await api.get(f"/bots/{bot['id']}/scenarios"))["items"]
     # Twilio speaks, so nothing is made beforehand.
     found = await api.get(f"/bots/{bot['id']}/scenarios/{scenario['id']}/prompts")
