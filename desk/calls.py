@@ -1,6 +1,6 @@
 """Telephone calls: who called, how far they came, and every turn of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -35,6 +35,7 @@ _LONG: Final = timedelta(hours=4)  # after which a call is over, and we ought to
 Mode = Literal["relay", "stream", "gather", "terminal", "person", "none"]  # none: nobody of ours was on the line
 Kind = Literal["inbound", "voicemail", "reminder", "call_back"]
 Direction = Literal["inbound", "outbound"]
+Status = Literal["in-progress", "transferred", "completed", "missed"]
 Heard = Literal["unknown", "whole", "cut"]
 Source = Literal["kept", "made"]  # of sound: it was there before, or was made for this
 _t, _k = table.c, turn_table.c
@@ -79,6 +80,7 @@ class Call:
 
     id: int
     uid: str
+    business_id: int
     business_uid: str
     customer_uid: str
     conversation_uid: str
@@ -89,7 +91,7 @@ class Call:
     answered_by: str | None
     attempts: int
     mode: str
-    status: str
+    status: Status
     outcome: str | None
     silences: int
     interruptions: int
@@ -199,9 +201,17 @@ def shown(db: Db, call_id: int) -> Call | None:
 
 
 def turns(db: Db, call_id: int) -> list[Turn]:
+    return turns_of(db, [call_id]).get(call_id, [])
+
+
+def turns_of(db: Db, call_ids: Collection[int]) -> Mapping[int, list[Turn]]:
+    """The turns of each of these calls, in order."""
+    if not call_ids:
+        return {}
     said, reply = messages.alias("said"), messages.alias("reply")
     rows: Select[Any] = (
         select(
+            _k.call_id,
             _k.number,
             _k.input,
             said.c.text,
@@ -217,10 +227,13 @@ def turns(db: Db, call_id: int) -> list[Turn]:
         )
         .outerjoin(said, said.c.id == _k.message_id)
         .outerjoin(reply, reply.c.id == _k.reply_id)
-        .where(_k.call_id == call_id)
-        .order_by(_k.number)
+        .where(_k.call_id.in_(call_ids))
+        .order_by(_k.call_id, _k.number)
     )
-    return [Turn(*row) for row in db.execute(rows)]
+    found: dict[int, list[Turn]] = {}
+    for call_id, *row in db.execute(rows):
+        found.setdefault(call_id, []).append(Turn(*row))
+    return found
 
 
 def live(db: Db, account_id: int, sid: str) -> Live | None:
@@ -603,6 +616,7 @@ _CALL: Select[Any] = (
     select(
         _t.id,
         _t.uid,
+        _t.business_id,
         businesses.c.uid.label("business_uid"),
         customers.c.uid.label("customer_uid"),
         conversations.c.uid.label("conversation_uid"),

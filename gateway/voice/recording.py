@@ -12,7 +12,6 @@ from gateway.pipeline.turn import expected
 from gateway.voice.speech import noted
 from storage.base import Db
 
-
 ABSENT: Final = frozenset(("absent", "failed"))  # what the provider says of a recording that came to nothing
 
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from gateway.rest.route import Routes
 
 # In the order of the document.
-_RESOURCES = ("auth",)
+_RESOURCES = ("auth", "calls")
 
 
 def all_routes() -> Sequence[Routes]:

@@ -1,5 +1,6 @@
 """`/calls`: telephone calls that came in or that we made, and what was said in them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -22,7 +23,6 @@ Outcome = Literal[
     "confirmed", "moved", "called_off", "message_left", "machine", "hung_up", "no_answer", "busy", "failed", "refused",
     "too_late", "withdrawn", "connected", "cancelled", "not_taken",
 ]  # fmt: skip
-Status = Literal["in-progress", "transferred", "completed", "missed"]
 
 
 class Recording(Answer):
@@ -90,7 +90,7 @@ class Call(Answer):
     )
     attempts: int = Field(description="How often a phone was dialled for a call of ours.")
     mode: str = Field(description="How the caller was listened to.")
-    status: Status
+    status: calls.Status
     outcome: str | None = Field(
         description="booked, transferred, handed_off, voicemail or none; null while it goes on. Of calls of ours also "
         "confirmed, moved or called_off (the visit), message_left (on a machine), machine (without), hung_up (at once), "
@@ -289,10 +289,9 @@ class CallWithTurns(Call):
         prices: ElevenLabs,
     ) -> "CallWithTurns":
         one, turns = found
-        said = [(who, words) for turn in turns for who, words in (("Caller", turn.said), ("Bot", turn.answer)) if words]
         return cls(
             **_fields(one, show, prices),
-            transcript="\n".join(f"{who}: {words}" for who, words in said),
+            transcript=transcript_of(turns),
             turns=[
                 Turn(
                     number=turn.number,
@@ -319,8 +318,19 @@ class CallWithTurns(Call):
         )
 
 
+def transcript_of(turns: Sequence[calls.Turn]) -> str:
+    """What was said, a line for each; empty when nobody has."""
+    said = [(who, words) for turn in turns for who, words in (("Caller", turn.said), ("Bot", turn.answer)) if words]
+    return "\n".join(f"{who}: {words}" for who, words in said)
+
+
+def first_link(one: calls.Call, show: Show) -> str | None:
+    """To the first of its recordings that is there and may be heard."""
+    return next((url for each in one.recordings if (url := Recording.of(each, show).url)), None)
+
+
 class CallFilter(SkipQuery):
-    status: Status | None = None
+    status: calls.Status | None = None
     customer_id: Uid | None = None
     business_id: Uid | None = None
     type: Type | None = None
@@ -434,7 +444,6 @@ async def _whole(call: Request, call_id: str) -> CallWithTurns:
 
 def _fields(one: calls.Call, show: Show, prices: ElevenLabs) -> dict[str, Any]:
     seconds = one.duration_s
-    sounds = [Recording.of(each, show) for each in one.recordings]
     return {
         "id": one.uid,
         "business_id": one.business_uid,
@@ -457,8 +466,8 @@ def _fields(one: calls.Call, show: Show, prices: ElevenLabs) -> dict[str, Any]:
         "currency": one.price_currency,
         "speech": Speech.of(one, prices),
         "recording_state": one.recording,
-        "recording": next((each.url for each in sounds if each.url), None),
-        "recordings": sounds,
+        "recording": first_link(one, show),
+        "recordings": [Recording.of(each, show) for each in one.recordings],
         "silences": one.silences,
         "interruptions": one.interruptions,
     }

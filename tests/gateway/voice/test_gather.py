@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from unittest.mock import ANY
 
 import pytest
 
@@ -64,6 +65,22 @@ async def test_a_caller_books_and_people_can_read_it(desk: Front) -> None:
     call = await api.get(f"/calls/{listed['id']}")
     assert "Caller: at three p m\nBot: Haircut on Tuesday, March third" in call["transcript"]
     assert [turn["input"] for turn in call["turns"]] == ["start"] + ["speech"] * 7
+    page = clients.Client(desk, api.token, prefix="/api")
+    (shown,) = await page.get("/calls")
+    assert shown == await page.get(f"/calls/{shown['id']}")
+    assert all(isinstance(shown.pop(name), int) for name in ("id", "businessId"))
+    assert shown == {
+        "caller": "Maria Lopez",
+        "phone": caller.number,
+        "type": "inbound",
+        "startTime": call["start_time"],
+        "endTime": call["end_time"],
+        "status": "completed",
+        "duration": "1:05",
+        "recording": None,
+        "transcript": call["transcript"],
+    }
+    assert await page.get("/calls/999999", status=404) == {"message": ANY, "errors": {}}
     thread = await api.get(f"/conversations/{call['conversation_id']}/messages?limit=100")
     assert len(thread["items"]) == 15
 
