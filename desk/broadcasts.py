@@ -14,7 +14,7 @@ from desk import accounts as channels
 from desk import (
     attributes,
     audit,
-    consents,
+    consent,
     phone,
     quiet,
     reachable,
@@ -683,7 +683,7 @@ def _reach(
         wanted = wanted.where(customers.c.id.in_(only))
     rows = db.execute(wanted.order_by(customers.c.id).limit(limit)).all()
     ids = [row.id for row in rows]
-    kinds = consents.KINDS.get(account.channel, ())
+    kinds = consent.KINDS.get(account.channel, ())
     addresses: dict[int, list[tuple[str, str]]] = {}
     mine = _i.customer_id.in_(ids), _i.kind.in_(kinds)
     lost: dict[tuple[str, str], str] = {}
@@ -695,7 +695,9 @@ def _reach(
     c = customer_models.consents.c
     known = and_(c.kind == _i.kind, c.value == _i.value)
     refused = (
-        select(c.kind, c.value).join(customer_identities, known).where(c.account_id == account.id, c.state == "out")
+        select(c.kind, c.value)
+        .join(customer_identities, known)
+        .where(c.account_id == account.id, c.state == "out", c.purpose.in_(("all", "marketing")))
     )
     out = {(one.kind, one.value) for one in db.execute(refused.where(*mine))}
     return [_reached(row, addresses.get(row.id, ()), out, lost) for row in rows]
@@ -709,13 +711,15 @@ def _reached(
 ) -> Reached:
     if not addresses:
         return Reached(row, skipped_for="no_address")
-    for kind, value in addresses:
-        if (kind, value) not in out and (kind, value) not in lost:
-            if kind in ("phone", "whatsapp") and phone.is_costly(value):
-                return Reached(row, skipped_for="premium_number")
-            return Reached(row, kind, value)
-    why = next((lost[one] for one in addresses if one in lost and one not in out), "opted_out")
-    return Reached(row, skipped_for=why)
+    if not out.isdisjoint(addresses):  # said from one of them, it holds for all
+        return Reached(row, skipped_for="opted_out")
+    found = next((one for one in addresses if one not in lost), None)
+    if found is None:
+        return Reached(row, skipped_for=lost[addresses[0]])
+    kind, value = found
+    if kind in ("phone", "whatsapp") and phone.is_costly(value):
+        return Reached(row, skipped_for="premium_number")
+    return Reached(row, kind, value)
 
 
 def _preview(

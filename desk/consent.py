@@ -1,15 +1,20 @@
-"""The ledger of what an address has agreed to and refused. Whether a message may go is asked of `desk.sending`."""
+"""The ledger of what people have agreed to and refused, by address. Whether a message may go is asked of `desk.sending`.
+
+A person may have several addresses on a channel: a number, and WhatsApp's id of whoever hides it. What is said from one of
+them holds for all, also for one that becomes known to be theirs later.
+"""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
-from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, insert, or_, select, union_all, update
 
 from desk.verdicts import ALLOWED, Allowed, Refusal, Use
 from storage.base import Db
 from storage.models.accounts import accounts
-from storage.models.customers import consent_events, consents
+from storage.models.customers import consent_events, consents, customer_identities
 from storage.prepared import Prepared
 from storage.session import Conflict, announce, attempt
 
@@ -20,6 +25,12 @@ Marks = Callable[[bytes], Sequence[str]]  # keyed digests, the first by the newe
 OPTED_OUT = Refusal("opted_out", "They asked for no more messages from this number.")
 NO_MARKETING = Refusal("opted_out_marketing", "They asked for no more offers from this number.")
 NO_REMINDERS = Refusal("opted_out_reminder", "They asked for no more reminders from this number.")
+
+# At which kinds of address a channel reaches somebody.
+KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"sms": ("phone",), "voice": ("phone",), "whatsapp": ("whatsapp", "bsuid"), "web": ("web",), "sim": ("sim",)}
+)
+_TOGETHER = {kind: kinds for kinds in KINDS.values() for kind in kinds}
 
 
 def record(
@@ -37,24 +48,45 @@ def record(
     note: str = "",
     now: datetime,
 ) -> bool:
-    """Write down what the address has agreed to or refused; True when that changes how it stands.
+    """Write down what somebody has agreed to or refused; True when that changes how they stand.
 
-    The ledger gets its line in any case. `out` for `all` stops everything but the legal answer, and `in` for `all`
-    undoes that; a refusal of marketing or of reminders stands until it is taken back itself.
+    The ledger gets its line in any case, and one for each further address of the customer on that channel that stood
+    otherwise. `out` for `all` stops everything but the legal answer, and `in` for `all` undoes that; a refusal of marketing
+    or of reminders stands until it is taken back itself.
     """
-    address = {"account_id": account_id, "kind": kind, "value": value, "purpose": purpose}
-    event = {"customer_id": customer_id, "source": source, "message_id": message_id, "note": note, "at": now}
-    _NOTE(db, {**address, **event, "tenant_id": tenant_id, "state": state})
+    said = {"tenant_id": tenant_id, "account_id": account_id, "purpose": purpose, "state": state}
+    proof = {"customer_id": customer_id, "source": source, "message_id": message_id, "note": note, "at": now}
+    changed = _write(db, {**said, "kind": kind, "value": value}, proof)
+    for other in _others(db, customer_id, kind, value):
+        where = {"account_id": account_id, "kind": other.kind, "value": other.value, "purpose": purpose}
+        if (_STATE(db, where).scalar_one_or_none() or "in") != state:
+            changed = _write(db, {**said, "kind": other.kind, "value": other.value}, proof) or changed
+    return changed
+
+
+def _others(db: Db, customer_id: int | None, kind: str, value: str) -> Sequence[Any]:
+    """The other addresses at which the same channel reaches the customer."""
+    if customer_id is None:
+        return ()
+    known = _OTHERS(db, {"customer_id": customer_id, "kinds": _TOGETHER.get(kind, (kind,))})
+    return [one for one in known if (one.kind, one.value) != (kind, value)]
+
+
+def _write(db: Db, said: Mapping[str, Any], proof: Mapping[str, Any]) -> bool:
+    """A line of the ledger, and how that address stands now; True when it stood otherwise."""
+    tenant_id, state, now = said["tenant_id"], said["state"], proof["at"]
+    address = {name: said[name] for name in ("account_id", "kind", "value", "purpose")}
+    _NOTE(db, {**said, **proof})
     if _STATE(db, address).scalar_one_or_none() is None:
         try:
             with attempt(db):
-                _ADD(db, {**address, "tenant_id": tenant_id, "state": state, "since": now})
+                _ADD(db, {**said, "since": now})
         except Conflict:
             pass  # written by somebody else in the meantime: it is set below like any other
         else:
             announce(db, f"inbox:{tenant_id}")
-            return state == "out"
-    values = {"of_account": account_id, "of_kind": kind, "of_value": value, "of_purpose": purpose}
+            return bool(state == "out")
+    values = {f"of_{name.removesuffix('_id')}": value for name, value in address.items()}
     changed = _SET(db, {**values, "new_state": state, "now": now}).rowcount > 0
     if changed:
         announce(db, f"inbox:{tenant_id}")
@@ -62,7 +94,7 @@ def record(
 
 
 def is_out(db: Db, account_id: int, kind: str, value: str, purpose: Purpose = "all") -> bool:
-    """Whether the address refused this purpose, or everything."""
+    """Whether whoever has the address refused this purpose, or everything."""
     refused, _ = _refused(db, account_id, kind, value, None)
     return "all" in refused or purpose in refused
 
@@ -77,7 +109,7 @@ def standing(
     marks: Marks | None = None,
     has_written: Callable[[], bool] = lambda: False,
 ) -> Allowed | Refusal:
-    """What the address has said to a message of this use; with `marks` also before whoever had it was erased. Who was, and
+    """What whoever has the address has said to a message of this use; with `marks` also before they were erased. Who was, and
     `has_written` since, is answered all the same.
     """
     if use == "legal":
@@ -126,14 +158,15 @@ def forgotten(
 
 
 def _refused(db: Db, account_id: int, kind: str, value: str, marks: Marks | None) -> tuple[set[str], set[str]]:
-    """The purposes that the address refused, and with `marks` those which it refused before whoever had it was erased and
-    has said nothing of since.
+    """The purposes that whoever has the address refused, and with `marks` those which they refused before they were erased
+    and have said nothing of since.
     """
-    values = [value] if marks is None else [value, *marks(_name(kind, value))]
-    rows = _SAID(db, {"account_id": account_id, "kind": kind, "values": values}).all()
-    said = {(row.account_id, row.purpose) for row in rows if row.value == value}
-    refused = {row.purpose for row in rows if row.value == value and row.state == "out"}
-    return refused, {row.purpose for row in rows if row.value != value and (row.account_id, row.purpose) not in said}
+    before = () if marks is None else marks(_name(kind, value))
+    where = {"account_id": account_id, "kind": kind, "value": value}
+    rows = _SAID(db, {**where, "values": [value, *before]}).all()
+    said = {(row.account_id, row.purpose) for row in rows if row.value not in before}
+    refused = {row.purpose for row in rows if row.value not in before and row.state == "out"}
+    return refused, {row.purpose for row in rows if row.value in before and (row.account_id, row.purpose) not in said}
 
 
 def _name(kind: str, value: str) -> bytes:
@@ -149,32 +182,44 @@ _ADDRESS = (
     _c.kind == bindparam("kind"),
     _c.value == bindparam("value"),
 )
+_OTHERS = Prepared(
+    select(customer_identities.c.kind, customer_identities.c.value).where(
+        customer_identities.c.customer_id == bindparam("customer_id"),
+        customer_identities.c.kind.in_(bindparam("kinds", expanding=True)),
+    )
+)
 _STATE = Prepared(select(_c.state).where(*_ADDRESS, _c.purpose == bindparam("purpose")))
 # What is written from a number that is called goes by SMS from that number, so what was said to its SMS holds as well.
 _asked, _same = accounts.alias("asked"), accounts.alias("same")
-_SAID = Prepared(
-    select(_c.account_id, _c.value, _c.purpose, _c.state).where(
-        _c.kind == bindparam("kind"),
-        _c.value.in_(bindparam("values", expanding=True)),
-        _c.account_id.in_(
-            select(_same.c.id)
-            .join(
-                _asked,
-                or_(
-                    _same.c.id == _asked.c.id,
-                    and_(
-                        _asked.c.channel == "voice",
-                        _same.c.channel == "sms",
-                        _same.c.address == _asked.c.address,
-                        _same.c.provider == _asked.c.provider,
-                        _same.c.tenant_id == _asked.c.tenant_id,
-                    ),
-                ),
-            )
-            .where(_asked.c.id == bindparam("account_id"))
+_OVER = _c.account_id.in_(
+    select(_same.c.id)
+    .join(
+        _asked,
+        or_(
+            _same.c.id == _asked.c.id,
+            and_(
+                _asked.c.channel == "voice",
+                _same.c.channel == "sms",
+                _same.c.address == _asked.c.address,
+                _same.c.provider == _asked.c.provider,
+                _same.c.tenant_id == _asked.c.tenant_id,
+            ),
         ),
     )
+    .where(_asked.c.id == bindparam("account_id"))
 )
+_to, _named, _theirs = accounts.alias("to"), customer_identities.alias("named"), customer_identities.alias("theirs")
+_FOUND = (_c.account_id, _c.value, _c.purpose, _c.state)
+_BY_ANYBODY = union_all(  # not by `or_`, for which all that was said to the account would be looked through
+    select(*_FOUND).where(_c.kind == bindparam("kind"), _c.value.in_(bindparam("values", expanding=True)), _OVER),
+    select(*_FOUND)
+    .select_from(_to)
+    .join(_named, and_(_named.c.tenant_id == _to.c.tenant_id, _named.c.kind == bindparam("kind")))
+    .join(_theirs, _theirs.c.customer_id == _named.c.customer_id)
+    .join(consents, and_(_c.kind == _theirs.c.kind, _c.value == _theirs.c.value))
+    .where(_to.c.id == bindparam("account_id"), _named.c.value == bindparam("value"), _OVER),
+).subquery("said")
+_SAID = Prepared(select(*_BY_ANYBODY.c))
 _SET = Prepared(
     update(consents)
     .where(

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Row, Select, and_, or_, select
@@ -19,10 +18,6 @@ from storage.models.conversations import messages
 from storage.models.customers import consent_events, customer_identities
 from storage.models.customers import consents as table
 
-# Which addresses a channel reaches somebody at.
-KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"sms": ("phone",), "voice": ("phone",), "whatsapp": ("whatsapp", "bsuid"), "web": ("web",), "sim": ("sim",)}
-)
 _a, _c, _e, _i = accounts.c, table.c, consent_events.c, customer_identities.c
 
 
@@ -78,21 +73,20 @@ def write_down(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, now: 
     found = addresses_on(db, customer.id, account.channel)
     if not found:
         raise Invalid("channel_id", "They have no address on this channel.")
-    for address in found:
-        consent.record(
-            db,
-            tenant_id=who.tenant_id,
-            account_id=account.id,
-            kind=address.kind,
-            value=address.value,
-            customer_id=customer.id,
-            purpose=values["purpose"],
-            state=values["state"],
-            source="staff",
-            message_id=None,
-            note=storable(values["note"], 500),
-            now=now,
-        )
+    consent.record(  # of all their addresses there
+        db,
+        tenant_id=who.tenant_id,
+        account_id=account.id,
+        kind=found[0].kind,
+        value=found[0].value,
+        customer_id=customer.id,
+        purpose=values["purpose"],
+        state=values["state"],
+        source="staff",
+        message_id=None,
+        note=storable(values["note"], 500),
+        now=now,
+    )
     after = {"channel_id": account.uid, "purpose": values["purpose"], "state": values["state"]}
     audit.record(db, who, "customer.consent_recorded", "customer", customer.id, None, after, now, uid=customer.uid)
     return of_customer(db, who, customer.id)
@@ -100,7 +94,7 @@ def write_down(db: Db, who: Actor, ref: Ref, values: Mapping[str, Any], *, now: 
 
 def addresses_on(db: Db, customer_id: int, channel: str) -> list[Row[Any]]:
     """The kinds and values by which the channel reaches them."""
-    kinds = KINDS.get(channel, ())
+    kinds = consent.KINDS.get(channel, ())
     wanted = select(_i.kind, _i.value).where(_i.customer_id == customer_id, _i.kind.in_(kinds))
     return [*db.execute(wanted.order_by(_i.id))]
 

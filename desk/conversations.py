@@ -31,7 +31,7 @@ Owner = Literal["bot", "queue", "staff"]
 class Context:
     """All that a turn needs to know, as of the start of the turn.
 
-    `id` to `last_out_at` is the conversation. `is_out`: the peer said STOP to this account.
+    `id` to `last_out_at` is the conversation. `is_out`: they said STOP to this account.
     `broadcast_id`: what was sent to them last, when an answer to it is to be routed.
     """
 
@@ -498,6 +498,23 @@ def _people_only(who: Actor, conversation_id: int) -> None:
 _c = conversations.c
 _u = customer_models.customers.c
 _o = customer_models.consents.c
+# STOP by another address of theirs on this channel holds as well (`consent`).
+_theirs, _refused = customer_models.customer_identities.c, customer_models.consents.alias("refused")
+_REFUSED_BY_OTHER = (
+    select(_refused.c.id)
+    .join(
+        customer_models.customer_identities,
+        and_(_theirs.kind == _refused.c.kind, _theirs.value == _refused.c.value),
+    )
+    .where(
+        _theirs.customer_id == _c.customer_id,
+        _refused.c.account_id == _c.account_id,
+        _refused.c.purpose == "all",
+        _refused.c.state == "out",
+    )
+    .correlate(conversations)
+    .exists()
+)
 _CONTEXT: Select[*tuple[Any, ...]] = select(
     _c.tenant_id,
     _c.business_id,
@@ -527,7 +544,7 @@ _CONTEXT: Select[*tuple[Any, ...]] = select(
     _u.name,
     _u.profile_name,
     _u.language,
-    func.coalesce(_o.state, "in") == "out",
+    or_(func.coalesce(_o.state, "in") == "out", _REFUSED_BY_OTHER),
     _c.broadcast_id,
 ).select_from(
     conversations.join(accounts, accounts.c.id == _c.account_id)

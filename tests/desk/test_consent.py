@@ -1,11 +1,11 @@
 """STOP is STOP, until START."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from sqlalchemy import select
 
-from desk import consent, sending
+from desk import consent, conversations, customers, sending
 from desk.consent import NO_MARKETING, NO_REMINDERS, OPTED_OUT
 from desk.verdicts import ALLOWED, Allowed, Refusal, Use
 from storage.base import Db
@@ -74,6 +74,36 @@ def test_only_a_change_is_a_change_but_every_word_is_in_the_ledger(db: Db, shop:
     assert consent.is_out(db, shop.account_id, "phone", PEER, "marketing")
     states = db.execute(select(consent_events.c.state).order_by(consent_events.c.id)).scalars().all()
     assert states == ["in", "out", "out", "in", "in", "out"]
+
+
+def test_stop_holds_for_all_addresses_of_a_customer_on_the_channel_until_start(db: Db, shop: Shop) -> None:
+    def know(*addresses: tuple[str, str]) -> None:
+        customers.know_also(db, shop.tenant_id, shop.customer_id, addresses, now=NOW)
+
+    number, hidden, later = ("whatsapp", PEER), ("bsuid", "US.1"), ("bsuid", "US.2")
+    know(number, hidden, ("phone", PEER))
+
+    def says(address: tuple[str, str], state: Literal["in", "out"]) -> bool:
+        kind, value = address
+        said: dict[str, Any] = {"purpose": "all", "state": state, "source": "keyword", "message_id": 7, "now": NOW}
+        whose: dict[str, Any] = {"tenant_id": shop.tenant_id, "account_id": shop.account_id}
+        return consent.record(db, **whose, **said, customer_id=shop.customer_id, kind=kind, value=value)
+
+    def out() -> list[bool]:
+        return [consent.is_out(db, shop.account_id, *one) for one in (number, hidden, later)]
+
+    assert says(number, "out")
+    assert out() == [True, True, False]
+    know(later)
+    assert out() == [True, True, True]
+    assert conversations.by_id(db, shop.bot, shop.conversation_id).is_out
+    assert says(later, "in")
+    assert out() == [False, False, False]
+    assert not conversations.by_id(db, shop.bot, shop.conversation_id).is_out
+    told = select(consent_events.c.kind, consent_events.c.state, consent_events.c.message_id)
+    lines = [tuple(row) for row in db.execute(told.order_by(consent_events.c.id))]
+    assert lines[:2] == [("whatsapp", "out", 7), ("bsuid", "out", 7)]
+    assert sorted(lines[2:]) == [("bsuid", "in", 7), ("bsuid", "in", 7), ("whatsapp", "in", 7)]
 
 
 def test_stop_to_one_business_is_nothing_to_another(db: Db, shop: Shop) -> None:
