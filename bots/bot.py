@@ -11,7 +11,6 @@ from bots.flow import is_asking
 from bots.loaded import LoadedBot
 from bots.turn import Turn
 from bots.understand import language, names
-from channels import messages
 from channels.messages import InboundMessage, OutboundMessage
 from desk import conversations
 from desk.calendar import appointments, waitlist
@@ -138,7 +137,7 @@ def _result(turn: Turn) -> TurnResult:
 
 
 def _hear(turn: Turn, message: InboundMessage) -> None:
-    if all(isinstance(part, _WORDLESS) for part in message.parts):
+    if message.is_wordless:
         return
     pressed = message.choice
     said = Said(message.text.strip(), pressed.id if pressed is not None else "")
@@ -371,9 +370,6 @@ def _is_machine(turn: Turn, said: Said) -> bool:
     since, count = memo.pace if minute - memo.pace[0] < _PACE_MINUTES else (minute, 0)
     memo.echo, memo.pace = (words, times), (since, count + 1)
     return times > _ECHOES or count + 1 > _PACE
-
-
-_WORDLESS = (messages.Reaction, messages.Edit, messages.Revoke, messages.System)
 
 
 # What else happens ----------------------------------------------------------------------------------------------------

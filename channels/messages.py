@@ -232,6 +232,11 @@ class InboundMessage:
         return "\n".join(filter(None, map(_words, self.parts)))
 
     @property
+    def is_wordless(self) -> bool:
+        """Whether nothing is said that could be answered: a reaction, a change to what was said before, news of them."""
+        return all(isinstance(part, Reaction | Edit | Revoke | System) for part in self.parts)
+
+    @property
     def choice(self) -> Choice | None:
         """The button or list row picked, if this message is one."""
         return next((part for part in self.parts if isinstance(part, Choice)), None)

@@ -40,6 +40,8 @@ _RANKS: Mapping[str, int] = {
 _SAID = ("accepted", "queued")
 # Under way or there, as far as anybody knows.
 _SENT = (*_SAID, "sending", "sent", "delivered")
+# There is nothing to answer: a note of people, or what a customer did without saying anything.
+NOTED = "noted"
 # Known not to have got through, so that saying it again doubles nothing.
 LOST = ("failed", "undelivered", "refused")
 
@@ -80,10 +82,12 @@ def add_in(
     provider_id: str | None,
     sent_at: datetime | None = None,
     is_whole: bool = True,
+    is_notice: bool = False,
     now: datetime,
 ) -> int | None:
     """The id of the new message, or None when the provider has delivered this one before (`id_of` finds it). Subscribers
-    hear of one that `is_whole`; of another when its words are there (`whole`).
+    hear of one that `is_whole`; of another when its words are there (`whole`). `is_notice`: nothing is said in it, so it
+    is unread for nobody.
     """
     added: int | None = _ADD_IN(
         db,
@@ -96,6 +100,7 @@ def add_in(
             "content": content,
             "raw": raw,
             "provider_id": provider_id,
+            "status": NOTED if is_notice else "received",
             "sent_at": sent_at,
             "created_at": now,
         },
@@ -536,7 +541,7 @@ _COLUMNS = (
     _m.created_at,
 )
 _MESSAGE: Select[*tuple[Any, ...]] = select(*_COLUMNS)
-_IN = {"direction": "in", "author": "customer", "status": "received"}
+_IN = {"direction": "in", "author": "customer"}
 _ADD_IN = Prepared(
     {
         "sqlite": sqlite.insert(messages).values(**_IN).on_conflict_do_nothing().returning(_m.id),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
@@ -21,7 +21,6 @@ from storage.models.inbox import mentions
 from storage.models.tenants import users
 from storage.prepared import Prepared
 
-STATUS: Final = "noted"  # a note goes nowhere
 _MOST = 50  # people named in one note
 
 
@@ -68,7 +67,7 @@ def add(
         user_id=who.user_id,
         is_private=True,
         text=text,
-        status=STATUS,
+        status=messages.NOTED,
         dedupe=dedupe,
         now=now,
     )

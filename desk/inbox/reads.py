@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from desk.messages import NOTED
 from desk.who import Actor
 from storage.base import Db
 from storage.models.conversations import conversations, messages
@@ -67,7 +68,7 @@ def is_unread(who: Actor) -> ColumnElement[bool]:
         .correlate(conversations)
         .scalar_subquery()
     )
-    newer = select(_m.id).where(_m.conversation_id == _c.id, _m.direction == "in", _m.id > last_read)
+    newer = select(_m.id).where(_m.conversation_id == _c.id, *_SAID, _m.id > last_read)
     return exists(newer.correlate(conversations))
 
 
@@ -76,7 +77,8 @@ def _is_read_by(who: Actor) -> ColumnElement[bool]:
 
 
 _c, _m, _r = conversations.c, messages.c, reads.c
-_UNREAD: tuple[ColumnElement[bool], ...] = (_m.direction == "in", _m.id > func.coalesce(_r.message_id, 0))
+_SAID: tuple[ColumnElement[bool], ...] = (_m.direction == "in", _m.status != NOTED)
+_UNREAD: tuple[ColumnElement[bool], ...] = (*_SAID, _m.id > func.coalesce(_r.message_id, 0))
 _SEEN = Prepared(
     select(_m.uid)
     .where(

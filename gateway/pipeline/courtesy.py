@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, select
 
 from channels.base import AccountKeys, Adapter, MarksRead, ShowsTyping
 from channels.errors import SendError
+from desk.messages import NOTED
 from gateway.context import House
 from gateway.pipeline import outbox
 from storage.base import Db
@@ -53,7 +54,7 @@ def _last_heard(db: Db, conversation_id: int) -> tuple[int, str] | None:
 _m = messages.c
 _LAST_HEARD = Prepared(
     select(_m.account_id, _m.provider_id)
-    .where(_m.conversation_id == bindparam("conversation_id"), _m.direction == "in")
+    .where(_m.conversation_id == bindparam("conversation_id"), _m.direction == "in", _m.status != NOTED)
     .order_by(_m.id.desc())
     .limit(1)
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from channels import split
 from channels.base import Adapter, Sent
@@ -498,7 +498,7 @@ _ASKED = Prepared(
         or_(_this.c.turn_id.is_not(None), _this.c.author == "staff"),
         _m.id < _this.c.id,
         _m.is_private.is_(False),
-        or_(_m.direction == "in", _is_answer),
+        or_(and_(_m.direction == "in", _m.status != messages.NOTED), _is_answer),
     )
     .order_by(_m.id.desc())
     .limit(1)

@@ -91,7 +91,8 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
     """Keep a customer's message and everything the bot does about it.
 
     A message that we have already gives the replies of the first time again, and changes nothing. One whose words are in
-    a file that is still to be fetched is answered when they are there (`take_words`).
+    a file that is still to be fetched is answered when they are there (`take_words`). One that says nothing is kept, and
+    that is all: who puts a thumb on our goodbye has not written again.
     """
     context = _context(db, channel.account, message, now=now)
     message_id = _keep(db, context, message, now=now)
@@ -99,12 +100,18 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
         return _again(db, context, message)
     if channel.account.sender_pool:
         conversations.wrote_to(db, context.id, message.recipient.value)
+    if _says_nothing(message):
+        return Taken(context.id, message_id, (), {"heard": "nothing"})
     if context.status != "open":
         conversations.reopen(db, Actor(context.tenant_id, "customer"), context.id, now=now)
     if waits_for_words(message):
         conversations.touch(db, context, last_in_at=_heard_at(context, message, now))
         return Taken(context.id, message_id, (), {"waits_for": "words"})
     return _hear(db, registry, channel, _Kept(context, message_id, message), now=now)
+
+
+def _says_nothing(message: InboundMessage) -> bool:
+    return message.is_wordless and message.opt_out is None
 
 
 def waits_for_words(message: InboundMessage) -> bool:
@@ -161,6 +168,8 @@ def take_broken(db: Db, registry: Registry, channel: Channel, message: InboundMe
     message_id = _keep(db, context, message, now=now)
     if message_id is None:
         return _again(db, context, message)
+    if _says_nothing(message):
+        return Taken(context.id, message_id, (), {"heard": "nothing"})
     return _hear_broken(db, registry, channel, _Kept(context, message_id, message), now=now)
 
 
@@ -344,6 +353,7 @@ def _keep(db: Db, context: Context, message: InboundMessage, *, now: datetime) -
         raw=None if is_plain else message.raw,
         sent_at=message.sent_at,
         is_whole=is_plain or not waits_for_words(message),
+        is_notice=_says_nothing(message),
         now=now,
     )
     if not is_plain and message_id is not None:

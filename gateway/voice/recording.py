@@ -51,7 +51,7 @@ def take(db: Db, account: Account, sid: str, news: Recorded, *, now: datetime) -
         author="system",
         text=note.text,
         content=note.to_json(),
-        status="noted",
+        status=messages.NOTED,
         is_private=True,
         dedupe=f"recording:{account.id}:{news.sid}",
         now=now,

@@ -360,6 +360,8 @@ async def test_the_customer_sees_what_was_read_by_whoever_answers(met: Met, api:
     asked, last = [one for one in said if one["direction"] == "in"][-1], said[-1]
     await met.dana.say(OURS, "The tap drips", quotes=met.dana.inbox[-1].id)
     await met.dana.react(met.dana.inbox[-1], "👍")
+    seen = await api.get(f"/conversations/{found['id']}")
+    assert seen["unread_count"] == 1  # a thumb is none
     answers: list[dict[str, Any]] = [
         {"text": "A plumber will.", "reply_to": asked["id"]},
         {"reaction": {"message_id": asked["id"], "emoji": "❤️"}},
@@ -374,6 +376,14 @@ async def test_the_customer_sees_what_was_read_by_whoever_answers(met: Met, api:
     said = (await api.get(f"{path}?after={last['id']}"))["items"]
     assert [one["reply_to"] for one in said[:4]] == [last["id"], last["id"], asked["id"], asked["id"]]
     assert {one["reply_to"] for one in said[4:]} == {None}
+    assert [one["status"] for one in said[:2]] == ["received", "noted"]
+    await api.post(f"/conversations/{found['id']}/close", status=200)
+    await met.dana.react(met.dana.inbox[-1], "❤️")
+    await met.dana.send(OURS, "request_welcome", {})
+    await met.settle()
+    closed = await api.get(f"/conversations/{found['id']}")
+    assert (closed["status"], closed["unread_count"], closed["last_in_at"]) == ("closed", 0, seen["last_in_at"])
+    assert (await api.get(f"{path}?limit=3"))["items"][1]["content"][0]["emoji"] == "❤️"
     nowhere = {"reply_to": "019f0000-0000-7000-8000-000000000001", "text": "?"}
     for bad in (
         nowhere,

@@ -57,7 +57,7 @@ class Cost(Answer):
 
 
 class Message(Answer):
-    """`status` tells how far it has come: received, noted (a private note), scheduled, held (until `scheduled_for`, for the
+    """`status` tells how far it has come: received, noted (a private note, or nothing to answer: a reaction), scheduled, held (until `scheduled_for`, for the
     reason in `error`), parked (until the customer writes again, since only templates may be sent), queued, accepted,
     sending, sent, delivered, read, or refused, failed, undelivered, canceled.
     """

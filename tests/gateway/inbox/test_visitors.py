@@ -11,7 +11,6 @@ from socketio.exceptions import ConnectionError as CannotConnect
 
 from channels.webchat import codec
 from desk import messages
-from desk.inbox import notes
 from gateway.webchat import thread
 from storage.base import Db, metadata
 from tests.clock import FakeClock
@@ -106,7 +105,7 @@ async def test_a_visitor_talks_to_the_bot_and_to_people_and_finds_it_all_again(d
             "conversation_id": place.id,
             "account_id": place.account_id,
         }
-        said |= {"author": "system", "status": notes.STATUS, "is_private": True, "now": desk.house.clock.now()}
+        said |= {"author": "system", "status": messages.NOTED, "is_private": True, "now": desk.house.clock.now()}
         for number in range(thread.MOST + 1):
             messages.add_out(db, **said, text=f"for us {number}")
 
