@@ -32,8 +32,8 @@ class Reminded(NamedTuple):
 class Acting:
     """One action at work: within the turn's transaction, for the run as it stands.
 
-    `below` is the run that this one broke into. `heard` is what the customer said last, `story` what they had wanted
-    before this scenario, in words for a person. `reminded` are the visits that a reminder was sent of, the latest last.
+    `below` is the run that this one broke into. `heard` is what the customer said last, at `said_at`; `story` what they had
+    wanted before this scenario, in words for a person. `reminded` are the visits that a reminder was sent of, the latest last.
     """
 
     db: Db
@@ -43,6 +43,7 @@ class Acting:
     below: Run | None
     voice: Voice
     now: datetime
+    said_at: datetime
     params: Mapping[str, Json]
     heard: str
     story: str

@@ -88,6 +88,7 @@ def take_turn(db: Db, bot: LoadedBot, context: Context, cause: Heard | Cue, *, n
     turn.drop_expired()
     if isinstance(cause, Heard):
         turn.begins = cause.begins
+        turn.said_at = min(cause.message.sent_at or now, now)
         _hear(turn, cause.message)
     else:
         _CUES[cause.kind](turn, cause.data)
@@ -206,7 +207,7 @@ def _notice_stranger(turn: Turn, said: Said, reading: choose.Reading | None) -> 
     else:
         return False
     slot = next((one.name for one in scenario.compiled.scenario.slots.values() if one.source == "staff"), None)
-    if slot is None or slot in told or not (name := choose.stranger(turn.ear, said.text, turn.now)):
+    if slot is None or slot in told or not (name := choose.stranger(turn.ear, said.text, turn.said_at)):
         return False
     held = told.get("service") or (top.run.slots.get("service") if top is not None else None)
     turn.say("no_such_person", name=name, staff=turn.voice.all_of(_who_does(turn, held)))
@@ -227,7 +228,7 @@ def _notice_caller(turn: Turn, said: Said, reading: choose.Reading | None) -> No
     own = (turn.context.customer_name or "").casefold().split()
     if not any(one.source == "staff" and one.name not in reading.slots for one in wanted) or not reading.slots:
         return
-    if (name := choose.caller(turn.ear, said.text, turn.now)) and name.casefold() not in own:
+    if (name := choose.caller(turn.ear, said.text, turn.said_at)) and name.casefold() not in own:
         turn.say("no_such_person" if own else "who_is", name=name, staff=turn.voice.all_of(turn.ear.members))
 
 
@@ -244,7 +245,7 @@ def _notice_other_wishes(turn: Turn, said: Said, reading: choose.Reading | None)
     if said.pressed or service is None:
         return
     if service in told:
-        wish = choose.other_wish(turn.ear, said.text, turn.now)
+        wish = choose.other_wish(turn.ear, said.text, turn.said_at)
     else:
         wish = choose.unknown_wish(turn.ear, said.text) if isinstance(reading, Begin) else ""
     if wish:
@@ -281,7 +282,7 @@ def _understand(turn: Turn, said: Said, quoted: str | None = None) -> None:
     if top is None:
         _open(turn, said)
         return
-    reading = choose.at_question(turn.bot, turn.ear, top, said, turn.now)
+    reading = choose.at_question(turn.bot, turn.ear, top, said, turn.said_at)
     if _notice_stranger(turn, said, reading):
         turn.ask_again()
         return
@@ -312,7 +313,7 @@ def _open(turn: Turn, said: Said) -> None:
     if turn.begins in turn.bot.scenarios:
         turn.begin(turn.begins)
         return
-    reading = choose.at_rest(turn.bot, turn.ear, said, turn.now, settled=turn.flow.memo.settled)
+    reading = choose.at_rest(turn.bot, turn.ear, said, turn.said_at, settled=turn.flow.memo.settled)
     if not isinstance(reading, Begin) and reminding.late(turn, said):
         return
     if not _notice_stranger(turn, said, reading):
@@ -339,7 +340,7 @@ def _digress(turn: Turn, begin: Begin) -> None:
 
 def _at_work(turn: Turn, said: Said) -> None:
     """Something slow is under way: a person may be asked for, everything else is kept until it is done."""
-    begin = choose.at_rest(turn.bot, turn.ear, said, turn.now) if said.text else None
+    begin = choose.at_rest(turn.bot, turn.ear, said, turn.said_at) if said.text else None
     memo = turn.flow.memo
     if isinstance(begin, Begin) and begin.scenario == "handoff":
         turn.replace(begin.scenario)

@@ -125,7 +125,7 @@ class Ear:
         return self._faq_scenario
 
     def answer(self, text: str, about: Service | None, now: datetime) -> str | None:
-        """The answer to a question, None when we have none; `about` is the service under discussion.
+        """The answer to a question that was asked at `now`, None when we have none; `about` is the service under discussion.
 
         What the business wrote itself comes first, except where its own data is more exact: the price or length of a
         service that was named, the hours of a day that was named.

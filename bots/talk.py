@@ -75,7 +75,7 @@ def _about(acting: Acting) -> str:
 
 def answer_faq(acting: Acting) -> Outcome:
     """An answer from the business's own questions and answers, or from its profile."""
-    answer = acting.bot.ear(acting.run.lang).answer(acting.heard, acting.service_in_hand(), acting.now)
+    answer = acting.bot.ear(acting.run.lang).answer(acting.heard, acting.service_in_hand(), acting.said_at)
     return Outcome("unknown") if answer is None else Outcome("answered", args={"answer": answer})
 
 

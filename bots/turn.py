@@ -36,6 +36,7 @@ class Turn:
     context: Context
     flow: Flow
     now: datetime
+    said_at: datetime = field(init=False)  # days in what they say count from then: it may be from yesterday
     heard: str = ""
     begins: str = ""  # the scenario that it begins when none is open
     excuse: str = ""  # said before a question that is asked again because the answer made no sense
@@ -54,6 +55,7 @@ class Turn:
     last: tuple[str, str, str] = ("", "", "")  # scenario, state and outcome, for the log
 
     def __post_init__(self) -> None:
+        self.said_at = self.now
         self.lang = self.context.language or self.context.customer_language or self.bot.business.languages[0]
 
     @property
@@ -307,6 +309,7 @@ class Turn:
             below=below,
             voice=self.voice,
             now=self.now,
+            said_at=self.said_at,
             params=params,
             heard=self.heard,
             reminded=self.flow.memo.reminded,

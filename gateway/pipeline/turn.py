@@ -6,7 +6,7 @@ Everything here is a plain function of the database and what it is given; `recei
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, cast
 
 from bots import bot as bots
@@ -154,9 +154,11 @@ def _hear(db: Db, registry: Registry, channel: Channel, kept: _Kept, *, now: dat
         context, scenario = _routed(db, context, context.broadcast_id, now=now)
     is_ours = context.owner == "bot" and not context.is_out and not message.answered_by_provider
     bot = _bot(db, registry, channel, context) if is_ours else None
-    if bot is None:
+    is_late = message.sent_at is not None and now - message.sent_at > _LATEST
+    if bot is None or is_late:
         _keep_flow(db, context, heard_at=heard_at)
-        said = () if message.answered_by_provider else _to_people(db, channel, context, message_id, now=now)
+        why = "late_message" if bot is not None else ""
+        said = () if message.answered_by_provider else _to_people(db, channel, context, message_id, why=why, now=now)
         return Taken(context.id, message_id, said, {"owner": context.owner, "opted_out": context.is_out})
     result = bots.take_turn(db, bot, context, bots.Heard(message_id, message, begins=scenario), now=now)
     return _answer(db, channel, context, result, message_id=message_id, heard_at=heard_at, now=now)
@@ -285,6 +287,9 @@ def refuse(
     return Taken(context.id, 0, (), {"refused": refusal.code})
 
 
+# A message that was on its way for longer is no answer to anything: a "yes" to a visit may be to one of last week, and who
+# said "tomorrow" has come and gone. A provider repeats for days what it could not bring us.
+_LATEST = timedelta(days=1)
 # What the customer waits for; and what begins something new, and comes by a job that is done then.
 _ANSWERS = ("outcome", "resume")
 _QUESTIONS = ("reminder", "waitlist_offer", "csat")
@@ -443,13 +448,15 @@ def _keep_flow(db: Db, context: Context, *, heard_at: datetime) -> None:
 
 
 def _to_people(
-    db: Db, channel: Channel, context: Context, message_id: int, *, now: datetime
+    db: Db, channel: Channel, context: Context, message_id: int, *, why: str = "", now: datetime
 ) -> tuple[OutboundMessage, ...]:
-    """A message that people are to answer, and what is said by itself meanwhile. Where no bot speaks, all of them are."""
+    """A message that people are to answer, and what is said by itself meanwhile. Where no bot speaks, all of them are; else
+    `why` says the reason.
+    """
     if context.is_out and context.owner == "bot":
         return ()
     if context.owner == "bot":
-        why = "no_bot" if channel.account.is_active else "channel_paused"
+        why = why or ("no_bot" if channel.account.is_active else "channel_paused")
         conversations.to_queue(db, Actor(context.tenant_id, "system"), context.id, reason=why, now=now)
         context = replace(context, owner="queue")
         assignment.entered(db, context.tenant_id, context.id, now=now)

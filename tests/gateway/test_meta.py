@@ -184,22 +184,29 @@ async def test_a_batch_is_taken_apart_and_each_good_thing_in_it_kept_once(met: M
 async def test_what_meta_repeats_for_days_was_not_written_today(met: Met, api: Client) -> None:
     written_at, now = met.desk.clock.now() - timedelta(hours=30), met.desk.clock.now()
     met.meta.clock = lambda: written_at
-    await met.says("human please")
+    await met.says("book a haircut for tomorrow")
     met.meta.clock = met.desk.clock.now
     (found,) = (await api.get("/conversations"))["items"]
     assert found["last_in_at"] == written_at.isoformat().replace("+00:00", "Z")
     path = f"/conversations/{found['id']}/messages"
-    (said,) = [one for one in (await api.get(path))["items"] if one["direction"] == "out"]
-    assert (said["status"], said["error"]["code"]) == ("parked", "window_closed")
+    assert [one["direction"] for one in (await api.get(path))["items"]] == ["in"]
+    owners = await api.get(f"/conversations/{found['id']}/owners")
+    assert [(one["owner"], one["reason"]) for one in owners] == [("queue", "late_message")]
     sent = await api.post(path, {"text": "Here I am."})
     assert (sent["status"], sent["error"]["code"]) == ("parked", "window_closed")
     assert met.dana.inbox == []
     # What was repeated later than what came after it takes nothing back.
     await met.says("are you there?")
-    assert [one.text for one in met.dana.inbox] == [said["text"], "Here I am."]
+    assert [one.text for one in met.dana.inbox] == ["Here I am."]
     met.meta.clock = lambda: written_at
     await met.says("hello?")
     assert (await api.get(f"/conversations/{found['id']}"))["last_in_at"] == now.isoformat().replace("+00:00", "Z")
+    # Tomorrow was said on Sunday evening, so it is today.
+    met.meta.clock = lambda: now - timedelta(hours=13)
+    ben = met.meta.phone("+15125550178")
+    await ben.say(OURS, "a haircut tomorrow please")
+    await met.settle()
+    assert "Monday, March 2" in ben.inbox[-1].text
 
 
 async def test_what_belongs_to_others_in_a_batch_is_left_out(met: Met, api: Client) -> None:
