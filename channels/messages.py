@@ -128,6 +128,21 @@ class Forwarded:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """What the database keeps of a message that was changed, beside the parts: its words until then (RFC 3339)."""
+
+    text: str
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """All that the database keeps of a message that was taken back: when (RFC 3339)."""
+
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OrderItem:
     product_id: str
     quantity: int = 1
@@ -189,7 +204,7 @@ class Referral:
 
 
 Part = (
-    Text | Media | Location | Contact | Choice | Form | Reaction | Quote | Forwarded | Referral
+    Text | Media | Location | Contact | Choice | Form | Reaction | Quote | Before | Revoked | Forwarded | Referral
     | Order | Edit | Revoke | System | Unsupported
 )  # fmt: skip
 

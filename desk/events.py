@@ -32,6 +32,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "conversation.sla_breached": "A promised time for an answer has passed.",
         "message.received": "A customer wrote.",
         "message.sent": "Something was said to a customer.",
+        "message.changed": "Somebody changed what they had said, or took it back.",
         "message.failed": "Something that was said did not get through to a customer.",
         "call.started": "Somebody calls, or is called.",
         "call.ended": "A call is over.",

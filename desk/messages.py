@@ -277,12 +277,12 @@ class Named:
 
 
 def target(content: JsonValue) -> str:
-    """The name of the message that one with this content answers or reacts to; empty when there is none."""
+    """The name of the message that one with this content answers, reacts to or changes; empty when there is none."""
     if isinstance(content, dict):
         reaction = content.get("reaction")
         return str(content.get("reply_to") or (reaction.get("target", "") if isinstance(reaction, dict) else ""))
     parts = [one for one in content if isinstance(one, dict)] if isinstance(content, list) else []
-    return next((str(one.get("target", "")) for one in parts if one.get("type") in ("quote", "reaction")), "")
+    return next((str(one.get("target", "")) for one in parts if one.get("type") in _ABOUT), "")
 
 
 def named(db: Db, account_id: int, names: Collection[str]) -> dict[str, Named]:
@@ -434,6 +434,12 @@ def give_up(db: Db, message_id: int, status: str, *, code: str, text: str) -> No
     _see(db, message_id, status=status, error_code=code or None, error_text=one_line(text, 500))  # unless it was erased
 
 
+def tell_changed(db: Db, message_id: int, how: str, *, now: datetime) -> None:
+    """Subscribers hear that what was said was `changed` or `revoked`: whoever has kept its words looks again."""
+    tenant_id: int = db.execute(select(_m.tenant_id).where(_m.id == message_id)).scalar_one()
+    events.emit(db, tenant_id, "message.changed", lambda: {**_told(db, message_id), "change": how}, now=now)
+
+
 def tell_lost(db: Db, message_id: int, *, now: datetime) -> None:
     """Subscribers hear that a message did not get through, and by which code of the provider's."""
     row = db.execute(select(_m.tenant_id, _m.error_code).where(_m.id == message_id)).one_or_none()
@@ -518,6 +524,7 @@ def forget_early(db: Db, before: datetime) -> int:
 
 
 _UID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ABOUT: Final = ("quote", "reaction", "edit", "revoke")  # parts that name another message
 _BEYOND = 2**62  # larger than any id
 
 _m = messages.c

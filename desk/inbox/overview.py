@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, case, func, or_, select
 
-from desk import customer_book, refs
+from desk import customer_book, refs, revisions
 from desk.calendar import appointments
 from desk.calendar.appointments import Appointment
 from desk.errors import NotFound
@@ -314,11 +314,14 @@ def _last(db: Db, ids: Sequence[int]) -> dict[int, Last]:
     )
     m = messages.c
     wanted = (
-        select(m.conversation_id, m.uid, func.substr(m.text, 1, _EXCERPT), m.direction, m.author, m.created_at)
+        select(m.conversation_id, m.uid, func.substr(m.text, 1, _EXCERPT), m.direction, m.author, m.created_at, m.content)
         .select_from(conversations.join(messages, m.id == newest))
         .where(_c.id.in_(ids))
     )
-    return {conversation_id: Last(*rest) for conversation_id, *rest in db.execute(wanted)}
+    return {
+        conversation_id: Last(uid, text or revisions.notice(content), *rest)
+        for conversation_id, uid, text, *rest, content in db.execute(wanted)
+    }
 
 
 def _labels(db: Db, ids: Sequence[int]) -> dict[int, tuple[Label, ...]]:

@@ -16,6 +16,7 @@ from channels.base import Capabilities
 from channels.messages import (
     Address,
     AddressKind,
+    Edit,
     Forwarded,
     InboundMessage,
     Media,
@@ -23,6 +24,7 @@ from channels.messages import (
     Part,
     Quote,
     Referral,
+    Revoke,
     System,
     Text,
     parts_from_json,
@@ -30,7 +32,7 @@ from channels.messages import (
 )
 from channels.optout import Word
 from channels.render import in_template, is_text_and_files, render, render_all
-from desk import broadcasts, consent, conversations, customers, files, legal, messages, phone, sending
+from desk import broadcasts, consent, conversations, customers, files, legal, messages, phone, revisions, sending
 from desk.calendar import hours
 from desk.conversations import Context
 from desk.errors import NotFound
@@ -92,7 +94,8 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
 
     A message that we have already gives the replies of the first time again, and changes nothing. One whose words are in
     a file that is still to be fetched is answered when they are there (`take_words`). One that says nothing is kept, and
-    that is all: who puts a thumb on our goodbye has not written again.
+    that is all: who puts a thumb on our goodbye has not written again. A change to what was said before is seen by people,
+    and answered by nobody: the bot has acted on the words as they were, and its next question is another one.
     """
     context = _context(db, channel.account, message, now=now)
     message_id = _keep(db, context, message, now=now)
@@ -101,6 +104,7 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
     if channel.account.sender_pool:
         conversations.wrote_to(db, context.id, message.recipient.value)
     if _says_nothing(message):
+        _revise(db, context, message, now=now)
         return Taken(context.id, message_id, (), {"heard": "nothing"})
     if context.status != "open":
         conversations.reopen(db, Actor(context.tenant_id, "customer"), context.id, now=now)
@@ -112,6 +116,18 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
 
 def _says_nothing(message: InboundMessage) -> bool:
     return message.is_wordless and message.opt_out is None
+
+
+def _revise(db: Db, context: Context, message: InboundMessage, *, now: datetime) -> None:
+    """What they have changed or taken back is so here too."""
+    at = min(message.sent_at or now, now)
+    for part in message.parts:
+        if isinstance(part, Edit | Revoke):
+            said = revisions.Said(context.account_id, context.customer_id, "in", part.target)
+            if isinstance(part, Edit):
+                revisions.change(db, said, part.text, at=at, now=now)
+            else:
+                revisions.take_back(db, said, at=at, now=now)
 
 
 def waits_for_words(message: InboundMessage) -> bool:

@@ -530,3 +530,56 @@ async def test_a_file_is_fetched_by_its_id_and_one_of_ours_is_fetched_by_them(me
     for media, field in (([gif.json["id"]], ["media", "0"]), ([sent.json["id"]] * 2, ["media"])):
         refused = await api.post(path, {**news, "media": media}, status=422)
         assert refused["detail"][0]["loc"] == ["body", *field]
+
+
+async def test_what_is_changed_or_taken_back_is_so_here_too_and_nobody_answers_it(met: Met, api: Client) -> None:
+    await met.dana.say(OURS, "human please, my code is 1234", message_id="wamid.first")
+    await met.dana.send_file(OURS, "image", File(pictures.jpeg(), "image/jpeg"), caption="the tapp")
+    await met.settle()
+    (talk,) = (await api.get("/conversations"))["items"]
+    path = f"/conversations/{talk['id']}/messages"
+    heard = [one for one in (await api.get(path))["items"] if one["direction"] == "in"]
+    photo = await met.desk.one("SELECT provider_id FROM messages WHERE text = 'the tapp'")
+    said = len(met.dana.inbox)
+
+    async def changes(what: str, target: Any, text: str = "") -> None:
+        now: dict[str, Any] = {"message": {"type": "text", "text": {"body": text}}} if text else {}
+        await met.dana.send(OURS, what, {"original_message_id": target, **now})
+        await met.settle()
+
+    await changes("edit", "wamid.first", "human please, it is about a tap")
+    await changes("edit", photo, "the tap")
+    await changes("revoke", "wamid.nobody")
+    shown = (await api.get(path))["items"]
+    first, second = [one for one in shown if one["id"] in [line["id"] for line in heard]]
+    assert (first["text"], second["text"], second["media"][0]["caption"]) == (
+        "human please, it is about a tap",
+        *("the tap", "the tap"),
+    )
+    assert [part["text"] for part in first["content"]] == [first["text"], "human please, my code is 1234"]
+    assert first["notice"] == "This message was changed after it was sent."
+    lines = [(one["text"], one["notice"], one["reply_to"]) for one in shown[-3:]]
+    assert lines == [
+        ("", "Changed an earlier message to: human please, it is about a tap", first["id"]),
+        ("", "Changed an earlier message to: the tap", second["id"]),
+        ("", "Took an earlier message back.", None),
+    ]
+    for target in ("wamid.first", "wamid.first", photo):
+        await changes("revoke", target)
+    await changes("edit", "wamid.first", "1234 again")  # Meta brings things in any order
+    shown = (await api.get(f"{path}?limit=100"))["items"]
+    first, second = [one for one in shown if one["id"] in [line["id"] for line in heard]]
+    for gone in (first, second):
+        assert (gone["text"], gone["media"], gone["notice"]) == ("", [], "This message was taken back.")
+    kept = "SELECT count(*) FROM messages WHERE text LIKE :w OR CAST(content AS TEXT) LIKE :w"
+    kept += " OR CAST(raw AS TEXT) LIKE :w"
+    for word in ("my code", "about a tap", "the tap", "1234 again"):
+        assert await met.desk.one(kept, w=f"%{word}%") == 0, word
+    assert (await api.get("/messages?search=code"))["total"] == 0
+    assert await met.desk.one("SELECT count(*) FROM files") == 0
+    assert len(met.dana.inbox) == said
+    # What was said to others is theirs.
+    await met.meta.phone("+15125550178").send(OURS, "revoke", {"original_message_id": "wamid.first"})
+    ours = await met.desk.one("SELECT min(provider_id) FROM messages WHERE direction = 'out'")
+    await changes("revoke", ours)
+    assert await met.desk.one("SELECT count(*) FROM messages WHERE direction = 'out' AND text = ''") == 0

@@ -6,6 +6,7 @@ from aiohttp import web
 from pydantic import ConfigDict, Field
 
 from channels.messages import Contact, Location, Reaction, Template
+from desk import revisions
 from desk.events import rfc3339
 from desk.inbox import handling, overview, thread
 from desk.text import storable
@@ -50,7 +51,7 @@ class Label(Answer):
 
 class LastMessage(Answer):
     id: Uid
-    text: str = Field(description="The beginning of it.")
+    text: str = Field(description="The beginning of it, or the `notice` of one without words.")
     direction: Literal["in", "out"]
     author: str
     at: Moment
@@ -649,7 +650,7 @@ def _written(line: thread.Line) -> str:
     """A message as a line of the transcript: `2026-03-02T18:00:00Z  Robin Reyes: Hello.`"""
     author = line.author_name or line.author
     note = " (note)" if line.is_private else ""
-    return f"{rfc3339(line.created_at)}  {author}{note}: {line.text or _WORDLESS}\n"
+    return f"{rfc3339(line.created_at)}  {author}{note}: {line.text or revisions.notice(line.content) or _WORDLESS}\n"
 
 
 _WORDLESS = "(no text)"

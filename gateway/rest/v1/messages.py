@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
-from desk import files
+from desk import files, revisions
 from desk.inbox import thread
 from gateway.media.links import Show
 from gateway.pipeline import staff
@@ -57,9 +57,9 @@ class Cost(Answer):
 
 
 class Message(Answer):
-    """`status` tells how far it has come: received, noted (a private note, or nothing to answer: a reaction), scheduled, held (until `scheduled_for`, for the
-    reason in `error`), parked (until the customer writes again, since only templates may be sent), queued, accepted,
-    sending, sent, delivered, read, or refused, failed, undelivered, canceled.
+    """`status` tells how far it has come: received, noted (a private note, or nothing to answer: see `notice`), scheduled,
+    held (until `scheduled_for`, for the reason in `error`), parked (until the customer writes again, since only templates
+    may be sent), queued, accepted, sending, sent, delivered, read, or refused, failed, undelivered, canceled.
     """
 
     id: Uid
@@ -73,7 +73,11 @@ class Message(Answer):
         description="What there is besides text, such as choices or a place; null for plain text."
     )
     mentions: list[Uid]
-    reply_to: Uid | None = Field(description="The message of this conversation that it answers or reacts to.")
+    notice: str | None = Field(
+        description="A line for people where words do not say it all: a reaction, a message that was changed (`content` "
+        "has what it said before) or taken back, or that cannot be shown."
+    )
+    reply_to: Uid | None = Field(description="The message of this conversation that it answers, reacts to or changes.")
     status: str
     error: Failure | None
     cost: Cost | None = Field(description="Null as long as the provider has said nothing of it.")
@@ -95,6 +99,7 @@ class Message(Answer):
                 "media": _files(line, show),
                 "content": line.content,
                 "mentions": [*line.mentions],
+                "notice": revisions.notice(line.content) or None,
                 "reply_to": line.reply_to,
                 "status": line.status,
                 "error": {"code": line.error_code, "reason": line.error_text or ""} if has_failed else None,
