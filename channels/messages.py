@@ -318,7 +318,20 @@ class Echo:
         return "\n".join(filter(None, map(_words, self.parts)))
 
 
-Event = InboundMessage | StatusUpdate | Echo
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What the vendor says is wrong with one of our numbers (`sender`) and not with a message. `code` is the vendor's; it gives
+    no id to such news.
+    """
+
+    sender: Address
+    code: str
+    provider_id: str = ""
+    provider_account: str = ""
+    raw: dict[str, JSON] = field(default_factory=dict)
+
+
+Event = InboundMessage | StatusUpdate | Echo | Trouble
 
 
 def advance(current: Status | None, new: Status) -> Status:

@@ -380,6 +380,11 @@ def attach_provider_id(db: Db, message_id: int, provider_id: str, status: str) -
     return now_is
 
 
+def known_as(db: Db, message_id: int, provider_id: str) -> None:
+    """Note how the provider calls what we tell of in that message of ours, so that it is known when told again."""
+    _ATTACH(db, {"this_id": message_id, "provider": provider_id})
+
+
 class Charged(Protocol):
     """What a provider says that a message of ours has cost (`channels.messages.Charge`)."""
 

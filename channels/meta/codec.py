@@ -40,6 +40,7 @@ from channels.messages import (
     StatusUpdate,
     System,
     Text,
+    Trouble,
     Unsupported,
 )
 from channels.meta import templates
@@ -187,6 +188,10 @@ def _status(data: Fields, value: Fields, account: str) -> StatusUpdate | None:
     )
 
 
+def _trouble(data: Fields, value: Fields, account: str) -> Trouble:
+    return Trouble(_ours(value), _code(data), provider_account=account, raw=_raw(value, "errors", data, {}))
+
+
 def _billing(pricing: Fields) -> Billing | None:
     is_billable = pricing.get("billable")
     return Billing(is_billable, _string(pricing, "category", 40)) if isinstance(is_billable, bool) else None
@@ -194,7 +199,7 @@ def _billing(pricing: Fields) -> Billing | None:
 
 # By the field of the subscription: the lists in a change, and what reads them. All other fields are others' news.
 _FIELDS: Final[Mapping[str, tuple[tuple[str, Reader], ...]]] = {
-    "messages": (("messages", _message), ("statuses", _status)),
+    "messages": (("messages", _message), ("statuses", _status), ("errors", _trouble)),
     "smb_message_echoes": (("message_echoes", _echo),),
 }
 

@@ -3,13 +3,25 @@
 It is kept like anything else that was said, and whoever picks up the shop's phone has taken the conversation over.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
 
-from channels.messages import Contact, Echo, Location, Media, OutboundMessage, Reaction
-from desk import conversations, files, messages
+from channels.messages import (
+    Contact,
+    Echo,
+    Edit,
+    Location,
+    Media,
+    OutboundMessage,
+    Reaction,
+    Revoke,
+    Unsupported,
+    parts_to_json,
+)
+from desk import conversations, files, messages, revisions
 from desk.conversations import Context
 from desk.who import Actor
 from gateway.accounts import Account
@@ -24,11 +36,20 @@ def take(db: Db, account: Account, event: Echo, *, now: datetime) -> str:
     context = conversations.meet(db, account.id, peer_kind=peer.kind, peer=peer.value, now=now)
     if messages.id_of(db, account.id, event.provider_id) is not None:
         return "known"
+    if changes := [part for part in event.parts if isinstance(part, Edit | Revoke)]:
+        _revise(db, context, changes, at=min(event.sent_at or now, now), now=now)
+        _note(db, context, event, f"From the phone: {revisions.notice(parts_to_json(_wordless(changes)))}", now=now)
+        return "kept"
     who = _whoever_has_the_phone(db, context)
     if context.status != "open":
         conversations.reopen(db, who, context.id, now=now)
     _take_over(db, who, context, now=now)
     said = _said(event)
+    if said == OutboundMessage(reply_to=said.reply_to):  # a bubble with nothing in it would say that they wrote nothing
+        kind = next((part.raw_type for part in event.parts if isinstance(part, Unsupported)), "")
+        seen = f"From the phone: something that cannot be shown here{f' ({kind})' if kind else ''}."
+        staff.answered(db, who, context, _note(db, context, event, seen, now=now), now=now)
+        return "kept"
     message_id = messages.add_out(
         db,
         tenant_id=context.tenant_id,
@@ -53,6 +74,38 @@ def take(db: Db, account: Account, event: Echo, *, now: datetime) -> str:
     )
     staff.answered(db, who, context, message_id, now=now)
     return "kept"
+
+
+def _revise(db: Db, context: Context, changes: Sequence[Edit | Revoke], *, at: datetime, now: datetime) -> None:
+    for part in changes:
+        said = revisions.Said(context.account_id, context.customer_id, "out", part.target)
+        if isinstance(part, Edit):
+            revisions.change(db, said, part.text, at=at, now=now)
+        else:
+            revisions.take_back(db, said, at=at, now=now)
+
+
+def _wordless(changes: Sequence[Edit | Revoke]) -> list[Edit | Revoke]:
+    """So that a note does not keep what is taken back later."""
+    return [replace(part, text="") if isinstance(part, Edit) else part for part in changes]
+
+
+def _note(db: Db, context: Context, event: Echo, text: str, *, now: datetime) -> int:
+    """What is for colleagues to see and was said to nobody; it is known by the provider's id when that tells it again."""
+    message_id = messages.add_out(
+        db,
+        tenant_id=context.tenant_id,
+        conversation_id=context.id,
+        account_id=context.account_id,
+        author="system",
+        text=text,
+        is_private=True,
+        status=messages.NOTED,
+        now=now,
+    )
+    assert message_id is not None  # noqa: S101  without `dedupe` nothing keeps it
+    messages.known_as(db, message_id, event.provider_id)
+    return message_id
 
 
 def _said(event: Echo) -> OutboundMessage:

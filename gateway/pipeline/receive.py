@@ -11,7 +11,7 @@ import structlog
 from bots.registry import Registry
 from channels.base import AccountKeys, Adapter, Answer, Request
 from channels.errors import BadRequest
-from channels.messages import Address, Echo, Event, InboundMessage, OutboundMessage, StatusUpdate
+from channels.messages import Address, Echo, Event, InboundMessage, OutboundMessage, StatusUpdate, Trouble
 from desk import accounts, messages
 from desk.accounts import Line
 from gateway.accounts import Account
@@ -110,7 +110,7 @@ class Receiver:
         """
         known, of = self.house.accounts, (adapter.provider, adapter.channel)
         ours = event.recipient if isinstance(event, InboundMessage) else event.sender
-        if not isinstance(event, Echo) and event.provider_service:
+        if not isinstance(event, Echo | Trouble) and event.provider_service:
             if ours is not None and (found := await known.known(*of, ours.value)) is not None:
                 return found
             for found in await known.by_pool(*of, event.provider_account, event.provider_service):
@@ -133,6 +133,10 @@ class Receiver:
             IN_BACKGROUND.set(True)
             await self.house.pressure.calm()
         adapter = self.house.adapter(account)
+        if isinstance(event, Trouble):
+            await write(_in_trouble, adapter, account, event, seen, now=now())
+            log.warning("trouble with a number", account=account.id, code=event.code)
+            return ()
         account = await self._that_said(account, event)
         async with self.house.order.turn(account.tenant_id, _key(account, event)):
             if isinstance(event, StatusUpdate):
@@ -269,8 +273,14 @@ def _echoed(db: Db, account: Account, event: Echo, seen: Seen | None, line: Line
     return outcome
 
 
+def _in_trouble(
+    db: Db, adapter: Adapter, account: Account, event: Trouble, seen: Seen | None, *, now: datetime
+) -> None:
+    wire.heard(db, account, seen, None, failed=event.code or "trouble", now=now)
+
+
 def _key(account: Account, event: Event) -> tuple[int, Address | str]:
     """What has to wait for each other: all of one conversation, and all news of one message."""
-    if isinstance(event, InboundMessage):
+    if isinstance(event, InboundMessage | Trouble):
         return account.id, event.sender
     return account.id, event.recipient if isinstance(event, Echo) else event.provider_id

@@ -37,6 +37,7 @@ from channels.messages import (
     System,
     Template,
     Text,
+    Trouble,
     Unsupported,
 )
 from channels.meta.codec import claimed_account, decode, encode
@@ -187,7 +188,7 @@ EXPECTED: dict[str, Event | None] = {
         provider_account=WABA,
     ),
     "template_status": None,
-    "account_errors": None,
+    "account_errors": Trouble(DESK, "130429", provider_account=WABA),
 }
 
 
@@ -200,7 +201,7 @@ def test_a_recorded_request_becomes_its_event(name: str) -> None:
     assert claimed_account(request) == WABA
     for event in events:
         assert event.raw["metadata"] == {"display_phone_number": "15559876543", "phone_number_id": DESK.value}
-        (one,) = {*event.raw} & {"messages", "statuses", "message_echoes"}
+        (one,) = {*event.raw} & {"messages", "statuses", "message_echoes", "errors"}
         assert len(event.raw[one]) == 1  # type: ignore[arg-type]  # a list
 
 

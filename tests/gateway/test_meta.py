@@ -583,3 +583,34 @@ async def test_what_is_changed_or_taken_back_is_so_here_too_and_nobody_answers_i
     ours = await met.desk.one("SELECT min(provider_id) FROM messages WHERE direction = 'out'")
     await changes("revoke", ours)
     assert await met.desk.one("SELECT count(*) FROM messages WHERE direction = 'out' AND text = ''") == 0
+
+
+async def test_what_is_done_on_the_shops_phone_and_what_meta_says_of_the_number_is_seen(met: Met, api: Client) -> None:
+    await met.says("hi")
+    number = met.meta.numbers[OURS]
+
+    async def on_phone(message_id: str, **what: Any) -> None:
+        echo: dict[str, Any] = {"from": number.digits, "to": DANA[1:], "id": message_id, **what}
+        await met.meta.tell(number, "smb_message_echoes", {"message_echoes": [echo]})
+
+    await on_phone("wamid.E1", type="text", text={"body": "Come at nien"})
+    await on_phone("wamid.E2", type="text", text={"body": "The key is 99"})
+    changed = {"original_message_id": "wamid.E1", "message": {"type": "text", "text": {"body": "Come at nine"}}}
+    await on_phone("wamid.E3", type="edit", edit=changed)
+    for message_id in ("wamid.E4", "wamid.E4"):
+        await on_phone(message_id, type="revoke", revoke={"original_message_id": "wamid.E2"})
+    await on_phone("wamid.E5", type="unsupported", errors=[{"code": 131051}], unsupported={"type": "poll"})
+    (talk,) = (await api.get("/conversations"))["items"]
+    shown = (await api.get(f"/conversations/{talk['id']}/messages"))["items"][-5:]
+    assert [(one["private"], one["text"], one["notice"]) for one in shown] == [
+        (False, "Come at nine", "This message was changed after it was sent."),
+        (False, "", "This message was taken back."),
+        (True, "From the phone: Changed an earlier message.", None),
+        (True, "From the phone: Took an earlier message back.", None),
+        (True, "From the phone: something that cannot be shown here (poll).", None),
+    ]
+    assert talk["owner"] == "staff"
+    error = {"code": 131042, "title": "Business eligibility payment issue", "message": "Payment", "href": ""}
+    await met.meta.tell(number, "messages", {"errors": [error]})
+    channel = (await api.get(f"/channels/{talk['channel_id']}/log?status=failed"))["items"]
+    assert [(one["direction"], one["code"]) for one in channel] == [("in", "131042")]
