@@ -113,6 +113,8 @@ _LACKS: Final[Mapping[tuple[str, str], Card]] = {
 
 # What a channel does otherwise than by its adapter, which is all that the capabilities tell of.
 _ELSEWHERE: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
+    # Twilio's API has no other way (whatsapp-sms.md A4).
+    ("twilio", "whatsapp"): {"Read marks": "done: theirs; ours only while we show that we write"},
     ("twilio", "sms"): {"Calendar entries": "done: a link, if `conversations.calendar_link_by_sms` is on"},
     ("webchat", "web"): {
         "Calendar entries": "done: a button that saves the file, with its sequence",
