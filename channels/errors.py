@@ -35,6 +35,7 @@ class SendError(Exception):
     `code` is the vendor's, empty for trouble on the way. `text` is a sentence for a person and holds no number, name or
     key. `retryable` says whether another try makes sense, `kind` what else to do, `retry_after_s` how long to wait.
     `is_lost`: told of a message that the vendor had taken, it means that this will not arrive any more.
+    `stops_channel`: the same comes of everything else over that channel, until somebody has set something right.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class SendError(Exception):
         kind: FailureKind,
         retry_after_s: float | None = None,
         is_lost: bool = False,
+        stops_channel: bool = False,
     ) -> None:
         super().__init__(f"{code}: {text}" if code else text)
         self.code = code
@@ -52,6 +54,7 @@ class SendError(Exception):
         self.kind = kind
         self.retry_after_s = retry_after_s
         self.is_lost = is_lost
+        self.stops_channel = stops_channel
 
     @property
     def retryable(self) -> bool:

@@ -430,6 +430,13 @@ def halt_with(db: Db, message_id: int, why: Refusal, *, now: datetime) -> bool:
     return broadcast_id is not None and halt(db, broadcast_id, why, now=now)
 
 
+def halt_over(db: Db, account_id: int, why: Refusal, *, now: datetime) -> None:
+    """The same for whatever is being sent over the channel."""
+    sending_now = select(_t.id).where(_t.account_id == account_id, _t.status == "sending").order_by(_t.id)
+    for broadcast_id in db.execute(sending_now).scalars().all():
+        halt(db, broadcast_id, why, now=now)
+
+
 def why_halted(bad: DeskError) -> Refusal:
     """What keeps its messages from being written, as a reason to pause it."""
     return CHANNEL_PAUSED if isinstance(bad, WrongState) else Refusal(bad.code, bad.message)

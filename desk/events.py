@@ -34,6 +34,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "message.sent": "Something was said to a customer.",
         "message.changed": "Somebody changed what they had said, or took it back.",
         "message.failed": "Something that was said did not get through to a customer.",
+        "channel.failed": "Nothing goes out over a channel until somebody sets something right; told once an hour.",
         "call.started": "Somebody calls, or is called.",
         "call.ended": "A call is over.",
         "appointment.booked": "A visit was booked.",

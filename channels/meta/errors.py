@@ -68,6 +68,10 @@ _PERMISSIONS: Final = range(200, 300)
 # Passing trouble by which a message that Meta had taken is over: held up by a limit, or by a file that it could not fetch,
 # before it left. Not 131000 and 131016, which only say that something was wrong, and not how far the message had come.
 _LOST: Final = frozenset({130429, 131053, 131056, 131057})
+# What is wrong with the number or the account, and so with every message.
+_OF_CHANNEL: Final = frozenset(
+    {0, 3, 10, 33, 190, *range(200, 300), 368, 131005, 131031, 131037, 131042, 131045, 131048, 131064, 133010}
+)
 
 
 def explain(code: str, *, http_status: int | None = None, retry_after_s: float | None = None) -> SendError:
@@ -83,7 +87,8 @@ def explain(code: str, *, http_status: int | None = None, retry_after_s: float |
         kind, text, wait_s = known
         if kind == "retry" and retry_after_s is not None:
             wait_s = retry_after_s
-        return SendError(code, text, kind=kind, retry_after_s=wait_s, is_lost=number in _LOST)
+        is_lost, stops_channel = number in _LOST, number in _OF_CHANNEL
+        return SendError(code, text, kind=kind, retry_after_s=wait_s, is_lost=is_lost, stops_channel=stops_channel)
     if http_status == 429:
         kind, text = "retry", "Meta asks us to slow down."
     elif http_status in (401, 403, 404) or (http_status is not None and 300 <= http_status < 400):
@@ -92,4 +97,4 @@ def explain(code: str, *, http_status: int | None = None, retry_after_s: float |
         kind, text = "unclear", "Meta had a problem and did not say whether the message went out."
     else:
         kind, text = "permanent", "WhatsApp refused the message."
-    return SendError(code, text, kind=kind, retry_after_s=retry_after_s)
+    return SendError(code, text, kind=kind, retry_after_s=retry_after_s, stops_channel=kind == "config")

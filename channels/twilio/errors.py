@@ -96,6 +96,8 @@ _KNOWN: Final[dict[int, tuple[FailureKind, str, float | None]]] = {
 # twilio.com/docs/api/errors/30003). Not among them is what may still arrive, and would then arrive twice: 30008, which is
 # any receipt of a carrier's without a reason; 30410, where the network only did not answer; 63012, which says nothing.
 _LOST: Final = frozenset({30001, 30003, 30017, 30022, 30023, 30027, 30036, 30450, 30453, 63018, 63019, 63038})
+# What is wrong with the number or the account, and so with every message.
+_OF_CHANNEL: Final = frozenset({20003, 21212, 21703, 30002, 30032, 30033, 63001, 63007, 63020})
 
 
 def explain(code: str, *, http_status: int | None = None, retry_after_s: float | None = None) -> SendError:
@@ -107,7 +109,8 @@ def explain(code: str, *, http_status: int | None = None, retry_after_s: float |
     if known:
         kind, text, wait_s = known
         wait_s = retry_after_s if retry_after_s is not None else wait_s
-        return SendError(code, text, kind=kind, retry_after_s=wait_s, is_lost=int(code) in _LOST)
+        is_lost, stops_channel = int(code) in _LOST, int(code) in _OF_CHANNEL
+        return SendError(code, text, kind=kind, retry_after_s=wait_s, is_lost=is_lost, stops_channel=stops_channel)
     if http_status == 429:
         kind, text = "retry", "Twilio asks us to slow down."
     elif http_status in (401, 403, 404) or (http_status is not None and 300 <= http_status < 400):
@@ -116,4 +119,4 @@ def explain(code: str, *, http_status: int | None = None, retry_after_s: float |
         kind, text = "unclear", "Twilio had a problem and did not say whether the message went out."
     else:
         kind, text = "permanent", "Twilio refused the message."
-    return SendError(code, text, kind=kind, retry_after_s=retry_after_s)
+    return SendError(code, text, kind=kind, retry_after_s=retry_after_s, stops_channel=kind == "config")

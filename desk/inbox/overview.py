@@ -314,7 +314,9 @@ def _last(db: Db, ids: Sequence[int]) -> dict[int, Last]:
     )
     m = messages.c
     wanted = (
-        select(m.conversation_id, m.uid, func.substr(m.text, 1, _EXCERPT), m.direction, m.author, m.created_at, m.content)
+        select(
+            m.conversation_id, m.uid, func.substr(m.text, 1, _EXCERPT), m.direction, m.author, m.created_at, m.content
+        )
         .select_from(conversations.join(messages, m.id == newest))
         .where(_c.id.in_(ids))
     )

@@ -21,7 +21,7 @@ from desk import broadcasts, conversations, messages, sending
 from desk.calendar.appointments import LIVE
 from desk.verdicts import Held, Refusal, Use
 from gateway.accounts import Account
-from gateway.pipeline import parked, recipients
+from gateway.pipeline import parked, recipients, trouble
 from storage import queue
 from storage.base import Db
 from storage.models.accounts import accounts
@@ -311,6 +311,8 @@ def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
         queue.again(db, job, at=now + wait, error=str(error), now=now)
         return
     recipients.learn(db, message_id, error, now=now)
+    if error.stops_channel:
+        trouble.alarm(db, _ACCOUNT_OF(db, {"message_id": message_id}).scalar_one(), error, now=now)
     if error.kind != "window" or not parked.keep_late(db, message_id, error, now=now):
         _refuse(db, message_id, error.code, error.text, state="failed")
         messages.tell_lost(db, message_id, now=now)
@@ -472,6 +474,7 @@ _UNDELIVERED = Prepared(
     .where(_m.id == bindparam("message_id"))
 )
 _CONVERSATION = Prepared(select(_m.conversation_id).where(_m.id == bindparam("message_id")))
+_ACCOUNT_OF = Prepared(select(_m.account_id).where(_m.id == bindparam("message_id")))
 _TOLD = Prepared(select(_m.provider_id).where(_m.id == bindparam("message_id")))
 # Of the last few only: more than that nobody says at once.
 _last = (

@@ -16,7 +16,7 @@ from desk import accounts, messages
 from desk.accounts import Line
 from gateway.accounts import Account
 from gateway.context import House
-from gateway.pipeline import echo, refused, status, turn, wire
+from gateway.pipeline import echo, refused, status, trouble, turn, wire
 from gateway.pipeline.spool import Spool
 from gateway.pipeline.wire import Seen
 from storage.base import Db
@@ -276,6 +276,7 @@ def _echoed(db: Db, account: Account, event: Echo, seen: Seen | None, line: Line
 def _in_trouble(
     db: Db, adapter: Adapter, account: Account, event: Trouble, seen: Seen | None, *, now: datetime
 ) -> None:
+    trouble.alarm(db, account.id, adapter.explain(event.code), now=now)
     wire.heard(db, account, seen, None, failed=event.code or "trouble", now=now)
 
 

@@ -7,7 +7,7 @@ from channels.base import Adapter
 from channels.messages import StatusUpdate
 from desk import messages
 from gateway.accounts import Account
-from gateway.pipeline import outbox, parked, recipients
+from gateway.pipeline import outbox, parked, recipients, trouble
 from storage.base import Db
 
 _LOST: Final = ("failed", "undelivered")
@@ -47,6 +47,7 @@ def apply(db: Db, adapter: Adapter, account: Account, event: StatusUpdate, *, no
         return outcome
     if explained is not None:
         recipients.learn(db, message_id, explained, now=now)
+        trouble.alarm(db, account.id, explained, now=now)
         if explained.kind == "window" and parked.keep_late(db, message_id, explained, now=now):
             return outcome
     if event.status in _LOST:

@@ -32,6 +32,7 @@ accounts = Table(
     Column("is_active", Boolean, nullable=False, server_default=true()),
     # Nobody has switched it off: it goes on as soon as we serve its kind.
     Column("is_waiting", Boolean, nullable=False, server_default=false()),
+    Column("failed_told_at", UtcDateTime),  # when subscribers last heard that nothing goes out over it
     Column("log_keeps", String(10), nullable=False, server_default="all"),  # of its traffic: all, failures, off
     # Since when it is no longer ours. The row stays for its conversations; the address may be connected again.
     Column("disconnected_at", UtcDateTime),

@@ -747,6 +747,7 @@ def upgrade() -> None:
         sa.Column("credentials", sa.Text(), nullable=True),
         sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("is_waiting", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("failed_told_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("log_keeps", sa.String(length=10), server_default="all", nullable=False),
         sa.Column("disconnected_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

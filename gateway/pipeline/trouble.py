@@ -1,0 +1,14 @@
+"""What a provider says is wrong with a whole channel."""
+
+from datetime import datetime
+
+from channels.errors import SendError
+from desk import alarms
+from desk.verdicts import Refusal
+from storage.base import Db
+
+
+def alarm(db: Db, account_id: int, error: SendError, *, now: datetime) -> None:
+    """When it is not one message alone that fails, people hear of it, and what is being sent to many waits."""
+    if error.stops_channel:
+        alarms.channel_failed(db, account_id, Refusal(error.code or "channel_failed", error.text), now=now)
