@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
@@ -79,6 +80,7 @@ _COUNTED: Final[Mapping[str, str]] = MappingProxyType(
         "canceled": "skipped",
     }
 )
+_ALWAYS_OPEN: Final[Mapping[tuple[str, str], int | None]] = MappingProxyType({})
 _t, _r, _i = table.c, recipients.c, customer_identities.c
 
 
@@ -115,6 +117,9 @@ class Broadcast:
     """`audience` is a segment as JSON. `status`: draft, scheduled, sending (until the last message has left), paused, sent,
     cancelled. `paused_for`: why it was paused by itself, if it was.
 
+    `template` is the provider's that says it: its name, language and variables, which may have blanks; `text` is its wording
+    then.
+
     `relative` says when each visit has its message (`Relative.of`); None: it goes out once. `scheduled_at` is when it begins;
     `local_at` the wall time at which each recipient gets it where they are. `replies` says where an answer goes:
     {"to": "bot" | "inbox" | "scenario", "scenario": its name}.
@@ -125,6 +130,7 @@ class Broadcast:
     name: str
     channel_uid: str
     text: str
+    template: Mapping[str, Any] | None
     audience: Mapping[str, Any]
     replies: Mapping[str, str]
     status: str
@@ -161,6 +167,8 @@ class Length(Protocol):
 
 Measure = Callable[[str], Length]
 Scenarios = Callable[[Db, int], Collection[str]]  # the names of those that a bot has, by its number
+# For how many hours after their last message a channel carries free text to somebody, by provider and channel.
+Windows = Mapping[tuple[str, str], int | None]
 # What a message (by SMS: a part) costs, by channel and country; `*` is any other country.
 Prices = Mapping[tuple[str, str], float]
 
@@ -219,6 +227,7 @@ class Plan:
     local_at: datetime | None
     zone: str
     channel: str
+    provider: str
     relative: Relative | None = None
 
     def due(self, one: "Reached") -> datetime | None:
@@ -240,14 +249,26 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A template, and what is the same for everybody."""
+    """What is said, and what is the same for everybody. `named` is the provider's template that says it, by its name and
+    language, with its `variables`.
+    """
 
     template: Template
     business: Mapping[str, str | None]
+    named: tuple[str, str] | None = None
+    variables: Mapping[str, Template] = field(default_factory=dict)
 
     def of(self, customer: Row[Any]) -> str:
+        return self.template.render(self._values(customer))
+
+    def variables_of(self, customer: Row[Any]) -> dict[str, str]:
+        """What fills the blanks of the provider's template."""
+        values = self._values(customer)
+        return {name: variable.render(values) for name, variable in self.variables.items()}
+
+    def _values(self, customer: Row[Any]) -> dict[str, str | None]:
         name = customer.name or ""
-        values = {
+        return {
             **self.business,
             "customer.name": name,
             "customer.first_name": name.split(" ")[0],
@@ -256,7 +277,6 @@ class Text:
             "customer.city": customer.city,
             **{f"customer.attributes.{key}": _written(value) for key, value in customer.attributes.items()},
         }
-        return self.template.render(values)
 
 
 def find(
@@ -279,7 +299,7 @@ def get(db: Db, who: Actor, ref: Ref) -> Broadcast:
 
 
 def add(db: Db, who: Actor, values: Mapping[str, Any], *, scenarios: Scenarios, now: datetime) -> Broadcast:
-    """A draft. `values`: name, channel_id, text, audience, replies, relative.
+    """A draft. `values`: name, channel_id, text, template, audience, replies, relative.
 
     Raises: NotFound, Invalid
     """
@@ -307,7 +327,15 @@ def remove(db: Db, who: Actor, ref: Ref, *, now: datetime) -> None:
 
 
 def preview(
-    db: Db, who: Actor, ref: Ref, *, measure: Measure, prices: Prices, usual: Policy = USUAL, now: datetime
+    db: Db,
+    who: Actor,
+    ref: Ref,
+    *,
+    measure: Measure,
+    prices: Prices,
+    usual: Policy = USUAL,
+    windows: Windows = _ALWAYS_OPEN,
+    now: datetime,
 ) -> Preview:
     """What sending it would mean now.
 
@@ -315,8 +343,9 @@ def preview(
     """
     row = refs.row(db, table, who, ref, NOUN)
     account = refs.row(db, accounts, who, row.account_id, "channel")
-    audience = segment_of(row.audience), Relative.of(row.relative) if row.relative else None
-    return _preview(db, who, account, row.text, *audience, measure=measure, prices=prices, usual=usual, now=now)
+    return _preview(
+        db, who, account, row._asdict(), measure=measure, prices=prices, usual=usual, windows=windows, now=now
+    )
 
 
 def preview_of(
@@ -327,16 +356,16 @@ def preview_of(
     measure: Measure,
     prices: Prices,
     usual: Policy = USUAL,
+    windows: Windows = _ALWAYS_OPEN,
     now: datetime,
 ) -> Preview:
-    """The same for one that is not kept. `values`: channel_id, text, audience, relative.
+    """The same for one that is not kept. `values`: channel_id, text, template, audience, relative.
 
     Raises: NotFound, Invalid
     """
     account = _account(db, who, values["channel_id"])
-    relative = _relative(db, who, values.get("relative"))
-    audience = segment_of(values["audience"]), Relative.of(relative) if relative else None
-    return _preview(db, who, account, values["text"], *audience, measure=measure, prices=prices, usual=usual, now=now)
+    said = {**values, "relative": _relative(db, who, values.get("relative"))}
+    return _preview(db, who, account, said, measure=measure, prices=prices, usual=usual, windows=windows, now=now)
 
 
 def send(
@@ -361,7 +390,7 @@ def send(
     if local_at is not None and row.relative is not None:
         raise Invalid("local_at", "It goes out by the time of each visit; say at most from when on.")
     account = _open(db, who, row.account_id)
-    _text(db, who, account, row.text)
+    _text(db, who, account, row.text, row.template)
     segments.where(db, who, segment_of(row.audience), now=now)
     begins = max(now, zones.instant(local_at, UTC) - _EARLIEST) if local_at is not None else send_at or now
     if not now - timedelta(minutes=1) <= begins <= now + _FARTHEST:
@@ -558,12 +587,21 @@ def due(db: Db, broadcast_id: int, appointment_id: int, *, now: datetime) -> tup
 def _plan(db: Db, row: Row[Any]) -> Plan:
     who = Actor(row.tenant_id, "system")
     account = refs.row(db, accounts, who, row.account_id, "channel")
-    text = _text(db, who, account, row.text)
+    text = _text(db, who, account, row.text, row.template)
     zone: str = db.execute(select(businesses.c.time_zone).where(businesses.c.id == account.business_id)).scalar_one()
     local_at = datetime.fromisoformat(row.local_at) if row.local_at else None
     relative = Relative.of(row.relative) if row.relative else None
     return Plan(
-        row.id, row.tenant_id, account.id, segment_of(row.audience), text, local_at, zone, account.channel, relative
+        id=row.id,
+        tenant_id=row.tenant_id,
+        account_id=account.id,
+        segment=segment_of(row.audience),
+        text=text,
+        local_at=local_at,
+        zone=zone,
+        channel=account.channel,
+        provider=account.provider,
+        relative=relative,
     )
 
 
@@ -733,16 +771,19 @@ def _preview(
     db: Db,
     who: Actor,
     account: Row[Any],
-    words: str,
-    segment: Segment,
-    relative: Relative | None,
+    values: Mapping[str, Any],
     *,
     measure: Measure,
     prices: Prices,
     usual: Policy,
+    windows: Windows,
     now: datetime,
 ) -> Preview:
-    text = _text(db, who, account, words)
+    template = values.get("template")
+    text = _text(db, who, account, values["text"], template)
+    segment = segment_of(values["audience"])
+    relative = Relative.of(values["relative"]) if values["relative"] else None
+    window_h = None if template else windows.get((account.provider, account.channel))
     held: list[datetime] = []
     by_sms = account.channel == "sms"
     total, parts = 0, 0
@@ -750,7 +791,7 @@ def _preview(
     samples: list[Sample] = []
     longest: Length | None = None
     cost: float | None = 0.0 if any(channel == account.channel for channel, _ in prices) else None
-    for one, verdict in _everybody(db, who, account, segment, relative, usual=usual, now=now):
+    for one, verdict in _everybody(db, who, account, segment, relative, usual=usual, window_h=window_h, now=now):
         total += 1
         refused_for = verdict.code if isinstance(verdict, Refusal) else one.skipped_for
         if refused_for is not None:
@@ -786,43 +827,58 @@ def _preview(
 
 
 def _everybody(
-    db: Db, who: Actor, account: Row[Any], segment: Segment, relative: Relative | None, *, usual: Policy, now: datetime
+    db: Db,
+    who: Actor,
+    account: Row[Any],
+    segment: Segment,
+    relative: Relative | None,
+    *,
+    usual: Policy,
+    window_h: int | None,
+    now: datetime,
 ) -> Iterator[tuple[Reached, Verdict]]:
     """The audience, each with what the rules would say of a message now; or whose visits there are, once for each visit."""
     after = 0
+    foresee = partial(_foreseen, db, account, usual=usual, window_h=window_h, now=now)
     if relative is None:
         while found := _reach(db, who, account, segment, after=after, limit=_AT_ONCE, now=now):
-            yield from _foreseen(db, account, found, usual=usual, now=now)
+            yield from foresee(found)
             after = found[-1].customer.id
         return
     shop = account.tenant_id, account.business_id, relative
     while visits := campaigns.ahead(db, *shop, after=after, limit=_AT_ONCE, now=now):
         whose = [customer_id for _, customer_id, is_ahead in visits if is_ahead]
         reached = _reach(db, who, account, segment, after=0, limit=_AT_ONCE, only={*whose}, now=now)
-        foreseen = _foreseen(db, account, reached, usual=usual, now=now)
-        by_customer = {one.customer.id: (one, said) for one, said in foreseen}
+        by_customer = {one.customer.id: (one, said) for one, said in foresee(reached)}
         for one, said in (by_customer[customer_id] for customer_id in whose if customer_id in by_customer):
             yield one, ALLOWED if isinstance(said, Held) else said  # whether it is night now says nothing of then
         after = visits[-1][0]
 
 
 def _foreseen(
-    db: Db, account: Row[Any], found: Sequence[Reached], *, usual: Policy, now: datetime
+    db: Db, account: Row[Any], found: Sequence[Reached], *, usual: Policy, window_h: int | None, now: datetime
 ) -> Iterator[tuple[Reached, Verdict]]:
     addresses = [(one.kind, one.address) for one in found if one.skipped_for is None]
-    said = iter(sending.foresee(db, account.id, addresses, use="marketing", now=now, usual=usual))
+    said = iter(sending.foresee(db, account.id, addresses, use="marketing", now=now, usual=usual, window_h=window_h))
     for one in found:
         yield one, ALLOWED if one.skipped_for is not None else next(said)
 
 
-def _text(db: Db, who: Actor, account: Row[Any], words: str) -> Text:
+def _text(db: Db, who: Actor, account: Row[Any], words: str, template: Mapping[str, Any] | None) -> Text:
     """Raises: Invalid"""
+    if template is not None and account.channel != "whatsapp":
+        raise Invalid("template", "Only WhatsApp has templates; say it as text here.")
     known = {*_NAMES, *(f"customer.attributes.{key}" for key in attributes.all_of(db, who))}
     b = businesses.c
     shop = db.execute(select(b.name, b.phone, b.website).where(b.id == account.business_id)).one()
     return Text(
         templates.parse(words, known),
         {"business.name": shop.name, "business.phone": shop.phone, "business.website": shop.website},
+        None if template is None else (template["name"], template["language"]),
+        {
+            name: templates.parse(value, known, field=f"template.variables.{name}")
+            for name, value in (template["variables"] if template is not None else {}).items()
+        },
     )
 
 
@@ -851,12 +907,16 @@ def _stored(
         _check_replies(db, who, account, stored, before, scenarios)
     if "audience" in values:
         segments.where(db, who, segment_of(values["audience"]), now=now)
+    if "template" in values:
+        stored["template"] = values["template"]
     if "text" in values:
         stored["text"] = storable(values["text"])
+    if {"text", "template", "channel_id"} & values.keys():
         if account is None:
             assert before is not None  # noqa: S101  a new one names its channel
             account = refs.row(db, accounts, who, before.account_id, "channel")
-        _text(db, who, account, stored["text"])
+        said = {**(before._asdict() if before is not None else {}), **stored}
+        _text(db, who, account, said["text"], said.get("template"))
     return stored
 
 
@@ -1019,6 +1079,7 @@ def _one(found: Row[Any]) -> Broadcast:
         name=found.name,
         channel_uid=found.channel_uid,
         text=found.text,
+        template=found.template,
         audience=found.audience,
         replies=found.replies or {"to": "bot"},
         status=found.status,

@@ -175,9 +175,10 @@ def foresee(
     use: Use,
     now: datetime,
     usual: Policy = USUAL,
+    window_h: int | None = None,
 ) -> list[Verdict]:
     """What `may_send` would say of a message to each (kind, value) of customers who have not refused any; asked for all of
-    them at once.
+    them at once. `window_h`: so long after their last message the channel carries free text.
     """
     facts = {(row.kind, row.value): row for row in db.execute(_facts_of(account_id, addresses))}
     verdicts: list[Verdict] = []
@@ -187,8 +188,10 @@ def foresee(
         if (no := consent.refusal(erased.get((kind, value), ()), use)) is not None:
             verdicts.append(no)
             continue
-        asked = Asked(db, account_id, kind, value, use, now, usual)
-        if (known := facts.get((kind, value))) is not None:
+        known = facts.get((kind, value))
+        window = Window(window_h, None if known is None else known.last_in_at)
+        asked = Asked(db, account_id, kind, value, use, now, usual, window=window)
+        if known is not None:
             vars(asked)["facts"] = known
             if (cap := asked.policy.caps.get(use)) is not None:
                 if had is None:

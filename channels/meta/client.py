@@ -135,7 +135,7 @@ class MetaClient:
         Raises: SendError
         """
         if not keys.password:
-            raise SendError("", "There is no access token for WhatsApp.", kind="config")
+            raise SendError("", "There is no access token for WhatsApp.", kind="config", stops_channel=True)
         data = orjson.dumps(json) if json is not None else None
         try:
             return await self._answer(method, path, keys, data, is_json=json is not None, query=query)

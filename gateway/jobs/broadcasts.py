@@ -6,20 +6,23 @@ last message has left, which may be in the morning.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
 
 import structlog
 
+from channels.messages import OutboundMessage, Template
 from channels.split import count
 from desk import accounts, broadcasts, conversations, messages
 from desk.broadcasts import KIND, Plan, Reached
 from desk.errors import DeskError
+from desk.verdicts import WINDOW_CLOSED, Window
 from gateway.context import House
 from gateway.pipeline import outbox
 from storage import queue
-from storage.base import Db, JsonValue
+from storage.base import Db, JsonValue, new_uid
 from storage.queue import Job, LeaseLost
 
 __all__ = ["KIND", "about_visit", "say_next", "write"]
@@ -146,20 +149,30 @@ def _say(db: Db, house: House, plan: Plan, one: Reached, *, visit: tuple[int, in
     if one.skipped_for is not None:
         note(message_id=None, skipped_for=one.skipped_for)
         return
+    wanted = plan.due(one)
+    due = wanted if wanted is not None and wanted > now else None
+    if plan.text.named is None and not _window(db, house, plan, one).is_open(due or now):
+        note(message_id=None, skipped_for=WINDOW_CLOSED)
+        return
     context = conversations.begin(db, plan.account_id, peer_kind=one.kind, peer=one.address, now=now)
     if context.owner != "bot":  # a person has the word, or is wanted: nobody talks into that
         note(message_id=None, skipped_for="person_talking")
         return
-    wanted = plan.due(one)
-    due = wanted if wanted is not None and wanted > now else None
     words = plan.text.of(one.customer)
+    uid = new_uid()
+    said = OutboundMessage(words, reference=uid)
+    if plan.text.named is not None:
+        name, language = plan.text.named
+        said = replace(said, template=Template(name, language, plan.text.variables_of(one.customer)))
     message_id = messages.add_out(
         db,
         tenant_id=plan.tenant_id,
         conversation_id=context.id,
         account_id=plan.account_id,
         author="system",
+        uid=uid,
         text=words,
+        content=None if said.is_plain else said.to_json(),
         status="held" if due else "queued",
         error_code="local_time" if due else None,
         error_text="It goes out at one time by everybody's own clock." if due else None,
@@ -176,6 +189,16 @@ def _say(db: Db, house: House, plan: Plan, one: Reached, *, visit: tuple[int, in
     note(message_id=message_id, skipped_for=None, estimate=estimate)
     outbox.post(db, plan.tenant_id, plan.account_id, message_id, now=now, run_at=due, priority=_CAMPAIGN)
     conversations.touch(db, context, last_out_at=now)
+
+
+def _window(db: Db, house: House, plan: Plan, one: Reached) -> Window:
+    """How long free text may go to them; looked up without beginning a conversation with somebody who gets none."""
+    adapter = house.adapters.get((plan.provider, plan.channel))
+    hours = adapter.capabilities.session_window_h if adapter is not None else None
+    if hours is None:
+        return Window()
+    context = conversations.find(db, plan.account_id, one.kind, one.address)
+    return Window(hours, None if context is None else context.last_in_at)
 
 
 def _go_on_later(

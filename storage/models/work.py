@@ -150,6 +150,8 @@ broadcasts = Table(
     ),  # {"to": "inbox"} or {"to": "scenario", "scenario": "rebook"}; null: the bot's own way
     # {"event": "visit", "days_after": 3, "at": "10:00", "service_ids": [uids]} or days_before; null: it goes out once
     Column("relative", type_json),
+    # {"name", "language", "variables": {name: text with blanks}} of a provider's template, of which `text` is the wording
+    Column("template", type_json),
     Column("scheduled_at", UtcDateTime),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),

@@ -614,3 +614,55 @@ async def test_what_is_done_on_the_shops_phone_and_what_meta_says_of_the_number_
     await met.meta.tell(number, "messages", {"errors": [error]})
     channel = (await api.get(f"/channels/{talk['channel_id']}/log?status=failed"))["items"]
     assert [(one["direction"], one["code"]) for one in channel] == [("in", "131042")]
+
+
+async def test_many_are_reached_by_a_template_and_left_in_peace_when_meta_says_so(met: Met, api: Client) -> None:
+    ben = met.meta.phone("+15125550178")
+    await ben.say(OURS, "hi")
+    await met.settle()
+    await met.desk.pass_time(timedelta(hours=25), step=timedelta(hours=5))
+    api = await person(met.desk)
+    await met.says("hi")
+    talks = (await api.get("/conversations"))["items"]
+    for talk in talks:
+        await api.patch(f"/customers/{talk['customer']['id']}", {"tags": ["club"]})
+    words = {"name": "Spring", "text": "20 % off all week", "audience": {"tags_any": ["club"]}}
+    channel = talks[0]["channel_id"]
+    blank = '{{ customer.first_name | default: "there" }}'
+    offer = {"name": "offer", "language": "en_US", "variables": {"1": blank}}
+    body: dict[str, object] = {"type": "BODY", "text": "Hi {{1}}, 20 % off all week."}
+    met.meta.templates = [Template(name="offer", components=(body,))]
+
+    async def sent(**more: Any) -> tuple[Any, Any]:
+        draft = await api.post("/broadcasts", {**words, "channel_id": channel, **more})
+        path = f"/broadcasts/{draft['id']}"
+        seen = await api.post(f"{path}/preview", status=200)
+        await api.post(f"{path}/send", status=202)
+        await met.settle()
+        await met.settle()
+        recipients = (await api.get(f"{path}/recipients"))["items"]
+        return {**seen["skipped"], "reachable": seen["reachable"]}, [one["skipped_for"] for one in recipients]
+
+    heard = len(ben.inbox), len(met.dana.inbox)
+    assert await sent() == ({"window_closed": 1, "reachable": 1}, ["window_closed", None])
+    assert await sent(template=offer) == ({"reachable": 2}, [None, None])
+    assert [one.kind for one in ben.inbox[heard[0] :]] == ["template"]
+    assert [one.kind for one in met.dana.inbox[heard[1] :]] == ["text", "template"]
+    assert "there" in str(ben.inbox[-1].content)
+    sms = (await api.get("/channels?kind=sms"))["items"][0]["id"]
+    for bad in ({"channel_id": sms, "template": offer}, {"template": {**offer, "variables": {"1": "{{ nobody }}"}}}):
+        await api.post("/broadcasts", {**words, "channel_id": channel, **bad}, status=422)
+
+    await met.desk.pass_time(timedelta(minutes=1), step=timedelta(seconds=20))  # so that those two are over
+    met.meta.faults = Faults(graph_error=True, error_code=131048)
+    for _ in range(2):
+        await sent(template=offer)
+    why = "WhatsApp has stopped messages from this number: too many people found them unwanted."
+    stopped = (await api.get("/broadcasts?status=paused"))["items"]
+    because = {"code": "131048", "reason": why}
+    assert [(one["template"], one["paused_for"]) for one in stopped] == [(offer, because)] * 2
+    (told,) = (await api.get("/audit?action=channel.failed"))["items"]
+    assert told["after"] == because
+    met.meta.faults = Faults()
+    again = await api.post(f"/broadcasts/{stopped[0]['id']}/resume", status=200)
+    assert (again["status"], again["paused_for"]) == ("sending", None)

@@ -13,6 +13,7 @@ from desk.events import rfc3339
 from gateway.rest.call import Call
 from gateway.rest.route import Routes
 from gateway.rest.schema import Answer, Body, Moment, Name, Page, Search, SkipQuery, Uid
+from gateway.rest.v1.conversations import TemplateSent
 from gateway.rest.v1.weeks import Opens, minute_of, time_of
 
 routes = Routes("Broadcasts")
@@ -23,6 +24,13 @@ Words = Annotated[
         min_length=1,
         max_length=1600,
         description='May have blanks: `{{ customer.name | default: "there" }}`, `{{ customer.attributes.plan }}`.',
+    ),
+]
+Said = Annotated[
+    TemplateSent,
+    Field(
+        description="On WhatsApp, who has not written for 24 hours gets none without one. Its variables may have blanks as "
+        "the text, which is its wording for people."
     ),
 ]
 Tag = Annotated[str, Field(min_length=1, max_length=60)]
@@ -105,6 +113,12 @@ class RelativeTo(Answer):
     service_ids: list[Uid]
 
 
+class TemplateOf(Answer):
+    name: str
+    language: str
+    variables: dict[str, str]
+
+
 class Counts(Answer):
     """Where the messages stand now; each is counted once."""
 
@@ -162,6 +176,7 @@ class Broadcast(Answer):
     name: str
     channel_id: Uid
     text: str
+    template: TemplateOf | None = Field(description="The provider's that says it; `text` is its wording for people.")
     audience: dict[str, JsonValue]
     replies: RepliesTo
     status: str = Field(
@@ -190,6 +205,7 @@ class Broadcast(Answer):
             name=one.name,
             channel_id=one.channel_uid,
             text=one.text,
+            template=None if one.template is None else TemplateOf.model_validate(dict(one.template)),
             audience={**one.audience},
             replies=RepliesTo(to=one.replies["to"], scenario=one.replies.get("scenario")),
             status=one.status,
@@ -243,6 +259,16 @@ class NewBroadcast(_Fields):
                     "audience": {"tags_any": ["regular"], "has_upcoming_appointment": False},
                 },
                 {
+                    "name": "Spring offer by WhatsApp",
+                    "channel_id": "01936f5e-5a2c-7e9a-8f4e-0d5a9b1c2d3e",
+                    "text": 'Hi {{ customer.first_name | default: "there" }}, 20 % off all week.',
+                    "template": {
+                        "name": "spring_offer",
+                        "language": "en_US",
+                        "variables": {"1": '{{ customer.first_name | default: "there" }}'},
+                    },
+                },
+                {
                     "name": "How was it?",
                     "channel_id": "01936f5e-5a2c-7e9a-8f4e-0d5a9b1c2d3e",
                     "text": "Thank you for your visit. Would you tell us how it was?",
@@ -255,6 +281,7 @@ class NewBroadcast(_Fields):
     name: Name
     channel_id: Uid
     text: Words
+    template: Said | None = None
     audience: Audience = Audience()
     replies: Replies = Replies()
     relative: Relative | None = None
@@ -264,6 +291,7 @@ class BroadcastChange(_Fields):
     name: Name = ""
     channel_id: Uid = ""
     text: Words = ""
+    template: Said | None = None
     audience: Audience = Audience()
     replies: Replies = Replies()
     relative: Relative | None = None
@@ -300,6 +328,7 @@ class NewPreview(_Fields):
 
     channel_id: Uid
     text: Words
+    template: Said | None = None
     audience: Audience = Audience()
     relative: Relative | None = None
 
@@ -327,7 +356,9 @@ class Preview(Answer):
     reachable: int
     opted_out: int
     no_address: int = Field(description="They have none on this channel.")
-    skipped: dict[str, int] = Field(description="Who gets none, by the reason: those above, premium_number, too_often.")
+    skipped: dict[str, int] = Field(
+        description="Who gets none, by the reason: those above, premium_number, too_often, window_closed."
+    )
     held: int = Field(description="So many of the reachable would get it later, since it is night where they are.")
     held_until: Moment | None = Field(description="When the last of these would get it.")
     samples: list[Sample]
@@ -364,7 +395,8 @@ class Recipient(Answer):
     status: str | None = Field(description="Of the message.")
     skipped_for: str | None = Field(
         description="opted_out, no_address, premium_number; no_such_number, takes_no_texts, not_on_channel: the provider says "
-        "that nobody is reached there; person_talking: somebody is answering them; or, of a visit, "
+        "that nobody is reached there; person_talking: somebody is answering them; window_closed: they have not written for a "
+        "day, and without a template WhatsApp carries nothing to them then; or, of a visit, "
         "too_late: its moment had gone by when it could be written; channel_paused: for as long the channel was; "
         "visit_changed: it was moved or called off while the message waited for the morning."
     )
@@ -407,8 +439,9 @@ async def preview_unsaved(call: Call, body: NewPreview) -> Preview:
     """Whom it would reach, and what they would read."""
     prices, usual = call.house.settings.sending, call.house.usual
     found = await call.read(
-        broadcasts.preview_of, body.values(), measure=count, prices=prices.price_list, usual=usual, now=call.now
-    )
+        broadcasts.preview_of, body.values(), measure=count, prices=prices.price_list, usual=usual,
+        windows=_windows(call), now=call.now,
+    )  # fmt: skip
     return Preview.of(found, prices.currency)
 
 
@@ -442,8 +475,9 @@ async def preview(call: Call, broadcast_id: Uid) -> Preview:
     """Whom it would reach now, and what they would read."""
     prices, usual = call.house.settings.sending, call.house.usual
     found = await call.read(
-        broadcasts.preview, broadcast_id, measure=count, prices=prices.price_list, usual=usual, now=call.now
-    )
+        broadcasts.preview, broadcast_id, measure=count, prices=prices.price_list, usual=usual,
+        windows=_windows(call), now=call.now,
+    )  # fmt: skip
     return Preview.of(found, prices.currency)
 
 
@@ -481,10 +515,18 @@ async def recipients(call: Call, broadcast_id: Uid, query: RecipientFilter) -> P
     return Page[Recipient].of(found, window, Recipient.of)
 
 
+def _windows(call: Call) -> dict[tuple[str, str], int | None]:
+    """For how long each kind of channel carries free text."""
+    return {key: adapter.capabilities.session_window_h for key, adapter in call.house.adapters.items()}
+
+
 def _kept(values: dict[str, Any]) -> dict[str, Any]:
     for name in ("audience", "replies", "relative"):
         if values.get(name) is not None:
             values[name] = values[name].as_json()
+    if (template := values.get("template")) is not None:
+        said = template.template()
+        values["template"] = {"name": said.name, "language": said.language, "variables": said.variables}
     if values.get("replies") == {"to": "bot"}:
         values["replies"] = None  # as ever: nothing is to be routed
     return values

@@ -924,6 +924,7 @@ def upgrade() -> None:
         sa.Column("local_at", sa.String(length=16), nullable=True),
         sa.Column("replies", json_type, nullable=True),
         sa.Column("relative", json_type, nullable=True),
+        sa.Column("template", json_type, nullable=True),
         sa.Column("scheduled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
