@@ -56,18 +56,20 @@ def decode(request: Request, kind: Literal["web", "sim"] = "web") -> InboundMess
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Which visitor's messages a page wants, and after which one; `after` is empty for all of them. `is_whole`: the
-    visitor's own as well, and without `after` the last ones instead of the first.
+    visitor's own as well, and without `after` the last ones instead of the first, or the last before `before`.
     """
 
     site: str
     visitor: str
     after: str
     is_whole: bool = False
+    before: str = ""
 
 
 def asked(request: Request) -> Asked:
-    """What the page asks for in its query: `site`, `session`, and maybe `after`, the id of the last message it has, and
-    `whole=1`. The session may stand in a header instead, since addresses end up in the logs of proxies.
+    """What the page asks for in its query: `site`, `session`, and maybe `after`, the id of the last message it has, or
+    `whole=1` and `before`, that of the first. The session may stand in a header instead, since addresses end up in the
+    logs of proxies.
 
     Raises:
         BadRequest: naming the field that is missing or wrong.
@@ -75,9 +77,22 @@ def asked(request: Request) -> Asked:
     data: dict[str, JSON] = dict(request.query)
     if (session := request.headers.get(SESSION_HEADER)) is not None:
         data["session"] = session
-    after = message_id(data.get("after", ""), "after")
+    after, before = span(data)
     is_whole = _string(data, "whole", 1) == "1"
-    return Asked(_string(data, "site", 64), visitor(_matching(data, "session", _SESSION)), after, is_whole)
+    if before and not is_whole:
+        raise BadRequest("before", "only together with whole=1")
+    return Asked(_string(data, "site", 64), visitor(_matching(data, "session", _SESSION)), after, is_whole, before)
+
+
+def span(data: dict[str, JSON]) -> tuple[str, str]:
+    """The messages `after` and `before` which the wanted ones lie; one of them is empty, or both.
+
+    Raises: BadRequest
+    """
+    after, before = (message_id(data.get(name, ""), name) for name in ("after", "before"))
+    if after and before:
+        raise BadRequest("before", "not together with after")
+    return after, before
 
 
 def seen(request: Request) -> Asked:

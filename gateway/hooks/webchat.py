@@ -71,8 +71,8 @@ async def say(request: web.Request) -> web.Response:
 async def since(request: web.Request) -> web.Response:
     """What was said to a visitor after the message `after` (all of it without), as `{messages: […]}`.
 
-    With `whole=1` also what the visitor said, with who each is from; without `after` the last of it, and `more` says that
-    there is more after these.
+    With `whole=1` also what the visitor said, with who each is from; without `after` the last of it, or the last before the
+    message `before`. `more` says that there is more after these, `earlier` that there is before.
     """
     house = _house(request)
     try:
@@ -173,7 +173,10 @@ async def _read(house: House, account_id: int, asked: codec.Asked) -> bytes:
     show = Show(house.links, house.clock.now())
     if not asked.is_whole:
         return codec.encode(await house.store.read(thread.replies, account_id, asked.visitor, asked.after, show))
-    return orjson.dumps(await house.store.read(thread.whole, account_id, asked.visitor, asked.after, show))
+    whole = await house.store.read(
+        thread.whole, account_id, asked.visitor, show, after=asked.after, before=asked.before
+    )
+    return orjson.dumps(whole)
 
 
 def _house(request: web.Request) -> House:

@@ -253,9 +253,11 @@ class Lounge:
         return {"ok": True}
 
     async def _history(self, visitor: Visitor, said: dict[str, Any]) -> dict[str, Any]:
-        after = codec.message_id(said.get("after", ""), "after")
+        after, before = codec.span(said)
         read = self.house.store.read
-        whole = await read(thread.whole, visitor.account.id, visitor.name, after, self._with_links())
+        whole = await read(
+            thread.whole, visitor.account.id, visitor.name, self._with_links(), after=after, before=before
+        )
         if visitor.place is None and whole["messages"]:  # begun elsewhere
             place = await read(thread.find, visitor.account.id, visitor.name)
             if place is not None:

@@ -48,21 +48,23 @@ def replies(db: Db, account_id: int, visitor: str, after: str, show: Show) -> li
     if place is None:
         return []
     known = messages.id_of_uid(db, place.id, after) if after else 0
-    rows, _ = _page(db, place, known or 0, lambda row: row.direction == "out" and is_said(row))
+    rows, _ = _page(db, place, lambda row: row.direction == "out" and is_said(row), after=known or 0)
     return [show.links.filled(outbound(row), show.now) for row in rows]
 
 
-def whole(db: Db, account_id: int, visitor: str, after: str, show: Show) -> dict[str, JSON]:
-    """`messages` of both sides after the message `after`, else the last of them; `more`, whether there may be more; and
-    `read`, the visitor's last message that a person has seen, or empty.
+def whole(db: Db, account_id: int, visitor: str, show: Show, *, after: str = "", before: str = "") -> dict[str, JSON]:
+    """`messages` of both sides after the message `after`, else the last of them (before `before`); whether there may be
+    `more` after these or `earlier` ones; and `read`, the visitor's last message that a person has seen, or empty.
     """
     place = find(db, account_id, visitor)
-    if place is None:
-        return {"messages": [], "more": False, "read": ""}
-    known = messages.id_of_uid(db, place.id, after) if after else None
-    rows, more = _page(db, place, known, is_said)
+    edge = messages.id_of_uid(db, place.id, after or before) if place is not None and (after or before) else None
+    if place is None or (before and edge is None):
+        return {"messages": [], "more": False, "earlier": False, "read": ""}
+    since, until = (None, edge) if before else (edge, None)
+    rows, is_full = _page(db, place, is_said, after=since, before=until)
     said: list[JSON] = [*shown(db, place, rows, show)]
-    return {"messages": said, "more": more, "read": read(db, place)}
+    more, earlier = (False, is_full) if since is None else (is_full, False)
+    return {"messages": said, "more": more, "earlier": earlier, "read": read(db, place)}
 
 
 def read(db: Db, place: Place) -> str:
@@ -164,19 +166,27 @@ def _own(row: Message) -> Shown:
     return said
 
 
-def _page(db: Db, place: Place, after: int | None, is_wanted: Callable[[Message], bool]) -> tuple[list[Message], bool]:
-    """The wanted ones among the first `MOST` messages after the id `after`, else among the last; and whether more may follow.
+def _page(
+    db: Db,
+    place: Place,
+    is_wanted: Callable[[Message], bool],
+    *,
+    after: int | None = None,
+    before: int | None = None,
+) -> tuple[list[Message], bool]:
+    """The wanted ones among the first `MOST` messages after the id `after`, else among the last (before `before`); and
+    whether there may be more beyond them.
 
     Where none of those is wanted, the next are looked at: who goes on from the last message they were shown would
     otherwise ask for the same ones for ever.
     """
-    who, before = Actor(place.tenant_id, "customer"), None
+    who = Actor(place.tenant_id, "customer")
     while True:
         rows = messages.history(db, who, place.id, after=after, before=before, limit=MOST)
         is_full = len(rows) == MOST
         found = [row for row in rows if is_wanted(row)]
         if found or not is_full:
-            return found, after is not None and is_full
+            return found, is_full
         if after is None:
             before = rows[0].id
         else:

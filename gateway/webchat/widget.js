@@ -9,23 +9,23 @@ const api = new URL("api/v1/webchat/", script.src);
 // -- Words -------------------------------------------------------------------------------------------------------------
 
 const WORDS = {
-  en: {file: "Send a file", large: "This file is too large.", open: "Open chat", close: "Close chat", fresh: "new messages", log: "Messages", write: "Write a message", send: "Send",
+  en: {file: "Send a file", large: "This file is too large.", open: "Open chat", close: "Close chat", fresh: "new messages", log: "Messages", early: "Earlier messages", write: "Write a message", send: "Send",
     connecting: "Connecting…", offline: "No connection. What you write is sent when it is back.",
     there: "Delivered", read: "Read", sending: "Sending…", lost: "Not sent", again: "Try again", types: "is typing", we: "We", you: "You", react: "React or reply", reply: "Reply", answers: "In reply to", drop: "Do not reply to it", moods: ["Thumbs up", "Heart", "Laughing", "Surprised", "Thank you"],
     slow: "One moment please…", picture: "Picture"},
-  de: {file: "Datei senden", large: "Diese Datei ist zu groß.", open: "Chat öffnen", close: "Chat schließen", fresh: "neue Nachrichten", log: "Nachrichten", write: "Nachricht schreiben", send: "Senden",
+  de: {file: "Datei senden", large: "Diese Datei ist zu groß.", open: "Chat öffnen", close: "Chat schließen", fresh: "neue Nachrichten", log: "Nachrichten", early: "Frühere Nachrichten", write: "Nachricht schreiben", send: "Senden",
     connecting: "Verbinde…", offline: "Keine Verbindung. Was Sie schreiben, wird danach gesendet.",
     there: "Zugestellt", read: "Gelesen", sending: "Wird gesendet…", lost: "Nicht gesendet", again: "Erneut versuchen", types: "schreibt", we: "Wir", you: "Sie", react: "Reagieren, antworten", reply: "Antworten", answers: "Antwort auf", drop: "Nicht darauf antworten", moods: ["Daumen hoch", "Herz", "Lachen", "Staunen", "Danke"],
     slow: "Einen Moment bitte…", picture: "Bild"},
-  es: {file: "Enviar un archivo", large: "Este archivo es demasiado grande.", open: "Abrir chat", close: "Cerrar chat", fresh: "mensajes nuevos", log: "Mensajes", write: "Escribe un mensaje", send: "Enviar",
+  es: {file: "Enviar un archivo", large: "Este archivo es demasiado grande.", open: "Abrir chat", close: "Cerrar chat", fresh: "mensajes nuevos", log: "Mensajes", early: "Mensajes anteriores", write: "Escribe un mensaje", send: "Enviar",
     connecting: "Conectando…", offline: "Sin conexión. Lo que escribas se enviará cuando vuelva.",
     there: "Entregado", read: "Leído", sending: "Enviando…", lost: "No enviado", again: "Reintentar", types: "está escribiendo", we: "Nosotros", you: "Tú", react: "Reaccionar o responder", reply: "Responder", answers: "En respuesta a", drop: "No responder a este mensaje", moods: ["Pulgar arriba", "Corazón", "Risa", "Sorpresa", "Gracias"],
     slow: "Un momento…", picture: "Imagen"},
-  fr: {file: "Envoyer un fichier", large: "Ce fichier est trop grand.", open: "Ouvrir le chat", close: "Fermer le chat", fresh: "nouveaux messages", log: "Messages", write: "Écrire un message", send: "Envoyer",
+  fr: {file: "Envoyer un fichier", large: "Ce fichier est trop grand.", open: "Ouvrir le chat", close: "Fermer le chat", fresh: "nouveaux messages", log: "Messages", early: "Messages précédents", write: "Écrire un message", send: "Envoyer",
     connecting: "Connexion…", offline: "Pas de connexion. Vos messages partiront dès son retour.",
     there: "Distribué", read: "Lu", sending: "Envoi…", lost: "Non envoyé", again: "Réessayer", types: "écrit", we: "Nous", you: "Vous", react: "Réagir ou répondre", reply: "Répondre", answers: "En réponse à", drop: "Ne pas répondre à ce message", moods: ["Pouce levé", "Cœur", "Rire", "Surprise", "Merci"],
     slow: "Un instant…", picture: "Image"},
-  pt: {file: "Enviar um arquivo", large: "Este arquivo é grande demais.", open: "Abrir chat", close: "Fechar chat", fresh: "mensagens novas", log: "Mensagens", write: "Escreva uma mensagem", send: "Enviar",
+  pt: {file: "Enviar um arquivo", large: "Este arquivo é grande demais.", open: "Abrir chat", close: "Fechar chat", fresh: "mensagens novas", log: "Mensagens", early: "Mensagens anteriores", write: "Escreva uma mensagem", send: "Enviar",
     connecting: "Conectando…", offline: "Sem conexão. O que você escrever será enviado depois.",
     there: "Entregue", read: "Lida", sending: "Enviando…", lost: "Não enviado", again: "Tentar de novo", types: "está digitando", we: "Nós", you: "Você", slow: "Um momento…", picture: "Imagem",
     react: "Reagir ou responder", reply: "Responder", answers: "Em resposta a", drop: "Não responder a esta mensagem", moods: ["Positivo", "Coração", "Risada", "Surpresa", "Obrigado"]},
@@ -152,7 +152,8 @@ const line = {
     do {
       answer = this.isUp ? await this.emit("history", {after: this.cursor}) : await get({after: this.cursor});
       if (!answer?.ok) return false;
-      answer.messages.forEach(show);
+      answer.messages.forEach((one) => show(one));
+      if (!this.cursor) view.startsWith(answer);
       this.cursor = answer.messages.at(-1)?.id || this.cursor;
       view.nobodyTypes();
       for (const name of answer.typing || []) view.typing(name, true);
@@ -162,6 +163,16 @@ const line = {
     view.tellSeen();
     flush();
     return true;
+  },
+
+  /** What was said before what is shown. */
+  async earlier() {
+    if (!view.hasEarlier || this.isAsking) return;
+    this.isAsking = true;
+    const asked = {before: view.oldest};
+    const answer = this.isUp ? await this.emit("history", asked) : await get(asked);
+    this.isAsking = false;
+    if (answer?.ok) view.prepend(answer);
   },
 };
 
@@ -265,7 +276,7 @@ async function flush() {
     if (answer?.ok) {
       unqueue(item.id);
       view.mark(item.id, "");
-      answer.messages.forEach(show);
+      answer.messages.forEach((one) => show(one));
       continue;
     }
     const refused = answer?.error;
@@ -299,8 +310,9 @@ function hear(event, data) {
   if (event === "resync") line.sync();
 }
 
-function show(message) {
-  if (message.from && message.from !== "visitor") view.typing(message.name || "", false);
+/** `next` is what it stands before, if it is an earlier one. */
+function show(message, next) {
+  if (!next && message.from && message.from !== "visitor") view.typing(message.name || "", false);
   if (message.client_id) unqueue(message.client_id);
   if (message.reaction) return view.react(message);
   const mine = message.client_id && known.get(message.client_id);
@@ -310,7 +322,7 @@ function show(message) {
     if (message.media) mine.node.querySelector(".b")?.replaceWith(...message.media.map((one) => view.file(one)));
     view.mark(message.client_id, "");
   }
-  if (!known.has(message.id)) view.add(message);
+  if (!known.has(message.id)) view.add(message, next);
   return undefined;
 }
 
@@ -340,7 +352,9 @@ h2{flex:1;margin:0;font-size:17px;font-weight:600;overflow:hidden;text-overflow:
 .icon{width:40px;height:40px;padding:0;border:0;border-radius:10px;background:none;display:grid;place-items:center;flex:none}
 header :focus-visible{outline-color:currentColor;outline-offset:-3px}
 .log{flex:1;overflow-y:auto;overscroll-behavior:contain;overflow-anchor:none;padding:16px;display:flex;flex-direction:column;gap:8px}
-.log>:first-child{margin-top:auto}
+.log::before{content:"";margin-top:auto}
+.older{display:flex;flex-direction:column;gap:8px}.older:empty{display:none}
+.early{align-self:center;min-height:40px;padding:0 12px;border:0;background:none;color:var(--faint);font-size:13px;text-decoration:underline}
 .m{max-width:86%;align-self:flex-start;position:relative}
 .q{display:block;width:100%;margin-bottom:2px;padding:4px 10px;border:0;border-inline-start:3px solid var(--line);border-radius:4px;background:none;color:var(--faint);font-size:13px;text-align:start;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .re{margin:2px 4px 0;font-size:16px}
@@ -364,7 +378,7 @@ header :focus-visible{outline-color:currentColor;outline-offset:-3px}
 .choices button,.more{padding:8px 12px;min-height:40px;border:1px solid var(--line);border-radius:var(--r);background:var(--bg);text-align:start;color:inherit;text-decoration:none;display:inline-block;max-width:100%;overflow-wrap:anywhere}
 .choices button:hover,.more:hover{background:var(--soft)}
 .choices small{display:block;font-size:13px;color:var(--faint)}
-.m img{display:block;max-width:100%;max-height:240px;border-radius:var(--r);margin-top:4px}
+.m img{display:block;max-width:100%;height:180px;object-fit:scale-down;background:var(--soft);border-radius:var(--r);margin-top:4px}
 .typing{padding:0 20px 8px;font-size:13px;color:var(--faint);display:flex;gap:4px;align-items:center}
 .typing i{width:7px;height:7px;border-radius:50%;background:var(--line);animation:dot 1s infinite alternate}
 .typing i:nth-child(2){animation-delay:.2s}.typing i:nth-child(3){animation-delay:.4s}.typing span{margin-inline-start:4px}
@@ -433,6 +447,10 @@ const view = {
     this.launch = h("button", {class: `launch ${config.position}`, type: "button", "aria-expanded": "false", "aria-haspopup": "dialog",
       "aria-label": words.open}, icon("chat"), this.badge);
     this.log = h("div", {class: "log", role: "log", "aria-live": "polite", "aria-label": words.log, tabindex: "0"});
+    this.early = h("button", {class: "early", type: "button", hidden: true, onclick: () => line.earlier()}, words.early);
+    // What is read up there is no news, so nobody is told of it.
+    this.older = h("div", {class: "older", "aria-live": "off"});
+    this.log.append(this.early, this.older);
     this.receipt = h("div", {class: "how receipt", "aria-live": "off"});
     this.dots = h("div", {class: "typing", hidden: true}, h("i"), h("i"), h("i"), h("span"));
     this.bar = h("div", {class: "state", role: "status"});
@@ -484,6 +502,7 @@ const view = {
     this.log.addEventListener("scroll", () => {
       if (this.size !== this.measure()) return this.toEnd(); // it was not the visitor who scrolled
       this.isAtEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 80;
+      this.fill();
       return undefined;
     });
     new ResizeObserver(() => this.toEnd()).observe(this.log);
@@ -504,6 +523,34 @@ const view = {
   /** Whoever reads further up is left there. */
   toEnd() {
     if (this.isAtEnd) this.log.scrollTop = this.log.scrollHeight;
+    this.size = this.measure();
+  },
+
+  /** Whoever comes near the beginning of what is shown gets what was said before. */
+  fill() {
+    if (this.isOpen && this.log.scrollTop < 150) line.earlier();
+  },
+
+  /** What is shown begins there. */
+  startsWith({messages, earlier}) {
+    this.oldest = messages[0]?.id || this.oldest;
+    this.hasEarlier = earlier;
+    if (!earlier && this.early.matches(":focus")) this.log.focus();
+    this.early.hidden = !earlier;
+    if (this.greeted) this.greeted.hidden = earlier;
+    this.fill();
+  },
+
+  /** Earlier messages, above what is shown, which stays where it is. */
+  prepend(answer) {
+    const next = this.older.firstChild;
+    const still = next || this.older.nextElementSibling;
+    const top = still?.getBoundingClientRect().top;
+    const later = [...known];
+    for (const one of answer.messages) show(one, {node: next});
+    for (const [id, entry] of later) { known.delete(id); known.set(id, entry); } // in the order in which they were said
+    this.startsWith(answer);
+    if (still) this.log.scrollTop += still.getBoundingClientRect().top - top;
     this.size = this.measure();
   },
 
@@ -567,9 +614,10 @@ const view = {
   },
 
   /** The one button beside a message of ours: it opens what can be done with it. Tab finds the last one, arrows the others. */
-  tool(message, node) {
-    this.log.querySelector(".tool[tabindex='0']")?.setAttribute("tabindex", "-1");
-    const button = h("button", {class: "tool", type: "button", tabindex: 0, "aria-label": words.react, "aria-expanded": "false",
+  tool(message, node, isEarlier) {
+    const last = this.log.querySelector(".tool[tabindex='0']");
+    if (!isEarlier) last?.setAttribute("tabindex", "-1");
+    const button = h("button", {class: "tool", type: "button", tabindex: isEarlier && last ? -1 : 0, "aria-label": words.react, "aria-expanded": "false",
       onclick: () => this.pick(message, node, button)}, icon("react"));
     node.append(button);
   },
@@ -624,6 +672,7 @@ const view = {
     this.seen();
     if (takesFocus) this.input.focus({preventScroll: true});
     this.toEnd();
+    this.fill();
     session();
     line.start();
     keep({open: true});
@@ -649,7 +698,9 @@ const view = {
   },
 
   greet() {
-    if (this.greeting && !this.log.firstChild) this.log.append(h("div", {class: "m bot"}, h("div", {class: "b", dir: "auto"}, this.greeting)));
+    if (!this.greeting || this.greeted) return;
+    this.greeted = h("div", {class: "m bot"}, h("div", {class: "b", dir: "auto"}, this.greeting));
+    this.older.before(this.greeted);
   },
 
   pending({id, text, choice, label, quote, reaction, lost}) {
@@ -668,11 +719,12 @@ const view = {
     this.toEnd();
   },
 
-  add(message) {
+  /** A message at the end of the log, or an earlier one before `next.node`, which is none where it is the first of those. */
+  add(message, next) {
     const {id, client_id, from = "bot", name, text, media = [], choices = [], link: more, quote, state, at} = message;
     this.greet();
     const isMine = from === "visitor";
-    if (isMine) this.settle();
+    if (isMine && !next) this.settle();
     const node = h("div", {class: `m ${from}`, title: at && new Date(at).toLocaleString(language)},
       name ? h("div", {class: "who", dir: "auto"}, name) : h("span", {class: "sr"}, `${isMine ? words.you : words.we}: `),
       quote ? this.quote(quote) : null,
@@ -680,12 +732,18 @@ const view = {
       ...media.map((one) => this.file(one)));
     const button = more && link(more.url, more.title);
     if (button) { button.className = "more"; node.append(h("div", {class: "choices"}, button)); }
-    if (choices.length) node.append(this.choices(message));
+    if (choices.length && !next) node.append(this.choices(message));
+    if (next) {
+      this.older.insertBefore(node, next.node);
+      known.set(id, {message, node});
+      if (!isMine) this.tool(message, node, true);
+      this.feel(id);
+      return;
+    }
     // What is not sent yet stays at the end, whatever comes meanwhile.
     let last = this.log.lastElementChild;
-    while (!state && last?.matches(".sending,.lost")) last = last.previousElementSibling;
-    if (last) last.after(node);
-    else this.log.prepend(node);
+    while (!state && last.matches(".sending,.lost")) last = last.previousElementSibling;
+    last.after(node);
     if (isMine) this.isAtEnd = true;
     this.toEnd();
     const entry = {message, node};

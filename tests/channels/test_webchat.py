@@ -122,6 +122,8 @@ def test_a_page_asks_for_what_it_has_missed() -> None:
     uid = "019f0000-0000-7000-8000-000000000001"
     assert asked(_poll(f"session={SESSION}")) == Asked("", NAME, "")
     assert asked(_poll(f"session={SESSION}&site=main&after={uid}")) == Asked("main", NAME, uid)
+    earlier = Asked("", NAME, "", is_whole=True, before=uid)
+    assert asked(_poll(f"session={SESSION}&whole=1&before={uid}")) == earlier
 
 
 @pytest.mark.parametrize(
@@ -132,6 +134,8 @@ def test_a_page_asks_for_what_it_has_missed() -> None:
         (f"session={SESSION}%00", "session"),
         (f"session={SESSION}&after=1", "after"),
         (f"session={SESSION}&after=%F0%9F%91%8B", "after"),
+        (f"session={SESSION}&whole=1&before=1", "before"),
+        (f"session={SESSION}&before=019f0000-0000-7000-8000-000000000001", "before"),
         (f"session={SESSION}&site={'x' * 65}", "site"),
         ("&".join(["x=1"] * 2000), "form"),
     ],

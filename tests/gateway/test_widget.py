@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from aiohttp import web
+from sqlalchemy import select
 
+from desk import messages
+from storage.base import Db
+from storage.models.conversations import conversations
 from tests import browser
 from tests.clock import FakeClock
 from tests.gateway import front, pictures
@@ -83,6 +87,14 @@ async def chromium() -> AsyncIterator["Browser"]:
 async def allow(street: Street) -> None:
     widget = {**LOOK, "allowed_origins": [street.shop]}
     await street.robin.patch(f"/channels/{(await site_of(street.robin))['id']}", {"widget": widget})
+
+
+def long_ago(db: Db) -> None:
+    """So many messages in the one conversation that they come in several pieces."""
+    [place] = db.execute(select(conversations.c.id, conversations.c.tenant_id, conversations.c.account_id))
+    said: dict[str, Any] = {"conversation_id": place.id, "tenant_id": place.tenant_id, "account_id": place.account_id}
+    for number in range(250):
+        messages.add_out(db, **said, text=f"Long ago {number}", author="bot", status="sent", now=front.NOON)
 
 
 async def flaws(page: "Page") -> list[Any]:
@@ -269,6 +281,28 @@ async def test_a_visitor_books_reloads_loses_the_network_and_comes_back(street: 
     await page.get_by_role("button", name="Try again: dog.png").click()
     await expect(page.get_by_role("img", name="dog.png")).to_be_visible()
     await expect(page.locator(".m.visitor", has=page.get_by_role("img"))).to_have_count(1)
+    await expect(page.locator(".sending")).to_have_count(0)
+
+    # What was said long ago comes when one scrolls there, and nothing moves under the reader's eyes.
+    await street.desk.house.store.write(long_ago)
+    await page.reload()
+    shown, first = page.locator(".m"), page.locator(".m", has_text="Long ago 150")
+    await expect(page.get_by_text("Long ago 249")).to_be_in_viewport()
+    await expect(page.get_by_text("Hello! What can we do for you?")).to_be_hidden()
+    loaded = await shown.count()
+    top = "one.getBoundingClientRect().top"
+    was = await first.evaluate(f"(one) => {{ one.closest('.log').scrollTop = 10; return {top}; }}")
+    await expect(shown).not_to_have_count(loaded)
+    assert abs(await first.evaluate(f"(one) => {top}") - was) <= 1
+    # A screen reader is not told of it, and keys alone do it too.
+    assert await page.locator(".older").get_attribute("aria-live") == "off"
+    while await (early := page.get_by_role("button", name="Earlier messages")).is_visible():
+        loaded = await shown.count()
+        await early.press("Enter")
+        await expect(shown).not_to_have_count(loaded)
+    texts = await page.locator(".m .b").all_inner_texts()
+    assert texts[:2] == ["Hello! What can we do for you?", "I would like a haircut"]
+    assert [text for text in texts if text.startswith("Long ago")] == [f"Long ago {number}" for number in range(250)]
     await expect(page.locator(".sending")).to_have_count(0)
     assert surprises == []
 

@@ -37,7 +37,14 @@ async def test_a_visitor_talks_to_the_bot_and_to_people_and_finds_it_all_again(d
         visitor(desk.url) as tab,
         visitor(desk.url, "somebody-else-0123456789") as other,
     ):
-        assert await page.say("history", {}) == {"ok": True, "messages": [], "more": False, "read": "", "typing": []}
+        assert await page.say("history", {}) == {
+            "ok": True,
+            "messages": [],
+            "more": False,
+            "earlier": False,
+            "read": "",
+            "typing": [],
+        }
         said = await page.say("send", {"id": "1", "text": "I would like a haircut"})
         assert said["messages"][0]["choices"]
         assert await page.say("send", {"id": "1", "text": "I would like a haircut"}) == said
@@ -93,7 +100,7 @@ async def test_a_visitor_talks_to_the_bot_and_to_people_and_finds_it_all_again(d
     async with desk.http.get(desk.url + MESSAGES, params=asked, headers=headers) as answer:
         assert (await answer.json())["messages"] == [*history, *since["messages"]]
 
-    # However many notes stand between, what comes after them is found from the last message that was shown.
+    # However many notes stand between, what lies beyond them is found from the last message that was shown.
     account = await desk.house.accounts.known("webchat", "web", "demo")
     assert account is not None
 
@@ -115,6 +122,20 @@ async def test_a_visitor_talks_to_the_bot_and_to_people_and_finds_it_all_again(d
     for more in ({}, {"whole": "0"}):
         async with desk.http.get(desk.url + MESSAGES, params=asked | more, headers=headers) as answer:
             assert [m["text"] for m in (await answer.json())["messages"]] == ["Hello?"]
+    async with visitor(desk.url) as page:
+        last = await page.say("history", {})
+        assert ([m["text"] for m in last["messages"]], last["earlier"]) == (["Hello?"], True)
+        before = {"before": last["messages"][0]["id"]}
+        earlier = await page.say("history", before)
+        assert (earlier["messages"], earlier["earlier"]) == ([*history, *since["messages"]], False)
+        asked = {"site": "demo", "whole": "1", **before}
+        async with desk.http.get(desk.url + MESSAGES, params=asked, headers=headers) as answer:
+            assert await answer.json() == {
+                name: value for name, value in earlier.items() if name not in ("ok", "typing")
+            }
+        for what in (history[0]["id"], NOBODYS):
+            nothing = await page.say("history", {"before": what})
+            assert (nothing["messages"], nothing["earlier"]) == ([], False)
 
 
 async def test_the_key_of_a_visitor_is_kept_nowhere_and_opens_nothing_by_its_other_name(desk: Desk) -> None:
@@ -210,6 +231,8 @@ REFUSED: list[tuple[str, object, str]] = [
     ("typing", {"typing": "yes"}, "typing"),
     ("history", {"after": "1"}, "after"),
     ("history", {"after": 7}, "after"),
+    ("history", {"before": "1"}, "before"),
+    ("history", {"after": NOBODYS, "before": NOBODYS}, "before"),
 ]
 
 
