@@ -11,7 +11,7 @@ from bots.flow import is_asking
 from bots.loaded import LoadedBot
 from bots.turn import Turn
 from bots.understand import language, names
-from channels.messages import InboundMessage, OutboundMessage
+from channels.messages import InboundMessage, Order, OutboundMessage
 from desk import conversations
 from desk.calendar import appointments, waitlist
 from desk.conversations import Context
@@ -141,7 +141,9 @@ def _hear(turn: Turn, message: InboundMessage) -> None:
     if message.is_wordless:
         return
     pressed = message.choice
-    said = Said(message.text.strip(), pressed.id if pressed is not None else "")
+    # What somebody puts into the cart, and writes beside it, answers no question of ours.
+    is_order = any(isinstance(part, Order) for part in message.parts)
+    said = Said("" if is_order else message.text.strip(), pressed.id if pressed is not None else "")
     turn.heard = said.text
     if _is_machine(turn, said):
         turn.hand_over("loop")
