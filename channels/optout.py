@@ -15,10 +15,12 @@ from channels.messages import OptOut
 
 
 class Word(NamedTuple):
-    """`is_answer`: it also is a natural answer. `is_carriers`: US and Canadian carriers act on it and answer it."""
+    """`languages` are all that have it. `is_answer`: it also is a natural answer. `is_carriers`: US and Canadian carriers act
+    on it and answer it.
+    """
 
     meaning: OptOut
-    language: str
+    languages: tuple[str, ...]
     is_answer: bool
     is_carriers: bool
 
@@ -55,26 +57,20 @@ WORDS: Final[dict[str, dict[OptOut, tuple[str, str]]]] = {
 _CARRIERS: Final = frozenset(
     "stop stopall unsubscribe cancel end quit revoke optout start yes unstop help info".split()
 )
-_ALL: Final[dict[str, dict[str, Word]]] = {}  # word -> language -> what it means there
+_ALL: Final[dict[str, Word]] = {}  # what several languages have means the same in all of them
 for _language, _meanings in WORDS.items():
     for _meaning, _lists in _meanings.items():
         for _is_answer, _list in enumerate(_lists):
             for _word in filter(None, _list.split("|")):
-                _found = Word(_meaning, _language, bool(_is_answer), _word in _CARRIERS)
-                _ALL.setdefault(_word, {})[_language] = _found
+                _found = _ALL.get(_word) or Word(_meaning, (), bool(_is_answer), _word in _CARRIERS)
+                _ALL[_word] = _found._replace(languages=(*_found.languages, _language))
 _LONGEST: Final = 4 * max(map(len, _ALL))
 _INVISIBLE: Final = ("Mn", "Me", "Cf")  # accents, direction marks, joiners
 
 
-def find(text: str, *, language: str = "") -> Word | None:
-    """The word that the whole message is; case, accents and punctuation do not count.
-
-    A word of several languages (`parar`) is one of `language` if it can be.
-    """
-    if len(text) > _LONGEST:
-        return None
-    found = _ALL.get(_plain(text))
-    return None if found is None else found.get(language) or next(iter(found.values()))
+def find(text: str) -> Word | None:
+    """The word that the whole message is; case, accents and punctuation do not count."""
+    return None if len(text) > _LONGEST else _ALL.get(_plain(text))
 
 
 def keywords_of(text: str, *, active: bool, carrier: bool = False) -> OptOut | None:

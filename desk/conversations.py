@@ -207,8 +207,11 @@ def touch(
     last_in_at: datetime | None = None,
     last_out_at: datetime | None = None,
     unread: int = 0,
+    language: str | None = None,
 ) -> None:
-    """Keep that something was said beside the scenario, which stays where it is. `unread` is added."""
+    """Keep that something was said beside the scenario, which stays where it is. `unread` is added; None for the language
+    changes nothing.
+    """
     save_turn(
         db,
         context.id,
@@ -218,6 +221,7 @@ def touch(
         last_in_at=last_in_at,
         last_out_at=last_out_at,
         unread=unread,
+        language=language,
     )
 
 

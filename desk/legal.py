@@ -1,6 +1,6 @@
 """What the law wants said to STOP, START and HELP, in the language in which it was asked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -48,17 +48,20 @@ _TEXTS: Final[Mapping[str, Mapping[Word, str]]] = MappingProxyType(
 )
 
 
-def answer(db: Db, business_id: int, word: Word, *, language: str) -> str:
-    """The sentence, in English where we do not speak `language`; who we are and how to reach us stand in it."""
+def answer(db: Db, business_id: int, word: Word, *, asked_in: Sequence[str], known: Sequence[str]) -> str:
+    """The sentence; who we are and how to reach us stand in it.
+
+    `asked_in` are the languages that have the word with which it was asked. Which of them is meant tell the languages that
+    are `known` of the customer, the likeliest first, and then those of the business. English words are everybody's, and
+    answered in whichever of these we speak.
+    """
     row = _BUSINESS(db, {"business_id": business_id}).one()
     reach = [one for one in (row.phone, row.website) if one]
-    texts = _TEXTS.get(language, _TEXTS["en"])
+    likely = [*known, *(tag[:2].lower() for tag in row.languages)]
+    meant = [one for one in likely if one in (_TEXTS if "en" in asked_in else asked_in)]
+    texts = _TEXTS.get((*meant, *asked_in)[0], _TEXTS["en"])
     return texts[word].format(name=row.name, contact=f" {', '.join(reach)}." if reach else "")
 
 
-def is_spoken(language: str) -> bool:
-    return language in _TEXTS
-
-
 _b = businesses.c
-_BUSINESS = Prepared(select(_b.name, _b.phone, _b.website).where(_b.id == bindparam("business_id")))
+_BUSINESS = Prepared(select(_b.name, _b.phone, _b.website, _b.languages).where(_b.id == bindparam("business_id")))

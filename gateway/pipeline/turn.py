@@ -458,9 +458,9 @@ def _heard_at(context: Context, message: InboundMessage, now: datetime) -> datet
     return written_at if context.last_in_at is None else max(written_at, context.last_in_at)
 
 
-def _keep_flow(db: Db, context: Context, *, heard_at: datetime) -> None:
-    """Nobody of ours answers: the message waits for a person."""
-    conversations.touch(db, context, last_in_at=heard_at, unread=1)
+def _keep_flow(db: Db, context: Context, *, heard_at: datetime, language: str | None = None) -> None:
+    """The bot does not answer: the message waits for a person. `language` is the one of the conversation, if it has told."""
+    conversations.touch(db, context, last_in_at=heard_at, unread=1, language=language)
 
 
 def _to_people(
@@ -608,10 +608,10 @@ def _say(
 
 def _opt_out(channel: Channel, message: InboundMessage, context: Context) -> Word | None:
     """STOP, START or HELP, by the provider's word or our own list; in a web chat these are words like any other."""
-    word = optout.find(message.text, language=_language(context))
+    word = optout.find(message.text)
     if message.opt_out is not None:
-        language = word.language if word is not None else "en"
-        return Word(message.opt_out, language, is_answer=False, is_carriers=True)
+        languages = word.languages if word is not None else ("en",)
+        return Word(message.opt_out, languages, is_answer=False, is_carriers=True)
     carrier = channel.capabilities.carrier_opt_out
     if word is None or (not carrier and channel.account.channel != "whatsapp"):
         return None
@@ -646,14 +646,15 @@ def _consent(
             message_id=message_id,
             now=now,
         )
-    _keep_flow(db, context, heard_at=_heard_at(context, message, now))
+    known = _languages(context)
+    is_telling = not known and len(word.languages) == 1 and word.languages != ("en",)
+    language = word.languages[0] if is_telling else None
+    _keep_flow(db, context, heard_at=_heard_at(context, message, now), language=language)
     facts: Mapping[str, JsonValue] = {"opt_out": word.meaning}
     if message.answered_by_provider or (word.is_carriers and _carrier_answers(channel)):
         return Taken(context.id, message_id, (), facts)
-    language = _language(context)
-    if not legal.is_spoken(language) or word.language != "en":
-        language = word.language
-    piece = OutboundMessage(legal.answer(db, context.business_id, word.meaning, language=language))
+    text = legal.answer(db, context.business_id, word.meaning, asked_in=word.languages, known=known)
+    piece = OutboundMessage(text)
     channel = channel.saying([piece])
     said = _say(db, channel, context, piece, message_id=message_id, author="system", use="legal", now=now)
     return Taken(context.id, message_id, (said,) if channel.inline else (), facts)
@@ -664,5 +665,6 @@ def _carrier_answers(channel: Channel) -> bool:
     return channel.capabilities.carrier_opt_out and phone.region_of(channel.account.address) in ("US", "CA")
 
 
-def _language(context: Context) -> str:
-    return (context.language or context.customer_language or "")[:2].lower()
+def _languages(context: Context) -> tuple[str, ...]:
+    """Those that are known of them, the one of the conversation first."""
+    return tuple(one[:2].lower() for one in (context.language, context.customer_language) if one)

@@ -199,3 +199,11 @@ async def test_help_is_answered_where_no_carrier_does_and_a_sentence_is_none(api
     for words in ("hello", "please stop by at 3", "yes"):
         assert "STOP" not in (await front.text("+447700900123", words, To="+442071838750")).text
     assert await front.one("SELECT count(*) FROM consents WHERE state = 'out'") == 0
+
+
+async def test_a_word_of_several_languages_is_taken_for_that_of_the_customer_or_the_business(api: Client) -> None:
+    front, ajuda, others = api.front, "+15125550182", "+15125550183"
+    await front.text(ajuda, "Ajuda")
+    assert "não receberá mais" in (await front.text(ajuda, "PARE")).text
+    await front.change('UPDATE businesses SET languages = \'["en", "pt"]\'')
+    assert "não receberá mais" in (await front.text(others, "pare")).text
