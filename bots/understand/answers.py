@@ -92,8 +92,10 @@ def _by_number(line: str, core: tuple[str, ...], options: Sequence[Choice]) -> P
         return None
     ids = [options[place].id for place in places]
     if len(core) == 1 and core[0].isdigit() and not _MARKED.search(line):
-        # "2" beside the options "2 people" and "4 people" may be the name as well as the place.
-        ids += [o.id for o in options if o.id not in ids and any(core[0] in name for name in _names(o))]
+        # "2" beside the options "2 people" and "4 people" may be the name as well as the place; not where the option in that
+        # place has it in its name, such as the first of several on December 1.
+        named = [o.id for o in options if any(core[0] in name for name in _names(o))]
+        ids += [] if ids[0] in named else named
     return Picked(tuple(ids), "number" if len(ids) == 1 else "ambiguous", 1.0)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import Row, and_, bindparam, select, update
 
 from channels.base import Adapter, Capabilities
 from channels.messages import OutboundMessage
@@ -128,12 +128,13 @@ def where_to(
     asked_in: int | None,
     now: datetime,
 ) -> int | None:
-    """The conversation in which the bot comes back to something: that in which it was asked for, while its channel is
-    connected and not a web chat (whose page is soon closed); else the best way at which a bot answers and we may write,
-    begun if need be; else that all the same. None: there is none.
+    """The conversation in which the bot comes back to something: that in which it was asked for, unless its channel is
+    disconnected or a web chat (whose page is soon closed), or the time to write there is over and nothing says it in a
+    template; then the best way at which a bot answers and we may write, begun if need be; else that all the same. None:
+    there is none.
     """
     before = None if asked_in is None else _ASKED_IN(db, {"conversation_id": asked_in}).one_or_none()
-    if before is not None and before.channel != "web" and before.disconnected_at is None:
+    if before is not None and _carries_on(db, before, adapters, now=now):
         return asked_in
     person = customers.get(db, who, customer_id)
     best = _best(db, person, adapters, business_id=business_id, asks=True, now=now)
@@ -147,6 +148,18 @@ def where_to(
     except IdentityTaken:  # the number that they gave is somebody else's
         return asked_in
     return conversations.meet(db, row.account_id, peer_kind=kind, peer=value, now=now).id
+
+
+def _carries_on(db: Db, before: Row[Any], adapters: Adapters, *, now: datetime) -> bool:
+    """Whether a conversation is where one comes back to what was said in it."""
+    if before.channel == "web" or before.disconnected_at is not None:
+        return False
+    adapter = adapters.get((before.provider, before.channel))
+    if adapter is None or window_template(before.window_template) is not None:
+        return True
+    way = Way(before.account_id, before.peer_kind, before.peer, before.last_in_at)
+    no = refusal(db, way, adapter.capabilities, now=now)
+    return no is None or no.code != sending.WINDOW_CLOSED
 
 
 def _best(
@@ -249,7 +262,16 @@ _IDENTITIES = Prepared(select(_i.kind, _i.value).where(_i.customer_id == bindpar
 _a = accounts.c
 _c = conversation_table.c
 _ASKED_IN = Prepared(
-    select(_a.channel, _a.disconnected_at)
+    select(
+        _a.id.label("account_id"),
+        _a.provider,
+        _a.channel,
+        _a.disconnected_at,
+        _a.window_template,
+        _c.peer_kind,
+        _c.peer,
+        _c.last_in_at,
+    )
     .join(conversation_table, _c.account_id == _a.id)
     .where(_c.id == bindparam("conversation_id"))
 )

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -202,7 +203,7 @@ async def test_what_waited_too_long_is_not_said_any_more(
         ]
 
 
-async def test_a_reminder_comes_as_a_template_or_people_see_that_it_did_not(
+async def test_a_reminder_comes_as_a_template_or_by_text_or_people_see_that_it_did_not(
     database_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:
     async with opened(database_url, tmp_path, clock) as (desk, network, dana):
@@ -212,8 +213,14 @@ async def test_a_reminder_comes_as_a_template_or_people_see_that_it_did_not(
         await desk.work()
         await network.settled()
         dana.inbox.clear()
+        urls = {"webhook_url": desk.url + MESSAGES, "status_callback_url": desk.url + STATUS}
+        network.add_number(Number(number=front.OURS, account_sid=SID, **urls))
+        by_text = network.phone(DANA.removeprefix("whatsapp:"))
         await desk.pass_time(timedelta(days=2, hours=3, minutes=15), step=timedelta(hours=13))
-        assert dana.inbox == []
+        await network.settled()
+        assert ["Thursday, March 5" in one.body for one in by_text.inbox] == [True]
+        await by_text.text(front.OURS, "STOP")
+        await desk.pass_time(timedelta(hours=22), step=timedelta(hours=11))  # the one two hours before
         refused = await desk.rows("SELECT text, error_code FROM messages WHERE status = 'refused'")
         assert [("Thursday, March 5" in text, code) for text, code in refused] == [(True, "window_closed")]
         api = await person(desk)
@@ -223,7 +230,9 @@ async def test_a_reminder_comes_as_a_template_or_people_see_that_it_did_not(
         changed = await api.patch(f"/channels/{number['id']}", {"window_template": template})
         assert changed["window_template"] == template
         desk.house.accounts.forget()
-        await desk.pass_time(timedelta(hours=22), step=timedelta(hours=11))  # the one two hours before
+        (visit,) = await desk.rows("SELECT uid FROM appointments WHERE source = 'bot'")
+        await api.patch(f"/appointments/{UUID(str(visit[0]))}", {"starts_at": "2026-03-09T21:00:00Z"})
+        await desk.pass_time(timedelta(days=3, hours=2), step=timedelta(hours=37))
         await network.settled()
         (reminded,) = dana.inbox
         assert reminded.body.startswith("News from Juniper: ")
