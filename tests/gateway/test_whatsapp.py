@@ -213,8 +213,8 @@ async def test_a_reminder_comes_as_a_template_or_by_text_or_people_see_that_it_d
         await desk.work()
         await network.settled()
         dana.inbox.clear()
-        urls = {"webhook_url": desk.url + MESSAGES, "status_callback_url": desk.url + STATUS}
-        network.add_number(Number(number=front.OURS, account_sid=SID, **urls))
+        sms = Number(number=front.OURS, account_sid=SID, webhook_url=desk.url + MESSAGES)
+        network.add_number(sms)
         by_text = network.phone(DANA.removeprefix("whatsapp:"))
         await desk.pass_time(timedelta(days=2, hours=3, minutes=15), step=timedelta(hours=13))
         await network.settled()
