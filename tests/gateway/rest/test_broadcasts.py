@@ -424,6 +424,14 @@ async def test_nothing_goes_out_after_stop_cancel_or_erasure(api: Client) -> Non
     await api.post(f"{path}/send", status=202)
     await front.work()
     assert (await standings(api))[-1] == ("+15125550184", "refused", "opted_out")
+    (talk,) = (await api.get("/conversations?search=5125550184"))["items"]
+    said = []
+    for words in ("Hello?", "Hello!"):  # whoever writes by themselves is answered
+        said.append((await api.post(f"/conversations/{talk['id']}/messages", {"text": words}))["id"])
+        await front.work()
+        await front.text("+15125550184", "hello")
+    assert [(await api.get(f"/messages/{one}"))["status"] == "refused" for one in said] == [True, False]
+    assert (await api.post(f"{path}/preview", status=200))["skipped"] == {"opted_out": 1}
     await front.text("+15125550184", "START")
     assert (await api.post(f"{path}/preview", status=200))["reachable"] == 1
 
