@@ -313,6 +313,9 @@ def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
     recipients.learn(db, message_id, error, now=now)
     if error.stops_channel:
         trouble.alarm(db, _ACCOUNT_OF(db, {"message_id": message_id}).scalar_one(), error, now=now)
+    if trouble.holds(db, message_id, error, now=now):
+        queue.again(db, job, at=now, error=str(error), now=now, is_try=False)  # and finds then that it is paused
+        return
     if error.kind != "window" or not parked.keep_late(db, message_id, error, now=now):
         _refuse(db, message_id, error.code, error.text, state="failed")
         messages.tell_lost(db, message_id, now=now)

@@ -667,6 +667,10 @@ async def test_many_are_reached_by_a_template_and_left_in_peace_when_meta_says_s
     assert [(one["template"], one["paused_for"]) for one in stopped] == [(offer, because)] * 2
     (told,) = (await api.get("/audit?action=channel.failed"))["items"]
     assert told["after"] == because
+    assert stopped[0]["counts"]["failed"] == 0  # what was refused waits as well
+    heard = len(ben.inbox), len(met.dana.inbox)
     met.meta.faults = Faults()
     again = await api.post(f"/broadcasts/{stopped[0]['id']}/resume", status=200)
     assert (again["status"], again["paused_for"]) == ("sending", None)
+    await met.settle()
+    assert (len(ben.inbox), len(met.dana.inbox)) == (heard[0] + 1, heard[1] + 1)
