@@ -36,7 +36,7 @@ def fit(file: Media, able: Capabilities, *, as_it_is: bool = False) -> Media:
 def fit_together(files: Iterable[Media], able: Capabilities) -> None:
     """Raises: Unfit, when they are too large for one message"""
     if able.files_max_bytes and sum(file.size or 0 for file in files) > able.files_max_bytes:
-        raise Unfit(f"Together they are too large: this channel takes {able.files_max_bytes // MB} MB in one message.")
+        raise Unfit(f"Too large: this channel takes {able.files_max_bytes // MB} MB of files in one message.")
 
 
 def _wrong(file: Media, limit: FileLimit) -> str:

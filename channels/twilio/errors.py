@@ -31,6 +31,7 @@ _KNOWN: Final[dict[int, tuple[FailureKind, str, float | None]]] = {
     21635: ("voice", "This is a landline.", None),
     21655: ("config", "Twilio does not know this template.", None),
     21656: ("config", "The variables do not fit the template.", None),
+    21701: ("config", "Twilio does not know the messaging service to send from.", None),
     21703: ("config", "The messaging service has no number to send from.", None),
     21910: ("config", "The number we send from and the recipient are on different channels.", None),
     30001: ("retry", "Twilio's queue for this number is full.", 60),
@@ -97,7 +98,7 @@ _KNOWN: Final[dict[int, tuple[FailureKind, str, float | None]]] = {
 # any receipt of a carrier's without a reason; 30410, where the network only did not answer; 63012, which says nothing.
 _LOST: Final = frozenset({30001, 30003, 30017, 30022, 30023, 30027, 30036, 30450, 30453, 63018, 63019, 63038})
 # What is wrong with the number or the account, and so with every message.
-_OF_CHANNEL: Final = frozenset({20003, 21212, 21703, 30002, 30032, 30033, 63001, 63007, 63020})
+_OF_CHANNEL: Final = frozenset({20003, 21212, 21701, 21703, 30002, 30032, 30033, 63001, 63007, 63020})
 
 
 def explain(code: str, *, http_status: int | None = None, retry_after_s: float | None = None) -> SendError:

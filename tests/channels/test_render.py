@@ -259,5 +259,5 @@ def test_a_file_goes_as_what_the_channel_carries_or_it_says_why_not(
 
 def test_the_files_of_an_mms_fit_into_it_together() -> None:
     fitting.fit_together([replace(IMAGE, size=MB)] * 5, SMS)
-    with pytest.raises(fitting.Unfit, match="5 MB in one message"):
+    with pytest.raises(fitting.Unfit, match="5 MB of files in one message"):
         fitting.fit_together([replace(IMAGE, size=MB)] * 6, SMS)
