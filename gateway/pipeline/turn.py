@@ -95,7 +95,8 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
     A message that we have already gives the replies of the first time again, and changes nothing. One whose words are in
     a file that is still to be fetched is answered when they are there (`take_words`). One that says nothing is kept, and
     that is all: who puts a thumb on our goodbye has not written again. A change to what was said before is seen by people,
-    and answered by nobody: the bot has acted on the words as they were, and its next question is another one.
+    and answered by nobody: the bot has acted on the words as they were, and its next question is another one. Only STOP is
+    STOP all the same.
     """
     context = _context(db, channel.account, message, now=now)
     message_id = _keep(db, context, message, now=now)
@@ -105,6 +106,9 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
         conversations.wrote_to(db, context.id, message.recipient.value)
     if _says_nothing(message):
         _revise(db, context, message, now=now)
+        word = _opt_out(channel, replace(message, parts=_changes(message)), context)
+        if word is not None and word.meaning == "stop":  # whatever it had been before
+            return _consent(db, channel, context, message, message_id, word, now=now)
         return Taken(context.id, message_id, (), {"heard": "nothing"})
     if context.status != "open":
         conversations.reopen(db, Actor(context.tenant_id, "customer"), context.id, now=now)
@@ -116,6 +120,11 @@ def take(db: Db, registry: Registry, channel: Channel, message: InboundMessage, 
 
 def _says_nothing(message: InboundMessage) -> bool:
     return message.is_wordless and message.opt_out is None
+
+
+def _changes(message: InboundMessage) -> tuple[Part, ...]:
+    """To what an earlier message was changed, as if it had been said so."""
+    return tuple(Text(part.text) for part in message.parts if isinstance(part, Edit))
 
 
 def _revise(db: Db, context: Context, message: InboundMessage, *, now: datetime) -> None:

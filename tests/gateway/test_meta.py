@@ -587,6 +587,9 @@ async def test_what_is_changed_or_taken_back_is_so_here_too_and_nobody_answers_i
     ours = await met.desk.one("SELECT min(provider_id) FROM messages WHERE direction = 'out'")
     await changes("revoke", ours)
     assert await met.desk.one("SELECT count(*) FROM messages WHERE direction = 'out' AND text = ''") == 0
+    await changes("edit", "wamid.first", "Stop!")
+    assert await met.desk.rows("SELECT state FROM consents") == [("out",)]
+    assert [one.text[:27] for one in met.dana.inbox[said:]] == ["Juniper Barber & Repair: yo"]
 
 
 async def test_what_is_done_on_the_shops_phone_and_what_meta_says_of_the_number_is_seen(met: Met, api: Client) -> None:
