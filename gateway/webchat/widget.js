@@ -9,23 +9,23 @@ const api = new URL("api/v1/webchat/", script.src);
 // -- Words -------------------------------------------------------------------------------------------------------------
 
 const WORDS = {
-  en: {file: "Send a file", large: "This file is too large.", open: "Open chat", close: "Close chat", fresh: "new messages", log: "Messages", early: "Earlier messages", write: "Write a message", send: "Send",
+  en: {file: "Send a file", large: "This file is too large.", open: "Open chat", close: "Close chat", more: "More", end: "End chat", sure: "End this chat? This device forgets it; what was said stays with us.", cancel: "Cancel", fresh: "new messages", log: "Messages", early: "Earlier messages", write: "Write a message", send: "Send",
     connecting: "Connecting…", offline: "No connection. What you write is sent when it is back.",
     there: "Delivered", read: "Read", sending: "Sending…", lost: "Not sent", again: "Try again", types: "is typing", we: "We", you: "You", react: "React or reply", reply: "Reply", answers: "In reply to", drop: "Do not reply to it", moods: ["Thumbs up", "Heart", "Laughing", "Surprised", "Thank you"],
     slow: "One moment please…", picture: "Picture"},
-  de: {file: "Datei senden", large: "Diese Datei ist zu groß.", open: "Chat öffnen", close: "Chat schließen", fresh: "neue Nachrichten", log: "Nachrichten", early: "Frühere Nachrichten", write: "Nachricht schreiben", send: "Senden",
+  de: {file: "Datei senden", large: "Diese Datei ist zu groß.", open: "Chat öffnen", close: "Chat schließen", more: "Mehr", end: "Chat beenden", sure: "Diesen Chat beenden? Dieses Gerät vergisst ihn; was gesagt wurde, bleibt bei uns.", cancel: "Abbrechen", fresh: "neue Nachrichten", log: "Nachrichten", early: "Frühere Nachrichten", write: "Nachricht schreiben", send: "Senden",
     connecting: "Verbinde…", offline: "Keine Verbindung. Was Sie schreiben, wird danach gesendet.",
     there: "Zugestellt", read: "Gelesen", sending: "Wird gesendet…", lost: "Nicht gesendet", again: "Erneut versuchen", types: "schreibt", we: "Wir", you: "Sie", react: "Reagieren, antworten", reply: "Antworten", answers: "Antwort auf", drop: "Nicht darauf antworten", moods: ["Daumen hoch", "Herz", "Lachen", "Staunen", "Danke"],
     slow: "Einen Moment bitte…", picture: "Bild"},
-  es: {file: "Enviar un archivo", large: "Este archivo es demasiado grande.", open: "Abrir chat", close: "Cerrar chat", fresh: "mensajes nuevos", log: "Mensajes", early: "Mensajes anteriores", write: "Escribe un mensaje", send: "Enviar",
+  es: {file: "Enviar un archivo", large: "Este archivo es demasiado grande.", open: "Abrir chat", close: "Cerrar chat", more: "Más", end: "Terminar chat", sure: "¿Terminar este chat? Este dispositivo lo olvida; lo que se dijo queda con nosotros.", cancel: "Cancelar", fresh: "mensajes nuevos", log: "Mensajes", early: "Mensajes anteriores", write: "Escribe un mensaje", send: "Enviar",
     connecting: "Conectando…", offline: "Sin conexión. Lo que escribas se enviará cuando vuelva.",
     there: "Entregado", read: "Leído", sending: "Enviando…", lost: "No enviado", again: "Reintentar", types: "está escribiendo", we: "Nosotros", you: "Tú", react: "Reaccionar o responder", reply: "Responder", answers: "En respuesta a", drop: "No responder a este mensaje", moods: ["Pulgar arriba", "Corazón", "Risa", "Sorpresa", "Gracias"],
     slow: "Un momento…", picture: "Imagen"},
-  fr: {file: "Envoyer un fichier", large: "Ce fichier est trop grand.", open: "Ouvrir le chat", close: "Fermer le chat", fresh: "nouveaux messages", log: "Messages", early: "Messages précédents", write: "Écrire un message", send: "Envoyer",
+  fr: {file: "Envoyer un fichier", large: "Ce fichier est trop grand.", open: "Ouvrir le chat", close: "Fermer le chat", more: "Plus", end: "Terminer le chat", sure: "Terminer ce chat ? Cet appareil l’oublie ; ce qui a été dit reste chez nous.", cancel: "Annuler", fresh: "nouveaux messages", log: "Messages", early: "Messages précédents", write: "Écrire un message", send: "Envoyer",
     connecting: "Connexion…", offline: "Pas de connexion. Vos messages partiront dès son retour.",
     there: "Distribué", read: "Lu", sending: "Envoi…", lost: "Non envoyé", again: "Réessayer", types: "écrit", we: "Nous", you: "Vous", react: "Réagir ou répondre", reply: "Répondre", answers: "En réponse à", drop: "Ne pas répondre à ce message", moods: ["Pouce levé", "Cœur", "Rire", "Surprise", "Merci"],
     slow: "Un instant…", picture: "Image"},
-  pt: {file: "Enviar um arquivo", large: "Este arquivo é grande demais.", open: "Abrir chat", close: "Fechar chat", fresh: "mensagens novas", log: "Mensagens", early: "Mensagens anteriores", write: "Escreva uma mensagem", send: "Enviar",
+  pt: {file: "Enviar um arquivo", large: "Este arquivo é grande demais.", open: "Abrir chat", close: "Fechar chat", more: "Mais", end: "Encerrar chat", sure: "Encerrar este chat? Este aparelho o esquece; o que foi dito fica conosco.", cancel: "Cancelar", fresh: "mensagens novas", log: "Mensagens", early: "Mensagens anteriores", write: "Escreva uma mensagem", send: "Enviar",
     connecting: "Conectando…", offline: "Sem conexão. O que você escrever será enviado depois.",
     there: "Entregue", read: "Lida", sending: "Enviando…", lost: "Não enviado", again: "Tentar de novo", types: "está digitando", we: "Nós", you: "Você", slow: "Um momento…", picture: "Imagem",
     react: "Reagir ou responder", reply: "Responder", answers: "Em resposta a", drop: "Não responder a esta mensagem", moods: ["Positivo", "Coração", "Risada", "Surpresa", "Obrigado"]},
@@ -51,9 +51,11 @@ function random() {
   const bytes = crypto.getRandomValues(new Uint8Array(24));
   return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_");
 }
+let visitor = ""; // whose page this is, whatever another tab has begun
 function session() {
-  if (!kept().session) keep({session: random()});
-  return kept().session;
+  visitor ||= kept().session || random();
+  if (!kept().session) keep({session: visitor});
+  return visitor;
 }
 
 // -- The line to the server: Socket.IO over a WebSocket, and plain HTTP where that does not get through -----------------
@@ -148,10 +150,11 @@ const line = {
 
   /** What came in the meantime, until there is no more. True when the server answered. */
   async sync() {
+    const asker = session();
     let answer;
     do {
       answer = this.isUp ? await this.emit("history", {after: this.cursor}) : await get({after: this.cursor});
-      if (!answer?.ok) return false;
+      if (!answer?.ok || asker !== visitor) return false;
       answer.messages.forEach((one) => show(one));
       if (!this.cursor) view.startsWith(answer);
       this.cursor = answer.messages.at(-1)?.id || this.cursor;
@@ -169,10 +172,23 @@ const line = {
   async earlier() {
     if (!view.hasEarlier || this.isAsking) return;
     this.isAsking = true;
-    const asked = {before: view.oldest};
+    const [asker, asked] = [session(), {before: view.oldest}];
     const answer = this.isUp ? await this.emit("history", asked) : await get(asked);
     this.isAsking = false;
-    if (answer?.ok) view.prepend(answer);
+    if (answer?.ok && asker === visitor) view.prepend(answer);
+  },
+
+  /** The same line for another visitor. */
+  restart() {
+    const socket = this.socket;
+    this.socket = null;
+    this.isUp = false;
+    this.cursor = "";
+    this.tries = this.failures = 0;
+    clearTimeout(this.watch);
+    for (const answer of this.acks.values()) answer(null);
+    socket?.close();
+    this.connect();
   },
 };
 
@@ -218,13 +234,30 @@ for (const event of ["online", "visibilitychange", "focus"]) {
     if (view.isOpen && !document.hidden) view.seen();
   });
 }
-// Another tab of the same visitor has begun, or has shown what is new here.
+// Another tab of the same visitor has begun, has ended the chat, or has shown what is new here.
 window.addEventListener("storage", ({key}) => {
   if (key !== KEY || !view.host) return;
-  if (kept().session) line.start();
+  const {session: theirs} = kept();
+  if (visitor && theirs && theirs !== visitor) return become(theirs);
+  if (theirs) line.start();
   if (view.isLoaded && !view.isOpen) view.recount();
+  return undefined;
 });
 window.addEventListener("offline", () => line.drop());
+
+/** This device forgets the chat, in every tab; it stays with the business. The next one is a new visitor's. */
+function end() {
+  const next = random();
+  keep({session: next, queue: [], seen: ""});
+  become(next);
+}
+
+function become(next) {
+  visitor = next;
+  view.empty();
+  line.isStarted = true;
+  line.restart();
+}
 
 // -- What is said ------------------------------------------------------------------------------------------------------
 
@@ -254,9 +287,11 @@ async function sendFile(file, id = random()) {
   if (file.size > view.fileBytes) return view.note(words.large);
   if (known.has(id)) view.again(id);
   else view.pending({id, label: file.name});
+  const asker = session();
   const answer = await ask(`${api}media?${new URLSearchParams({site, name: file.name.slice(-200)})}`, {
     method: "POST", headers: {"Content-Type": file.type || "application/octet-stream", "X-Webchat-Session": session()}, body: file,
   }, 120);
+  if (asker !== visitor) return undefined;
   if (answer?.ok) return say({media: [answer.id]}, file.name, id);
   if (answer?.status === 413) view.note(words.large);
   return view.mark(id, "lost", () => sendFile(file, id));
@@ -270,9 +305,11 @@ async function flush() {
   while ((item = kept().queue.find((one) => !one.lost)) && isConnected()) {
     const slow = setTimeout(() => view.typing("", true), 400);
     const {label, quote, lost, ...sent} = item;
+    const asker = session();
     const answer = line.isUp ? await line.emit("send", sent) : await post(sent);
     clearTimeout(slow);
     view.typing("", false);
+    if (asker !== visitor) continue;
     if (answer?.ok) {
       unqueue(item.id);
       view.mark(item.id, "");
@@ -351,6 +388,16 @@ header{border-bottom:1px solid transparent;display:flex;align-items:center;gap:8
 h2{flex:1;margin:0;font-size:17px;font-weight:600;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .icon{width:40px;height:40px;padding:0;border:0;border-radius:10px;background:none;display:grid;place-items:center;flex:none}
 header :focus-visible{outline-color:currentColor;outline-offset:-3px}
+.menu{position:relative;flex:none}
+summary{list-style:none;cursor:pointer}summary::-webkit-details-marker{display:none}
+.menu svg{stroke-width:3.5}
+.menu button{position:absolute;z-index:1;inset-inline-end:0;top:54px}
+.menu button,.ask button{min-height:40px;padding:8px 14px;border:1px solid var(--line);border-radius:10px;background:var(--bg);color:var(--ink);white-space:nowrap}
+.menu button:focus-visible{outline-color:light-dark(#0b5cad,#8cc0f5);outline-offset:2px}
+.ask{width:min(340px,100vw - 40px);padding:20px;border:1px solid var(--line);border-radius:var(--r);background:var(--bg);color:var(--ink)}
+.ask::backdrop{background:#0007}
+.ask p{margin:0 0 16px}
+.ask div{display:flex;flex-wrap:wrap;justify-content:flex-end;gap:8px}
 .log{flex:1;overflow-y:auto;overscroll-behavior:contain;overflow-anchor:none;padding:16px;display:flex;flex-direction:column;gap:8px}
 .log::before{content:"";margin-top:auto}
 .older{display:flex;flex-direction:column;gap:8px}.older:empty{display:none}
@@ -367,8 +414,8 @@ header :focus-visible{outline-color:currentColor;outline-offset:-3px}
 .quoting{display:flex;align-items:center;padding:0 8px 0 16px;border-top:1px solid light-dark(#d3d9e1,#3a4555);font-size:13px;color:var(--faint)}
 .quoting span{flex:1;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .m.visitor{align-self:flex-end}
-.b{padding:8px 12px;border-radius:var(--r);background:var(--soft);white-space:pre-wrap;overflow-wrap:anywhere;border-end-start-radius:4px}
-.visitor .b{background:var(--c);color:var(--on);border-end-start-radius:var(--r);border-end-end-radius:4px}
+.b{padding:8px 12px;border-radius:var(--r);background:var(--soft);width:fit-content;white-space:pre-wrap;overflow-wrap:anywhere;border-end-start-radius:4px}
+.visitor .b{margin-inline-start:auto;background:var(--c);color:var(--on);border-end-start-radius:var(--r);border-end-end-radius:4px}
 .b a{color:inherit}
 .who,.how{font-size:13px;color:var(--faint);margin:0 4px 2px}
 .how{text-align:end;margin:2px 4px 0}.how button{min-height:32px;padding:0 8px;border:0;background:none;text-decoration:underline}
@@ -397,6 +444,7 @@ const ICONS = {
   chat: "M21 12a8 8 0 0 1-8 8H4l1.5-3A8 8 0 1 1 21 12Z",
   close: "M6 6l12 12M18 6L6 18",
   file: "M20 11l-8.5 8.5a5 5 0 0 1-7-7L13 4a3.4 3.4 0 0 1 5 5l-8.5 8.5a1.7 1.7 0 0 1-2.5-2.5L15 7",
+  more: "M12 5h.01M12 12h.01M12 19h.01",
   react: "M21 12a9 9 0 1 1-9-9M9 14a4 4 0 0 0 6 0M9 9v1M15 9v1M19 2v6M16 5h6",
   send: "M4 12l16-8-6 16-3-7-7-1Z",
 };
@@ -441,6 +489,11 @@ const view = {
   build(config) {
     const look = (name) => h("button", {class: "icon", type: "button", "aria-label": words[name]}, icon(name));
     this.close = look("close");
+    this.menu = h("details", {class: "menu"}, h("summary", {class: "icon", "aria-label": words.more}, icon("more")),
+      h("button", {type: "button", onclick: () => this.sure.showModal()}, words.end));
+    const choose = (label, value) => h("button", {type: "button", onclick: () => this.sure.close(value)}, label);
+    this.sure = h("dialog", {class: "ask", "aria-labelledby": "q"}, h("p", {id: "q"}, words.sure),
+      h("div", {}, choose(words.cancel, ""), choose(words.end, "end")));
     this.send = look("send");
     this.send.type = "submit";
     this.badge = h("span", {class: "badge", "aria-hidden": "true", hidden: true});
@@ -463,7 +516,7 @@ const view = {
       onclick: () => { this.answer(null); this.input.focus(); }}, icon("close")));
     this.form = h("form", {}, this.attach, this.picker, this.input, this.send);
     this.panel = h("section", {class: `panel ${config.position}`, role: "dialog", "aria-labelledby": "t", hidden: true},
-      h("header", {}, h("h2", {id: "t", dir: "auto"}, config.title), this.close), this.log, this.dots, this.bar, this.quoting, this.form);
+      h("header", {}, h("h2", {id: "t", dir: "auto"}, config.title), this.menu, this.close), this.log, this.dots, this.bar, this.quoting, this.form);
     this.said = h("div", {class: "sr", role: "status"});
     // Our words read from left to right, also on a page that does not; what people write reads as it is written (dir=auto).
     this.host = h("frontdesk-chat", {lang: language, dir: "ltr"});
@@ -473,7 +526,7 @@ const view = {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE.replace("#0b5cad", config.color).replace("#fff)", `${readable(config.color)})`));
     root.adoptedStyleSheets = [sheet];
-    root.append(this.panel, this.launch, this.said);
+    root.append(this.panel, this.launch, this.said, this.sure);
     this.greeting = config.greeting;
     this.listen(root);
     document.body.append(this.host);
@@ -483,9 +536,19 @@ const view = {
     this.launch.addEventListener("click", () => this.show());
     this.close.addEventListener("click", () => this.hide());
     this.panel.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.hide();
+      if (event.key === "Escape" && this.menu.open) this.fold(true);
+      else if (event.key === "Escape") this.hide();
       if (event.key === "Tab" && this.isWhole()) this.wrap(event, root);
       event.stopPropagation(); // the page's shortcuts are not meant
+    });
+    this.panel.addEventListener("click", ({target}) => { if (!this.menu.contains(target)) this.fold(); });
+    this.menu.addEventListener("focusout", ({relatedTarget: next}) => { if (next && !this.menu.contains(next)) this.fold(); });
+    this.sure.addEventListener("keydown", (event) => event.stopPropagation());
+    this.sure.addEventListener("close", () => {
+      this.fold(true);
+      if (this.sure.returnValue !== "end") return;
+      end();
+      this.input.focus();
     });
     this.attach.addEventListener("click", () => this.picker.click());
     this.picker.addEventListener("change", () => {
@@ -518,6 +581,31 @@ const view = {
         line.emit("typing", {typing: isTyping});
       }
     });
+  },
+
+  /** Close the menu. */
+  fold(takesFocus = false) {
+    this.menu.open = false;
+    if (takesFocus) this.menu.firstChild.focus();
+  },
+
+  /** As at the beginning. */
+  empty() {
+    known.clear();
+    this.reactions.clear();
+    this.older.replaceChildren();
+    while (this.older.nextSibling) this.older.nextSibling.remove();
+    this.oldest = this.newest = this.told = this.readId = "";
+    this.mine = null;
+    this.isLoaded = false;
+    this.isAtEnd = true;
+    this.startsWith({messages: [], earlier: false});
+    this.answer(null);
+    this.input.value = "";
+    this.input.dispatchEvent(new Event("input"));
+    this.nobodyTypes();
+    this.count(0);
+    this.note("");
   },
 
   /** Whoever reads further up is left there. */
@@ -692,7 +780,7 @@ const view = {
   isWhole: () => matchMedia("(max-width:480px)").matches,
 
   wrap(event, root) {
-    const stops = [...this.panel.querySelectorAll("button,a,textarea,[tabindex]")].filter((one) => one.tabIndex >= 0 && one.offsetParent);
+    const stops = [...this.panel.querySelectorAll("summary,button,a,textarea,[tabindex]")].filter((one) => one.tabIndex >= 0 && one.offsetParent);
     const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
     if (root.activeElement === from) { event.preventDefault(); to.focus(); }
   },
@@ -906,7 +994,7 @@ async function begin() {
   }
   if (!document.body) await new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve));
   view.build(config);
-  window.frontdeskChat = {open: () => view.show(), close: () => view.hide()};
+  window.frontdeskChat = {open: () => view.show(), close: () => view.hide(), end};
   for (const item of kept().queue) {
     view.pending(item);
   }

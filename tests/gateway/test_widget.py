@@ -303,6 +303,35 @@ async def test_a_visitor_books_reloads_loses_the_network_and_comes_back(street: 
     texts = await page.locator(".m .b").all_inner_texts()
     assert texts[:2] == ["Hello! What can we do for you?", "I would like a haircut"]
     assert [text for text in texts if text.startswith("Long ago")] == [f"Long ago {number}" for number in range(250)]
+
+    # On a shared device the chat can be ended, by keys: it is forgotten in every tab, and what is said next is a new one.
+    tab = await context.new_page()
+    await tab.goto(street.shop)
+    await expect(tab.get_by_text("Long ago 249")).to_be_visible()
+    box = page.get_by_role("textbox")
+    more, sure = page.get_by_label("More"), page.get_by_role("dialog", name="End this chat?")
+    for answer in ("Escape", "Cancel", "End chat"):
+        await more.press("Enter")
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        await expect(sure.get_by_role("button", name="Cancel")).to_be_focused()
+        if answer == "Escape":
+            await page.keyboard.press("Escape")
+        else:
+            await sure.get_by_role("button", name=answer).press("Enter")
+        await expect(sure).to_be_hidden()
+        await expect(box if answer == "End chat" else more).to_be_focused()
+        assert (await shown.count() > 250) is (answer != "End chat")
+    for one in (page, tab):
+        await expect(one.locator(".m")).to_have_text(["Hello! What can we do for you?"])
+    await box.fill("I am somebody else")
+    await box.press("Enter")
+    await expect(tab.get_by_text("I am somebody else")).to_be_visible()
+    await page.reload()
+    await expect(shown.nth(1)).to_contain_text("I am somebody else")
+    items = (await street.robin.get("/conversations"))["items"]
+    assert len({one["id"] for one in items}) == 2
+    assert await street.count("Long ago 249") == 1
     await expect(page.locator(".sending")).to_have_count(0)
     assert surprises == []
 
@@ -394,6 +423,10 @@ async def test_everybody_can_use_it(street: Street, chromium: "Browser", scheme:
     await expect(page.locator(".choices button")).not_to_have_count(0)
     assert await flaws(page) == []
     await page.locator(".tool").last.click()
+    assert await flaws(page) == []
+    await page.keyboard.press("Escape")
+    await page.get_by_label("More").click()
+    await page.get_by_role("button", name="End chat").click()
     assert await flaws(page) == []
     await page.keyboard.press("Escape")
     # On a telephone it covers the page, and Tab stays inside.
