@@ -184,7 +184,7 @@ def begin(
     if row.state == "sending" and row.provider_id is not None:
         _known(db, job, message_id)
         return None
-    if row.part_ids and row.state == "ready" and _went_on(row):
+    if row.part_ids and row.status == "held" and _went_on(row):  # unless a person wants it all the same
         _refuse(db, message_id, row.error_code or "", WENT_ON, state="undelivered")
         messages.tell_lost(db, message_id, now=now)
         queue.finish(db, job)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -407,6 +408,12 @@ async def test_a_phone_that_stays_off_is_tried_a_few_times_and_one_that_has_got_
         await answer_to("are you open on sunday?", None)  # they have gone on talking
         await hours(2)
         assert await state(old) == ("undelivered", 1)
+        uid = await desk.one("SELECT uid FROM messages WHERE text = :said", said=old)
+        api = await person(desk)
+        await api.post(f"/messages/{UUID(str(uid))}/retry", status=200)  # which a person may do all the same
+        await desk.work()
+        await network.settled()
+        assert await state(old) == ("delivered", 2)
 
 
 async def test_who_opted_out_at_the_provider_is_known_here_afterwards(
