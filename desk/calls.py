@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any, Final, Literal
 
 from sqlalchemy import Integer, Row, Select, String, and_, bindparam, case, exists, func, insert, select, update
@@ -32,6 +33,7 @@ NOUN: Final = "call"
 SETTLE: Final = "settle_call"
 _SOON: Final = timedelta(minutes=10)  # after its end, when it may have a price
 _LONG: Final = timedelta(hours=4)  # after which a call is over, and we ought to know
+_MOST_UNSAID: Final = 50  # of the last turns, that are looked at for what was not heard
 Mode = Literal["relay", "stream", "gather", "terminal", "person", "none"]  # none: nobody of ours was on the line
 Kind = Literal["inbound", "voicemail", "reminder", "call_back"]
 Direction = Literal["inbound", "outbound"]
@@ -434,6 +436,14 @@ def said_into(db: Db, call_id: int, number: int, message_id: int) -> None:
     db.execute(update(turn_table).where(*this).values(message_id=message_id))
 
 
+def unsaid(db: Db, call_id: int, kind: str, *, between: Collection[str]) -> list[int]:
+    """The messages of the turns that came of `kind`, in order, as far as these and others `between` are the last of the
+    call and nobody knows that they were heard.
+    """
+    last = takewhile(lambda row: row.input in between and row.heard == "unknown", _LATEST(db, {"call_id": call_id}))
+    return [row.reply_id for row in last if row.input == kind and row.reply_id is not None][::-1]
+
+
 def timed(db: Db, call_id: int, number: int, timing: Timing) -> None:
     """Keep what was measured of that turn, once: what is said again, since the line broke, has been waited for already."""
     if timing != Timing():
@@ -594,6 +604,12 @@ _LOCK = Prepared(_FOUND.with_for_update())
 _IS_TURN = _k.call_id == bindparam("call_id"), _k.number == bindparam("number")
 _ANSWER = Prepared(select(_k.answer).where(*_IS_TURN))
 _HEARD = Prepared(select(_k.heard).where(*_IS_TURN))
+_LATEST = Prepared(
+    select(_k.input, _k.heard, _k.reply_id)
+    .where(_k.call_id == bindparam("call_id"))
+    .order_by(_k.number.desc())
+    .limit(_MOST_UNSAID)
+)
 _ADD_TURN = Prepared(insert(turn_table))
 _GO_ON = Prepared(
     update(table)

@@ -413,6 +413,11 @@ def due(db: Db, *, wait_id: int | None, leg_id: int | None, rules: Rules, now: d
 # People at their screens.
 
 
+def is_by_bot(call: Live) -> bool:
+    """Whether the bot talks, or has talked, in that call over a telephone."""
+    return call.mode in _BY_BOT
+
+
 def with_bot(db: Db, who: Actor, ref: Ref) -> Live | None:
     """The call, which others wait for until the commit, when its caller is the bot's; None when they wait for a person or
     talk with one.
@@ -423,7 +428,7 @@ def with_bot(db: Db, who: Actor, ref: Ref) -> Live | None:
     call_id = refs.id_of(db, call_table, who, ref, calls.NOUN)
     found = calls.by_id(db, call_id)
     call = None if found is None else calls.live(db, found.account_id, found.sid)
-    if call is None or call.is_over or call.mode not in _BY_BOT:
+    if call is None or call.is_over or not is_by_bot(call):
         state = "over" if call is None or call.is_over else call.mode
         raise WrongState("call", call_id, state, "This call is over, or nobody of ours talks in it.")
     return call if _wait(db, _w.call_id == call.id, _w.state != "over") is None else None

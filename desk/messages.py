@@ -434,6 +434,11 @@ def reword(db: Db, message_id: int, text: str) -> None:
     _see(db, message_id, **changed)
 
 
+def send_after_all(db: Db, message_id: int) -> None:
+    """What was to be said is to be sent: it is about to be put into the outbox."""
+    _see(db, message_id, status="queued")
+
+
 def give_up(db: Db, message_id: int, status: str, *, code: str, text: str) -> None:
     """`refused` by us, `failed` at the provider, or `parked` until they write: people see the sentence beside it."""
     _see(db, message_id, status=status, error_code=code or None, error_text=one_line(text, 500))  # unless it was erased

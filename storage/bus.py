@@ -55,6 +55,8 @@ class MemoryBus:
             yield woken
         finally:
             self._listeners[topic].discard(woken)
+            if not self._listeners[topic]:  # topics of single calls come and go
+                del self._listeners[topic]
 
     def tell(self, news: Sequence[object]) -> None:
         for heard in self._hearers:

@@ -7,7 +7,8 @@ docs/scenarios.md is written for those who answer.
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -21,11 +22,10 @@ from desk.text import storable
 from desk.who import Actor
 from flows.definition import Json
 from gateway.context import House
-from gateway.jobs import cues, webhooks
+from gateway.jobs import aloud, cues, webhooks
 from gateway.outside.http import Answer, Blocked, Unreachable
 from gateway.pipeline import courtesy
 from gateway.voice import turns
-from gateway.voice.exchange import Exchange
 from storage import queue
 from storage.base import Db
 from storage.queue import Job
@@ -73,27 +73,8 @@ async def ask(house: House, job: Job) -> None:
         return
     cue = Cue("outcome", {"call": str(job.payload["call"]), "name": name or "error", "slots": slots})
     conversation_id = int(str(job.payload["conversation_id"]))
-    if not await _in_call(house, conversation_id, cue, job):
+    if not await aloud.said(house, conversation_id, partial(turns.learnt, cue=cue), job):
         await cues.play(house, conversation_id, cue, job=job)
-
-
-async def _in_call(house: House, conversation_id: int, cue: Cue, job: Job) -> bool:
-    """Have it said in the call that waits for it, and the job finished with that; False when none does (any more)."""
-    where = await house.store.read(cues.place, conversation_id)
-    account = await house.accounts.by_id(where.account_id) if where is not None else None
-    if where is None or account is None or account.channel != "voice" or not account.is_active:
-        return False
-    line = Exchange(house).line(account, "gather")
-    async with house.order.turn(where.tenant_id, (account.id, where.peer)):
-        return await house.store.write(_learnt, line, conversation_id, cue, job, now=house.clock.now())
-
-
-def _learnt(db: Db, line: turns.Line, conversation_id: int, cue: Cue, job: Job, *, now: datetime) -> bool:
-    context = conversations.by_id(db, Actor(job.tenant_id or 0, "system"), conversation_id)
-    is_said = turns.learnt(db, line, context, cue, now=now)
-    if is_said:
-        queue.finish(db, job)
-    return is_said
 
 
 def _question(db: Db, house: House, job: Job) -> tuple[Endpoint | None, dict[str, Any]] | None:

@@ -16,7 +16,8 @@ from desk.errors import DeskError
 from desk.inbox import assignment, resuming, sla, survey
 from desk.who import Actor
 from gateway.context import House
-from gateway.jobs import cues
+from gateway.jobs import aloud, cues
+from gateway.voice import turns
 from storage import queue
 from storage.base import Db
 from storage.queue import Job
@@ -40,8 +41,10 @@ async def sweep(house: House) -> None:
 
 
 async def resume(house: House, job: Job) -> None:
-    """The bot has the word again: it asks what it had asked."""
-    await cues.play(house, int(str(job.payload["conversation_id"])), Cue("resume", {}), job=job)
+    """The bot has the word again: it asks what it had asked, aloud in a call that goes on."""
+    conversation_id = int(str(job.payload["conversation_id"]))
+    if not await aloud.said(house, conversation_id, turns.handed_back, job):
+        await cues.play(house, conversation_id, Cue("resume", {}), job=job)
 
 
 async def csat(house: House, job: Job) -> None:

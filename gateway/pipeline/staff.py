@@ -15,7 +15,8 @@ from channels import fitting
 from channels.base import Capabilities
 from channels.messages import Contact, Location, Media, MediaKind, OutboundMessage, Reaction, Template
 from channels.render import render
-from desk import audit, conversations, customer_book, customers, files, live, messages, refs, sending
+from desk import audit, calls, conversations, customer_book, customers, files, live, messages, refs, sending
+from desk.calls import Live
 from desk.conversations import Context
 from desk.errors import Invalid, NotFound, Stale, WrongState
 from desk.inbox import notes, reads, sla, thread
@@ -24,6 +25,7 @@ from desk.refs import Ref
 from desk.who import Actor
 from gateway.pipeline import outbox, parked, ways
 from gateway.pipeline.ways import Adapters
+from gateway.voice import taking
 from storage.base import Db
 from storage.models.accounts import accounts
 from storage.models.conversations import conversations as conversation_table
@@ -63,15 +65,19 @@ def send(db: Db, who: Actor, adapters: Adapters, ref: Ref, wanted: Wanted, *, no
     """The message, on its way, waiting for its time or (where only templates may be sent) for the customer, refused with
     the reason, or kept as a note.
 
-    Who writes first takes the conversation over: the bot is silent from now on. A text longer than the channel carries
-    goes out as several messages, of which this is the first.
+    Who writes first takes the conversation over: the bot is silent from now on. Where it talks with a caller just now, it
+    says what they write, and nothing is sent. A text longer than the channel carries goes out as several messages, of
+    which this is the first.
 
     Raises:
         NotFound, Invalid: what was given cannot be used, or the channel cannot carry it.
         Collision: a colleague has the conversation.
         Stale: somebody took it since `expected_version`.
     """
-    conversation_id = refs.id_of(db, conversation_table, who, ref, "conversation")
+    row = refs.row(db, conversation_table, who, ref, "conversation")
+    conversation_id = row.id
+    # A call is locked before its conversation, everywhere.
+    call = taking.on_line(db, conversation_id) if row.channel == "voice" else None
     context = conversations.by_id(db, who, conversation_id)
     dedupe = f"staff:{conversation_id}:{wanted.client_id}" if wanted.client_id else None
     if dedupe is not None and (known := messages.id_of_dedupe(db, dedupe)) is not None:
@@ -84,6 +90,8 @@ def send(db: Db, who: Actor, adapters: Adapters, ref: Ref, wanted: Wanted, *, no
     pieces = _pieces(db, who, context, wanted, able)
     if wanted.send_at is not None:
         return _later(db, who, context, pieces, wanted, dedupe, now=now)
+    if call is not None:
+        return _aloud(db, who, context, call, pieces, wanted, dedupe, now=now)
     refusal = ways.refusal(db, ways.of(context), able, is_template=wanted.template is not None, now=now)
     if refusal is not None and refusal.code == sending.WINDOW_CLOSED:
         _claim(db, who, context, wanted, now=now)
@@ -174,6 +182,30 @@ def answered(db: Db, who: Actor, context: Context, message_id: int, *, now: date
     db.execute(update(conversation_table).where(c.id == context.id).values(last_out_at=now, unread_count=0))
     sla.answered(db, context.id, now=now)
     reads.mark(db, who, context.id, message_id, now=now)
+
+
+def _aloud(
+    db: Db,
+    who: Actor,
+    context: Context,
+    call: Live,
+    pieces: tuple[OutboundMessage, ...],
+    wanted: Wanted,
+    dedupe: str | None,
+    *,
+    now: datetime,
+) -> Line:
+    """The caller, who talks with the bot, hears it."""
+    _claim(db, who, context, wanted, now=now)
+    is_first = context.owner != "staff" or context.owner_user_id != who.user_id
+    ids: list[int] = []
+    for number, piece in enumerate(pieces):
+        name = f"{dedupe}#{number}" if dedupe and number else dedupe
+        ids.append(ways.keep(db, who, context, piece, "accepted", name, now=now))
+        latest = calls.live_in(db, context.id) or call
+        taking.say(db, latest, piece.text, ids[-1], is_first=is_first and not number, now=now)
+    answered(db, who, context, ids[-1], now=now)
+    return thread.by_id(db, who, ids[0])
 
 
 def _note(db: Db, who: Actor, context: Context, wanted: Wanted, dedupe: str | None, *, now: datetime) -> Line:

@@ -22,7 +22,7 @@ from gateway.context import House
 from gateway.pipeline import turn
 from gateway.voice import turns
 from gateway.voice.speech import Speech
-from gateway.voice.turns import Line, Reach
+from gateway.voice.turns import Between, Line, Reach
 from storage.store import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -199,6 +199,13 @@ class Exchange:
         Raises: StoreUnavailable
         """
         await self.house.store.write(turns.timed, account.id, ring.sid, number, timing)
+
+    async def between(self, account: Account, ring: Ring, number: int) -> Between | None:
+        """What people have put in after that turn; None for nothing.
+
+        Raises: StoreUnavailable
+        """
+        return await self.house.store.read(turns.between, account.id, ring.sid, number)
 
     async def waits(self, account: Account, ring: Ring) -> Speech | None:
         """What was said last to a caller who waits for a person or talks with one; None when they do not.

@@ -26,7 +26,7 @@ from gateway.voice.door import EXCHANGE
 from gateway.voice.exchange import Exchange
 from gateway.voice.speech import Speech
 from gateway.voice.talk import FAR_S, Talk
-from gateway.voice.turns import Reach
+from gateway.voice.turns import Reach, topic
 from storage.store import StoreUnavailable
 
 log = structlog.get_logger()
@@ -90,6 +90,9 @@ class RelayPort(Talk):
     replay_until_s: float = 0.0
     due_s: float = 0.0
     malformed: int = 0
+    until_s: float = 0.0  # what we have said lasts so long, by its length, unless it is known to be over
+    is_speaking: bool = False  # the caller
+    patience: asyncio.Timeout | None = None  # of who waits for the next message
     session_language: str = ""  # in which Twilio speaks and listens; empty: not known, after a reconnect
 
     def now_s(self) -> float:
@@ -97,10 +100,22 @@ class RelayPort(Talk):
 
     async def run(self) -> None:
         """Talk until the call or the connection ends."""
-        try:
-            await self._talks()
-        finally:
-            await self.leave()
+        async with self.exchange.house.bus.listen(topic(self.account.id, self.ring.sid)) as woken:
+            told = asyncio.create_task(self._is_told(woken), name="call told")
+            try:
+                await self._talks()
+            finally:
+                told.cancel()
+                await self.leave()
+
+    async def _is_told(self, woken: asyncio.Event) -> None:
+        """Wake whoever waits for the caller, when people put something in."""
+        while True:
+            await woken.wait()
+            woken.clear()
+            self.is_told = True
+            if self.patience is not None and not self.patience.expired():
+                self.patience.reschedule(asyncio.get_running_loop().time())
 
     async def _talks(self) -> None:
         speech, given = await self.exchange.resume(self.account, self.ring, self.setup.turn, self.mode)
@@ -118,10 +133,14 @@ class RelayPort(Talk):
             self._expect()
             await self.wait_on(speech)
         while not self.is_over:
+            if self.may_come_between and not self.is_speaking:
+                await self.comes_between()
+                continue
             try:
                 message = await self._next(max(0.0, self.due_s - self.monotonic_s()))
             except TimeoutError:
-                await self.come_due()
+                if not self.is_told or self.monotonic_s() >= self.due_s:
+                    await self.come_due()
                 continue
             if message is None:
                 return
@@ -142,12 +161,21 @@ class RelayPort(Talk):
         self.earlier, self.fillers, self.waits = self.text, self.waits, []
         self.text, self.played, self.is_settled, self.has_begun = text, "", False, False
         self.has_ended = self.is_cut = False
-        await self.socket.send_str(relay.say(text))
+        if text:
+            await self.socket.send_str(relay.say(text))
         self._expect()
 
     async def fill(self, text: str) -> None:
         self.waits.append(text)
         await self.socket.send_str(relay.say(text, is_filler=True))
+
+    @property
+    def is_talking(self) -> bool:
+        return not (self.is_settled or self.has_ended)
+
+    async def hush(self) -> Reach | None:
+        """Nothing that we could send does that: what is said next comes after what is being said."""
+        return Reach(None) if self._is_heard() else None
 
     async def transfer(self, target: str) -> None:
         """Let go when everything has been heard; where the caller goes from here is said by the action."""
@@ -159,12 +187,12 @@ class RelayPort(Talk):
     async def _finish(self, reason: str) -> None:
         """Wait until the last words have been heard, or would have been, and let go."""
         self.is_over = True
-        until_s = self.monotonic_s() + _lasts_s(self.text) + 1.0
+        until_s = max(self.until_s, self.monotonic_s() + _lasts_s(self.text)) + 1.0
         while (left_s := until_s - self.monotonic_s()) > 0 and not self._is_heard():
             try:
                 message = await self._next(left_s)
             except TimeoutError:
-                break
+                continue
             if message is None:
                 return
             match message:
@@ -187,7 +215,7 @@ class RelayPort(Talk):
                 self._plays(message)
                 if self._is_heard():
                     await self.settle(None)
-                    self.due_s = self.monotonic_s() + settings.silence_s
+                    self._falls_silent()
             case Speaking(who="agent", is_on=True):
                 self.has_begun = True
                 self.sounds()
@@ -197,11 +225,12 @@ class RelayPort(Talk):
                         await self.settle(None)
                     elif not self.fillers or self._can_be_over():  # else it may be the end of those
                         self.has_ended = True  # unless it turns out that the caller broke in
-                    self.due_s = self.monotonic_s() + settings.silence_s
+                    self._falls_silent()
             case Speaking(who="client"):
+                self.is_speaking = message.is_on
                 self.due_s = self.monotonic_s() + (FAR_S if message.is_on else settings.silence_s)
             case Interrupt():
-                self.due_s = self.monotonic_s() + settings.silence_s
+                self._falls_silent()
                 heard = relay.heard_of(self.text, message.heard, self.fillers)
                 if heard is None:
                     self.is_cut = self.is_cut or not relay.is_beginning(self.earlier, message.heard)
@@ -210,6 +239,7 @@ class RelayPort(Talk):
             case Key(digit):
                 await self.key(digit)
             case Prompt(text) if text:
+                self.is_speaking = False
                 await self.give(Given(self.turn, "speech", text))
             case relay.Refused():
                 log.warning("relay refused a message", call=self.ring.sid)
@@ -218,6 +248,7 @@ class RelayPort(Talk):
 
     async def give(self, given: Given) -> None:
         if given.kind == "silence" or not self._was_handled(given.text):
+            self.until_s = 0.0
             await super().give(given)
 
     def reach(self) -> Reach | None:
@@ -234,21 +265,26 @@ class RelayPort(Talk):
 
         Raises: TimeoutError
         """
-        async with asyncio.timeout(timeout_s):
-            while self.malformed <= _MOST_MALFORMED:
-                frame = await self.socket.receive()
-                if frame.type is not WSMsgType.TEXT:
-                    return None
-                try:
-                    message = relay.read(frame.data)
-                except BadRequest as bad:
-                    self.malformed += 1
-                    if self.malformed == 1:
-                        log.warning("relay message refused", call=self.ring.sid, field=bad.field, problem=bad.problem)
-                    continue
-                if message is not None:
-                    return message
-        return None
+        try:
+            async with asyncio.timeout(timeout_s) as self.patience:
+                while self.malformed <= _MOST_MALFORMED:
+                    frame = await self.socket.receive()
+                    if frame.type is not WSMsgType.TEXT:
+                        return None
+                    try:
+                        message = relay.read(frame.data)
+                    except BadRequest as bad:
+                        self.malformed += 1
+                        if self.malformed == 1:
+                            log.warning(
+                                "relay message refused", call=self.ring.sid, field=bad.field, problem=bad.problem
+                            )
+                        continue
+                    if message is not None:
+                        return message
+            return None
+        finally:
+            self.patience = None
 
     def _was_handled(self, text: str) -> bool:
         """Whether Twilio says again, after a reconnect, what had been answered before it."""
@@ -273,10 +309,15 @@ class RelayPort(Talk):
         """Whether the open words can have been said to their end by now."""
         return self.monotonic_s() >= self.said_at_s + len(self.text) / relay.MOST_LETTERS_PER_S
 
+    def _falls_silent(self) -> None:
+        """Nothing of ours is being said."""
+        self.until_s, self.due_s = 0.0, self.monotonic_s() + self.exchange.house.settings.voice.silence_s
+
     def _expect(self) -> None:
-        """Silence begins when we have finished."""
-        self.said_at_s = self.monotonic_s()
-        self.due_s = self.monotonic_s() + _lasts_s(self.text) + self.exchange.house.settings.voice.silence_s
+        """Silence begins when we have finished, also with what was being said before."""
+        self.said_at_s = max(self.monotonic_s(), self.until_s)
+        self.until_s = self.said_at_s + _lasts_s(self.text)
+        self.due_s = self.until_s + self.exchange.house.settings.voice.silence_s
 
 
 def _lasts_s(text: str) -> float:

@@ -37,7 +37,7 @@ from gateway.voice.exchange import Exchange
 from gateway.voice.relay import account_of, signed_by
 from gateway.voice.speech import Speech
 from gateway.voice.talk import FAR_S, Talk
-from gateway.voice.turns import Reach
+from gateway.voice.turns import Between, Reach, topic
 from storage.store import StoreUnavailable
 
 log = structlog.get_logger()
@@ -164,7 +164,11 @@ class _Due(NamedTuple):
     """The caller has been silent for too long."""
 
 
-_Event = Speech | _Words | Key | _Due
+class _Told(NamedTuple):
+    """People may have put something in."""
+
+
+_Event = Speech | _Words | Key | _Due | _Told
 
 
 @dataclass(kw_only=True)
@@ -208,6 +212,7 @@ class StreamPort(Talk):
         self._events.put_nowait(speech)
         tasks = [self._task("answers", self._answers), self._task("speaks", self._speaks)]
         tasks += [self._task("hears", self._hears), self._task("watches", self._watches)]
+        tasks += [self._task("is told", self._is_told)]
         try:
             await self._reads()
         finally:
@@ -248,6 +253,11 @@ class StreamPort(Talk):
         else:
             self._endpoint.pause_ms = spec.pause_ms
             self._ears.put_nowait(question)
+
+    async def hush(self) -> Reach:
+        if self.is_talking:
+            await self._stop()
+        return self.reach()
 
     async def transfer(self, target: str) -> None:
         """Let go when everything has been heard; where the caller goes from here is said by the action."""
@@ -290,6 +300,10 @@ class StreamPort(Talk):
         if given.kind == "digits":
             self._keyed = speech.turn
         return speech
+
+    async def put_in(self) -> Between | None:
+        with self._working():
+            return await super().put_in()
 
     # What comes in.
 
@@ -422,6 +436,8 @@ class StreamPort(Talk):
                 self.due_s = self.now_s() + self.exchange.house.settings.voice.silence_s
             if not self._unheard:
                 self._quiet.set()
+                if self.is_told:
+                    self._events.put_nowait(_Told())
 
     # What is meant by it.
 
@@ -441,6 +457,17 @@ class StreamPort(Talk):
                     await self.key(digit)
                 case _Due():
                     await self.come_due()
+                case _Told():
+                    self.is_told = True
+            if self.may_come_between and not self._endpoint.is_speaking:
+                await self.comes_between()
+
+    async def _is_told(self) -> None:
+        async with self.exchange.house.bus.listen(topic(self.account.id, self.ring.sid)) as woken:
+            while True:
+                await woken.wait()
+                woken.clear()
+                self._events.put_nowait(_Told())
 
     async def _words(self, words: _Words) -> None:
         """The caller has said something, or made a noise, or has spoken to a question that a key has answered meanwhile."""

@@ -6,6 +6,8 @@ answered with that, and the provider is asked to go on with the call elsewhere, 
 
 from datetime import datetime
 
+from channels.voice.listen import Listen
+from channels.voice.words import spoken
 from desk import calls, connecting, conversations, messages
 from desk.calls import Live
 from desk.connecting import Rules, Wait
@@ -67,6 +69,23 @@ def call_back(db: Db, who: Actor, ref: Ref, words: str | None, *, now: datetime)
     speech = Speech(0, "", None, last.language, transfer=wait.uid)
     turns.interject(db, call, speech, input="taken", reply_id=None, now=now)
     return wait
+
+
+def on_line(db: Db, conversation_id: int) -> Live | None:
+    """The call in that conversation in which the bot asks something just now; others wait for it until the commit."""
+    call = calls.live_in(db, conversation_id)
+    is_asked = call is not None and connecting.is_by_bot(call) and turns.open_in(db, call).listen is not None
+    return call if is_asked else None
+
+
+def say(db: Db, call: Live, text: str, message_id: int, *, is_first: bool, now: datetime) -> None:
+    """What a person has written, kept as that message, is the next that the caller hears. Whoever hears it for the first
+    time (`is_first`) is told that somebody writes.
+    """
+    language = turns.open_in(db, call).language
+    said = " ".join([*([phrase(language, "voice_writes")] if is_first else ()), spoken(text, language)])
+    speech = Speech(0, said, Listen(), language, text)
+    turns.interject(db, call, speech, input=turns.WRITTEN, reply_id=message_id, now=now)
 
 
 def _open(db: Db, who: Actor, call: Live) -> Speech:

@@ -13,7 +13,7 @@ from gateway.accounts import Account
 from gateway.voice.exchange import Exchange
 from gateway.voice.port import play
 from gateway.voice.speech import Speech, phrase
-from gateway.voice.turns import Reach
+from gateway.voice.turns import Between, Reach
 from storage.store import StoreUnavailable
 
 FAR_S: Final = 1e9
@@ -37,6 +37,8 @@ class Talk(ABC):
     due_s: float = FAR_S  # when the caller has been silent for too long
     is_over: bool = False
     is_waiting: bool = False  # for what another system answers
+    is_told: bool = False  # that people may have put something in
+    is_read_out: bool = False  # what is said is what a person has written
     timing: calls.Timing = field(default_factory=calls.Timing)  # of what was said last
     said_s: float | None = None  # when that was to be said, by the clock of the exchange
 
@@ -59,6 +61,15 @@ class Talk(ABC):
     @abstractmethod
     async def fill(self, text: str) -> None:
         """Say it to somebody who waits."""
+
+    @property
+    @abstractmethod
+    def is_talking(self) -> bool:
+        """Whether something of ours is to be heard, as far as that is known."""
+
+    @abstractmethod
+    async def hush(self) -> Reach | None:
+        """Be quiet, where that can be done; how much of the open words was heard, as far as that can be told now."""
 
     @abstractmethod
     def reach(self) -> Reach | None:
@@ -93,6 +104,7 @@ class Talk(ABC):
         begun_s = self.exchange.monotonic_s()
         speech = await self._patiently(asyncio.create_task(self.answered(given), name="call answer"))
         self.timing = calls.Timing(answer_ms=self._since_ms(begun_s))
+        self.is_read_out = False
         await self.play(speech)
 
     async def _patiently(self, task: "asyncio.Task[Speech]") -> Speech:
@@ -123,6 +135,27 @@ class Talk(ABC):
         self.turn, self.language, self.said_s = speech.turn, speech.language, self.exchange.monotonic_s()
         await play(self, speech)
         await self.wait_on(speech)
+
+    @property
+    def may_come_between(self) -> bool:
+        """Whether there may be something that people have put in, and it can be said now: what a person has written is said
+        to its end first, and a number that is being pressed is taken whole.
+        """
+        return self.is_told and not (self.is_over or self.keys or (self.is_read_out and self.is_talking))
+
+    async def comes_between(self) -> None:
+        """Say the next that people have put in."""
+        self.is_told = False
+        if (found := await self.put_in()) is None:
+            return
+        if (reach := await self.hush()) is not None:
+            await self.settle(reach.words)
+        self.is_told, self.is_read_out, self.timing = True, found.is_written, calls.Timing()  # there may be more
+        await self.play(found.speech)
+
+    async def put_in(self) -> Between | None:
+        """What people have put in after what was said last."""
+        return await self.exchange.between(self.account, self.ring, self.turn)
 
     async def wait_on(self, speech: Speech) -> None:
         """Say by itself what comes of slow work, if the bot waits for that; what they give meanwhile is handled after it."""

@@ -16,6 +16,7 @@ from bots.understand.answers import yes_no
 from channels.messages import InboundMessage, OutboundMessage, Part, Text
 from channels.voice import hearing
 from channels.voice.codec import Given, Ring
+from channels.voice.listen import PERSON as PERSON_KEY
 from channels.voice.listen import Listen
 from desk import businesses, calls, connecting, conversations, messages, outbound, pausing, sending
 from desk.calls import Live
@@ -31,7 +32,10 @@ from storage.session import announce
 Step = Literal["again", "keys", "person", "voicemail", "end"]
 
 _MOST_FAILURES: Final = 2  # of the line, before a simpler one takes over
-_BETWEEN: Final = ("taken",)  # inputs that are no answer to the question before
+WRITTEN: Final = "written"  # the input of a turn in which a person writes to the caller
+_BETWEEN: Final = ("taken", WRITTEN, "returned")  # inputs that are no answer to the question before
+_TOLD_EVERY: Final = 4  # silences, until who waits for what a person writes hears again that one does
+_MOST_SILENCES: Final = 24  # in a row, while that person writes nothing
 LEARNT: Final = "call_learnt"  # the topic of who waits for what a call learns, or for its end
 PERSON: Final = "human"  # what the key for a person stands for, as the bot hears it
 
@@ -54,6 +58,13 @@ class Reach(NamedTuple):
     """How much of what we said was heard: all of it (None), or no more than these words."""
 
     words: str | None
+
+
+class Between(NamedTuple):
+    """What people put in: in the words that one of them has written, or else so that the bot goes on elsewhere."""
+
+    speech: Speech
+    is_written: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +132,8 @@ def hear(
         _reached(db, call, given.turn, reach)
     if given.turn < call.turn:
         _keep_late(db, call, given, now=now)
+        if line.mode == "gather" and calls.input_of(db, call.id, given.turn + 1) == WRITTEN:
+            calls.reached(db, call, given.turn + 1, "whole")  # they are about to hear it
         found = calls.answer_to(db, call.id, given.turn + 1)
         return Speech.from_json(given.turn + 1, found) if found is not None else _last(db, call)
     if timing is not None:
@@ -195,6 +208,21 @@ def interject(
     )
     if last.waits:
         announce(db, LEARNT)
+    if input == WRITTEN:
+        announce(db, topic(call.account_id, call.sid))
+
+
+def topic(account_id: int, sid: str) -> str:
+    """What is published when somebody writes to the caller of that call."""
+    return f"call:{account_id}:{sid}"
+
+
+def between(db: Db, account_id: int, sid: str, number: int) -> Between | None:
+    """What people put in after that turn; None for nothing."""
+    call = calls.find_live(db, account_id, sid)
+    kind = "" if call is None else calls.input_of(db, call.id, number + 1)
+    found = calls.answer_to(db, call.id, number + 1) if call is not None and kind in _BETWEEN else None
+    return None if found is None else Between(Speech.from_json(number + 1, found), kind == WRITTEN)
 
 
 def again(db: Db, line: Line, ring: Ring, number: int, *, now: datetime) -> Speech:
@@ -263,7 +291,7 @@ def reached(db: Db, account_id: int, sid: str, number: int, reach: Reach) -> Non
 
 def _reached(db: Db, call: Live, number: int, reach: Reach) -> None:
     reply_id = calls.reached(db, call, number, "whole" if reach.words is None else "cut")
-    if reply_id is not None and reach.words:
+    if reply_id is not None and reach.words and calls.input_of(db, call.id, number) != WRITTEN:
         messages.reword(db, reply_id, reach.words.strip())
 
 
@@ -289,6 +317,7 @@ def ended(
     last = _last(db, call)
     if last.waits:
         announce(db, LEARNT)  # that there is nobody any more to tell it to
+    _send_unsaid(db, call, now=now)
     outbound.talked(db, call, now=now)
     wait = connecting.caller_gone(db, call, rules=line.people or connecting.Rules(), now=now)
     if wait is not None and wait.ending == "hung_up":
@@ -307,16 +336,57 @@ def _missed(db: Db, line: Line, call: Live, *, may_have_left: bool, now: datetim
         missed.text(db, call, every=line.missed_every, usual=line.usual, now=now)
 
 
-def learnt(db: Db, line: Line, context: Context, cue: Cue, *, now: datetime) -> bool:
+def _send_unsaid(db: Db, call: Live, *, now: datetime) -> None:
+    """What people wrote and the caller did not stay to hear goes to them as text messages."""
+    for message_id in calls.unsaid(db, call.id, WRITTEN, between=_BETWEEN):
+        if call.phone is None:
+            why = "They hung up before it was said, and their number is withheld."
+            messages.give_up(db, message_id, "failed", code="hung_up", text=why)
+        elif (refusal := _no_text(db, call, now=now)) is not None:
+            messages.give_up(db, message_id, "refused", code=refusal.code, text=refusal.reason)
+        else:
+            messages.send_after_all(db, message_id)
+            outbox.post(db, call.tenant_id, call.account_id, message_id, now=now)
+
+
+def _no_text(db: Db, call: Live, *, now: datetime) -> sending.Refusal | None:
+    """Why the caller may not be sent a text message, or None."""
+    peer = _ring(call).peer
+    allowed = sending.may_send(db, account_id=call.account_id, kind=peer.kind, value=peer.value, use="service", now=now)
+    return allowed if isinstance(allowed, sending.Refusal) else None
+
+
+def learnt(db: Db, line: Line, conversation_id: int, *, cue: Cue, now: datetime) -> bool:
     """Have the call say what came of the slow work that it waits for; False when none does (any more)."""
-    call = calls.live_in(db, context.id)
-    last = None if call is None or call.is_over else _last(db, call)
-    if call is None or last is None or not last.waits:
+    turn_ = _now_in(db, line, conversation_id, now=now)
+    if turn_ is None or turn_.last is None or not turn_.last.waits:
         return False
-    turn_ = _Turn(db, line, call, context, last, Given(call.turn, "speech"), now)
-    turn_.keep(turn_.learn(cue), input="learnt", number=call.turn + 1, took_ms=lambda: 0)
+    turn_.keep(turn_.learn(cue), input="learnt", number=turn_.call.turn + 1, took_ms=lambda: 0)
     announce(db, LEARNT)
     return True
+
+
+def handed_back(db: Db, line: Line, conversation_id: int, *, now: datetime) -> bool:
+    """Have the bot, which a person has given the word, ask its open question again in the call; False when none goes on
+    that could hear it.
+    """
+    turn_ = _now_in(db, line, conversation_id, now=now)
+    if turn_ is None or turn_.last is None or turn_.last.listen is None or turn_.context.owner != "bot":
+        return False
+    turn_.keep(turn_.ask_again("voice_back"), input="returned", number=turn_.call.turn + 1, took_ms=lambda: 0)
+    announce(db, topic(turn_.call.account_id, turn_.call.sid))
+    return True
+
+
+def _now_in(db: Db, line: Line, conversation_id: int, *, now: datetime) -> "_Turn | None":
+    """A turn that no caller began, in the call that goes on there; the call is locked before its conversation, as
+    everywhere.
+    """
+    call = calls.live_in(db, conversation_id)
+    if call is None or call.is_over:
+        return None
+    context = conversations.by_id(db, Actor(call.tenant_id, "system"), conversation_id)
+    return _Turn(db, line, call, context, _last(db, call), Given(call.turn, "speech"), now)
 
 
 def after(db: Db, account_id: int, sid: str, number: int) -> Speech | None:
@@ -455,6 +525,8 @@ class _Turn:
     def answer(self, *, is_broken: bool) -> Speech:
         assert self.last is not None  # noqa: S101  there is an answer to something only
         listen, given = self.last.listen or Listen(), self.given
+        if self.context.owner == "staff":
+            return self._to_writer(self.last, is_broken=is_broken)
         if given.kind == "silence":
             return self._silence(self.last, listen)
         part: Part | None
@@ -479,7 +551,39 @@ class _Turn:
             return self._own("voice_bye", None)
         return self._ask_the_bot(part, is_broken=is_broken)
 
+    def _to_writer(self, last: Speech, *, is_broken: bool) -> Speech:
+        """A person has the word, and writes: what the caller says is for them, and the bot asks nothing."""
+        given, language = self.given, self.language
+        if given.kind == "silence":
+            if self.call.quiet + 1 >= _MOST_SILENCES:
+                return self._promised()
+            is_told = self.call.quiet % _TOLD_EVERY == 0
+            return Speech(0, phrase(language, "voice_writing") if is_told else "", Listen(), language, last.written)
+        if given.kind == "digits" and given.text == PERSON_KEY and (wait := self._wait()):
+            return replace(self._own("voice_connecting", None), transfer=wait)
+        taken = self._take(Text(given.text), is_broken=is_broken)
+        told = [*(one.text for one in taken.replies), phrase(language, "voice_passed_on")]
+        return Speech(0, " ".join(told), Listen(), language, last.written)
+
+    def _promised(self) -> Speech:
+        """Nobody has written for too long."""
+        if self.call.phone is None:
+            return self._own("voice_call_again", None)
+        promised.to_them(self.db, self.context, self.call.phone, now=self.now)
+        return self._own("voice_later", None)
+
     def _ask_the_bot(self, part: Part, *, is_broken: bool) -> Speech:
+        taken = self._take(part, is_broken=is_broken)
+        if taken.replies:
+            return self._of(taken)
+        if "owner" in taken.facts and taken.facts["owner"] != "bot":
+            return self._queued()
+        if taken.waits:
+            return self._of(taken)
+        assert self.last is not None  # noqa: S101  see `answer`
+        return Speech(0, self.last.text, self.last.listen, self.language, self.last.written)
+
+    def _take(self, part: Part, *, is_broken: bool) -> turn.Taken:
         message = InboundMessage(
             provider_id=self._name,
             sender=_ring(self.call).peer,
@@ -490,14 +594,7 @@ class _Turn:
         take = turn.take_broken if is_broken else turn.take
         taken = take(self.db, self.line.bots, self.line.channel, message, now=self.now)
         self.message_id = taken.message_id or None
-        if taken.replies:
-            return self._of(taken)
-        if "owner" in taken.facts and taken.facts["owner"] != "bot":
-            return self._queued()
-        if taken.waits:
-            return self._of(taken)
-        assert self.last is not None  # noqa: S101  see `answer`
-        return Speech(0, self.last.text, self.last.listen, self.language, self.last.written)
+        return taken
 
     def learn(self, cue: Cue) -> Speech:
         """What the bot says to it, or else whether there is anything else."""
@@ -539,11 +636,7 @@ class _Turn:
         letter = OutboundMessage(last.written, choices=options, reference=(uid := new_uid()))
         if not last.written:
             return self._then(last, "voice_nothing")
-        account_id, peer = self.context.account_id, _ring(self.call).peer
-        allowed = sending.may_send(
-            self.db, account_id=account_id, kind=peer.kind, value=peer.value, use="service", now=self.now
-        )
-        if isinstance(allowed, sending.Refusal):
+        if _no_text(self.db, self.call, now=self.now) is not None:
             return self._then(last, "voice_no_text")
         content: Mapping[str, JsonValue] | None = letter.to_json() if options else None
         row_id = messages.add_out(

@@ -51,7 +51,7 @@ call_turns = Table(
     id_column(),
     Column("call_id", BigId, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
     Column("number", Integer, nullable=False),
-    Column("input", String(10), nullable=False),  # start, speech, digits, silence, returned, learnt
+    Column("input", String(10), nullable=False),  # start, speech, digits, silence, returned, learnt, taken, written
     Column("message_id", BigId, ForeignKey("messages.id", ondelete="SET NULL")),  # what the caller said
     Column("reply_id", BigId, ForeignKey("messages.id", ondelete="SET NULL")),  # what we said
     Column("answer", type_json, nullable=False),

@@ -150,7 +150,7 @@ class Turn(Answer):
     number: int
     input: str = Field(
         description="start, speech, digits, silence or lost; learnt (what another system answered), returned (by a person, "
-        "to the bot) or taken (from the bot, by a person)."
+        "to the bot), taken (from the bot, by a person) or written (by a person, to the caller)."
     )
     said: str | None
     answer: str | None

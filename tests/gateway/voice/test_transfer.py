@@ -347,6 +347,52 @@ async def test_people_take_calls_from_the_bot(desk: Front, network: TwilioSimula
     await team.ben.post(f"/calls/{call_id}/take", {}, status=409)
 
 
+@pytest.mark.parametrize("mode", ["relay", "gather", "stream"], indirect=True)
+async def test_a_caller_hears_what_people_write(desk: Front, network: TwilioSimulator, team: Team, mode: str) -> None:
+    last = "select text from messages where direction = 'in' order by id desc limit 1"
+    caller, call_id = await _booking(network, team, MARIA)
+    conversation = f"/conversations/{(await team.ana.get(f'/calls/{call_id}'))['conversation_id']}"
+    path = f"{conversation}/messages"
+    written = await team.ana.post(path, {"text": "This is Ana. Which colour would you like?", "client_id": "a"})
+    assert written["status"] == "accepted"
+    assert (await team.ana.post(path, {"text": "Again", "client_id": "a"}))["id"] == written["id"]
+    await team.ben.post(path, {"text": "I am Ben"}, status=409)
+    await caller.hears("From the team: This is Ana. Which colour would you like?")
+    # The bot asks nothing and books nothing; what they say is for Ana.
+    await caller.say("yes the red one")
+    await caller.hears("I've passed that on")
+    assert await desk.one(last) == "yes the red one"
+    if mode != "relay":  # there silence is told by the clock
+        await caller.silence()
+        await caller.hears("Somebody from the team is writing to you")
+    for text in ("Red it is.", "See you tomorrow."):
+        await team.ana.post(path, {"text": text})
+    await caller.hears("Red it is.")
+    await caller.hears("See you tomorrow.")
+    # The bot has the word again: it asks what it had asked, aloud.
+    await team.ana.post(f"{conversation}/hand-to-bot", {}, status=200)
+    await desk.work()
+    await caller.hears("You're back with me")
+    await caller.hears("Shall I book it")
+    await team.ana.post(f"/calls/{call_id}/call-back", {"words": "Ana rings you at five. Bye!"}, status=200)
+    await desk.work()
+    await caller.hears("Ana rings you at five")
+    await caller.ends()
+    await network.settled()
+    assert await _call_backs(desk) == 1
+    assert await desk.one("select count(*) from outbox") == 0
+
+    # What they do not stay to hear goes to them as a text message.
+    caller, call_id = await _booking(network, team, "+15125550161")
+    path = f"/conversations/{(await team.ana.get(f'/calls/{call_id}'))['conversation_id']}/messages"
+    written = await team.ana.post(
+        path, {"text": "One more thing: please bring the old one along, if you still have it."}
+    )
+    await caller.hang_up()
+    await network.settled()
+    assert await desk.rows("select m.text from outbox o join messages m on m.id = o.message_id") == [(written["text"],)]
+
+
 @pytest.mark.parametrize("mode", ["gather"], indirect=True)
 @pytest.mark.parametrize("env", [{"FRONTDESK_VOICE__RING": "at_once"}])
 async def test_of_two_whose_phones_ring_together_one_gets_the_call(
