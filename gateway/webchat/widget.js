@@ -524,7 +524,7 @@ const view = {
     const root = this.host.attachShadow({mode: "open"});
     // A style sheet made by script needs no permission of the page's Content-Security-Policy.
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(STYLE.replace("#0b5cad", config.color).replace("#fff)", `${readable(config.color)})`));
+    sheet.replaceSync(styled(config));
     root.adoptedStyleSheets = [sheet];
     root.append(this.panel, this.launch, this.said, this.sure);
     this.greeting = config.greeting;
@@ -982,6 +982,15 @@ function readable(color) {
     return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
   });
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
+}
+
+/** The style sheet in the business's colour. Browsers without light-dark() (before 2024) get each colour written out. */
+function styled({color, theme}) {
+  const sheet = STYLE.replace("#0b5cad", color).replace("#fff)", `${readable(color)})`);
+  if (CSS.supports("color", "light-dark(#fff,#000)")) return sheet;
+  const [light, dark] = ["$1", "$2"].map((one) => sheet.replace(/light-dark\(([^,]+),([^)]+)\)/g, one));
+  if (theme === "auto") return `${light}@media(prefers-color-scheme:dark){${dark}}`;
+  return theme === "dark" ? dark : light;
 }
 
 async function begin() {

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 from aiohttp import web
@@ -466,3 +466,68 @@ async def test_everybody_can_use_it(street: Street, chromium: "Browser", scheme:
     assert await link.get_attribute("rel") == "noopener noreferrer nofollow"
     running = "document.querySelector('frontdesk-chat').shadowRoot.getAnimations().length"
     assert await page.evaluate(running) == 0
+
+
+# The business's colour, its theme, and what the visitor's system prefers: what lies behind what is said.
+LOOKS: list[tuple[str, str, Literal["light", "dark"], str]] = [
+    ("#ffd400", "auto", "dark", "rgb(24, 29, 37)"),
+    ("#777777", "auto", "light", "rgb(255, 255, 255)"),
+    ("#ffffff", "light", "dark", "rgb(255, 255, 255)"),
+    ("#101010", "dark", "light", "rgb(24, 29, 37)"),
+]
+PAINTED = (".launch", "header", ".visitor .b", ".bot .b", ".choices button", ".panel", ".quoting", ".state", "textarea")
+PAINT = """(wanted) => wanted.map((one) => {
+    const {color, backgroundColor} = getComputedStyle(document.querySelector("frontdesk-chat").shadowRoot.querySelector(one));
+    return [color, backgroundColor];
+})"""
+
+
+async def test_any_colour_and_theme_can_be_read_in_browsers_old_and_new(street: Street, chromium: "Browser") -> None:
+    from playwright.async_api import expect
+
+    path = f"/channels/{(await site_of(street.robin))['id']}"
+    for color, theme, scheme, ground in LOOKS:
+        look = {**LOOK, "color": color, "theme": theme, "allowed_origins": [street.shop]}
+        await street.robin.patch(path, {"widget": look})
+        painted: list[list[list[str]]] = []
+        for is_old in (False, True):
+            context = await chromium.new_context(color_scheme=scheme)
+            if is_old:  # one that does not know the function drops what uses it
+                await context.add_init_script("""
+                    CSS.supports = () => false;
+                    const {replaceSync} = CSSStyleSheet.prototype;
+                    CSSStyleSheet.prototype.replaceSync = function (text) {
+                        replaceSync.call(this, text.replaceAll("light-dark(", "unknown("));
+                    };""")
+            page = await context.new_page()
+            await page.goto(street.shop)
+            await page.get_by_role("button", name="Open chat").click()
+            await page.get_by_role("textbox").fill("I would like a haircut")
+            await page.keyboard.press("Enter")
+            await expect(page.locator(".choices button")).not_to_have_count(0)
+            painted.append(await page.evaluate(PAINT, PAINTED))
+            await context.close()
+        new, old = painted
+        assert old == new
+        assert new[PAINTED.index("header")][1] == rgb(color)
+        assert new[PAINTED.index(".panel")][1] == ground
+        for name, (words, behind) in zip(PAINTED, new, strict=True):
+            behind = ground if behind == "rgba(0, 0, 0, 0)" else behind
+            assert contrast(words, behind) >= 4.5, (color, theme, scheme, name, words, behind)
+
+
+def rgb(color: str) -> str:
+    """As a browser tells `#rrggbb`."""
+    return f"rgb({', '.join(str(int(color[at : at + 2], 16)) for at in (1, 3, 5))})"
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two opaque colours as a browser tells them. Source: WCAG 2.2, contrast ratio and relative luminance."""
+
+    def luminance(color: str) -> float:
+        parts = [int(part) / 255 for part in re.findall(r"\d+", color)]
+        red, green, blue = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
