@@ -72,13 +72,14 @@ class TwilioClient:
         """The message that an earlier `create` with these parameters made at or after `since`, if it did.
 
         Twilio keeps no reference of ours, so it is known by recipient, sender and text. Only the creation time counts:
-        messages that still wait have no sending time, by which the API could filter.
+        messages that still wait have no sending time, by which the API could filter. Of a pool it may have been any sender.
 
         Raises:
             SendError: Twilio could not be asked.
         """
         client = await self._client(keys)
-        filters = {name: parameters[name] for name in ("to", "from_") if name in parameters}
+        told = ("to",) if "messaging_service_sid" in parameters else ("to", "from_")
+        filters = {name: parameters[name] for name in told}
         with sdk_trouble():
             newest_first = await client.messages.list_async(**filters, limit=_LOOK_BACK)
             for message in reversed(newest_first):  # the oldest is the one whose answer we missed

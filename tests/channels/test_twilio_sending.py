@@ -130,17 +130,27 @@ async def test_a_closed_door_means_that_nothing_was_sent(session: aiohttp.Client
     assert trouble.value.kind == "retry"
 
 
-@pytest.mark.parametrize("fault", [Faults(accept_but_reset=1), Faults(broken_json=1)])
+POOLED = replace(KEYS, service_id="MG" + "1" * 32, keeps_sender=True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "keys", "sender"),
+    [
+        (Faults(accept_but_reset=1), KEYS, DESK),
+        (Faults(broken_json=1), KEYS, DESK),
+        (Faults(accept_but_reset=1), POOLED, replace(DESK, value="+15125550198")),  # gone: Twilio takes another number
+    ],
+)
 async def test_after_an_unclear_answer_a_message_that_went_out_is_found_and_not_sent_twice(
-    sms: SmsAdapter, sim: TwilioSimulator, hand_clock: HandClock, fault: Faults
+    sms: SmsAdapter, sim: TwilioSimulator, hand_clock: HandClock, fault: Faults, keys: AccountKeys, sender: Address
 ) -> None:
     await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=KEYS)  # the same words, said an hour before
     await hand_clock.advance(3600)
     tried_at, sim.faults = hand_clock.now, fault
     with pytest.raises(SendError):
-        await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=KEYS)
+        await sms.send(HELLO, to=CUSTOMER, sender=sender, keys=keys)
     await hand_clock.advance(60)
-    again = await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=KEYS, tried_at=tried_at)
+    again = await sms.send(HELLO, to=CUSTOMER, sender=sender, keys=keys, tried_at=tried_at)
     await sim.settled()
     assert again.provider_id == list(sim.messages)[1]
     assert _inbox(sim) == ["Hello Dana"] * 2
