@@ -98,6 +98,7 @@ async def test_what_a_customer_sends_is_kept_and_shown_for_what_it_is(scene: Sce
         ("ready", "image", "image/heic", len(pictures.HEIC)),
         ("ready", "document", WORD, len(word)),
     ]
+    assert SID not in str(message)  # which the vendor's own addresses name
     shown = []
     for one in message["media"]:
         status, body, headers = await scene.open(one["url"])

@@ -1,5 +1,6 @@
 """`/messages`: found by their words, tried again, and those that go out later."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
@@ -97,7 +98,7 @@ class Message(Answer):
                 "private": line.is_private,
                 "text": line.text,
                 "media": _files(line, show),
-                "content": line.content,
+                "content": _without_sources(line),
                 "mentions": [*line.mentions],
                 "notice": revisions.notice(line.content) or None,
                 "reply_to": line.reply_to,
@@ -191,6 +192,21 @@ def _cost(line: thread.Line) -> Cost | None:
         return None
     price = None if line.price_millionths is None else line.price_millionths / 1_000_000
     return Cost(price=price, currency=line.price_currency, billable=line.is_billable, category=line.billed_as)
+
+
+def _without_sources(line: thread.Line) -> Any:
+    """The content, but for where the provider has the files of which we keep our own: its addresses name its account."""
+    content: Any = line.content
+    ours = {file.place for file in line.files}
+
+    def told(one: Mapping[str, Any], place: int) -> Mapping[str, Any]:
+        return {name: value for name, value in one.items() if name != "url"} if place in ours else one
+
+    if isinstance(content, list):
+        return [told(one, place) for place, one in enumerate(content)]
+    if isinstance(content, dict) and content.get("media"):
+        return {**content, "media": [told(one, place) for place, one in enumerate(content["media"])]}
+    return content
 
 
 def _files(line: thread.Line, show: Show) -> list[dict[str, Any]]:
