@@ -49,7 +49,10 @@ class Voice:
 
     def time_of(self, at: datetime) -> str:
         local = self.local(at)
-        return _time(self.language.code, local.hour, local.minute)
+        said = _time(self.language.code, local.hour, local.minute)
+        # When clocks go back an hour comes twice, and only the name of its zone tells one from the other.
+        is_twice = local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
+        return f"{said} {local:%Z}" if is_twice else said
 
     def money(self, cents: int) -> str:
         """`$35` or `$35.50`"""

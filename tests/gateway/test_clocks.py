@@ -142,6 +142,27 @@ def utc(stored: object) -> str:
 VISITS = "SELECT local_start, starts_at, status, sequence FROM appointments WHERE source = 'bot' ORDER BY starts_at"
 
 
+async def test_people_are_offered_no_hour_that_is_skipped_and_can_tell_apart_the_one_that_comes_twice(
+    desk: Front,
+) -> None:
+    for table in ("business_hours", "staff_hours"):
+        await desk.change(f"DELETE FROM {table}")
+    night = "SELECT id, 6, 0, 300 FROM businesses"
+    await desk.change(f"INSERT INTO business_hours (business_id, weekday, opens_minute, closes_minute) {night}")
+    desk.clock.set(datetime(2026, 3, 5, 18, tzinfo=UTC))
+    phone = "+15125550255"
+    assert "3. 3:30 AM" in (spring := (await desk.says(phone, "haircut on march 8 at 2:30am"))[0])
+    assert "nothing is free at 2:30 AM" in spring
+    assert "1. 1:30 AM\n2. 3:00 AM" in spring
+    desk.clock.set(datetime(2026, 10, 29, 18, tzinfo=UTC))
+    _, autumn, read_back, booked = await desk.says(phone, "haircut on november 1 at 1am", "more", "2", "yes")
+    assert "1. 1:30 AM CDT\n2. 1:30 AM CST\n3. 2:00 AM\n" in autumn
+    assert "November 1 at 1:30 AM CST" in read_back
+    assert "November 1 at 1:30 AM CST" in booked
+    [(starts_at,)] = await desk.rows("SELECT starts_at FROM appointments WHERE source = 'bot'")
+    assert utc(starts_at) == "2026-11-01 07:30"
+
+
 async def test_a_visit_stays_at_its_wall_time_when_the_rules_of_its_zone_change(
     database_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:
