@@ -14,7 +14,7 @@ from bots.ear import Ear, Trigger
 from bots.flow import Level
 from bots.loaded import LoadedBot, LoadedScenario
 from bots.render import read_choice_id
-from bots.times import Wish, from_id, read_time, read_wish, wish_of
+from bots.times import ANYONE, Wish, from_id, read_time, read_wish, wish_of
 from bots.understand import acts, answers, dates, names, slots, wishes
 from bots.understand.answers import Choice, Picked
 from bots.understand.dates import When
@@ -34,6 +34,7 @@ _YES_NO = {
     **dict.fromkeys(("yes", "y", "yep", "yeah", "yes please", "ok", "okay", "sure", "1"), True),
     **dict.fromkeys(("no", "n", "nope", "no thanks", "2"), False),
 }
+_OF_NOBODY = frozenset(("services", "days", "free_times"))  # sources that offer no people
 _NODS = frozenset(("yes", "no", "acknowledge"))
 _NO_NAME = frozenset(("no", "thanks", "bye", "dont_know", "dont_care", "acknowledge"))
 
@@ -394,7 +395,7 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
     if picked.how in ("part", "fuzzy") and picked.id is not None:
         return _picked(ask, picked.id)
     if picked.how == "any" and ask.slot.type != "yes_no":
-        return _picked(ask, picked.ids[0])
+        return _anyone(ask) if _is_whoever(ask, heard) else _picked(ask, picked.ids[0])
     if picked.how == "ambiguous":
         return _which_one(ask, picked.ids)
     if "upset" not in heard.acts and (heard.acts & {"repeat", "greet"} or _is_same_matter(ask, heard)):
@@ -402,6 +403,18 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
     if "upset" in heard.acts or _is_unknown_question(heard):
         return Unsure(ask.ear.voice.phrase("upset" if "upset" in heard.acts else "unknown"))
     return Unsure()
+
+
+def _is_whoever(ask: _Question, heard: _Heard) -> bool:
+    """Whether "any" is said of people, where a service, a day or a time is asked for."""
+    return ask.slot.source in _OF_NOBODY and answers.is_of_people(heard.english)
+
+
+def _anyone(ask: _Question) -> Reading:
+    """Kept as what is wished, where there is somebody to be chosen."""
+    slot = next((each for each in ask.slots.values() if each.source == "staff"), None)
+    anyone = ask.ear.staff.get(str(ANYONE))
+    return events.Answer({slot.name: anyone.chosen()}) if slot is not None and anyone is not None else Unsure()
 
 
 def _which_one(ask: _Question, ids: Iterable[str]) -> Unsure:

@@ -43,6 +43,12 @@ def yes_no(text: str) -> bool | None:
     return acts.verdict(said)
 
 
+def is_of_people(text: str) -> bool:
+    """Whether "any" is said of people alone: "anyone", "I don't mind who", but not "anyone, any day"."""
+    said = {token.text for token in tokens(fold(text))}
+    return bool(said & _PEOPLE) and not said & _THINGS
+
+
 def choose(text: str, options: Sequence[Choice], *, asked: bool = True) -> Picked:
     """Which option `text` means: by number, by name or part of it, by keyword, misspelt, or any of them.
 
@@ -414,6 +420,10 @@ _LITTLE = frozenset(
 )
 _ANY_WORDS = frozenset(
     "any anyone anybody whoever whichever whatever anything either earliest soonest available".split()
+)
+_PEOPLE = frozenset("anyone anybody whoever who whom".split())
+_THINGS = frozenset(
+    "any anything anytime whatever whichever whenever when either day days time times earliest soonest".split()
 )
 # Names and labels that are also everyday words; alone in a longer sentence they are not evidence.
 _EVERYDAY = frozenset(
