@@ -451,12 +451,14 @@ def timed(db: Db, call_id: int, number: int, timing: Timing) -> None:
         _TIME(db, {"of_call": call_id, "of_turn": number, "source": timing.source, **measured})
 
 
-def reached(db: Db, call: Live, number: int, heard: Heard) -> int | None:
-    """Note how much of what we said in that turn was heard; the message that said it, when that is news."""
+def reached(db: Db, call: Live, number: int, heard: Heard, *, by_us: bool = False) -> int | None:
+    """Note how much of what we said in that turn was heard; the message that said it, when that is news. What was cut
+    `by_us` is no interruption of the caller's.
+    """
     row = _REACH(db, {"of_call": call.id, "of_turn": number, "reach": heard}).one_or_none()
     if row is None:
         return None
-    if heard == "cut":
+    if heard == "cut" and not by_us:
         db.execute(update(table).where(_t.id == call.id).values(interruptions=_t.interruptions + 1))
     reply_id: int | None = row.reply_id
     return reply_id

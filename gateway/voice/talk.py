@@ -149,7 +149,7 @@ class Talk(ABC):
         if (found := await self.put_in()) is None:
             return
         if (reach := await self.hush()) is not None:
-            await self.settle(reach.words)
+            await self.settle(reach.words, by_us=True)
         self.is_told, self.is_read_out, self.timing = True, found.is_written, calls.Timing()  # there may be more
         await self.play(found.speech)
 
@@ -180,11 +180,11 @@ class Talk(ABC):
             with suppress(StoreUnavailable):
                 await self.exchange.timed(self.account, self.ring, self.turn, self.timing)
 
-    async def settle(self, words: str | None) -> None:
-        """Note once how much of the open words was heard: all (None), or these."""
+    async def settle(self, words: str | None, *, by_us: bool = False) -> None:
+        """Note once how much of the open words was heard: all (None), or these (see `Reach`)."""
         if not self.is_settled:
             self.is_settled = True
-            await self.exchange.reached(self.account, self.ring, self.turn, Reach(words))
+            await self.exchange.reached(self.account, self.ring, self.turn, Reach(words, by_us))
 
     async def _flush(self) -> None:
         keys, self.keys = self.keys, ""

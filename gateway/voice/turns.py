@@ -55,9 +55,10 @@ class Line:
 
 
 class Reach(NamedTuple):
-    """How much of what we said was heard: all of it (None), or no more than these words."""
+    """How much of what we said was heard: all of it (None), or no more than these words, as the caller or we broke in."""
 
     words: str | None
+    by_us: bool = False
 
 
 class Between(NamedTuple):
@@ -290,7 +291,7 @@ def reached(db: Db, account_id: int, sid: str, number: int, reach: Reach) -> Non
 
 
 def _reached(db: Db, call: Live, number: int, reach: Reach) -> None:
-    reply_id = calls.reached(db, call, number, "whole" if reach.words is None else "cut")
+    reply_id = calls.reached(db, call, number, "whole" if reach.words is None else "cut", by_us=reach.by_us)
     if reply_id is not None and reach.words and calls.input_of(db, call.id, number) != WRITTEN:
         messages.reword(db, reply_id, reach.words.strip())
 

@@ -351,13 +351,17 @@ async def test_people_take_calls_from_the_bot(desk: Front, network: TwilioSimula
 async def test_a_caller_hears_what_people_write(desk: Front, network: TwilioSimulator, team: Team, mode: str) -> None:
     last = "select text from messages where direction = 'in' order by id desc limit 1"
     caller, call_id = await _booking(network, team, MARIA)
-    conversation = f"/conversations/{(await team.ana.get(f'/calls/{call_id}'))['conversation_id']}"
+    told = await team.ana.get(f"/calls/{call_id}")
+    conversation = f"/conversations/{told['conversation_id']}"
     path = f"{conversation}/messages"
     written = await team.ana.post(path, {"text": "This is Ana. Which colour would you like?", "client_id": "a"})
     assert written["status"] == "accepted"
     assert (await team.ana.post(path, {"text": "Again", "client_id": "a"}))["id"] == written["id"]
     await team.ben.post(path, {"text": "I am Ben"}, status=409)
     await caller.hears("From the team: This is Ana. Which colour would you like?")
+    assert (await team.ana.get(f"/calls/{call_id}"))["interruptions"] == told[
+        "interruptions"
+    ]  # that was not the caller
     # The bot asks nothing and books nothing; what they say is for Ana.
     await caller.say("yes the red one")
     await caller.hears("I've passed that on")
