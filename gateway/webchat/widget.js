@@ -243,7 +243,10 @@ window.addEventListener("storage", ({key}) => {
   if (view.isLoaded && !view.isOpen) view.recount();
   return undefined;
 });
-window.addEventListener("offline", () => line.drop());
+window.addEventListener("offline", () => {
+  isReached = false;
+  line.drop();
+});
 
 /** This device forgets the chat, in every tab; it stays with the business. The next one is a new visitor's. */
 function end() {

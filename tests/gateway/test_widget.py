@@ -401,6 +401,10 @@ async def test_where_no_websocket_gets_through_it_works_all_the_same(street: Str
     assert len({*posted}) == 2
     assert [await street.count(text) for text in ("One more thing", "Bye")] == [1, 1]
 
+    # That the network is gone is said before the next question would find out.
+    await page.context.set_offline(True)
+    await expect(page.locator(".state")).to_contain_text("No connection", timeout=1_000)
+
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_everybody_can_use_it(street: Street, chromium: "Browser", scheme: Any) -> None:
