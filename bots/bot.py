@@ -77,14 +77,16 @@ class TurnResult:
     waits: bool = False  # for slow work, whose outcome will be said by itself
 
 
-def take_turn(db: Db, bot: LoadedBot, context: Context, cause: Heard | Cue, *, now: datetime) -> TurnResult:
-    """Everything that comes of `cause`.
+def take_turn(
+    db: Db, bot: LoadedBot, context: Context, cause: Heard | Cue, *, in_full: bool = False, now: datetime
+) -> TurnResult:
+    """Everything that comes of `cause`. `in_full`: a yes or no is asked for in all its words also when that is asked again.
 
     Raises:
         FlowError: what is stored of the conversation does not read back; `internal_error` then sees to the customer.
     """
     kept = flow.read(context.flow, lambda version_id: bot.version(db, version_id))
-    turn = Turn(db, bot, context, kept, now)
+    turn = Turn(db, bot, context, kept, now, in_full=in_full)
     turn.drop_expired()
     if isinstance(cause, Heard):
         turn.begins = cause.begins

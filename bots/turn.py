@@ -37,6 +37,7 @@ class Turn:
     flow: Flow
     now: datetime
     said_at: datetime = field(init=False)  # days in what they say count from then: it may be from yesterday
+    in_full: bool = False  # a yes or no is asked for in all its words also when that is asked again
     heard: str = ""
     begins: str = ""  # the scenario that it begins when none is open
     excuse: str = ""  # said before a question that is asked again because the answer made no sense
@@ -285,18 +286,18 @@ class Turn:
             self.lines.append(text)
 
     def _ask(self, level: Level, ask: effects.Ask) -> None:
-        text = level.scenario.text(level.run.lang, ask.key, self.context.channel, ask.args, short=ask.short)
+        words, slot = level.scenario, level.scenario.compiled.scenario.slots[ask.slot]
+        short = ask.short and not (self.in_full and slot.type == "yes_no")
+        text = words.text(level.run.lang, ask.key, self.context.channel, ask.args, short=short)
         if ask.again:
             self.lines.append(self.excuse or self.voice.phrase("sorry"))
-        slot = level.scenario.compiled.scenario.slots[ask.slot]
         if slot.remember is not None and slot.name not in self.flow.memo.asked:
             self.flow.memo.asked += (slot.name,)
         self.question, self.asks, self.is_private = text, slot.type, slot.private
         if slot.type == "yes_no" and not ask.options and self.context.channel not in ("sms", "voice"):
             self.choices = self.bot.choices(self.lang).yes_no(slot.name)
         else:
-            words = level.scenario
-            says_all = words.names_letters(level.run.lang, ask.key, self.context.channel, ask.options, short=ask.short)
+            says_all = words.names_letters(level.run.lang, ask.key, self.context.channel, ask.options, short=short)
             self.choices = () if says_all else render.choices(slot.name, ask.options, _about(level.run))
 
     def _acting(self, level: Level, params: Mapping[str, Json]) -> Acting:

@@ -65,14 +65,15 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """How a turn speaks: over which account, with which limits, whether the webhook's answer carries it, and whether it
-    is said aloud.
+    """How a turn speaks: over which account, with which limits, whether the webhook's answer carries it, whether it is said
+    aloud, and whether a yes or no is asked for `in_full` also when that is asked again.
     """
 
     account: Account
     capabilities: Capabilities
     inline: bool
     is_aloud: bool = False
+    in_full: bool = False
 
     def saying(self, pieces: Sequence[OutboundMessage]) -> "Channel":
         """The same for these pieces: what the answer cannot carry goes by the outbox, and all else with it, in order."""
@@ -185,7 +186,8 @@ def _hear(db: Db, registry: Registry, channel: Channel, kept: _Kept, *, now: dat
         why = "late_message" if bot is not None else ""
         said = () if message.answered_by_provider else _to_people(db, channel, context, message_id, why=why, now=now)
         return Taken(context.id, message_id, said, {"owner": context.owner, "opted_out": context.is_out})
-    result = bots.take_turn(db, bot, context, bots.Heard(message_id, message, begins=scenario), now=now)
+    heard = bots.Heard(message_id, message, begins=scenario)
+    result = bots.take_turn(db, bot, context, heard, in_full=channel.in_full, now=now)
     return _answer(db, channel, context, result, message_id=message_id, heard_at=heard_at, now=now)
 
 
@@ -269,7 +271,7 @@ def on_line(db: Db, registry: Registry, channel: Channel, context: Context, what
     bot = _bot(db, registry, channel, context)
     if bot is None:
         return Taken(context.id, 0, (), {})
-    result = bots.take_turn(db, bot, context, what, now=now)
+    result = bots.take_turn(db, bot, context, what, in_full=channel.in_full, now=now)
     return _answer(db, channel, context, result, message_id=None, now=now)
 
 

@@ -95,7 +95,7 @@ class Talk(ABC):
         if self.keys:
             await self._flush()
             return
-        if self.reach() != Reach(None):  # else it is noted with the turn
+        if self.reach() is None:  # else it is noted with the turn
             await self.settle(None)  # long ago, though nobody has told
         await self.give(Given(self.turn, "silence"))
 

@@ -460,6 +460,7 @@ class _Turn:
     message_id: int | None = None
     reply_id: int | None = None
     spoken: str = ""  # the language in which the bot has answered just now
+    heard_all: bool = False  # of the read-back that they answer
 
     @property
     def language(self) -> str:
@@ -528,6 +529,7 @@ class _Turn:
         listen, given = self.last.listen or Listen(), self.given
         if self.context.owner == "staff":
             return self._to_writer(self.last, is_broken=is_broken)
+        self.heard_all = listen.is_consent and calls.heard(self.db, self.call.id, self.call.turn) != "cut"
         if given.kind == "silence":
             return self._silence(self.last, listen)
         part: Part | None
@@ -537,10 +539,9 @@ class _Turn:
             part = Text(hearing.said(given.text, listen, self.language))
         words = part.text if isinstance(part, Text) else part.title if part is not None else given.text  # type: ignore[union-attr]
         meant = languages.load(self.language).english(words)
-        was_cut = calls.heard(self.db, self.call.id, self.call.turn) == "cut"
         if part is None or (given.kind == "speech" and hearing.is_backchannel(meant, listen)):
             return self._repeat(self.last, words)
-        if listen.is_consent and was_cut and yes_no(meant) is True:
+        if listen.is_consent and not self.heard_all and yes_no(meant) is True:
             return self._repeat(self.last, words, "voice_reread")
         if given.kind == "speech" and hearing.wants_text(meant):
             return self._text(self.last, words)
@@ -593,7 +594,7 @@ class _Turn:
             sent_at=self.now,
         )
         take = turn.take_broken if is_broken else turn.take
-        taken = take(self.db, self.line.bots, self.line.channel, message, now=self.now)
+        taken = take(self.db, self.line.bots, self._channel, message, now=self.now)
         self.message_id = taken.message_id or None
         return taken
 
@@ -608,14 +609,17 @@ class _Turn:
     def _silence(self, last: Speech, listen: Listen) -> Speech:
         ladder = self.line.ladder
         step = ladder[min(self.call.quiet, len(ladder) - 1)] if ladder else "end"
+        # Else a yes to what is said now would agree to it.
+        unheard = last.text if listen.is_consent and not self.heard_all else ""
         if step == "again":
             taken = self._cue("again")
-            return self._of(taken) if taken.replies else self._own("voice_speak_up", listen)
+            speak_up = f"{phrase(self.language, 'voice_speak_up')} {unheard}".strip()
+            return self._of(taken) if taken.replies else self._said(speak_up, listen)
         if step == "keys":
-            keys = choices(self.language, "voice_keys", listen)
-            return self._said(keys or phrase(self.language, "voice_speak_up"), listen, last.written)
+            keys = choices(self.language, "voice_keys", listen) or phrase(self.language, "voice_speak_up")
+            return self._said(f"{unheard} {keys}".strip(), listen, last.written)
         if step == "person":
-            return self._own("voice_person", listen, written=last.written)
+            return self._said(f"{phrase(self.language, 'voice_person')} {unheard}".strip(), listen, last.written)
         if step == "voicemail" and self.line.takes_messages:
             return replace(self._own("voice_speak_later", None), then="voicemail")
         return self._own("voice_silent", None)
@@ -759,7 +763,12 @@ class _Turn:
 
     def _cue(self, kind: str, data: Mapping[str, Json] | None = None) -> turn.Taken:
         cue = Cue(kind, data or {})
-        return turn.on_line(self.db, self.line.bots, self.line.channel, self.context, cue, now=self.now)
+        return turn.on_line(self.db, self.line.bots, self._channel, self.context, cue, now=self.now)
+
+    @property
+    def _channel(self) -> turn.Channel:
+        """Of this turn: what is to be agreed to is asked for in short only behind the whole of it, heard to its end."""
+        return replace(self.line.channel, in_full=not self.heard_all)
 
     @property
     def _name(self) -> str:

@@ -335,6 +335,32 @@ async def test_yes_counts_only_to_what_can_have_been_heard_whatever_twilio_tells
     assert rows == [("42",)]
 
 
+@pytest.mark.parametrize("env", [{"FRONTDESK_VOICE__SILENCE_S": "0.2"}])
+async def test_whoever_broke_into_a_read_back_is_asked_with_all_of_it_whatever_comes_between(
+    desk: Front, env: dict[str, str]
+) -> None:
+    """The short form of a question is for those who have heard the long one."""
+    caller = Caller(desk)
+    await caller.post(VOICE)
+    socket = Socket(desk, caller)
+    await socket.connect(turn=0)
+    for said in ("a haircut tomorrow at three p m", "yes", "Maria Lopez"):
+        await socket.says(said)
+        await socket.send("info", name="agentSpeaking", value="off")
+    whole = await socket.says("call off my visit")
+    assert whole == "Haircut on Tuesday, March third at three p m with Anna: shall I call it off?"
+    asked = [whole]
+    for after in ("", "do you take cards?", "text me that", "", ""):  # nothing, or something that is no answer
+        await socket.send("interrupt", utteranceUntilInterrupt=" ".join(asked[-1].split()[:2]))
+        asked.append(await (socket.says(after) if after else socket.hears()))
+    assert [whole in one for one in asked] == [True] * 6
+    assert "keys" in asked[-1]  # the second silence in a row
+    await socket.send("info", name="agentSpeaking", value="off")
+    assert whole not in await socket.hears()
+    await socket.send("info", name="agentSpeaking", value="off")
+    assert "called off" in await socket.says("yes")
+
+
 @asynccontextmanager
 async def _held_up(desk: Front, caller: Caller) -> AsyncIterator[None]:
     """No answer comes, and that is soon too long; any other may take its time on a busy machine."""

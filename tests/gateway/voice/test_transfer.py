@@ -82,7 +82,8 @@ async def test_whoever_presses_one_gets_the_call_and_the_bot_comes_back_after(
     assert await desk.rows("select owner from conversations where channel = 'voice'") == [("staff",)]
     await ana.hang_up()
     await caller.hears("You're back with me")
-    await caller.hears("Shall I book it: Haircut")
+    await caller.hears("Haircut on Tuesday, March third")
+    await caller.hears("Shall I book it?")
     await caller.say("yes")
     await caller.hears("Booked")
     await caller.hang_up()
@@ -242,7 +243,8 @@ async def test_people_take_promise_and_return_calls_from_their_screens(
     assert back["transfers"][0]["ending"] == "returned"
     await desk.work()
     await caller.hears("You're back with me")
-    await caller.hears("Shall I book it: Haircut")
+    await caller.hears("Haircut on Tuesday, March third")
+    await caller.hears("Shall I book it?")
     await caller.press("0")
     await caller.hears("put you through to a person")
     told = await team.ana.post(f"/calls/{call_id}/call-back", {"words": "Ana rings you at five. Bye!"}, status=200)
