@@ -117,11 +117,11 @@ async def test_a_message_is_asked_for_in_the_language_of_the_call(desk: Front, c
 
 
 async def test_with_a_key_a_message_is_written_down_by_scribe(
-    desk: Front, network: TwilioSimulator, speech: ElevenLabsSimulator
+    desk: Front, network: TwilioSimulator, speech: ElevenLabsSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twilio is not asked for its words; what fails is tried again, and the seconds are counted."""
     for name, value in (("api_key", SecretStr("the key")), ("api_base", speech.url)):
-        object.__setattr__(desk.house.settings.elevenlabs, name, value)
+        monkeypatch.setitem(desk.house.settings.elevenlabs.__dict__, name, value)  # not for those after it
     call = await network.call(MARIA, OURS)
     await call.hears("two for Move a visit")
     await call.say("Can I leave a message?")
