@@ -246,9 +246,8 @@ def live(db: Db, account_id: int, sid: str) -> Live | None:
 
 def live_in(db: Db, conversation_id: int) -> Live | None:
     """The call that goes on in that conversation, locked until the commit; None when there is none."""
-    wanted = select(*_LIVE).where(_t.conversation_id == conversation_id, _t.ended_at.is_(None)).with_for_update()
-    row = db.execute(wanted.order_by(_t.id.desc()).limit(1)).one_or_none()
-    return None if row is None else Live(**row._mapping)
+    row = _LOCK_IN(db, {"conversation_id": conversation_id}).one_or_none()
+    return None if row is None else Live(*row)
 
 
 def find_live(db: Db, account_id: int, sid: str) -> Live | None:
@@ -293,6 +292,13 @@ def begin(
         events.emit(db, context.tenant_id, "call.started", lambda: _told(db, call.id), now=now)
         changed(db, call.tenant_id, call.conversation_id, call.id)
     return call
+
+
+def goes_on_in(db: Db, call: Live, context: Context) -> Live:
+    """The call as one of that conversation: whose it was is erased, and who speaks on is somebody new."""
+    theirs = {"conversation_id": context.id, "customer_id": context.customer_id}
+    db.execute(update(table).where(_t.id == call.id).values(theirs))
+    return replace(call, conversation_id=context.id)
 
 
 def is_recorded(db: Db, call_id: int) -> None:
@@ -353,8 +359,8 @@ def length(seconds: int) -> str:
 
 
 def by_id(db: Db, call_id: int) -> Live | None:
-    row = db.execute(select(*_LIVE).where(_t.id == call_id)).one_or_none()
-    return None if row is None else Live(**row._mapping)
+    row = _BY_ID(db, {"call_id": call_id}).one_or_none()
+    return None if row is None else Live(*row)
 
 
 def charge(db: Db, call_id: int, told: Charged) -> None:
@@ -603,6 +609,14 @@ _LIVE: Final = (
 _FOUND = select(*_LIVE).where(_t.account_id == bindparam("account_id"), _t.sid == bindparam("sid"))
 _FIND = Prepared(_FOUND)
 _LOCK = Prepared(_FOUND.with_for_update())
+_BY_ID = Prepared(select(*_LIVE).where(_t.id == bindparam("call_id")))
+_LOCK_IN = Prepared(
+    select(*_LIVE)
+    .where(_t.conversation_id == bindparam("conversation_id"), _t.ended_at.is_(None))
+    .order_by(_t.id.desc())
+    .limit(1)
+    .with_for_update()
+)
 _IS_TURN = _k.call_id == bindparam("call_id"), _k.number == bindparam("number")
 _ANSWER = Prepared(select(_k.answer).where(*_IS_TURN))
 _HEARD = Prepared(select(_k.heard).where(*_IS_TURN))

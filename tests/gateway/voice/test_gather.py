@@ -179,3 +179,16 @@ async def test_what_was_said_comes_at_once_as_a_text_message_of_the_same_convers
     await desk.text(caller.number, "STOP")
     assert (await caller.say("text me that"))[0].startswith("I may not send text messages to your number")
     assert "What can I do for you?" in await Caller(desk, number="+15125550179").ring()
+
+
+async def test_who_is_erased_while_they_speak_goes_on_as_somebody_new(desk: Front) -> None:
+    caller, api = Caller(desk), await clients.person(desk, "admin")
+    await caller.ring()
+    await caller.say("book a visit")
+    (before,) = (await api.get("/calls"))["items"]
+    assert (await api.call("DELETE", f"/customers/{before['customer_id']}")).status == 204
+    (heard,) = await caller.say("a haircut tomorrow at three p m")
+    assert "Shall I book it?" in heard
+    (after,) = (await api.get("/calls"))["items"]
+    assert after["customer_id"] != before["customer_id"]
+    assert after["conversation_id"] != before["conversation_id"]
