@@ -68,16 +68,6 @@ class Between(NamedTuple):
     is_written: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What one turn has to say, and the rows that it made."""
-
-    speech: Speech
-    input: str
-    message_id: int | None
-    reply_id: int | None
-
-
 def begin(db: Db, line: Line, ring: Ring, *, took_ms: Callable[[], int], now: datetime) -> Speech:
     """The first words to a caller, or to whom we call. For a call in which we have spoken: what was said last."""
     account = line.channel.account
