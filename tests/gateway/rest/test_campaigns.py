@@ -148,11 +148,12 @@ async def test_what_waits_for_the_morning_is_about_the_visit_as_it_is_then(api: 
     await api.patch(f"/appointments/{visits['Bo']}", {"starts_at": "2026-03-06T17:00:00Z"})
     await until(front, "2026-03-05T14:00:00Z")  # eight in the morning
     found = (await api.get(f"{path}/recipients"))["items"]
-    left_out = [(one["customer_id"], one["skipped_for"]) for one in found if one["skipped_for"]]
-    assert left_out == [(who["Ann"], "visit_changed"), (who["Bo"], "visit_changed")]
+    left_out = {one["customer_id"]: one["skipped_for"] for one in found if one["skipped_for"]}
+    assert left_out == {who["Ann"]: "visit_changed", who["Bo"]: "visit_changed"}
     assert await front.one("SELECT count(*) FROM messages WHERE error_code = 'visit_changed'") == 2
     await until(front, "2026-03-06T03:30:00Z")
-    assert await written(front) == ["Ann", "Bo", "Cy", "Bo"]
+    *before, last = await written(front)
+    assert (sorted(before), last) == (["Ann", "Bo", "Cy"], "Bo")
 
 
 async def test_a_paused_channel_keeps_what_follows_a_visit_for_some_hours(api: Client) -> None:
