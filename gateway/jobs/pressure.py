@@ -9,7 +9,7 @@ _LOOK_S: Final = 0.025
 _LATE_S: Final = 0.02  # who waits for an answer begins to feel it
 _MOST: Final = 64
 _SHARE: Final = 0.75  # of one core's time, while somebody waits; the rest is for whoever comes next
-_BESIDE: Final = 4  # jobs side by side while somebody waits: what they all do at once is done before anything else
+_BESIDE: Final = 3  # jobs side by side while somebody waits: what they all do at once is done before anything else
 _MOST_OWED_S: Final = 0.25
 _CALM_WITHIN_S: Final = 0.05  # a text is answered sooner; where there is always one, what can wait goes on slowly
 

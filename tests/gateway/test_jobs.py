@@ -505,7 +505,7 @@ def test_who_gives_way_halves_when_late_and_grows_one_by_one() -> None:
 def test_while_somebody_waits_what_was_used_of_their_part_of_the_processor_is_paid_back_in_rest() -> None:
     is_waited_for = True
     pressure = Pressure(lambda: is_waited_for)
-    assert (pressure.room, pressure.rest_s) == (4, 0.0)
+    assert (pressure.room, pressure.rest_s) == (3, 0.0)
     pressure.felt(0.1, 0.1)
     assert pressure.rest_s == pytest.approx(0.025 / 0.75)
     pressure.felt(pressure.rest_s, 0.0)
