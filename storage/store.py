@@ -65,6 +65,8 @@ class Store(Protocol):
 # The journal grows to this at most before those who write have to wait until it is empty.
 _JOURNAL_BYTES: Final = 64 * 1024 * 1024
 _PAGE_BYTES: Final = 4096  # SQLite's own
+# Of the database, kept by whoever writes: the inner pages of the indexes of a hundred thousand customers and their messages.
+_CACHE_KIB: Final = 16 * 1024
 
 
 def open_store(url: str, bus: Bus, *, pool_size: int = 8, owner_note: str = "") -> Store:
@@ -111,6 +113,7 @@ def sqlite_engine(path: str, *, read_only: bool = False) -> Engine:
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_BYTES}")
             connection.execute(f"PRAGMA wal_autocheckpoint={_JOURNAL_BYTES // _PAGE_BYTES}")
+            connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
             connection.execute("PRAGMA temp_store=MEMORY")  # what a part of a group would be taken back with is small
             connection.execute("PRAGMA secure_delete=ON")  # who is erased is erased from the file, too
         return connection
