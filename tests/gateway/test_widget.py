@@ -30,6 +30,19 @@ LOOK = {"title": "Juniper", "greeting": "Hello! What can we do for you?", "color
 
 DOG: Final["FilePayload"] = {"name": "dog.png", "mimeType": "image/png", "buffer": pictures.png(60, 40)}
 
+# Until the log of the chat has kept its size for a quarter of a second.
+AT_REST: Final = """(one) => new Promise((done) => {
+  const log = one.closest(".log");
+  let size = "", times = 0;
+  const look = () => {
+    const now = [log.clientWidth, log.clientHeight, log.scrollHeight].join();
+    times = now === size ? times + 1 : 0;
+    size = now;
+    if (times < 5) setTimeout(look, 50); else done();
+  };
+  look();
+})"""
+
 
 class Street:
     """A shop's page on an origin of its own, and the front desk behind a wire that can be cut."""
@@ -291,6 +304,7 @@ async def test_a_visitor_books_reloads_loses_the_network_and_comes_back(street: 
     await expect(page.get_by_text("Hello! What can we do for you?")).to_be_hidden()
     loaded = await shown.count()
     top = "one.getBoundingClientRect().top"
+    await first.evaluate(AT_REST)  # while things still find their places one is kept at the end
     was = await first.evaluate(f"(one) => {{ one.closest('.log').scrollTop = 10; return {top}; }}")
     await expect(shown).not_to_have_count(loaded)
     assert abs(await first.evaluate(f"(one) => {top}") - was) <= 1
