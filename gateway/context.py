@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property, partial
-from typing import Final
 from urllib.request import getproxies
 
 import aiohttp
@@ -48,8 +47,6 @@ from storage.blobs import Blobs, Folder
 from storage.bus import Bus, MemoryBus, RedisBus
 from storage.seal import Sealer
 from storage.store import Store, open_store
-
-_CROWD_S: Final = 2.0  # so long after the last question somebody is taken to be there
 
 
 @dataclass(frozen=True)
@@ -168,7 +165,7 @@ async def open_house(
             rolls=rolls,
             order=Order(_turns_at_once(store, settings)),
             speech=speech,
-            pressure=Pressure(lambda: time.monotonic() - store.hurry.asked_s < _CROWD_S, store.hurry.over),
+            pressure=Pressure(lambda: store.hurry.is_likely, store.hurry.over),
         )
         forgetting = [
             asyncio.create_task(_forget(bus, ACCOUNTS_TOPIC, accounts.forget)),

@@ -13,17 +13,23 @@ from typing import Final
 IN_BACKGROUND: Final[ContextVar[bool]] = ContextVar("in_background", default=False)
 
 
+_CROWD_S: Final = 2.0  # so long after the last question somebody is taken to be there
+
+
 class Hurry:
-    """One per store. `asked_s` is when somebody who waits last asked for something, by `time.monotonic`; `is_over` is set
-    while nobody is being served, for other threads.
-    """
+    """One per store. `is_over` is set while nobody is being served, for other threads."""
 
     def __init__(self) -> None:
-        self.asked_s = -math.inf
+        self._asked_s = -math.inf
         self.is_over = threading.Event()
         self.is_over.set()
         self._served = 0
         self._calm = set[asyncio.Future[None]]()
+
+    @property
+    def is_likely(self) -> bool:
+        """Whether somebody who waits asked for something just now, so that the next one may come at any moment."""
+        return time.monotonic() - self._asked_s < _CROWD_S
 
     @contextmanager
     def served(self) -> Iterator[None]:
@@ -31,7 +37,7 @@ class Hurry:
         if IN_BACKGROUND.get():
             yield
             return
-        self.asked_s = time.monotonic()
+        self._asked_s = time.monotonic()
         self._served += 1
         self.is_over.clear()
         try:
