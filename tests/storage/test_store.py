@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import sqlite3
 import subprocess
@@ -144,14 +145,21 @@ async def test_what_is_done_in_the_background_lets_others_write_first(sqlite_dat
     store = open_store(sqlite_database_url, MemoryBus())
     await store.start()
     begun, go_on, order = threading.Event(), threading.Event(), list[str]()
+    loop, turns_of_loop, heard_at = asyncio.get_running_loop(), itertools.count(), list[int]()
 
     def hold(_db: Db) -> None:
         begun.set()
         go_on.wait(10)
 
+    def turn_of_loop() -> None:
+        next(turns_of_loop)
+        if len(heard_at) < 20:
+            loop.call_soon(turn_of_loop)
+
     async def patient(number: int) -> None:
         IN_BACKGROUND.set(True)
         await store.write(lambda _db: order.append(f"job {number}"))
+        heard_at.append(next(turns_of_loop))
 
     held = asyncio.create_task(store.write(hold))
     await asyncio.to_thread(begun.wait, 10)
@@ -160,8 +168,11 @@ async def test_what_is_done_in_the_background_lets_others_write_first(sqlite_dat
     turns = [asyncio.create_task(store.write(lambda _db: order.append("turn"))) for _ in range(3)]
     await asyncio.sleep(0)
     go_on.set()
+    turn_of_loop()
     await asyncio.gather(held, *jobs, *turns)
     assert order == ["turn"] * 3 + [f"job {number}" for number in range(20)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(heard_at)]
+    assert min(gaps) > 3  # turns of the loop, in which whoever comes meanwhile is heard
     await asyncio.gather(*(patient(number) for number in range(20, 22)), store.stop())
     assert order[-2:] == ["job 20", "job 21"]  # what waits when it stops is still done
 
