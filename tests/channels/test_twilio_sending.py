@@ -231,15 +231,33 @@ async def test_a_template_is_said_in_words(sms: SmsAdapter, sim: TwilioSimulator
     assert _inbox(sim) == ["See you"]
 
 
+# Kind -> the codes of Twilio's list that a message may meet (twilio.com/docs/api/errors).
+CODES = {
+    "retry": "20429 21611 30001 30003 30017 30020 30021 30022 30023 30027 30103 30410 30450 30453 63009 63010 63012 "
+    "63017 63018 63038",
+    "retry_once": "30008 30036 63019 63023 63037",
+    "config": "20003 20005 20008 20404 21212 21267 21408 21606 21607 21608 21609 21616 21622 21655 21656 21657 21659 21660 "
+    "21661 21701 21702 21703 21704 21705 21709 21711 21712 21910 30002 30010 30016 30018 30024 30032 30033 30034 30035 30101 "
+    "30102 30106 30107 30110 63001 63002 63007 63008 63015 63020 63022 63027 63028 63040 63041 63042 63051",
+    "permanent": "21265 21268 21612 30004 30014 63013 63014 63024 63033",
+    "nobody": "21211 30005",
+    "opted_out": "21610",
+    "voice": "21614 21635 30006",
+    "other_channel": "63003 63036",
+    "content": "21618 21620 21621 30007 30011 30019 30111 63026 63029 63032 63034 63049",
+    "window": "63016",
+    "bug": "21266 21602 21603 21604 21617 21619 21623 21654 21658 63005 63006 63011 63021 63030 63031",
+    "none": "30009 63025",
+}
+# What stands in the way of everything else over the channel, too.
+STOPS = "20003 20005 20008 21212 21607 21609 21657 21659 21660 21661 21701 21702 21703 21704 21705 21709 30002 30032 30033 "
+STOPS += "30034 30035 63001 63002 63007 63008 63020 63022 63051"
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        ("30003", "retry"),
-        ("30008", "retry_once"),
-        ("30006", "voice"),
-        ("30007", "content"),
-        ("63016", "window"),
-        ("21610", "opted_out"),
+        *((code, kind) for kind, codes in CODES.items() for code in codes.split()),
         ("99999", "permanent"),
         ("", "permanent"),
         ("²", "permanent"),
@@ -248,5 +266,7 @@ async def test_a_template_is_said_in_words(sms: SmsAdapter, sim: TwilioSimulator
 )
 def test_every_error_code_has_a_sentence_and_a_next_step(sms: SmsAdapter, code: str, kind: str) -> None:
     error = sms.explain(code)
-    assert error.kind == kind
+    assert (error.kind, error.retryable) == (kind, kind in ("retry", "retry_once"))
+    assert error.stops_channel == (code in STOPS.split())
+    assert (error.text == "Twilio refused the message.") == (code not in " ".join(CODES.values()).split())
     assert error.text.endswith(".")
