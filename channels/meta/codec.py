@@ -44,6 +44,7 @@ from channels.messages import (
     Unsupported,
 )
 from channels.meta import templates
+from channels.split import shorten
 
 Fields = Mapping[str, JSON]
 Reader = Callable[[Fields, Fields, str], Event | None]
@@ -65,6 +66,7 @@ _STATUSES: Final[dict[str, Status]] = {
 }
 _ON_BUTTON: Final = 256
 _ON_ROW: Final = 200
+_LINK_MAX: Final = 20  # its button
 _MENU: Final = "Choose"
 _NO_WORDS: Final = "…"  # above buttons there has to be a text
 
@@ -134,7 +136,6 @@ def _message(data: Fields, value: Fields, account: str) -> InboundMessage | None
     if not known:
         raise BadRequest("messages.from", "neither a number nor the id of a user")
     context = _object(data, "context")
-    is_button = data.get("type") in ("button", "interactive")
     return InboundMessage(
         _id(data, "messages.id"),
         known[0],
@@ -142,7 +143,7 @@ def _message(data: Fields, value: Fields, account: str) -> InboundMessage | None
         _parts(data),
         profile_name=_profile_name(contact),
         other_identities=known[1:],
-        reply_to=_id_or_none(context, "id") if is_button or context else None,
+        reply_to=_id_or_none(context, "id"),
         sent_at=_moment(data),
         forwarded=context.get("forwarded") is True or context.get("frequently_forwarded") is True,
         frequently_forwarded=context.get("frequently_forwarded") is True,
@@ -538,7 +539,8 @@ def _content(message: OutboundMessage) -> tuple[str, JSON]:
         action: JSON = {"name": "send_location"}
         return "interactive", {"type": "location_request_message", "body": _body(message), "action": action}
     if link := message.link:
-        shown: JSON = {"display_text": clean(link.title)[:20] or link.url[:20], "url": link.url}
+        title = shorten(clean(link.title), _LINK_MAX) or shorten(link.url, _LINK_MAX)
+        shown: JSON = {"display_text": title, "url": link.url}
         return "interactive", {
             "type": "cta_url",
             "body": _body(message),

@@ -48,6 +48,7 @@ _KNOWN: Final[dict[int, tuple[FailureKind, str, float | None]]] = {
     131051: ("bug", "WhatsApp does not take this kind of message.", None),
     131052: ("retry", "WhatsApp could not fetch a file.", None),
     131053: ("retry", "WhatsApp could not take in a file.", None),
+    131055: ("bug", _BUG, None),
     131056: ("retry", "Too many messages to this person in a short time.", None),  # the others need not wait
     131057: ("retry", "The WhatsApp business account is in maintenance.", 300),
     131062: ("content", "This kind of message cannot be sent to people who hide their number.", None),
@@ -61,8 +62,11 @@ _KNOWN: Final[dict[int, tuple[FailureKind, str, float | None]]] = {
     132012: ("config", "A variable has not the form that the template wants.", None),
     132015: ("config", "WhatsApp has paused the template, because people found it unwanted.", None),
     132016: ("config", "WhatsApp has switched the template off for good.", None),
+    132068: ("config", "WhatsApp has blocked the form of the template.", None),
+    132069: ("retry", "WhatsApp holds back messages with the form of the template for a while.", None),
     133010: ("config", "The number we send from is not registered with WhatsApp.", None),
     133016: ("retry", "The number was registered too often; WhatsApp asks us to wait.", 3600),
+    135000: ("bug", _BUG, None),
 }
 _PERMISSIONS: Final = range(200, 300)
 # Passing trouble by which a message that Meta had taken is over: held up by a limit, or by a file that it could not fetch,

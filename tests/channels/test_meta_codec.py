@@ -410,6 +410,20 @@ BODIES: list[tuple[OutboundMessage, dict[str, Any]]] = [
         },
     ),
     (
+        OutboundMessage("Save it", link=Link("Add to calendar 👩‍👩‍👧", "https://a.b/c")),
+        {
+            "type": "interactive",
+            "interactive": {
+                "type": "cta_url",
+                "body": {"text": "Save it"},
+                "action": {
+                    "name": "cta_url",
+                    "parameters": {"display_text": "Add to calendar…", "url": "https://a.b/c"},
+                },
+            },
+        },
+    ),
+    (
         OutboundMessage("Where are you?", asks_location=True),
         {
             "type": "interactive",
@@ -647,6 +661,7 @@ def test_whatever_a_template_is_listed_as_it_is_one_or_none(data: Any) -> None:
         ("131049", "content", False),
         ("131050", "no_marketing", False),
         ("131051", "bug", False),
+        ("131055", "bug", False),
         ("131052", "retry", True),
         ("131053", "retry", True),
         ("131056", "retry", True),
@@ -655,7 +670,11 @@ def test_whatever_a_template_is_listed_as_it_is_one_or_none(data: Any) -> None:
         *((code, "config", False) for code in ("132000", "132001", "132005", "132007", "132008", "132012")),
         ("132015", "config", False),
         ("132016", "config", False),
+        ("132068", "config", False),
+        ("132069", "retry", True),
+        ("133010", "config", False),
         ("133016", "retry", True),
+        ("135000", "bug", False),
         ("999999", "permanent", False),
         ("", "permanent", False),
         ("²", "permanent", False),
