@@ -3,6 +3,8 @@
 Meta has no SDK for it in Python. Source: reference, whatsapp-sms.md sections B5 to B7.
 """
 
+import re
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -21,6 +23,7 @@ from channels.meta.errors import explain
 GRAPH: Final = "https://graph.facebook.com/v24.0"
 
 _FILES: Final = (".fbsbx.com", ".facebook.com", ".fbcdn.net", ".whatsapp.net")  # who hands out customers' files
+_HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
 _NO_OBJECT: Final = "100"  # the code for an id that leads nowhere
 _UNCLEAR: Final = "Meta did not say whether the message went out."
 _RETRY_AFTER_MAX_S: Final = 3600.0
@@ -86,7 +89,7 @@ class MetaClient:
             if error.code == _NO_OBJECT:
                 raise SendError(error.code, "The file is not there any more.", kind="content") from None
             raise
-        url, size, digest = told.get("url"), told.get("file_size"), told.get("sha256")
+        url, size = told.get("url"), told.get("file_size")
         here = host_of(self._api_base)
         hosts = (*_FILES, here)
         # The access token travels along: in the open it goes to a stand-in only.
@@ -96,7 +99,7 @@ class MetaClient:
             url,
             hosts,
             {"Authorization": f"Bearer {keys.password}"},
-            sha256=digest.lower() if isinstance(digest, str) else "",
+            sha256=_digest(told.get("sha256")),
             size=size if type(size) is int else None,
         )
 
@@ -216,6 +219,19 @@ def _code(answer: object) -> str:
     error = answer.get("error") if isinstance(answer, dict) else None
     code = error.get("code") if isinstance(error, dict) else None
     return str(code) if type(code) is int and 0 <= code < 10**8 else ""
+
+
+def _digest(told: JSON) -> str:
+    """In hex, as Meta writes it here; in base64, as it writes it in webhooks, it counts too. Empty for what is none."""
+    if not isinstance(told, str):
+        return ""
+    if _HEX.fullmatch(told):
+        return told.lower()
+    try:
+        digest = b64decode(told, validate=True)
+    except ValueError:
+        return ""
+    return digest.hex() if len(digest) == 32 else ""
 
 
 def _next(answer: Mapping[str, JSON]) -> str:

@@ -1,5 +1,6 @@
 """The WhatsApp adapter of Meta against the simulated Graph API: what goes out, and what each refusal means."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from datetime import timedelta
@@ -243,6 +244,32 @@ async def test_files_are_sent_by_link_and_found_for_five_minutes(
     assert await _trouble(whatsapp.locate(hers, keys=replace(KEYS, password="wrong"))) == "config"
     await hand_clock.advance(timedelta(days=31).total_seconds())
     assert await _trouble(whatsapp.locate(hers, keys=KEYS)) == "content"
+
+
+SUM = sha256(b"a picture")
+
+
+@pytest.mark.parametrize(
+    ("told", "digest"),
+    [
+        (SUM.hexdigest().upper(), SUM.hexdigest()),
+        (b64encode(SUM.digest()).decode(), SUM.hexdigest()),
+        (b64encode(b"short").decode(), ""),
+        ("\u00e9" * 44, ""),
+        (7, ""),
+    ],
+)
+async def test_metas_sum_of_a_file_is_read_in_both_ways_that_it_has(
+    session: aiohttp.ClientSession, aiohttp_server: AiohttpServer, told: object, digest: str
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"url": f"http://{request.host}/file", "sha256": told})
+
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", answer)
+    server = await aiohttp_server(app)
+    client = MetaClient(session, api_base=str(server.make_url("/v24.0")))
+    assert (await client.locate(KEYS, "7")).sha256 == digest
 
 
 async def _trouble(asking: Awaitable[object]) -> str:
