@@ -195,7 +195,8 @@ def _notes(able: Capabilities) -> Iterable[str]:
     if able.priced_per_part:
         yield "long texts cost more"
     if able.uncaptioned:
-        yield f"no text beside {' or '.join(able.uncaptioned)}"
+        *most, last = able.uncaptioned
+        yield f"no text beside {', '.join(most)}{' or ' if most else ''}{last}"
     yield "no formatting" if able.markdown == "none" else "*bold* and _italics_"
 
 

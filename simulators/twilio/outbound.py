@@ -29,6 +29,10 @@ _REASONS = {
 }
 _WINDOW = timedelta(hours=24)
 _LINK = re.compile(r"https?://\S+")
+# Some of what Smart Encoding writes otherwise, which is on in a service unless somebody switches it off.
+_CHEAPER = str.maketrans(
+    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-", "\u2026": "..."}
+)
 
 
 def send(network: Network, draft: Draft) -> Message:
@@ -48,6 +52,8 @@ def send(network: Network, draft: Draft) -> Message:
     )
     if not draft.status_callback and sender.status_callback_url:
         draft = replace(draft, status_callback=sender.status_callback_url)
+    if draft.messaging_service_sid and not draft.to.startswith("whatsapp:"):
+        draft = replace(draft, body=draft.body.translate(_CHEAPER))
     if draft.shorten_urls and draft.messaging_service_sid:
         draft = replace(draft, body=_LINK.sub(lambda _: f"https://twl.ink/{network.new_id()[:6]}", draft.body))
     return put_through(network, draft, sender, at=at)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from random import Random
 
 import aiohttp
@@ -94,10 +95,11 @@ async def test_everything_that_twiml_cannot_say_arrives(
     )
     await _send(whatsapp, OutboundMessage("Listen", media=(Media("audio", url="https://a.b/c.ogg"),)))
     await _send(whatsapp, OutboundMessage("Look", media=(Media("image", url="https://a.b/c.png"),)))
+    await _send(whatsapp, OutboundMessage("Our offer", media=(Media("document", url="https://a.b/c.pdf"),)))
     for visit in ("1", "2"):
         await _send(whatsapp, OutboundMessage("Booked.\nSee you!", link=Link("Save it", f"https://a.b/visits/{visit}")))
     await sim.settled()
-    buttons, picker, place, words, audio, listen, image, *links = dana.inbox
+    buttons, picker, place, words, audio, listen, image, document, offer, *links = dana.inbox
     assert [(one.body, *one.shown.links) for one in links] == [
         ("Booked.\nSee you!", ("Save it", "https://a.b/visits/1")),
         ("Booked.\nSee you!", ("Save it", "https://a.b/visits/2")),
@@ -118,6 +120,7 @@ async def test_everything_that_twiml_cannot_say_arrives(
         "Listen",
     )
     assert (image.body, image.media_urls) == ("Look", ("https://a.b/c.png",))
+    assert (document.body, document.media_urls, offer.body) == ("", ("https://a.b/c.pdf",), "Our offer")
 
 
 async def test_a_shape_is_made_once_whoever_wants_it_and_again_when_it_was_tidied_away(
@@ -217,19 +220,28 @@ async def test_outside_the_window_the_provider_tells_later_and_the_sandbox_too(
     assert [text.body for text in dana.inbox] == ["Hello!"]
 
 
-async def test_a_pool_shortens_links_where_the_account_wants_it(
-    sim: TwilioSimulator, session: aiohttp.ClientSession
+async def test_a_pool_shortens_links_where_the_account_wants_it_and_they_are_known_again(
+    sim: TwilioSimulator, session: aiohttp.ClientSession, hand_clock: HandClock
 ) -> None:
     sms = SmsAdapter(TwilioClient(session, api_base=sim.url))
-    phone, to = sim.phone("+15551230001"), Address("phone", "+15551230001")
-    for shortens in (False, True):
-        keys = replace(KEYS, service_id=SERVICE, shortens_links=shortens)
-        text = OutboundMessage("See https://juniper.example/visits/1?x=2 for more")
-        await sms.send(text, to=to, sender=Address("phone", "+15125550100"), keys=keys)
+    phone, words = sim.phone("+15551230001"), "It\u2019s here \u2013 https://juniper.example/visits/1?x=2 for you"
+    ours = Address("phone", "+15125550100")
+    send = partial(sms.send, OutboundMessage(words), to=Address("phone", phone.number), sender=ours)
+    keys = replace(KEYS, service_id=SERVICE)
+    await send(keys=keys)
+    keys = replace(keys, shortens_links=True)
+    await send(keys=keys)
+    await hand_clock.advance(3600)
+    # What is written there by now is not what we have written, and is known all the same.
+    tried_at, sim.faults = hand_clock.now, Faults(accept_but_reset=1)
+    with pytest.raises(SendError):
+        await send(keys=keys)
+    again = await send(keys=keys, tried_at=tried_at)
     await sim.settled()
-    plain, short = phone.inbox
+    assert again.provider_id == list(sim.messages)[-1]
+    plain, *short = phone.inbox
     assert "https://juniper.example/visits/1?x=2" in plain.body
-    assert short.body.startswith("See https://twl.ink/")
+    assert [one.body.startswith("It's here - https://twl.ink/") for one in short] == [True, True]
 
 
 words = st.text(max_size=80) | st.sampled_from(
