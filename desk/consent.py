@@ -126,15 +126,26 @@ def refusal(refused: Collection[str], use: Use) -> Refusal | None:
 
 
 def outlive(db: Db, addresses: Collection[tuple[str, str]], *, tenant_id: int, marks: Marks) -> None:
-    """These addresses (kind, value) are forgotten; what they refused is kept under a mark that names them to nobody."""
-    for kind, value in addresses:
-        names = marks(_name(kind, value))
-        theirs = _c.tenant_id == tenant_id, _c.kind == kind
-        for row in db.execute(select(_c.account_id, _c.purpose).where(*theirs, _c.value == value)).all():
-            same = _c.account_id == row.account_id, _c.purpose == row.purpose
-            db.execute(delete(consents).where(*theirs, *same, _c.value.in_(names)))  # they have said it anew
-        db.execute(delete(consents).where(*theirs, _c.value == value, _c.state != "out"))
-        db.execute(update(consents).where(*theirs, _c.value == value).values(value=names[0]))
+    """These addresses (kind, value) of one person are forgotten. What was refused from one of them is kept for all by which
+    the same channel reaches them, each under a mark that names it to nobody.
+    """
+    for kinds in dict.fromkeys(_TOGETHER.get(kind, (kind,)) for kind, _ in addresses):
+        theirs = [(kind, value) for kind, value in addresses if kind in kinds]
+        at_one = or_(*(and_(_c.kind == kind, _c.value == value) for kind, value in theirs))
+        there = _c.tenant_id == tenant_id, at_one
+        told = select(_c.account_id, _c.purpose, _c.state, _c.since).where(*there).order_by(_c.since, _c.id)
+        said = db.execute(told).all()
+        db.execute(delete(consents).where(*there))
+        anew = dict.fromkeys((row.account_id, row.purpose) for row in said)
+        refused = {(row.account_id, row.purpose): row.since for row in said if row.state == "out"}
+        for kind, value in theirs:
+            names = marks(_name(kind, value))
+            for account_id, purpose in anew:  # what is kept from an earlier time holds no longer
+                before = _c.account_id == account_id, _c.kind == kind, _c.purpose == purpose, _c.value.in_(names)
+                db.execute(delete(consents).where(*before))
+            for (account_id, purpose), since in refused.items():
+                mark = {"tenant_id": tenant_id, "account_id": account_id, "kind": kind, "value": names[0]}
+                db.execute(insert(consents).values(**mark, purpose=purpose, state="out", since=since))
 
 
 def forgotten(

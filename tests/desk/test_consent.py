@@ -1,35 +1,46 @@
 """STOP is STOP, until START."""
 
+from hashlib import sha256
 from typing import Any, Literal
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from desk import consent, conversations, customers, sending
 from desk.consent import NO_MARKETING, NO_REMINDERS, OPTED_OUT
 from desk.verdicts import ALLOWED, Allowed, Refusal, Use
 from storage.base import Db
-from storage.models.customers import consent_events
+from storage.models.customers import consent_events, customer_identities
 from tests.desk import shop as shops
 from tests.desk.shop import NOW, Shop
 
 PEER = "+15125550001"
 
 
-def say(db: Db, shop: Shop, state: Literal["in", "out"], purpose: consent.Purpose = "all") -> bool:
+def say(
+    db: Db,
+    shop: Shop,
+    state: Literal["in", "out"],
+    purpose: consent.Purpose = "all",
+    address: tuple[str, str] = ("phone", PEER),
+) -> bool:
     return consent.record(
         db,
         tenant_id=shop.tenant_id,
         account_id=shop.account_id,
-        kind="phone",
-        value=PEER,
+        kind=address[0],
+        value=address[1],
         customer_id=shop.customer_id,
         purpose=purpose,
         state=state,
         source="keyword",
-        message_id=None,
+        message_id=7,
         now=NOW,
     )
+
+
+def know(db: Db, shop: Shop, *addresses: tuple[str, str]) -> None:
+    customers.know_also(db, shop.tenant_id, shop.customer_id, addresses, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -77,33 +88,47 @@ def test_only_a_change_is_a_change_but_every_word_is_in_the_ledger(db: Db, shop:
 
 
 def test_stop_holds_for_all_addresses_of_a_customer_on_the_channel_until_start(db: Db, shop: Shop) -> None:
-    def know(*addresses: tuple[str, str]) -> None:
-        customers.know_also(db, shop.tenant_id, shop.customer_id, addresses, now=NOW)
-
     number, hidden, later = ("whatsapp", PEER), ("bsuid", "US.1"), ("bsuid", "US.2")
-    know(number, hidden, ("phone", PEER))
-
-    def says(address: tuple[str, str], state: Literal["in", "out"]) -> bool:
-        kind, value = address
-        said: dict[str, Any] = {"purpose": "all", "state": state, "source": "keyword", "message_id": 7, "now": NOW}
-        whose: dict[str, Any] = {"tenant_id": shop.tenant_id, "account_id": shop.account_id}
-        return consent.record(db, **whose, **said, customer_id=shop.customer_id, kind=kind, value=value)
+    know(db, shop, number, hidden, ("phone", PEER))
 
     def out() -> list[bool]:
         return [consent.is_out(db, shop.account_id, *one) for one in (number, hidden, later)]
 
-    assert says(number, "out")
+    assert say(db, shop, "out", address=number)
     assert out() == [True, True, False]
-    know(later)
+    know(db, shop, later)
     assert out() == [True, True, True]
     assert conversations.by_id(db, shop.bot, shop.conversation_id).is_out
-    assert says(later, "in")
+    assert say(db, shop, "in", address=later)
     assert out() == [False, False, False]
     assert not conversations.by_id(db, shop.bot, shop.conversation_id).is_out
     told = select(consent_events.c.kind, consent_events.c.state, consent_events.c.message_id)
     lines = [tuple(row) for row in db.execute(told.order_by(consent_events.c.id))]
     assert lines[:2] == [("whatsapp", "out", 7), ("bsuid", "out", 7)]
     assert sorted(lines[2:]) == [("bsuid", "in", 7), ("bsuid", "in", 7), ("whatsapp", "in", 7)]
+
+
+def test_stop_outlives_erasure_also_for_an_address_that_was_known_only_later_until_start(db: Db, shop: Shop) -> None:
+    number, later, by_text = ("whatsapp", PEER), ("bsuid", "US.2"), ("phone", PEER)
+
+    def marks(name: bytes) -> list[str]:
+        return [sha256(name).hexdigest()]
+
+    def erase(*addresses: tuple[str, str]) -> list[bool]:
+        """Who is refused now."""
+        consent.outlive(db, addresses, tenant_id=shop.tenant_id, marks=marks)
+        db.execute(delete(customer_identities).where(customer_identities.c.customer_id == shop.customer_id))
+        account: dict[str, Any] = {"account_id": shop.account_id, "use": "marketing", "marks": marks}
+        found = [consent.standing(db, **account, kind=kind, value=value) for kind, value in (number, later, by_text)]
+        return [one == OPTED_OUT for one in found]
+
+    know(db, shop, number)
+    say(db, shop, "out", address=number)
+    know(db, shop, later, by_text)
+    assert erase(number, later, by_text) == [True, True, False]
+    know(db, shop, number, later)
+    say(db, shop, "in", address=later)
+    assert erase(number, later) == [False, False, False]
 
 
 def test_stop_to_one_business_is_nothing_to_another(db: Db, shop: Shop) -> None:
