@@ -53,6 +53,7 @@ from storage.session import announce
 KIND: Final = "broadcast"  # the job that writes the messages
 NOUN: Final = "broadcast"
 PAUSED: Final = "broadcast_paused"  # why a message of it is held
+MISSING: Final = "missing_value"  # why somebody gets none: a blank that has no default would stay empty
 CHANNEL_PAUSED: Final = Refusal("channel_paused", "Its channel was switched off.")
 
 _SAMPLES: Final = 5
@@ -176,9 +177,9 @@ Prices = Mapping[tuple[str, str], float]
 @dataclass(frozen=True, slots=True)
 class Preview:
     """Of one that follows visits it counts those that there are, at whatever time their messages come. `longest` is the text
-    that takes the most parts, `parts` what all of them take; both by SMS only. `skipped` counts
-    those who get none, by the reason. `held` of those who can be reached would get it later, the last of them at
-    `held_until`. `cost` is None when a price is missing.
+    that takes the most parts, `parts` what all of them take; both by SMS only. `skipped` counts those who get none, by the
+    reason, and `missing` those who lack a value, by the name of the blank. `held` of those who can be reached would get it
+    later, the last of them at `held_until`. `cost` is None when a price is missing.
     """
 
     total: int
@@ -189,6 +190,7 @@ class Preview:
     longest: Length | None
     parts: int | None
     skipped: Mapping[str, int]
+    missing: Mapping[str, int]
     held: int
     held_until: datetime | None
     cost: float | None
@@ -196,13 +198,16 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """`status` of the message, or why there is none; and the visit that it is about, if it is about one."""
+    """`status` of the message, or why there is none, with the blanks that have no value if that is why; and the visit that
+    it is about, if it is about one.
+    """
 
     customer_uid: str
     message_uid: str | None
     appointment_uid: str | None
     status: str | None
     skipped_for: str | None
+    missing: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +270,12 @@ class Text:
         """What fills the blanks of the provider's template."""
         values = self._values(customer)
         return {name: variable.render(values) for name, variable in self.variables.items()}
+
+    def missing_of(self, customer: Row[Any]) -> list[str]:
+        """The blanks of what goes out that would stay empty: of the provider's template where there is one, else of the text."""
+        said = [self.template] if self.named is None else self.variables.values()
+        values = self._values(customer)
+        return [*dict.fromkeys(name for one in said for name in one.missing(values))]
 
     def _values(self, customer: Row[Any]) -> dict[str, str | None]:
         name = customer.name or ""
@@ -503,6 +514,7 @@ def recipients_of(db: Db, who: Actor, ref: Ref, window: Window, *, skipped: bool
             appointments.c.uid.label("appointment_uid"),
             messages.c.status,
             _r.skipped_for,
+            _r.missing,
         )
         .select_from(recipients)
         .join(customers, customers.c.id == _r.customer_id)
@@ -516,7 +528,7 @@ def recipients_of(db: Db, who: Actor, ref: Ref, window: Window, *, skipped: bool
 
 
 def _recipient(row: Row[Any]) -> Recipient:
-    return Recipient(row.uid, row.message_uid, row.appointment_uid, row.status, row.skipped_for)
+    return Recipient(row.uid, row.message_uid, row.appointment_uid, row.status, row.skipped_for, row.missing or ())
 
 
 # -- For the job that sends it -----------------------------------------------------------------------------------------
@@ -649,16 +661,19 @@ def note(
     *,
     message_id: int | None,
     skipped_for: str | None,
+    missing: Sequence[str] = (),
     appointment_id: int | None = None,
     estimate: int | None = None,
     now: datetime,
 ) -> None:
-    """Write down what became of one customer, or of one visit of theirs; `estimate` is what the message will cost."""
+    """Write down what became of one customer, or of one visit of theirs; `estimate` is what the message will cost,
+    `missing` the blanks for which nothing is known of them.
+    """
     if appointment_id is not None:  # it had been left out, and has been moved since
         db.execute(delete(recipients).where(_r.broadcast_id == wanted.id, _r.appointment_id == appointment_id))
     values = {"tenant_id": wanted.tenant_id, "broadcast_id": wanted.id, "customer_id": customer_id, "created_at": now}
     values |= {"appointment_id": appointment_id, "message_id": message_id, "skipped_for": skipped_for}
-    _NOTE(db, {**values, "estimate_millionths": estimate})
+    _NOTE(db, {**values, "missing": [*missing] or None, "estimate_millionths": estimate})
 
 
 def left_out(db: Db, message_id: int, why: str) -> None:
@@ -787,7 +802,7 @@ def _preview(
     held: list[datetime] = []
     by_sms = account.channel == "sms"
     total, parts = 0, 0
-    skipped: Counter[str] = Counter()
+    skipped, missing = Counter[str](), Counter[str]()
     samples: list[Sample] = []
     longest: Length | None = None
     cost: float | None = 0.0 if any(channel == account.channel for channel, _ in prices) else None
@@ -796,6 +811,10 @@ def _preview(
         refused_for = verdict.code if isinstance(verdict, Refusal) else one.skipped_for
         if refused_for is not None:
             skipped[refused_for] += 1
+            continue
+        if lacks := text.missing_of(one.customer):
+            skipped[MISSING] += 1
+            missing.update(lacks)
             continue
         if isinstance(verdict, Held):
             held.append(verdict.until)
@@ -820,6 +839,7 @@ def _preview(
         longest=longest,
         parts=parts if by_sms else None,
         skipped=dict(skipped),
+        missing=dict(missing),
         held=len(held),
         held_until=max(held, default=None),
         cost=None if cost is None else round(cost, 4),

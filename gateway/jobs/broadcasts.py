@@ -16,7 +16,7 @@ import structlog
 from channels.messages import OutboundMessage, Template
 from channels.split import count
 from desk import accounts, broadcasts, conversations, messages
-from desk.broadcasts import KIND, Plan, Reached
+from desk.broadcasts import KIND, MISSING, Plan, Reached
 from desk.errors import DeskError
 from desk.verdicts import WINDOW_CLOSED, Window
 from gateway.context import House
@@ -153,6 +153,9 @@ def _say(db: Db, house: House, plan: Plan, one: Reached, *, visit: tuple[int, in
     due = wanted if wanted is not None and wanted > now else None
     if plan.text.named is None and not _window(db, house, plan, one).is_open(due or now):
         note(message_id=None, skipped_for=WINDOW_CLOSED)
+        return
+    if missing := plan.text.missing_of(one.customer):
+        note(message_id=None, skipped_for=MISSING, missing=missing)
         return
     context = conversations.begin(db, plan.account_id, peer_kind=one.kind, peer=one.address, now=now)
     if context.owner != "bot":  # a person has the word, or is wanted: nobody talks into that

@@ -174,6 +174,7 @@ broadcast_recipients = Table(
     Column("message_id", BigId, ForeignKey("messages.id", ondelete="SET NULL"), index=True),
     Column("appointment_id", BigId, ForeignKey("appointments.id", ondelete="SET NULL")),
     Column("skipped_for", String(40)),
+    Column("missing", type_json),  # with skipped_for missing_value: the names of the blanks without a value
     Column("estimate_millionths", BigInteger),  # by the price list when it was written; null: no price there
     time_column("created_at"),
     Index(

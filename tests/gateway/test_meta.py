@@ -652,7 +652,10 @@ async def test_many_are_reached_by_a_template_and_left_in_peace_when_meta_says_s
 
     heard = len(ben.inbox), len(met.dana.inbox)
     assert await sent() == ({"window_closed": 1, "reachable": 1}, ["window_closed", None])
-    assert await sent(template=offer) == ({"reachable": 2}, [None, None])
+    nameless = {**offer, "variables": {"1": "{{ customer.first_name }}"}}  # of the template, whatever the wording has
+    assert await sent(template=nameless) == ({"missing_value": 2, "reachable": 0}, ["missing_value"] * 2)
+    wording = "Hi {{ customer.first_name }}, 20 % off all week."
+    assert await sent(template=offer, text=wording) == ({"reachable": 2}, [None, None])
     assert [one.kind for one in ben.inbox[heard[0] :]] == ["template"]
     assert [one.kind for one in met.dana.inbox[heard[1] :]] == ["text", "template"]
     assert "there" in str(ben.inbox[-1].content)

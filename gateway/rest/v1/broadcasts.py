@@ -23,7 +23,8 @@ Words = Annotated[
     Field(
         min_length=1,
         max_length=1600,
-        description='May have blanks: `{{ customer.name | default: "there" }}`, `{{ customer.attributes.plan }}`.',
+        description='May have blanks: `{{ customer.name | default: "there" }}`, `{{ customer.attributes.plan }}`. Of whom '
+        "nothing is known for a blank without a default, they get no message (`missing_value`).",
     ),
 ]
 Said = Annotated[
@@ -357,7 +358,11 @@ class Preview(Answer):
     opted_out: int
     no_address: int = Field(description="They have none on this channel.")
     skipped: dict[str, int] = Field(
-        description="Who gets none, by the reason: those above, premium_number, too_often, window_closed."
+        description="Who gets none, by the reason: those above, premium_number, too_often, window_closed, missing_value."
+    )
+    missing: dict[str, int] = Field(
+        description="For missing_value: how many lack a value, by the blank that has no default (`customer.first_name`). "
+        "Who lacks two is counted with both."
     )
     held: int = Field(description="So many of the reachable would get it later, since it is night where they are.")
     held_until: Moment | None = Field(description="When the last of these would get it.")
@@ -381,6 +386,7 @@ class Preview(Answer):
             longest=longest,
             parts=one.parts,
             skipped={**one.skipped},
+            missing={**one.missing},
             held=one.held,
             held_until=one.held_until,
             cost=one.cost,
@@ -396,9 +402,13 @@ class Recipient(Answer):
     skipped_for: str | None = Field(
         description="opted_out, no_address, premium_number; no_such_number, takes_no_texts, not_on_channel: the provider says "
         "that nobody is reached there; person_talking: somebody is answering them; window_closed: they have not written for a "
-        "day, and without a template WhatsApp carries nothing to them then; or, of a visit, "
+        "day, and without a template WhatsApp carries nothing to them then; missing_value: nothing is known of them for a "
+        "blank that has no default (`missing`); or, of a visit, "
         "too_late: its moment had gone by when it could be written; channel_paused: for as long the channel was; "
         "visit_changed: it was moved or called off while the message waited for the morning."
+    )
+    missing: list[str] = Field(
+        description="With missing_value: the blanks without a value, such as `customer.first_name`."
     )
 
     @classmethod
@@ -409,6 +419,7 @@ class Recipient(Answer):
             appointment_id=one.appointment_uid,
             status=one.status,
             skipped_for=one.skipped_for,
+            missing=[*one.missing],
         )
 
 

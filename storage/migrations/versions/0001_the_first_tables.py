@@ -1781,6 +1781,7 @@ def upgrade() -> None:
         sa.Column("message_id", big_id, nullable=True),
         sa.Column("appointment_id", big_id, nullable=True),
         sa.Column("skipped_for", sa.String(length=40), nullable=True),
+        sa.Column("missing", json_type, nullable=True),
         sa.Column("estimate_millionths", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(

@@ -69,6 +69,7 @@ async def test_a_draft_is_kept_and_tells_whom_it_would_reach(api: Client) -> Non
         "longest": {"encoding": "gsm7", "units": 42, "parts": 1, "guilty": []},
         "parts": 2,
         "skipped": {"opted_out": 2, "no_address": 1},
+        "missing": {},
         "held": 0,
         "held_until": None,
         "cost": None,
@@ -159,6 +160,36 @@ async def test_a_text_has_only_blanks_that_are_known(api: Client) -> None:
     odd = {"channel_id": await channel_of(api), "text": "{{ customer.name }}", "audience": audience}
     found = await api.post("/broadcasts/preview", odd, status=200)
     assert [one["text"] for one in found["samples"]] == ["{{ business.phone }}"]
+
+
+async def test_nobody_gets_a_text_with_a_hole_in_it(api: Client) -> None:
+    front, made = api.front, await people(api)
+    await api.post("/customers", {"phone": "+15125550185", "tags": ["club"]})
+    ann, nameless = made["Ann Lee"]["id"], made[""]["id"]
+    visits, name = "{{ customer.attributes.visits }}", "customer.first_name"
+    for text, missing in (
+        (f"Hi {{{{ {name} }}}}, {visits} visits, {{{{ {name} }}}}!", {name: 2, "customer.attributes.visits": 1}),
+        (f'Hi {{{{ {name} | default: "" }}}}, {visits}', {"customer.attributes.visits": 1}),
+    ):
+        draft = await drafted(api, text=text)
+        path = f"/broadcasts/{draft['id']}"
+        seen = await api.post(f"{path}/preview", status=200)
+        most = max(missing.values())
+        assert seen["missing"] == missing
+        assert seen["skipped"] == {"opted_out": 2, "no_address": 1, "missing_value": most}
+        assert (seen["total"], seen["reachable"], len(seen["samples"])) == (6, 3 - most, 3 - most)
+        await api.post(f"{path}/send", status=202)
+        await front.work()
+        assert (await api.get(path))["counts"]["skipped"] == 3 + most
+        found = (await api.get(f"{path}/recipients?skipped=true"))["items"]
+        lacking = [(one["customer_id"], one["missing"]) for one in found if one["skipped_for"] == "missing_value"]
+        assert len(lacking) == most
+        assert (nameless, [name]) in lacking or most == 1
+        assert lacking[-1][1] == [*missing]
+        (first, *_) = (await api.get(f"{path}/recipients"))["items"]
+        assert (first["customer_id"], first["skipped_for"], first["missing"]) == (ann, None, [])
+    said = await front.rows("SELECT text FROM messages WHERE author = 'system' AND use = 'marketing' ORDER BY id")
+    assert [text for (text,) in said] == ["Hi Ann, 3 visits, Ann!", "Hi Ann, 3", "Hi , 9"]
 
 
 async def test_it_is_sent_once_and_counted(api: Client) -> None:
@@ -438,7 +469,9 @@ async def test_nothing_goes_out_after_stop_cancel_or_erasure(api: Client) -> Non
 
 async def test_a_channel_that_is_paused_pauses_it_and_resumed_it_leaves_nobody_out(api: Client) -> None:
     front, _ = api.front, await people(api)
-    draft = await drafted(api, text="{{ customer.first_name }} {{ customer.attributes.visits }}")
+    draft = await drafted(
+        api, text='{{ customer.first_name | default: "" }} {{ customer.attributes.visits | default: "" }}'
+    )
     path, channel = f"/broadcasts/{draft['id']}", f"/channels/{draft['channel_id']}"
     await api.post(f"{path}/send", status=202)
     job = await _taken(front)

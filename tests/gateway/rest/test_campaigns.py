@@ -126,6 +126,28 @@ async def test_days_before_a_visit_only_who_is_still_expected(api: Client) -> No
     assert await written(front) == ["Ann"]
 
 
+async def test_who_lacks_what_it_says_has_no_message_about_that_visit(api: Client) -> None:
+    front, who, ids = api.front, await people(api), await field.ids(api)
+    api = await program(front, *SCOPES, "customers:write")
+    relative = {"days_before": 2, "at": "9:30"}
+    draft = await drafted(api, text="{{ customer.city }}, see you soon.", relative=relative)
+    path = f"/broadcasts/{draft['id']}"
+    await api.patch(f"/customers/{who['Ann']}", {"city": "Austin"})
+    for name, hour in (("Ann", 16), ("Bo", 17)):
+        body = {"service_id": ids["haircut"], "starts_at": f"2026-03-12T{hour}:00:00Z", "customer_id": who[name]}
+        await api.post("/appointments", body)
+    seen = await api.post(f"{path}/preview", status=200)
+    assert (seen["reachable"], seen["skipped"], seen["missing"]) == (1, {"missing_value": 1}, {"customer.city": 1})
+    await api.post(f"{path}/send", status=202)
+    await front.work()
+    await until(front, "2026-03-10T14:30:00Z")
+    assert await written(front) == ["Ann"]
+    found = (await api.get(f"{path}/recipients?skipped=true"))["items"]
+    assert [(one["customer_id"], one["skipped_for"], one["missing"]) for one in found] == [
+        (who["Bo"], "missing_value", ["customer.city"])
+    ]
+
+
 async def test_what_waits_for_the_morning_is_about_the_visit_as_it_is_then(api: Client) -> None:
     front, who, ids = api.front, await people(api), await field.ids(api)
     api = await program(front, *SCOPES)
