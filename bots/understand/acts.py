@@ -285,8 +285,10 @@ _RULES: Mapping[str, _Rule] = {
         r" catch (?:you|ya) (?:later|around|soon) |^ signing off $",
         r" (?:thats?|that (?:is|was|will be|would be|ll be|does)|thatll be|thatd be|it is|its|this is) (?:about |"
         r"just )?(?:all|everything|it for (?:now|today)) (?!of|the time|right|good|fine|great|correct)",
-        r" (?:all|everything|what) i (?:need|needed|want|wanted) (?:for (?:now|today) |right now |from you |"
-        r"at the moment |today |now |to know )*(?:thanks? |thank you |bye )*$",
+        # "This is what I want" goes with a picture or after a question: it ends a talk only beside thanks.
+        r" (?:(?:all|everything) i (?:need|needed|want|wanted)|what i (?:needed|wanted)|"
+        r"(?:thanks?|thank you) (?:[a-z]+ ){0,8}what i (?:need|want)|what i (?:need|want)(?= (?:[a-z]+ )*thank)) "
+        r"(?:for (?:now|today) |right now |from you |at the moment |today |now |to know )*(?:thanks? |thank you |bye )*$",
         r" (?:im|i am|we are|were) (?:all )?(?:done|set|finished|off|good for now|going now) ",
         r" (?:nice|good|great|pleasure|awesome|lovely) (?:to )?(?:talking|talk|chatting|speaking|speak|chat) ",
         r" (?:i have to go|gotta go|have to run) ",
