@@ -125,7 +125,10 @@ class Keeper:
             return await self._workshop.do(lambda check: look.at(draft.path, _small(draft.path), check))
         except TooLong:
             log.warning("a picture took too long to look at", size=draft.size)
-            return look.Looked(await asyncio.to_thread(look.type_of, draft.path))
+        except Exception:  # what strangers send meets the library's own mistakes, and is kept all the same
+            log.exception("a picture cannot be looked at", size=draft.size)
+            await asyncio.to_thread(_small(draft.path).unlink, missing_ok=True)
+        return look.Looked(await asyncio.to_thread(look.type_of, draft.path))
 
 
 def _small(path: Path) -> Path:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.media import exif
+
 _LARGEST_SIDE: Final = 480
 _MOST_PIXELS: Final = 50_000_000  # of a picture that is unpacked: a few kilobytes can hold a wall of one colour
 _HEAD: Final = 8192
@@ -32,6 +34,12 @@ SAVED: Final = frozenset(
         *("application/rtf", "video/x-m4v", "video/x-msvideo", "video/mpeg"),
     }
 )
+# How a picture is turned upright, by how the camera was held.
+_TURNS: Final = {
+    2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE", 6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90",
+}  # fmt: skip
+_ON_ITS_SIDE: Final = range(5, 9)
 _KINDS: Final[Mapping[str, str]] = {"image": "image", "audio": "audio", "video": "video"}
 
 
@@ -73,7 +81,7 @@ def type_of(path: Path) -> str:
 
 
 def _picture(path: Path, content_type: str, thumbnail: Path, check: Callable[[], None]) -> Looked:
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path, formats=_PICTURES) as picture:
@@ -83,11 +91,11 @@ def _picture(path: Path, content_type: str, thumbnail: Path, check: Callable[[],
             picture.draft("RGB", (2 * _LARGEST_SIDE, 2 * _LARGEST_SIDE))  # JPEG alone: unpacks a smaller one, quickly
             picture.load()
             check()
-            small = ImageOps.exif_transpose(picture)
-            is_turned = (small.width > small.height) != (picture.width > picture.height)
+            held = exif.orientation(picture.info.get("exif", b""))
+            small = picture.transpose(Image.Transpose[_TURNS[held]]) if held in _TURNS else picture.copy()
             small.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE))
             clear = small.convert("RGBA" if small.has_transparency_data else "RGB")
-            clear.save(thumbnail, "WEBP", quality=80, exif=b"", icc_profile=b"")
+            clear.save(thumbnail, "WEBP", quality=80, exif=b"", icc_profile=b"", xmp=b"")
     except (
         UnidentifiedImageError,
         Image.DecompressionBombError,
@@ -101,4 +109,4 @@ def _picture(path: Path, content_type: str, thumbnail: Path, check: Callable[[],
         # Broken, cut off, or of a kind that we do not unpack: it is kept as it is, without a small picture.
         thumbnail.unlink(missing_ok=True)
         return Looked(content_type)
-    return Looked(content_type, *((height, width) if is_turned else (width, height)), has_thumbnail=True)
+    return Looked(content_type, *((height, width) if held in _ON_ITS_SIDE else (width, height)), has_thumbnail=True)

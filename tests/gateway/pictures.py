@@ -1,6 +1,7 @@
 """Files to send in tests."""
 
 import io
+import struct
 import zipfile
 
 ZERO = b""
@@ -32,8 +33,20 @@ def jpeg(width: int = 800, height: int = 600, *, turned: bool = False) -> bytes:
     if turned:
         exif[0x0112] = 6  # orientation
         exif[0x010E] = "taken at 30.2672 N"
-    image.save(file, "JPEG", exif=exif)
+    image.save(file, "JPEG", **({"exif": exif} if turned else {}))
     return file.getvalue()
+
+
+def photograph(written: bytes) -> bytes:
+    """One of 800 by 600 with these bytes as what the camera wrote into it (EXIF)."""
+    plain = jpeg()
+    return plain[:2] + b"\xff\xe1" + struct.pack(">H", len(written) + 8) + b"Exif\x00\x00" + written + plain[2:]
+
+
+def written(*entries: tuple[int, int, int, bytes]) -> bytes:
+    """What a camera writes: tag, type, count and value of each."""
+    body = b"".join(struct.pack("<HHL", *entry[:3]) + entry[3].ljust(4, b"\x00") for entry in entries)
+    return b"II*\x00\x08\x00\x00\x00" + struct.pack("<H", len(entries)) + body + bytes(4)
 
 
 def png(width: int, height: int) -> bytes:

@@ -306,6 +306,39 @@ async def test_a_small_file_that_unpacks_to_a_huge_picture_is_kept_as_it_is(scen
     ]
 
 
+UPRIGHT, AS_IT_LIES = (360, 480), (480, 360)
+ROTATED = (0x0112, 3, 1, b"\x06")
+# What the camera wrote, and how its small picture stands.
+WRONGLY_WRITTEN: list[tuple[bytes, tuple[int, int]]] = [
+    (pictures.written(ROTATED, (0x011A, 2, 3, b"ab")), UPRIGHT),  # the resolution in letters
+    (pictures.written(ROTATED, (0x010E, 12, 1, b"\xff\xff\xff\xff")), UPRIGHT),  # the title as a number, at no place
+    (pictures.written((0x0112, 2, 4, b"six")), AS_IT_LIES),
+    (pictures.written((0x0112, 3, 1, b"\x09")), AS_IT_LIES),
+    (pictures.written((0x0112, 3, 9, b"\xff\xff\xff\xff")), AS_IT_LIES),
+    (pictures.written(ROTATED)[:15], AS_IT_LIES),
+    (pictures.written(ROTATED)[:5], AS_IT_LIES),
+    (b"II*\x00\xff\xff\xff\xff", AS_IT_LIES),
+    (b"II*\x00\x08\x00\x00\x00\xff\xff" + bytes(30), AS_IT_LIES),
+    (b"no such thing", AS_IT_LIES),
+]
+
+
+@pytest.mark.filterwarnings("ignore:(Corrupt EXIF|Truncated File):UserWarning:PIL")
+async def test_a_photograph_with_broken_words_of_its_camera_is_kept_and_shown(scene: Scene) -> None:
+    from PIL import Image
+
+    for written, size in WRONGLY_WRITTEN:
+        photo = pictures.photograph(written)
+        (sent,) = (await scene.sent((photo, "image/jpeg")))["media"]
+        assert (sent["status"], sent["content_type"], sent["size"]) == ("ready", "image/jpeg", len(photo)), written
+        assert (sent["width"] < sent["height"]) is (size == UPRIGHT), written
+        with Image.open(io.BytesIO((await scene.open(sent["thumbnail_url"]))[1])) as small:
+            assert (small.size, small.info.keys() & {"exif", "xmp", "icc_profile"}) == (size, set()), written
+        assert (
+            await scene.api.call("POST", "/media", data=photo, headers={"Content-Type": "image/jpeg"})
+        ).status == 201
+
+
 async def test_a_file_sent_here_goes_out_to_the_customer_as_a_link_that_anybody_may_follow(scene: Scene) -> None:
     await scene.dana.text(OURS, "hi")
     (talk,) = (await scene.api.get("/conversations"))["items"]
