@@ -142,10 +142,13 @@ def _result(turn: Turn) -> TurnResult:
 def _hear(turn: Turn, message: InboundMessage) -> None:
     if message.is_wordless:
         return
+    if any(isinstance(part, Order) for part in message.parts):
+        # The team has it as a task (`ordered`). What is written beside it answers no question of ours.
+        turn.say("order_taken")
+        turn.ask_again()
+        return
     pressed = message.choice
-    # What somebody puts into the cart, and writes beside it, answers no question of ours.
-    is_order = any(isinstance(part, Order) for part in message.parts)
-    said = Said("" if is_order else message.text.strip(), pressed.id if pressed is not None else "")
+    said = Said(message.text.strip(), pressed.id if pressed is not None else "")
     turn.heard = said.text
     if _is_machine(turn, said):
         turn.hand_over("loop")

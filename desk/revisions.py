@@ -20,7 +20,7 @@ from storage.models.conversations import messages as table
 from storage.models.files import files as file_table
 
 _m = table.c
-_LINE: Final = 200  # characters of what somebody changed a message to
+_LINE: Final = 200  # characters of what somebody changed a message to, or ordered
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,9 @@ def _line(part: Mapping[str, Any]) -> str:
             return f"Reacted with {emoji}" if emoji else "Took a reaction back."
         case "system":
             return text or _NEWS.get(str(part.get("event")), "")
+        case "order":
+            items = (f"{one.get('quantity', 1)} x {one.get('product_id', '')}" for one in part.get("items", ()))
+            return one_line(f"Ordered {', '.join(items)}", _LINE)
         case "unsupported":
             return "Sent something that cannot be shown here."
     return ""

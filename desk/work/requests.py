@@ -9,7 +9,7 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, select
 
 from desk import customer_book, events, records, refs
 from desk.calendar import appointments, diary
@@ -140,11 +140,12 @@ def add(
     service: Ref | None = None,
     member: Ref | None = None,
     appointment: Ref | None = None,
+    conversation_id: int | None = None,
     status: str | None = None,
     now: datetime,
 ) -> ServiceRequest:
     """`values`: title, description, address, equipment, priority, preferred_day. With an appointment it is scheduled,
-    without one new, unless `status` says otherwise.
+    without one new, unless `status` says otherwise. `conversation_id` is where it was asked for.
 
     Raises: NotFound; Invalid; WrongState, for scheduled without an appointment
     """
@@ -160,6 +161,7 @@ def add(
     if status == "scheduled" and links["appointment_id"] is None:
         raise Invalid("status", "A request is scheduled once it has an appointment.")
     links |= {"business_id": home_id, "status": status, "completed_at": now if status == "completed" else None}
+    links["conversation_id"] = conversation_id
     made = records.add(db, who, table, {**values, **links}, noun=NOUN, private=_PRIVATE, now=now)
     found = _read(db, made.id)
     _tell(db, who, "work_order.created", found, now=now)
@@ -186,8 +188,8 @@ def call_back(
     wanted = select(_r.id, _r.description).where(_r.tenant_id == who.tenant_id, *same).with_for_update()
     row = db.execute(wanted.order_by(_r.id).limit(1)).one_or_none()
     if row is None:
-        made = add(db, who, {"title": title, "description": about}, customer=customer, business=business, now=now)
-        db.execute(update(table).where(_r.id == made.id).values(conversation_id=conversation_id))
+        values = {"title": title, "description": about}
+        add(db, who, values, customer=customer, business=business, conversation_id=conversation_id, now=now)
         return True
     if about and about not in row.description:
         told = f"{row.description}\n{about}".strip()

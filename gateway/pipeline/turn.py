@@ -40,7 +40,7 @@ from desk.inbox import arriving, assignment
 from desk.verdicts import Use
 from desk.who import Actor
 from gateway.accounts import Account
-from gateway.pipeline import outbox
+from gateway.pipeline import ordered, outbox
 from gateway.voice.speech import aloud
 from storage.base import Db, JsonValue, new_uid
 from storage.session import attempt
@@ -398,6 +398,7 @@ def _keep(db: Db, context: Context, message: InboundMessage, *, now: datetime) -
             visitor=context.peer,
             now=now,
         )
+        ordered.to_team(db, context, message.parts, now=now)
     return message_id
 
 

@@ -101,11 +101,7 @@ async def api(met: Met) -> Client:
 async def test_a_visit_is_booked_by_tapping_alone(met: Met) -> None:
     await met.says("book")
     shown, said = [], [""]
-    order = {"catalog_id": "7", "text": "two", "product_items": [{"product_retailer_id": "comb", "quantity": 1}]}
     for choice in ("Haircut", "Tomorrow", "9:30 AM", "Yes"):
-        if choice == "Tomorrow":  # what is written beside an order answers nothing
-            await met.dana.send(OURS, "order", order)
-            await met.settle()
         asked = met.dana.inbox[-1]
         shown.append((asked.kind, asked.content["type"], len(asked.options)))
         said = await met.chooses(choice)
@@ -120,6 +116,44 @@ async def test_a_visit_is_booked_by_tapping_alone(met: Met) -> None:
     wanted = "SELECT name, profile_name FROM customers WHERE phone = :phone"
     assert await met.desk.rows(wanted, phone=DANA) == [(None, "Dana")]
     assert await met.desk.rows("SELECT DISTINCT status FROM messages WHERE direction = 'out'") == [("read",)]
+
+
+async def test_an_order_is_a_task_for_the_team_and_answers_no_question(met: Met, api: Client) -> None:
+    async def orders(*items: tuple[str, int, object], note: str = "") -> list[str]:
+        """What Dana hears of an order that Meta brings twice."""
+        before = len(met.dana.inbox)
+        products = [
+            {"product_retailer_id": name, "quantity": count, "item_price": price, "currency": "USD"}
+            for name, count, price in items
+        ]
+        met.meta.faults = Faults(duplicate=1)
+        await met.dana.send(OURS, "order", {"catalog_id": "7", "text": note, "product_items": products})
+        met.meta.faults = Faults()
+        await met.settle()
+        return [one.text for one in met.dana.inbox[before:]]
+
+    await met.says("book")
+    await met.chooses("Haircut")
+    asked = met.dana.inbox[-1]
+    assert await orders(("wax-1", 2, 12.5), ("comb", 1, 3), note="two") == [
+        "Thank you for your order! The team has it and will take care of it.\nWhich day suits you?"
+    ]
+    assert met.dana.inbox[-1].options == asked.options
+    assert [one.startswith("Which time") for one in await met.chooses("Tomorrow")] == [True]
+    await met.says("human")
+    assert await orders(("comb", 1, None)) == []  # people talk now
+    done = await api.get("/service-requests?sort=created_at")
+    [first] = (await api.get("/conversations"))["items"]
+    assert [(one["title"], one["description"].splitlines(), one["status"]) for one in done["items"]] == [
+        (
+            "Order: 2 x wax-1, 1 x comb",
+            ["2 x wax-1, $12.50 each", "1 x comb, $3 each", "Total: $28", "Note: two"],
+            "new",
+        ),
+        ("Order: 1 x comb", ["1 x comb"], "new"),
+    ]
+    assert {one["customer_id"] for one in done["items"]} == {first["customer"]["id"]}
+    assert first["last_message"]["text"] == "Ordered 1 x comb"
 
 
 async def test_only_meta_gets_in(met: Met) -> None:

@@ -75,8 +75,8 @@ class Message(Answer):
     )
     mentions: list[Uid]
     notice: str | None = Field(
-        description="A line for people where words do not say it all: a reaction, a message that was changed (`content` "
-        "has what it said before) or taken back, or that cannot be shown."
+        description="A line for people where words do not say it all: a reaction, an order, a message that was changed "
+        "(`content` has what it said before) or taken back, or that cannot be shown."
     )
     reply_to: Uid | None = Field(description="The message of this conversation that it answers, reacts to or changes.")
     status: str
