@@ -14,6 +14,7 @@ from sqlalchemy import and_, bindparam, delete, insert, or_, select, union_all, 
 from desk.verdicts import ALLOWED, Allowed, Refusal, Use
 from storage.base import Db
 from storage.models.accounts import accounts
+from storage.models.conversations import messages
 from storage.models.customers import consent_events, consents, customer_identities
 from storage.prepared import Prepared
 from storage.session import Conflict, announce, attempt
@@ -97,6 +98,14 @@ def is_out(db: Db, account_id: int, kind: str, value: str, purpose: Purpose = "a
     """Whether whoever has the address refused this purpose, or everything."""
     refused, _ = _refused(db, account_id, kind, value, None)
     return "all" in refused or purpose in refused
+
+
+def refused_with(db: Db, account_id: int, kind: str, value: str) -> tuple[str, str] | None:
+    """How whoever has the address has refused everything, while that stands: the source in the ledger, and their words if
+    it was a message of theirs.
+    """
+    row = _LAST(db, {"account_id": account_id, "kind": kind, "value": value}).one_or_none()
+    return (row.source, row.text or "") if row is not None and row.state == "out" else None
 
 
 def standing(
@@ -198,6 +207,19 @@ _OTHERS = Prepared(
         customer_identities.c.customer_id == bindparam("customer_id"),
         customer_identities.c.kind.in_(bindparam("kinds", expanding=True)),
     )
+)
+_e = consent_events.c
+_LAST = Prepared(
+    select(_e.state, _e.source, messages.c.text)
+    .select_from(consent_events.outerjoin(messages, messages.c.id == _e.message_id))
+    .where(
+        _e.account_id == bindparam("account_id"),
+        _e.kind == bindparam("kind"),
+        _e.value == bindparam("value"),
+        _e.purpose == "all",
+    )
+    .order_by(_e.id.desc())
+    .limit(1)
 )
 _STATE = Prepared(select(_c.state).where(*_ADDRESS, _c.purpose == bindparam("purpose")))
 # What is written from a number that is called goes by SMS from that number, so what was said to its SMS holds as well.

@@ -644,6 +644,7 @@ def _consent(
     now: datetime,
 ) -> Taken:
     """Write it down, and say what the law wants, unless the carrier or the provider has said it by itself."""
+    is_answered = message.answered_by_provider or (word.is_carriers and _carrier_answers(db, channel, context, word))
     if word.meaning in ("stop", "start"):
         consent.record(
             db,
@@ -663,7 +664,7 @@ def _consent(
     language = word.languages[0] if is_telling else None
     _keep_flow(db, context, heard_at=_heard_at(context, message, now), language=language)
     facts: Mapping[str, JsonValue] = {"opt_out": word.meaning}
-    if message.answered_by_provider or (word.is_carriers and _carrier_answers(channel)):
+    if is_answered:
         return Taken(context.id, message_id, (), facts)
     text = legal.answer(db, context.business_id, word.meaning, asked_in=word.languages, known=known)
     piece = OutboundMessage(text)
@@ -672,9 +673,20 @@ def _consent(
     return Taken(context.id, message_id, (said,) if channel.inline else (), facts)
 
 
-def _carrier_answers(channel: Channel) -> bool:
-    """Whether the number is one whose carrier answers STOP, START and HELP: US and Canadian ones, and short codes."""
-    return channel.capabilities.carrier_opt_out and phone.region_of(channel.account.address) in ("US", "CA")
+def _carrier_answers(db: Db, channel: Channel, context: Context, word: Word) -> bool:
+    """Whether the carrier answers this word of its own: on US and Canadian numbers and short codes, and START only to whoever
+    it has shut out, which it has not done at a word of ours or what people of the business wrote down.
+    """
+    if not channel.capabilities.carrier_opt_out or phone.region_of(channel.account.address) not in ("US", "CA"):
+        return False
+    if word.meaning != "start":
+        return True
+    refused = consent.refused_with(db, context.account_id, context.peer_kind, context.peer)
+    if refused is None:
+        return False
+    source, words = refused
+    said = optout.find(words)
+    return source == "provider" or (said is not None and said.is_carriers)
 
 
 def _languages(context: Context) -> tuple[str, ...]:

@@ -183,7 +183,9 @@ async def test_stop_in_every_language_is_stop_and_is_answered_once(
     told = (await api.get(f"/customers/{customer['id']}/consents"))["history"]
     assert [(one["state"], one["purpose"], one["source"]) for one in told] == [("out", "all", "keyword")]
     assert (await api.get(f"/messages/{told[0]['message_id']}"))["text"] == word
-    assert (await front.text(peer, "START")).texts == ()
+    start = await front.text(peer, "START")  # the carrier answers it to whoever it has shut out itself
+    assert len(start.texts) == (0 if answer is None else 1)
+    assert (await front.text(peer, "START")).texts != ()
     assert (await front.text(peer, "hello")).texts != ()
 
 
