@@ -9,7 +9,7 @@ from typing import Final
 UPRIGHT: Final = 1
 _ORIENTATION: Final = 0x0112
 _SHORT: Final = 3
-_MARK: Final = b"Exif\x00\x00"
+MARK: Final = b"Exif\x00\x00"  # before it in a JPEG
 
 
 def orientation(data: bytes) -> int:
@@ -17,7 +17,7 @@ def orientation(data: bytes) -> int:
 
     Source: EXIF 2.32, 4.6.2 and 4.6.4; TIFF 6.0, section 2.
     """
-    data = data.removeprefix(_MARK)
+    data = data.removeprefix(MARK)
     order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(data[:4])
     if order is None:
         return UPRIGHT
@@ -31,3 +31,8 @@ def orientation(data: bytes) -> int:
     except struct.error:
         pass  # it ends before that
     return UPRIGHT
+
+
+def that_says(held: int) -> bytes:
+    """An EXIF that says how the camera was held, and nothing else."""
+    return b"II*\x00" + struct.pack("<LHHHLLL", 8, 1, _ORIENTATION, _SHORT, 1, held, 0)

@@ -33,7 +33,7 @@ class Taken:
 
 @contextlib.asynccontextmanager
 async def taken(house: House, request: web.Request, tenant_id: int, *, most_bytes: int) -> AsyncIterator[Taken]:
-    """The file in the request, which lies in the store by now.
+    """The file in the request, which lies in the store by now; of a picture nothing is there but what is to be seen.
 
     Raises: Problem, when there is none, it is empty, too large, or of a kind that is not kept
     """
@@ -43,8 +43,10 @@ async def taken(house: House, request: web.Request, tenant_id: int, *, most_byte
         name, claimed_type = await _read(request, draft, most_bytes)
         if not draft.size:
             raise _flaw("empty")
-        if await house.keeper.type_of(draft) in house.settings.media.refused_types:
+        content_type = await house.keeper.type_of(draft)
+        if content_type in house.settings.media.refused_types:
             raise _flaw("refused")
+        await draft.bare(content_type)
         try:
             contents = await house.keeper.keep(draft, tenant_id)
         except Unavailable as away:

@@ -11,7 +11,7 @@ from typing import IO, Final
 import structlog
 
 from desk.files import Contents
-from gateway.media import look
+from gateway.media import bare, look
 from gateway.workshop import TooLong, Workshop
 from storage.base import new_uid
 from storage.blobs import Blobs, aside, name_of, thumbnail_of
@@ -39,6 +39,17 @@ class Draft:
     async def whole(self) -> None:
         """That was all of it."""
         await asyncio.to_thread(self._file.flush)
+
+    async def bare(self, content_type: str) -> None:
+        """A picture loses what a camera wrote into it, such as the place (`gateway.media.bare`)."""
+        if bare.is_for(content_type):
+            await self.whole()
+            await asyncio.to_thread(self._bare, content_type)
+
+    def _bare(self, content_type: str) -> None:
+        data = bare.of(self.path.read_bytes(), content_type)
+        self.path.write_bytes(data)
+        self.size, self._seen = len(data), hashlib.sha256(data)
 
     @property
     def sha256(self) -> str:

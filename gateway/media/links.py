@@ -15,11 +15,12 @@ from channels.messages import OutboundMessage
 from storage.seal import Sealer
 
 PATH: Final = "/media/"
-Variant = Literal["file", "thumbnail", "card"]
+# `onward`: for a customer, who gets a picture without what a camera wrote into it, whoever has sent it here.
+Variant = Literal["file", "thumbnail", "card", "onward"]
 
-_LETTER: Final[dict[Variant, str]] = {"file": "f", "thumbnail": "t", "card": "c"}
+_LETTER: Final[dict[Variant, str]] = {"file": "f", "thumbnail": "t", "card": "c", "onward": "o"}
 _VARIANT: Final = {letter: variant for variant, letter in _LETTER.items()}
-_TOKEN: Final = re.compile(r"([0-9a-f]{32})\.([ftc])\.([0-9a-f]{1,10})\.([0-9a-f]{64})")
+_TOKEN: Final = re.compile(r"([0-9a-f]{32})\.([ftco])\.([0-9a-f]{1,10})\.([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,10 @@ class Links:
             return message
         return replace(
             message,
-            media=tuple(replace(file, url=self.to(file.file, now)) if file.file else file for file in message.media),
+            media=tuple(
+                replace(file, url=self.to(file.file, now, variant="onward")) if file.file else file
+                for file in message.media
+            ),
         )
 
     def _signature(self, said: str) -> str:

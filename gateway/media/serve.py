@@ -4,6 +4,7 @@ Whatever is in it came from somebody else. So the browser is told to guess nothi
 and only what we have recognised, and what cannot hold a script, is shown where it stands; all else is saved.
 """
 
+import asyncio
 import re
 from typing import Final
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from gateway import health
 from gateway.auth.schemes import COOKIE
 from gateway.context import House
 from gateway.errors import problem
+from gateway.media import bare
 from gateway.media.links import PATH, Expired, Link
 from gateway.media.look import SAVED, SHOWN
 from storage.blobs import Missing, Unavailable, name_of, thumbnail_of
@@ -66,7 +68,18 @@ async def _serve(request: web.Request) -> web.StreamResponse:
         return web.Response(status=304, headers=headers)
     if link.variant == "thumbnail":
         return await _send(request, house, thumbnail_of(file.tenant_id, file.sha256), headers, size=None)
+    if link.variant == "onward" and bare.is_for(file.content_type):
+        return await _bare(request, house, file, headers)
     return await _send(request, house, name_of(file.tenant_id, file.sha256), headers, size=file.size)
+
+
+async def _bare(request: web.Request, house: House, file: File, headers: dict[str, str]) -> web.StreamResponse:
+    """A picture on its way to a customer: it may be one that another customer has sent from their home."""
+    try:
+        pieces = [piece async for piece in house.keeper.blobs.read(name_of(file.tenant_id, file.sha256 or ""))]
+    except Missing:
+        return problem(request, 404, "NOT_FOUND", "There is no such file.")
+    return web.Response(body=await asyncio.to_thread(bare.of, b"".join(pieces), file.content_type), headers=headers)
 
 
 async def _card(request: web.Request, house: House, link: Link) -> web.StreamResponse:

@@ -14,7 +14,7 @@ from desk.files import File
 from desk.inbox import reads
 from desk.messages import Message
 from desk.who import Actor
-from gateway.media.links import Show
+from gateway.media.links import Show, Variant
 from storage.base import Db
 from storage.models.conversations import conversations
 from storage.models.tenants import users
@@ -128,12 +128,13 @@ def shown(db: Db, place: Place, rows: Sequence[Message], show: Show) -> list[Sho
                 "text": shorten(quoted.text, _QUOTED),
             }
         if row.id in with_files:
-            more["media"] = _media(more, with_files[row.id], show)
+            variant: Variant = "file" if row.direction == "in" else "onward"  # their own, or somebody else's
+            more["media"] = _media(more, with_files[row.id], show, variant)
         found.append({**more, "at": rfc3339(row.created_at)})
     return found
 
 
-def _media(message: Shown, ours: Sequence[File], show: Show) -> list[JSON]:
+def _media(message: Shown, ours: Sequence[File], show: Show, variant: Variant) -> list[JSON]:
     """The message's files: ours with links while they are there, then those of others."""
     said = message.get("media")
     elsewhere = [one for one in said if isinstance(one, dict) and "url" in one] if isinstance(said, list) else []
@@ -141,7 +142,7 @@ def _media(message: Shown, ours: Sequence[File], show: Show) -> list[JSON]:
     for one in ours:
         told: dict[str, JSON] = {"kind": one.kind, "name": one.name, "content_type": one.content_type}
         if one.status == "ready":
-            told["url"] = show.links.to(one.uid, show.now)
+            told["url"] = show.links.to(one.uid, show.now, variant=variant)
             if one.has_thumbnail:
                 told["thumbnail_url"] = show.links.to(one.uid, show.now, variant="thumbnail")
         else:

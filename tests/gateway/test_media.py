@@ -339,6 +339,57 @@ async def test_a_photograph_with_broken_words_of_its_camera_is_kept_and_shown(sc
         ).status == 201
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+async def test_no_customer_learns_from_a_picture_where_it_was_taken(scene: Scene, kind: str) -> None:
+    """Nor is it kept of what is sent here; the pixels stay as they are, and the picture stands upright."""
+    from PIL import Image
+
+    photo, content_type = pictures.from_a_camera(kind), f"image/{kind.lower()}"
+    assert photo.count(pictures.PLACE) >= 4
+
+    def see(content: bytes, *, is_bare: bool) -> None:
+        assert (pictures.PLACE in content) is not is_bare
+        with Image.open(io.BytesIO(photo)) as was, Image.open(io.BytesIO(content)) as picture:
+            assert picture.format == kind
+            assert (picture.tobytes(), picture.info["icc_profile"]) == (was.tobytes(), b"colours")
+            written = picture.getexif()
+            assert (dict(written), written.get_ifd(0x8825)) == ({0x0112: 6}, {}) or not is_bare
+
+    # Of a customer's the business has all that they have sent; the small picture never has it.
+    (sent,) = (await scene.sent((photo, content_type)))["media"]
+    see((await scene.open(sent["url"]))[1], is_bare=False)
+    assert pictures.PLACE not in (await scene.open(sent["thumbnail_url"]))[1]
+    # One who works here sends a picture, and sends that one on.
+    kim = scene.network.phone("+15125550178")
+    await kim.text(OURS, "hi")
+    (talk,) = (await scene.api.get("/conversations?search=%2B15125550178"))["items"]
+    made = (await scene.api.call("POST", "/media", data=photo, headers={"Content-Type": content_type})).json
+    assert (made["content_type"], made["width"], made["height"]) == (content_type, 60, 80)
+    see((await scene.open(made["url"]))[1], is_bare=True)
+    await scene.api.post(f"/conversations/{talk['id']}/messages", {"media": [made["id"], sent["id"]]})
+    await scene.desk.work()
+    await scene.network.settled()
+    assert len(kim.inbox[-1].media_urls) == 2
+    for url in kim.inbox[-1].media_urls:
+        see((content := (await scene.open(url))[1]), is_bare=True)
+        assert (await scene.open(url, "HEAD"))[2]["Content-Length"] == str(len(content))
+    # Visitors of the chat see theirs as it is kept: without.
+    at, who = f"{scene.desk.url}/api/v1/webchat", {"site": juniper.SITE, "session": "visitor-0123456789"}
+    async with scene.desk.http.post(f"{at}/media", params=who, data=photo) as answer:
+        media = [(await answer.json())["id"]]
+    async with scene.desk.http.post(
+        f"{at}/messages", json={**who, "id": "1", "text": "This", "media": media}
+    ) as answer:
+        assert answer.status == 200
+    (talk,) = (await scene.api.get("/conversations?channel=web"))["items"]
+    await scene.api.post(f"/conversations/{talk['id']}/messages", {"text": "Or this", "media": [sent["id"]]})
+    async with scene.desk.http.get(f"{at}/messages", params={**who, "whole": "1"}) as answer:
+        shown = {one["text"]: one["media"] for one in (await answer.json())["messages"] if "media" in one}
+    assert shown.keys() == {"This", "Or this"}
+    for (file,) in shown.values():
+        see((await scene.open(file["url"]))[1], is_bare=True)
+
+
 async def test_a_file_sent_here_goes_out_to_the_customer_as_a_link_that_anybody_may_follow(scene: Scene) -> None:
     await scene.dana.text(OURS, "hi")
     (talk,) = (await scene.api.get("/conversations"))["items"]
