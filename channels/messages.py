@@ -331,7 +331,20 @@ class Trouble:
     raw: dict[str, JSON] = field(default_factory=dict)
 
 
-Event = InboundMessage | StatusUpdate | Echo | Trouble
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """News that nothing comes of, but that somebody may look for in the channel log: of one of our numbers (`sender`, or one of
+    the pool `provider_service`), or of all that the vendor's account has.
+    """
+
+    sender: Address | None = None
+    provider_account: str = ""
+    provider_service: str = ""
+    provider_id: str = ""
+    raw: dict[str, JSON] = field(default_factory=dict)
+
+
+Event = InboundMessage | StatusUpdate | Echo | Trouble | Notice
 
 
 def advance(current: Status | None, new: Status) -> Status:

@@ -19,6 +19,7 @@ MOST: Final = 4_000  # bytes of one side of a row; what is longer is cut
 _DEEPEST: Final = 8
 _LONGEST: Final = 60  # items of a list or fields of an object
 _SHOWN: Final = re.compile(r"[\w.:/+=, -]{1,120}", re.ASCII)
+_PATH: Final = re.compile(r"[\w.:/=-]{0,300}", re.ASCII)  # an address of Twilio's has two or three long ids in it
 _NAME: Final = re.compile(r"[\w.:\[\]-]{1,80}", re.ASCII)  # no database chokes on these
 _ADDRESSES: Final = frozenset(("from", "to", "waid", "wa_id", "recipient_id", "display_phone_number", "input"))
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -32,27 +33,51 @@ _KEPT: Final = frozenset(
         "date_sent date_updated api_version price price_unit code more_info contentsid content_sid shortenurls "
         # Meta's
         "object field messaging_product type timestamp phone_number_id category pricing_model billable conversation_id "
-        "error_subcode fbtrace_id mime_type message_status recipient_type expiration_timestamp policy success "
+        "error_subcode fbtrace_id mime_type message_status recipient_type expiration_timestamp policy success file_size "
+        "event message_template_id message_template_name message_template_language previous_category new_category "
         # ours
         "site content_type method"
     ).split()
 )
 
 
-def received(request: Request) -> dict[str, JSON]:
-    """What is seen of a webhook: its method, its path without parameters, and its fields."""
+def received(request: Request, part: Mapping[str, JSON] | None = None) -> dict[str, JSON]:
+    """What is seen of a webhook: its method, its path without parameters, and its fields. Of a body that may tell of several
+    numbers only `part`, where that is given. `origin` is that of the page, if a browser has asked.
+    """
     seen: dict[str, JSON] = {"method": request.method, "path": _shown(request.url.partition("?")[0])}
+    if origin := request.headers.get("origin"):
+        seen["origin"] = _shown(origin)
     if request.form:
         seen["fields"] = fields(request.form)
+    elif part is not None:
+        seen["body"] = _cut(_walk("", dict(part), 0))
     elif request.body:
         seen["body"] = body(request.body)
     return seen
 
 
+def of_account(request: Request, account: str) -> dict[str, JSON] | None:
+    """What a body in entries, such as Meta's, has of that account of the vendor's; None for any other body."""
+    try:
+        told = orjson.loads(request.body)
+    except orjson.JSONDecodeError:
+        return None
+    entries = told.get("entry") if isinstance(told, dict) else None
+    if not isinstance(entries, list):
+        return None
+    return {**told, "entry": [one for one in entries if isinstance(one, dict) and one.get("id") == account]}
+
+
 def sent(method: str, url: str, content: bytes) -> dict[str, JSON]:
     """What is seen of a request of ours. A query may name people, so of the address only host and path are left."""
     parts = urlsplit(url)
-    seen: dict[str, JSON] = {"method": method, "url": _shown(f"{parts.scheme}://{parts.netloc}{parts.path}")}
+    where = f"{parts.scheme}://{parts.netloc}"
+    is_short = _PATH.fullmatch(parts.path) is not None
+    seen: dict[str, JSON] = {
+        "method": method,
+        "url": f"{_shown(where)}{parts.path if is_short else _length(parts.path)}",
+    }
     if content:
         seen["body"] = body(content)
     return seen
@@ -75,6 +100,11 @@ def body(content: bytes) -> JSON:
     except BadRequest:
         form = ()
     return fields(form) if form else {"bytes": len(content)}
+
+
+def shown(name: str, value: str) -> str:
+    """One text under its name."""
+    return _value(name, value)
 
 
 _AS_FORM: Final[Mapping[str, str]] = {"content-type": _FORM}

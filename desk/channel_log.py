@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from sqlalchemy import delete, insert, literal_column, select
+from sqlalchemy import and_, delete, insert, literal_column, or_, select
 
 from desk import accounts, refs
 from desk.listing import Found, Window, page
@@ -91,7 +91,8 @@ def find(
     status: Outcome | None = None,
     message: Ref | None = None,
 ) -> Found[Entry]:
-    """What is known of a channel's traffic, the newest first.
+    """What is known of a channel's traffic, the newest first. Of a `message` of ours also the request that it answers: its own
+    may stand in the answer to that alone.
 
     Raises: NotFound, also for another's message
     """
@@ -105,7 +106,9 @@ def find(
     if status is not None:
         wanted = wanted.where(_l.status == status)
     if message is not None:
-        wanted = wanted.where(_l.message_id == refs.id_of(db, messages, who, message, "message"))
+        about = refs.id_of(db, messages, who, message, "message")
+        answered = select(messages.c.turn_id).where(messages.c.id == about).scalar_subquery()
+        wanted = wanted.where(or_(_l.message_id == about, and_(_l.message_id == answered, _l.direction == "in")))
     sorts = {"created_at": _l.id}  # rows are only ever added, and this order has an index
     return page(
         db,

@@ -110,16 +110,16 @@ class Accounts:
         await self._refresh(_FRESH_S)
         return self._by_address.get((provider, channel, address))
 
-    async def only_one(self, provider: str, channel: str, claimed: str) -> Account | None:
-        """The one number of ours at the vendor's account `claimed`; None when there are several."""
+    async def of_account(self, provider: str, channel: str, claimed: str) -> list[Account]:
+        """The numbers of ours at the vendor's account `claimed`."""
         await self._refresh(_FRESH_S)
-        found = [
+        return [
             one
             for one in self._by_id.values()
             if (one.provider, one.channel) == (provider, channel)
+            and claimed
             and claimed in (one.provider_account, one.keys.account_id)
         ]
-        return found[0] if claimed and len(found) == 1 else None
 
     async def by_id(self, account_id: int) -> Account | None:
         await self._refresh(_FRESH_S)

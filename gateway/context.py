@@ -126,7 +126,7 @@ async def open_house(
     http = aiohttp.ClientSession(trust_env=is_proxied, trace_configs=[wire.tracing()])
     sound = aiohttp.ClientSession(trust_env=is_proxied, connector=aiohttp.TCPConnector(limit=0))
     outside = Outside(Rules(settings.webhooks.allow_private, settings.webhooks.allowed_networks), resolver or Names())
-    vendors = Outside(Rules(allow_private=settings.has_stand_in), resolver or Names())
+    vendors = Outside(Rules(allow_private=settings.has_stand_in), resolver or Names(), [wire.tracing(files=True)])
     keeper = Keeper(_blobs(settings), settings.data_dir / "incoming")
     relay = Relay(bus, settings.redis.url)
     rolls = Rolls(relay, monotonic_s)

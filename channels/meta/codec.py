@@ -29,6 +29,7 @@ from channels.messages import (
     Location,
     Media,
     MediaKind,
+    Notice,
     Order,
     OrderItem,
     OutboundMessage,
@@ -47,7 +48,7 @@ from channels.meta import templates
 from channels.split import shorten
 
 Fields = Mapping[str, JSON]
-Reader = Callable[[Fields, Fields, str], Event | None]
+Reader = Callable[[Fields, Fields, str], Event]
 
 _NAME_MAX: Final = 200
 _TEXT_MAX: Final = 65_536
@@ -92,12 +93,10 @@ def decode(request: Request) -> tuple[Event, ...]:
     wrong: BadRequest | None = None
     for read, one, value, account in _each(_envelope(request.body)):
         try:
-            event = read(one, value, account)
+            events.append(read(one, value, account))
         except BadRequest as bad:
             wrong = wrong or bad
-        else:
-            events += [event] if event is not None else []
-    if wrong is not None and not events:
+    if wrong is not None and all(isinstance(event, Notice) for event in events):
         raise wrong
     return tuple(events)
 
@@ -124,13 +123,23 @@ def _each(data: Fields) -> Iterator[tuple[Reader, Fields, Fields, str]]:
         account = _string(entry, "id", 80)
         for change in _objects(entry, "changes"):
             value = _object(change, "value")
-            for name, read in _FIELDS.get(_string(change, "field", 80), ()):
-                yield from ((read, one, value, account) for one in _objects(value, name))
+            known = [
+                (read, one, value, account)
+                for name, read in _FIELDS.get(_string(change, "field", 80), ())
+                for one in _objects(value, name)
+            ]
+            yield from known or ((_notice, {}, {**change, "value": value}, account),)
 
 
-def _message(data: Fields, value: Fields, account: str) -> InboundMessage | None:
-    if data.get("group_id"):
-        return None  # not said to us alone, and an answer would go to one person only
+def _notice(_: Fields, change: Fields, account: str) -> Notice:
+    """A change that is none of ours, as it stands there."""
+    number_id = _string(_object(_object(change, "value"), "metadata"), "phone_number_id", 80)
+    return Notice(Address("whatsapp", number_id) if number_id else None, account, raw=dict(change))
+
+
+def _message(data: Fields, value: Fields, account: str) -> InboundMessage | Notice:
+    if data.get("group_id"):  # not said to us alone, and an answer would go to one person only
+        return Notice(_ours(value), account, raw=_raw(value, "messages", data, {}))
     contact = _contact_of(data, value)
     known = _identities(data, contact)
     if not known:
@@ -169,10 +178,10 @@ def _echo(data: Fields, value: Fields, account: str) -> Echo:
     )
 
 
-def _status(data: Fields, value: Fields, account: str) -> StatusUpdate | None:
+def _status(data: Fields, value: Fields, account: str) -> StatusUpdate | Notice:
     status = _STATUSES.get(_string(data, "status", 40))
     if status is None:
-        return None
+        return Notice(_ours(value), account, raw=_raw(value, "statuses", data, {}))
     error = next(_objects(data, "errors"), {})
     said = _string(error, "title", _ERROR_MAX) or _string(error, "message", _ERROR_MAX)
     return StatusUpdate(

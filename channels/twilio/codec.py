@@ -28,6 +28,7 @@ from channels.messages import (
     Location,
     Media,
     MediaKind,
+    Notice,
     OptOut,
     OutboundMessage,
     Part,
@@ -102,7 +103,7 @@ def is_whatsapp(request: Request) -> bool:
 
 
 def decode(request: Request) -> tuple[Event, ...]:
-    """The message or the status that the form holds; empty for a status that is none of ours.
+    """The message or the status that the form holds; a status that we have no word for is just news.
 
     Raises:
         BadRequest: naming the parameter that is missing or wrong.
@@ -113,9 +114,11 @@ def decode(request: Request) -> tuple[Event, ...]:
     status = fields.get("MessageStatus") or fields.get("SmsStatus") or "received"
     if status in ("received", "receiving"):
         return (_message(fields),)
+    sender = _address(fields, "From") if fields.get("From") else None
+    account, service = fields.get("AccountSid", ""), fields.get("MessagingServiceSid", "")
     known = status_of(status)
-    if known is None:
-        return ()
+    if known is None:  # of a number alone: an account of Twilio's may be that of several tenants
+        return (Notice(sender, account, service, raw=dict(fields)),) if sender or service else ()
     return (
         StatusUpdate(
             _sid(fields),
@@ -123,9 +126,9 @@ def decode(request: Request) -> tuple[Event, ...]:
             error_code=fields.get("ErrorCode", ""),
             error_text=fields.get("ErrorMessage", ""),
             reference=clean(request.query.get(REFERENCE, "")) if "?" in request.url else "",
-            sender=_address(fields, "From") if fields.get("From") else None,
-            provider_account=fields.get("AccountSid", ""),
-            provider_service=fields.get("MessagingServiceSid", ""),
+            sender=sender,
+            provider_account=account,
+            provider_service=service,
             raw=dict(fields),
         ),
     )

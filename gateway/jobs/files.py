@@ -25,7 +25,8 @@ from gateway.context import House
 from gateway.jobs import cues
 from gateway.media.keep import Draft
 from gateway.outside.http import Blocked, TooLarge, Unreachable
-from gateway.pipeline import turn
+from gateway.pipeline import turn, wire
+from gateway.pipeline.wire import Listening
 from storage import queue
 from storage.base import Db
 from storage.blobs import Missing, Unavailable, digest_of, is_aside, is_half, name_of
@@ -64,19 +65,25 @@ async def fetch(house: House, job: Job) -> None:
     media = _media(due)
     is_answered = bool(job.payload.get("is_answered"))
     waits = _Waits(due, is_answered) if media is not None and media.written else None
+    heard = Listening()
     try:
-        outcome = await _fetch(house, job, due, media, waits)
+        with heard:
+            outcome = await _fetch(house, job, due, media, waits, heard)
     except _NotToBeHad as no:
-        outcome = await _note(house, waits, partial(_gone, job=job, due=due, reason=no.reason))
+        gone = partial(_gone, job=job, due=due, reason=no.reason)
+        outcome = await _note(house, waits, await _logged(house, due, heard, gone, no.reason, no.reason))
     except (SendError, Unreachable, OSError) as trouble:
+        code = trouble.code if isinstance(trouble, SendError) else ""
         if job.attempts > len(RETRY_AFTER):
-            outcome = await _note(house, waits, partial(_gone, job=job, due=due, reason="unreachable"))
+            gone = partial(_gone, job=job, due=due, reason="unreachable")
+            outcome = await _note(house, waits, await _logged(house, due, heard, gone, _said(trouble), code))
         else:
             answers = waits is not None and not is_answered and job.attempts >= _PATIENCE
             payload = {**job.payload, "is_answered": True} if answers else job.payload
             at = now() + RETRY_AFTER[job.attempts - 1]
             later = partial(_later, job=job, at=at, error=_said(trouble), now=now(), payload=payload)
-            outcome = await _note(house, waits if answers else None, later)
+            noted = await _logged(house, due, heard, later, _said(trouble), code)
+            outcome = await _note(house, waits if answers else None, noted)
         log.warning("file not fetched", file=due.id, why=_said(trouble), attempts=job.attempts)
     log.info("file", file=due.id, outcome=outcome)
 
@@ -180,7 +187,25 @@ def _later(db: Db, **how: Any) -> str:
     return "later"
 
 
-async def _fetch(house: House, job: Job, due: Due, media: Media | None, waits: "_Waits | None") -> str:
+async def _logged(
+    house: House, due: Due, heard: Listening, note: Callable[[Db], str], trouble: str = "", code: str = ""
+) -> Callable[[Db], str]:
+    """`note`, and what was asked for the file in the channel log beside it."""
+    account, now = await house.accounts.by_id(due.account_id), house.clock.now()
+    if account is None:
+        return note
+    lines = heard.lines(trouble, code)
+
+    def both(db: Db) -> str:
+        wire.said(db, account, due.message_id, lines, now=now)
+        return note(db)
+
+    return both
+
+
+async def _fetch(
+    house: House, job: Job, due: Due, media: Media | None, waits: "_Waits | None", heard: Listening
+) -> str:
     """Raises: _NotToBeHad; SendError, Unreachable and OSError, when another try may do"""
     settings = house.settings.media
     account = await house.accounts.by_id(due.account_id)
@@ -221,7 +246,7 @@ async def _fetch(house: House, job: Job, due: Due, media: Media | None, waits: "
         words = await _words(draft, contents) if waits else ""
         most, now = settings.tenant_max_bytes, house.clock.now()
         came = partial(_came, account=account, job=job, due=due, contents=contents, most_bytes=most, now=now)
-        outcome = await _note(house, waits, came, words)
+        outcome = await _note(house, waits, await _logged(house, due, heard, came), words)
         if outcome == "ready":
             await house.keeper.make_sure(draft, due.tenant_id)
     if outcome == "ready" and contents.size <= vcard.MOST_BYTES and vcard.is_card(media.content_type if media else ""):

@@ -86,25 +86,29 @@ async def _send(house: House, job: Job) -> None:
     sender, keys = account.writing_from(letter.our_number)
     if letter.can_wait:
         await house.pressure.calm()
-    heard = wire.Listening()
+    heard, marked = wire.Listening(), wire.Listening()
     try:
         with heard:
-            sending = adapter.send(
-                house.links.filled(letter.message, house.clock.now()),
-                to=letter.to,
-                sender=sender,
-                keys=keys,
-                status_url=house.status_url(account.provider),
-                tried_at=letter.tried_at,
+            sending = asyncio.ensure_future(
+                adapter.send(
+                    house.links.filled(letter.message, house.clock.now()),
+                    to=letter.to,
+                    sender=sender,
+                    keys=keys,
+                    status_url=house.status_url(account.provider),
+                    tried_at=letter.tried_at,
+                )
             )
-            reading = courtesy.mark_read(house, adapter, account.keys, letter.message_id)
-            result, _ = await asyncio.gather(sending, reading)
+        with marked:  # apart: what goes wrong with the message is not put down to this
+            reading = asyncio.ensure_future(courtesy.mark_read(house, adapter, account.keys, letter.message_id))
+        result, _ = await asyncio.gather(sending, reading)
     except SendError as error:
         log.warning("send failed", code=error.code, why=error.text, retryable=error.retryable, attempts=job.attempts)
-        lines = heard.lines(error.text, error.code)
+        lines = [*heard.lines(error.text, error.code), *marked.lines()]
         await house.store.write(_failed, job, error, account, lines, now=house.clock.now())
         return
-    await house.store.write(_sent, job, result, account, heard.lines(), now=house.clock.now())
+    lines = [*heard.lines(), *marked.lines()] or [wire.KEPT]
+    await house.store.write(_sent, job, result, account, lines, now=house.clock.now())
     log.info("sent", provider_id=result.provider_id)
 
 

@@ -148,11 +148,11 @@ class Sweeper:
         receiver = Receiver(self._house)
         for path, kept in self._spool.waiting():
             for one in kept:
-                adapter, seen = self._house.adapters[one.provider, one.channel], Seen(one.request)
+                adapter = self._house.adapters[one.provider, one.channel]
                 for event in adapter.parse(one.request):
                     account = await receiver.account_of(adapter, event)
                     if account is not None and account.id == one.account_id:
-                        await receiver.handle(account, event, inline=False, seen=seen)
+                        await receiver.handle(account, event, inline=False, seen=Seen(one.request, event))
             self._spool.done(path)
             log.info("spool drained", requests=len(kept))
 

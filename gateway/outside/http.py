@@ -8,7 +8,7 @@ What counts is the address that is connected to, looked at in that moment: a nam
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -53,7 +53,7 @@ class Answer:
 class Outside:
     """One per process. Knows no proxy, keeps no cookies and no connections."""
 
-    def __init__(self, rules: Rules, resolver: AbstractResolver) -> None:
+    def __init__(self, rules: Rules, resolver: AbstractResolver, traces: Sequence[aiohttp.TraceConfig] = ()) -> None:
         self._rules = rules
         self._resolver = resolver
         connector = aiohttp.TCPConnector(
@@ -68,6 +68,7 @@ class Outside:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             auto_decompress=False,  # a small body can be a large one packed up
+            trace_configs=[*traces],
             trust_env=False,  # behind a proxy the address that is connected to would be the proxy's
         )
 

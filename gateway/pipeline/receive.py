@@ -11,7 +11,7 @@ import structlog
 from bots.registry import Registry
 from channels.base import AccountKeys, Adapter, Answer, Request
 from channels.errors import BadRequest
-from channels.messages import Address, Echo, Event, InboundMessage, OutboundMessage, StatusUpdate, Trouble
+from channels.messages import Address, Echo, Event, InboundMessage, Notice, OutboundMessage, StatusUpdate, Trouble
 from desk import accounts, messages
 from desk.accounts import Line
 from gateway.accounts import Account
@@ -86,6 +86,9 @@ class Receiver:
         mine: list[tuple[Account, Event]] = []
         is_refused = False
         for event in adapter.parse(request):
+            if isinstance(event, Notice):
+                await self._noticed(adapter, event, request, claimed, secret)
+                continue
             account = await self.account_of(adapter, event)
             if account is None:
                 log.warning("news of a number that is not connected", provider=provider, channel=channel)
@@ -102,6 +105,20 @@ class Receiver:
         elif mine:
             replies = await self._side_by_side(mine, request)
         return adapter.reply([*replies], status_url=self.house.status_url(provider))
+
+    async def _noticed(self, adapter: Adapter, event: Notice, request: Request, claimed: str, secret: str) -> None:
+        """Have it in the channel log of whoever it concerns. Nothing else comes of it, so it is not spooled."""
+        vendors = event.provider_account or claimed
+        if event.sender or event.provider_service:
+            found = await self.account_of(adapter, event)
+            concerned = [found] if found is not None else []
+        else:
+            concerned = await self.house.accounts.of_account(adapter.provider, adapter.channel, vendors)
+        concerned = [one for one in concerned if one.is_opened_by(vendors, secret)]
+        try:
+            await self.house.store.write(wire.noticed, concerned, Seen(request, event), now=self.house.clock.now())
+        except StoreUnavailable:
+            log.warning("news not written down: the database is away", provider=adapter.provider)
 
     async def account_of(self, adapter: Adapter, event: Event) -> Account | None:
         """Whose news it is; None when the number is not connected, or the provider does not name it.
@@ -136,6 +153,8 @@ class Receiver:
         if isinstance(event, Trouble):
             await write(_in_trouble, adapter, account, event, seen, now=now())
             log.warning("trouble with a number", account=account.id, code=event.code)
+            return ()
+        if isinstance(event, Notice):
             return ()
         account = await self._that_said(account, event)
         async with self.house.order.turn(account.tenant_id, _key(account, event)):
@@ -228,11 +247,10 @@ class Receiver:
         whose numbers are added to `spooled`; all that it tells of that account is then handled later.
         """
         replies: list[OutboundMessage] = []
-        seen = Seen(request)
         for account, event in line:
             try:
                 inline = self.house.adapter(account).capabilities.inline_reply
-                replies += await self.handle(account, event, inline=inline, seen=seen)
+                replies += await self.handle(account, event, inline=inline, seen=Seen(request, event))
             except StoreUnavailable as away:
                 if self.spool is None:
                     raise

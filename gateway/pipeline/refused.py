@@ -5,6 +5,7 @@ newest are kept (`channel_log.refuse`). What is for no number of ours leaves not
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -14,7 +15,7 @@ import structlog
 from channels import redact
 from channels.base import Adapter, Request
 from channels.errors import BadRequest
-from channels.messages import InboundMessage
+from channels.messages import JSON, InboundMessage, Notice
 from desk import channel_log
 from desk.channel_log import Line
 from gateway.accounts import Account, Accounts
@@ -67,26 +68,53 @@ async def note(
     if not refusals.has_room(now):
         return
     try:
-        account = await _claimed(accounts, adapter, request, claimed)
-        if account is None or not channel_log.wants(account.log_keeps, "refused") or not refusals.takes(account.id):
-            return
+        account, part = await _claimed(accounts, adapter, request, claimed)
+    except StoreUnavailable:
+        _not_written(adapter.provider, code)
+        return
+    if account is not None:
         answer: dict[str, JsonValue] = {"status": status, **({"field": wrong} if wrong else {})}
-        line = Line("in", "refused", redact.received(request), answer, code)
+        line = Line("in", "refused", redact.received(request, part), answer, code)
+        await keep(store, refusals, account, line, now=now)
+
+
+async def keep(store: Store, refusals: Refusals, account: Account, line: Line, *, now: datetime) -> None:
+    """The same, where it is known which account is meant."""
+    if not channel_log.wants(account.log_keeps, "refused") or not (
+        refusals.has_room(now) and refusals.takes(account.id)
+    ):
+        return
+    try:
         await store.write(channel_log.refuse, tenant_id=account.tenant_id, account_id=account.id, line=line, now=now)
     except StoreUnavailable:
-        log.warning("refusal not written down: the database is away", provider=adapter.provider, code=code)
+        _not_written(account.provider, line.code)
 
 
-async def _claimed(accounts: Accounts, adapter: Adapter, request: Request, claimed: str) -> Account | None:
-    """Whom the request says it is for. Nothing of that is proved."""
+def _not_written(provider: str, code: str | None) -> None:
+    log.warning("refusal not written down: the database is away", provider=provider, code=code)
+
+
+async def _claimed(
+    accounts: Accounts, adapter: Adapter, request: Request, claimed: str
+) -> tuple[Account | None, Mapping[str, JSON] | None]:
+    """Whom the request says it is for, and what of it is about them where it may be about others too. Nothing of that is
+    proved.
+    """
     try:
         events = adapter.parse(request)
     except BadRequest:
         events = ()
-    ours = [event.recipient if isinstance(event, InboundMessage) else event.sender for event in events]
-    named = [*(one.value for one in ours if one), *(value for name, value in request.form if name in ("To", "From"))]
+    known, of = accounts.known, (adapter.provider, adapter.channel)
+    for event in events:
+        ours = event.recipient if isinstance(event, InboundMessage) else event.sender
+        if ours is not None and (account := await known(*of, ours.value)) is not None:
+            return account, event.raw
+    named = [value.removeprefix("whatsapp:") for name, value in request.form if name in ("To", "From")]
     for address in named:
-        account = await accounts.known(adapter.provider, adapter.channel, address.removeprefix("whatsapp:"))
-        if account is not None:
-            return account
-    return None if named else await accounts.only_one(adapter.provider, adapter.channel, claimed)
+        if (account := await known(*of, address)) is not None:
+            return account, None
+    if named or any(not isinstance(event, Notice) for event in events):
+        return None, None
+    at = await accounts.of_account(*of, claimed)
+    # A page of the web chat names no account but the chat itself.
+    return (at[0] if len(at) == 1 else await known(*of, claimed)), redact.of_account(request, claimed)

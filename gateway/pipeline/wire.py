@@ -1,22 +1,22 @@
 """What goes over the wire, for the channel log: webhooks as they come, and the requests that a send makes.
 
-The HTTP client of the channels tells of every request (aiohttp's tracing), so no vendor's code knows of the log. It is
-listened to only within `Listening`, in the task that sends.
+The HTTP clients of the channels tell of every request (aiohttp's tracing), so no vendor's code knows of the log. They are
+listened to only within `Listening`, in the task that sends or fetches.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Final
+from typing import Final, cast
 
 import aiohttp
 
 from channels import redact
 from channels.base import Request
-from channels.messages import OutboundMessage, StatusUpdate
+from channels.messages import Event, OutboundMessage, StatusUpdate
 from desk import channel_log, messages
 from desk.channel_log import Line
 from gateway.accounts import Account
@@ -25,6 +25,7 @@ from storage.base import Db, JsonValue
 _MOST_BYTES: Final = 64 * 1024  # of a request or an answer that are looked at
 _MOST: Final = 10  # requests of one send
 _LOST: Final = ("failed", "undelivered")
+KEPT: Final = Line("out", "ok", {}, {"kept": "until it is fetched"})  # what a page of ours asks for by itself
 
 
 # What comes in ---------------------------------------------------------------------------------------------------------
@@ -32,17 +33,15 @@ _LOST: Final = ("failed", "undelivered")
 
 @dataclass(slots=True)
 class Seen:
-    """A webhook, worked out for the log when somebody first wants it: several events may have come with it."""
+    """A webhook that tells of an event. It may have told of several, and of other tenants': each sees its own alone."""
 
     request: Request
-    _shown: Mapping[str, JsonValue] | None = None
+    event: Event
 
     @property
     def shown(self) -> Mapping[str, JsonValue]:
         """The request as it may be seen."""
-        if self._shown is None:
-            self._shown = redact.received(self.request)
-        return self._shown
+        return redact.received(self.request, self.event.raw)
 
 
 def heard(
@@ -76,6 +75,12 @@ def heard_status(db: Db, account: Account, seen: Seen | None, event: StatusUpdat
     heard(db, account, seen, messages.id_of(db, account.id, event.provider_id), failed=failed, now=now)
 
 
+def noticed(db: Db, heard_by: Sequence[Account], seen: Seen, *, now: datetime) -> None:
+    """The same for what nobody does anything about, at each of the numbers that it concerns."""
+    for account in heard_by:
+        heard(db, account, seen, None, now=now)
+
+
 # What goes out ---------------------------------------------------------------------------------------------------------
 
 
@@ -89,6 +94,9 @@ class _Exchange:
     status: int = 0
     ended: float = 0.0
     trouble: str = ""
+    is_file: bool = False
+    content_type: str = ""
+    bytes: int | None = None
 
 
 class Listening:
@@ -128,13 +136,14 @@ def said(db: Db, account: Account, message_id: int, lines: Sequence[Line], *, no
             )
 
 
-def tracing() -> aiohttp.TraceConfig:
-    """For the client session that the channels use."""
+def tracing(*, files: bool = False) -> aiohttp.TraceConfig:
+    """For the client session that the channels use, and for the one that fetches customers' `files`: of those there is no more
+    to be seen than of which kind they are and how large.
+    """
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(_began)
     trace.on_request_chunk_sent.append(_wrote)
-    trace.on_response_chunk_received.append(_read)
-    trace.on_request_end.append(_answered)
+    trace.on_request_end.append(_found if files else _answered)
     trace.on_request_exception.append(_broke)
     return trace
 
@@ -152,16 +161,18 @@ async def _wrote(_: aiohttp.ClientSession, ctx: SimpleNamespace, about: aiohttp.
         ctx.exchange.sent += about.chunk
 
 
-async def _read(
-    _: aiohttp.ClientSession, ctx: SimpleNamespace, about: aiohttp.TraceResponseChunkReceivedParams
-) -> None:
-    if ctx.exchange is not None and len(ctx.exchange.got) < _MOST_BYTES:
-        ctx.exchange.got += about.chunk
-
-
 async def _answered(_: aiohttp.ClientSession, ctx: SimpleNamespace, about: aiohttp.TraceRequestEndParams) -> None:
     if ctx.exchange is not None:
         ctx.exchange.status, ctx.exchange.ended = about.response.status, time.monotonic()
+        # Tracing tells only of bodies that are read as a whole, and a client that reads no more than so much does not.
+        about.response.content = cast("aiohttp.StreamReader", _Overheard(about.response.content, ctx.exchange.got))
+
+
+async def _found(_: aiohttp.ClientSession, ctx: SimpleNamespace, about: aiohttp.TraceRequestEndParams) -> None:
+    if ctx.exchange is not None:
+        ctx.exchange.status, ctx.exchange.ended = about.response.status, time.monotonic()
+        ctx.exchange.is_file, ctx.exchange.content_type = True, about.response.content_type
+        ctx.exchange.bytes = about.response.content_length
 
 
 async def _broke(_: aiohttp.ClientSession, ctx: SimpleNamespace, about: aiohttp.TraceRequestExceptionParams) -> None:
@@ -169,12 +180,35 @@ async def _broke(_: aiohttp.ClientSession, ctx: SimpleNamespace, about: aiohttp.
         ctx.exchange.trouble, ctx.exchange.ended = type(about.exception).__name__, time.monotonic()
 
 
+class _Overheard:
+    """The body of an answer, the beginning of which goes into `got` while somebody reads it."""
+
+    def __init__(self, content: aiohttp.StreamReader, got: bytearray) -> None:
+        self._content = content
+        self._got = got
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._content, name)
+
+    async def read(self, n: int = -1) -> bytes:
+        piece = await self._content.read(n)
+        self._got += piece[: _MOST_BYTES - len(self._got)]
+        return piece
+
+    async def iter_chunked(self, n: int) -> AsyncIterator[bytes]:
+        while piece := await self.read(n):
+            yield piece
+
+
 def _line(one: _Exchange) -> Line:
     answer: dict[str, JsonValue] = {"status": one.status} if one.status else {"trouble": one.trouble or "no answer"}
     if one.got:
         answer["body"] = redact.body(bytes(one.got))
+    if one.is_file:
+        answer |= {"content_type": redact.shown("content_type", one.content_type), "bytes": one.bytes}
     took_ms = int((one.ended - one.began) * 1000) if one.ended else None
-    is_ok = 200 <= one.status < 300 and not one.trouble
+    # A file is often elsewhere, and where is the next request.
+    is_ok = 200 <= one.status < (400 if one.is_file else 300) and not one.trouble
     return Line(
         "out", "ok" if is_ok else "failed", redact.sent(one.method, one.url, bytes(one.sent)), answer, None, took_ms
     )

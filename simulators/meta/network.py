@@ -191,11 +191,15 @@ class Network:
             "metadata": {"display_phone_number": number.digits, "phone_number_id": number.phone_number_id},
             **news,
         }
+        return await self.announce(number.waba_id, field, value)
+
+    async def announce(self, waba_id: str, field: str, value: Json) -> list[Post]:
+        """The same for news of a whole account, such as that a template was approved: `value` is all that is said."""
         change: Json = {"value": value, "field": field}
         if self._held is not None:
-            self._held.append((number.waba_id, change))
+            self._held.append((waba_id, change))
             return []
-        return await self._post([(number.waba_id, change)])
+        return await self._post([(waba_id, change)])
 
     @contextlib.asynccontextmanager
     async def batching(self) -> AsyncIterator[None]:

@@ -9,11 +9,17 @@ import pytest
 
 from channels import redact
 from channels.base import Request
+from gateway import demo_business as juniper
 from gateway.pipeline.refused import PER_MINUTE
+from simulators.meta import Faults as MetaFaults
+from simulators.meta import File
+from simulators.meta import Number as MetaNumber
 from simulators.twilio import Faults, TwilioSimulator
 from tests.clock import FakeClock
+from tests.conftest import ENGINES
+from tests.gateway import pictures, test_media, test_meta
 from tests.gateway.front import OURS, SID, TOKEN, Front, form
-from tests.gateway.rest.api import person
+from tests.gateway.rest.api import Client, person, stranger
 from tests.gateway.test_jobs import PHONE, networked
 
 WORDS = "haircut with Maya on thursday at 3pm"
@@ -140,3 +146,135 @@ async def test_what_was_turned_away_is_seen_in_the_log_and_fills_no_disk(
         )
         await desk.post(wrong, signature="AAAA")
         assert (await client.get(f"{path}/log?status=refused"))["total"] == 500
+
+
+_PROVIDERS = {"sms": "twilio", "whatsapp": "meta"}
+
+
+@pytest.fixture(params=ENGINES)
+def demo_url(request: pytest.FixtureRequest) -> str:
+    """The address of a database of the test's own that holds the demo business."""
+    return str(request.getfixturevalue(f"demo_{request.param}_url"))
+
+
+async def _rows(client: Client, kind: str, query: str = "") -> list[dict[str, Any]]:
+    found = (await client.get(f"/channels?kind={kind}"))["items"]
+    channel = next(one for one in found if one["provider"] == _PROVIDERS[kind])
+    rows: list[dict[str, Any]] = (await client.get(f"/channels/{channel['id']}/log?limit=100{query}"))["items"]
+    return rows
+
+
+async def test_of_a_batch_each_sees_its_own_alone_and_what_nobody_acts_on_is_there_too(
+    demo_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with test_meta.opened(demo_url, tmp_path, clock, {}) as met:
+        ours = await person(met.desk, "admin")
+        theirs = await stranger(met.desk)
+        elm = await theirs.post("/businesses", {"name": "Elm Street", "time_zone": "America/Chicago"})
+        facts = {"provider_account": "209", "business_id": elm["id"]}
+        for number, number_id in (("+15125550143", "109"), ("+15125550144", "110")):
+            await theirs.post("/whatsapp", {"phone_number": number, "phone_number_id": number_id, **facts})
+            met.meta.numbers[number] = MetaNumber(number=number, phone_number_id=number_id, waba_id="209")
+        approved = {"event": "APPROVED", "message_template_id": 7, "message_template_name": "reminder"}
+        async with met.meta.batching():
+            await met.dana.say(test_meta.OURS, WORDS)
+            await met.meta.phone("+15125550188").say("+15125550143", "and a colour for Zed Bell")
+            await met.dana.send(test_meta.OURS, "text", {"body": "hi all"}, group_id="Y2FwaV9ncm91cA")
+            await met.meta.announce("209", "message_template_status_update", approved)
+            await met.meta.announce(juniper.META_ACCOUNT, "account_update", {"event": "VERIFIED_ACCOUNT"})
+        assert [post.status for post in met.meta.posts] == [200]
+        mine = [row["request"]["body"] for row in await _rows(ours, "whatsapp", "&direction=in")]
+        said = [row["messages"][0] for row in mine if "messages" in row]
+        assert sorted((one["from"], one["text"]["body"]) for one in said) == [
+            ("•0177", f"•{len(WORDS)}"),
+            ("•0177", "•6"),
+        ]
+        assert [row["value"] for row in mine if "field" in row] == [{"event": "VERIFIED_ACCOUNT"}]
+        assert len(mine) == 3
+        at = [one["id"] for one in (await theirs.get("/channels?kind=whatsapp"))["items"]]
+        logs = [(await theirs.get(f"/channels/{one}/log"))["items"] for one in at]
+        seen = [[row["request"]["body"] for row in log if row["direction"] == "in"] for log in logs]
+        assert [sorted(bodies[-1]) for bodies in seen] == [["field", "value"]] * 2  # at both numbers of the account
+        assert all(bodies[-1]["value"] == approved for bodies in seen)
+        (said,) = [body["messages"] for bodies in seen for body in bodies if "messages" in body]
+        assert [one["from"] for one in said] == ["•0188"]
+        # Not even what was wrong with a part of it is shown to anybody else.
+        (entry,) = json.loads(met.meta.posts[0].body)["entry"][:1]
+        entry["changes"] = [{"field": "messages", "value": {"messages": [{"type": "text", "text": {"body": WORDS}}]}}]
+        other = {"id": "209", "changes": [{"field": "messages", "value": {"messages": [{"from": "15125550188"}]}}]}
+        broken = {"object": "whatsapp_business_account", "entry": [entry, other]}
+        assert await met.post(json.dumps(broken).encode()) == 400
+        (row,) = await _rows(ours, "whatsapp", "&status=refused")
+        assert (row["code"], row["answer"]["field"]) == ("malformed", "messages.from")
+        assert [one["id"] for one in row["request"]["body"]["entry"]] == [f"•{len(juniper.META_ACCOUNT)}"]
+
+
+async def test_what_meta_answers_is_kept_and_a_reply_leads_to_what_it_answers(
+    demo_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with test_meta.opened(demo_url, tmp_path, clock, {}) as met:
+        api = await person(met.desk, "admin")
+        assert await met.says(WORDS)
+        met.meta.faults = MetaFaults(graph_error=1, error_code=131026)
+        await met.says("hello?")
+        rows = await _rows(api, "whatsapp")
+        sent = [row for row in rows if row["direction"] == "out" and "type" in row["request"]["body"]]
+        failed, went = sent
+        assert went["answer"]["body"] == {
+            "messaging_product": "whatsapp",
+            "contacts": [{"input": "•0177", "wa_id": "•0177"}],
+            "messages": [{"id": went["answer"]["body"]["messages"][0]["id"], "message_status": "accepted"}],
+        }
+        error = failed["answer"]["body"]["error"]
+        assert (failed["status"], failed["code"], error["code"], error["type"]) == (
+            "failed",
+            "131026",
+            131026,
+            "OAuthException",
+        )
+        marked = [row for row in rows if row["direction"] == "out" and "status" in row["request"]["body"]]
+        assert marked[-1]["answer"]["body"] == {"success": True}
+        # The request that a reply answers is found by the reply, and the news of it too; what else was said is not.
+        about = await _rows(api, "whatsapp", f"&message_id={went['message_id']}")
+        asked = [row for row in about if row["message_id"] != went["message_id"]]
+        assert [row["request"]["body"]["messages"][0]["text"]["body"] for row in asked] == [f"•{len(WORDS)}"]
+        mine = [row["request"]["body"] for row in about if row["direction"] == "in" and row not in asked]
+        news = [body["statuses"][0]["status"] for body in mine]
+        assert news == ["read", "delivered", "sent"]
+        shown = json.dumps(rows)
+        secrets = (WORDS, "hello?", "5125550177", test_meta.OURS[1:], test_meta.TOKEN, test_meta.SECRET)
+        assert not [secret for secret in secrets if secret in shown]
+
+
+async def test_what_was_asked_for_a_file_is_in_the_log_and_nothing_of_the_file(
+    demo_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    note = json.dumps({"status": "is my secret"}).encode()
+    async with test_meta.opened(demo_url, tmp_path / "meta", clock, {}) as met:
+        await met.dana.send_file(test_meta.OURS, "document", File(note, "application/json", "Maya.json"))
+        await met.settle()
+        met.meta.faults = MetaFaults(media_lost=1)
+        await met.dana.send_file(test_meta.OURS, "image", File(pictures.jpeg(), "image/jpeg"))
+        await met.settle()
+        api = await person(met.desk, "admin")
+        rows = [row for row in await _rows(api, "whatsapp", "&direction=out") if row["request"]["method"] == "GET"]
+        lost, told_of_lost, found, told = rows
+        assert (told["status"], told["answer"]["body"]["mime_type"]) == ("ok", "application/json")
+        assert found["answer"] == {"status": 200, "content_type": "application/json", "bytes": len(note)}
+        assert "/_files/" in found["request"]["url"]
+        assert (told_of_lost["status"], lost["status"], lost["code"]) == ("ok", "failed", "gone")
+        (message,) = {row["message_id"] for row in (found, told)}
+        assert message != lost["message_id"]
+        assert "secret" not in json.dumps(rows)
+        assert "Maya" not in json.dumps(rows)
+
+
+async def test_twilio_is_asked_for_a_file_and_sends_elsewhere(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with test_media.opened(database_url, tmp_path, clock) as scene:
+        await scene.sent((pictures.jpeg(), "image/jpeg"))
+        rows = await _rows(await person(scene.desk), "sms", "&direction=out")
+        assert [(row["status"], row["answer"]["status"]) for row in rows] == [("ok", 200), ("ok", 307)]
+        assert f"/Accounts/{SID}/Messages/MM" in rows[1]["request"]["url"]
+        assert {row["message_id"] for row in rows} == {(await scene.newest())["id"]}

@@ -211,7 +211,9 @@ class Exchange(Answer):
 class LogFilter(SkipQuery):
     direction: Literal["in", "out"] | None = None
     status: Literal["ok", "failed", "refused"] | None = None
-    message_id: Annotated[Uid | None, Field(description="Only what was about this message.")] = None
+    message_id: Annotated[
+        Uid | None, Field(description="Only what was about this message, and the request that it answers.")
+    ] = None
 
 
 ShortenLinks = Annotated[
