@@ -45,7 +45,7 @@ async def preflight(request: web.Request) -> web.Response:
     except StoreUnavailable:
         return _away(request)
     if not origins.is_allowed(request, account, house.settings):
-        return guard.foreign(request)
+        return await guard.foreign(house, request, account)
     return web.Response(status=204, headers=origins.headers(request))
 
 
@@ -60,10 +60,10 @@ async def say(request: web.Request) -> web.Response:
     except StoreUnavailable:
         return _away(request)
     if not origins.is_allowed(request, account, house.settings):
-        return guard.foreign(request)
+        return await guard.foreign(house, request, account)
     visitor, address = codec.claimed_visitor(incoming), caller_address(request, house)
     wait = await guard.wait_s(house, account, visitor, address, speaks=True)
-    answer = guard.too_much(request, wait) if wait else await webhook(request, "webchat", "web")
+    answer = await guard.too_much(house, request, account, wait) if wait else await webhook(request, "webchat", "web")
     answer.headers.update(origins.headers(request))
     return answer
 
@@ -85,9 +85,9 @@ async def since(request: web.Request) -> web.Response:
     if account is None:
         return problem(request, 404, "NOT_FOUND", "There is no such web chat.")
     if not origins.is_allowed(request, account, house.settings):
-        return guard.foreign(request)
+        return await guard.foreign(house, request, account)
     if wait := await guard.wait_s(house, account, asked.visitor, caller_address(request, house), speaks=False):
-        answer = guard.too_much(request, wait)
+        answer = await guard.too_much(house, request, account, wait)
         answer.headers.update(origins.headers(request))
         return answer
     try:
@@ -107,9 +107,9 @@ async def seen(request: web.Request) -> web.Response:
         if account is None:
             return problem(request, 404, "NOT_FOUND", "There is no such web chat.")
         if not origins.is_allowed(request, account, house.settings):
-            return guard.foreign(request)
+            return await guard.foreign(house, request, account)
         if wait := await guard.wait_s(house, account, asked.visitor, caller_address(request, house), speaks=False):
-            answer = guard.too_much(request, wait)
+            answer = await guard.too_much(house, request, account, wait)
         else:
             await house.store.write(thread.seen, account.id, asked.visitor, asked.after)
             answer = web.Response(status=204)
@@ -133,10 +133,14 @@ async def send_file(request: web.Request) -> web.Response:
         if account is None:
             return problem(request, 404, "NOT_FOUND", "There is no such web chat.")
         if not origins.is_allowed(request, account, house.settings):
-            return guard.foreign(request)
+            return await guard.foreign(house, request, account)
         address = caller_address(request, house)
         wait = await guard.wait_s(house, account, asked.visitor, address, speaks=True, sends_file=True)
-        answer = guard.too_much(request, wait) if wait else await _take(request, house, account, asked.visitor)
+        answer = (
+            await guard.too_much(house, request, account, wait)
+            if wait
+            else await _take(request, house, account, asked.visitor)
+        )
     except BadRequest as bad:
         return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
     except StoreUnavailable:
@@ -162,8 +166,10 @@ async def _take(request: web.Request, house: House, account: Account, visitor: s
                 now=now,
             )
     except Problem as no:
+        await guard.note(house, account, request, no.status, no.code.lower())
         return problem(request, no.status, no.code, no.message)
     except DeskError as no:
+        await guard.note(house, account, request, 409, no.code)
         return problem(request, 409, no.code.upper(), no.message)
     told = {"id": kept.uid, "kind": kept.kind, "name": kept.name, "content_type": kept.content_type, "size": kept.size}
     return web.json_response(told, status=201)

@@ -1,11 +1,17 @@
-"""What every door of the web chat asks first: whose chat it is, and whether that was too much."""
+"""What every door of the web chat asks first: whose chat it is, and whether that was too much. Whatever is turned away at one
+stands in the channel log, so that whoever has put the chat on a page sees why it is not there.
+"""
 
 from aiohttp import web
 from sqlalchemy import select
 
+from channels import redact
+from channels.base import Request
+from desk.channel_log import Line
 from gateway.accounts import Account
 from gateway.context import House
 from gateway.errors import problem
+from gateway.pipeline import refused
 from gateway.rest.call import counted_address
 from storage.base import Db
 from storage.models.accounts import accounts
@@ -36,14 +42,31 @@ async def wait_s(
     return standing.retry_after_s if standing is not None and standing.is_over else 0
 
 
-def too_much(request: web.Request, wait: int) -> web.Response:
+async def too_much(house: House, request: web.Request, account: Account | None, wait: int) -> web.Response:
+    await note(house, account, request, 429, "rate_limited")
     answer = problem(request, 429, "RATE_LIMITED", f"That was too much at once; please try again in {wait} seconds.")
     answer.headers["Retry-After"] = str(wait)
     return answer
 
 
-def foreign(request: web.Request) -> web.Response:
+async def foreign(house: House, request: web.Request, account: Account | None) -> web.Response:
+    await note(house, account, request, 403, "forbidden_origin")
     return problem(request, 403, "FORBIDDEN_ORIGIN", "Pages of this origin may not show this chat.")
+
+
+async def note(house: House, account: Account | None, request: web.Request | None, status: int, code: str) -> None:
+    """Write down that this was turned away, unless it is for no chat of ours; without a request it came by a socket."""
+    if account is not None:
+        asked = (
+            _SAID
+            if request is None
+            else Request(request.method, request.path, {"origin": request.headers.get("Origin", "")})
+        )
+        line = Line("in", "refused", redact.received(asked), {"status": status}, code)
+        await refused.keep(house.store, house.refusals, account, line, now=house.clock.now())
+
+
+_SAID = Request("POST", "", {})  # as what visitors say over sockets is taken in
 
 
 def name_of(db: Db, account_id: int) -> str:

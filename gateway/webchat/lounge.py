@@ -120,13 +120,13 @@ class Lounge:
         """
         account = await guard.account_of(self.house, request.query.get("site", ""))
         if not origins.is_allowed(request, account, self.house.settings):
-            return guard.foreign(request)
+            return await guard.foreign(self.house, request, account)
         if account is None:
             raise web.HTTPNotFound(reason="There is no such web chat.")
         if "j" in request.query:
             raise web.HTTPBadRequest(reason="JSONP is not supported.")
         if request.method != "OPTIONS" and "sid" not in request.query and (wait := await self._wait_s(request)):
-            return guard.too_much(request, wait)
+            return await guard.too_much(self.house, request, account, wait)
         request[_ACCOUNT] = account
         answer: web.StreamResponse = await self.sockets.handle_request(request)
         return answer
@@ -144,9 +144,11 @@ class Lounge:
         request: web.Request = environ["aiohttp.request"]
         session = auth.get("session") if isinstance(auth, dict) else None
         if not isinstance(session, str) or not codec.is_session(session):
+            await guard.note(self.house, request[_ACCOUNT], request, 400, "malformed")
             raise Refused("Connect with auth: {session}, 16 to 64 random characters.", {"code": "invalid"})
         account, name = request[_ACCOUNT], codec.visitor(session)
         if len(self._of_visitor.get((account.id, name), ())) >= _PER_VISITOR:
+            await guard.note(self.house, account, request, 429, "too_many_connections")
             raise Refused("You have this chat open too many times.", {"code": "too_many_connections"})
         try:
             place = await self.house.store.read(thread.find, account.id, name)
@@ -195,6 +197,7 @@ class Lounge:
                 log.warning("web chat flooded", account=visitor.account.id)
                 self.sockets.cut_sid(sid)
                 return None
+            await guard.note(self.house, visitor.account, None, 429, "rate_limited")
             return refusal("rate_limited", "That was too much at once; please wait a moment.", retry_after_s=1)
         said = args[0] if args else {}
         if len(args) > 1 or not isinstance(said, dict):
@@ -222,6 +225,7 @@ class Lounge:
         """What a POST to the web chat's messages does, down to what is kept on disk while the database is away."""
         wait = await guard.wait_s(self.house, visitor.account, visitor.name, visitor.address, speaks=True)
         if wait:
+            await guard.note(self.house, visitor.account, None, 429, "rate_limited")
             text = f"That was too much at once; please try again in {wait} seconds."
             return refusal("rate_limited", text, retry_after_s=wait)
         body = orjson.dumps({**said, "site": visitor.account.address, "session": visitor.session})

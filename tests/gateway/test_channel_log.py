@@ -15,6 +15,7 @@ from simulators.meta import Faults as MetaFaults
 from simulators.meta import File
 from simulators.meta import Number as MetaNumber
 from simulators.twilio import Faults, TwilioSimulator
+from tests import canaries
 from tests.clock import FakeClock
 from tests.conftest import ENGINES
 from tests.gateway import pictures, test_media, test_meta
@@ -148,7 +149,7 @@ async def test_what_was_turned_away_is_seen_in_the_log_and_fills_no_disk(
         assert (await client.get(f"{path}/log?status=refused"))["total"] == 500
 
 
-_PROVIDERS = {"sms": "twilio", "whatsapp": "meta"}
+_PROVIDERS = {"sms": "twilio", "whatsapp": "meta", "web": "webchat"}
 
 
 @pytest.fixture(params=ENGINES)
@@ -278,3 +279,43 @@ async def test_twilio_is_asked_for_a_file_and_sends_elsewhere(
         assert [(row["status"], row["answer"]["status"]) for row in rows] == [("ok", 200), ("ok", 307)]
         assert f"/Accounts/{SID}/Messages/MM" in rows[1]["request"]["url"]
         assert {row["message_id"] for row in rows} == {(await scene.newest())["id"]}
+
+
+async def test_what_the_web_chat_turned_away_is_in_its_log(demo_url: str, tmp_path: Path, clock: FakeClock) -> None:
+    few = {"FRONTDESK_LIMITS__WEBCHAT_SESSION": "4/minute"}
+    async with test_meta.opened(demo_url, tmp_path, clock, few) as met:
+        api = await person(met.desk, "admin")
+        (site,) = (await api.get("/channels?kind=web"))["items"]
+        url = f"{met.desk.url}/api/v1/webchat"
+
+        async def asks(method: str, path: str, said: Any = None, **headers: str) -> int:
+            async with met.desk.http.request(method, url + path, json=said, headers=headers) as answer:
+                return answer.status
+
+        said = {"site": site["address"], "session": canaries.VISITOR, "id": "1", "text": WORDS}
+        foreign = {"Origin": "https://elsewhere.example"}
+        query = f"?site={site['address']}"
+        assert [
+            await asks("OPTIONS", f"/messages{query}", **foreign),
+            await asks("POST", "/messages", said, **foreign),
+            await asks("GET", f"/config{query}", **foreign),
+            await asks("GET", f"/socket.io/{query}&EIO=4&transport=polling", **foreign),
+            await asks("POST", "/messages", {**said, "text": 7}),
+            await asks("POST", f"/media{query}&session={canaries.VISITOR}"),
+        ] == [403, 403, 403, 403, 400, 422]
+        assert [await asks("POST", "/messages", {**said, "id": str(one)}) for one in range(3)] == [200, 200, 429]
+        rows = await _rows(api, "web", "&status=refused")
+        assert [(row["code"], row["answer"]["status"]) for row in reversed(rows)] == [
+            *[("forbidden_origin", 403)] * 4,
+            ("malformed", 400),
+            ("validation_error", 422),
+            ("rate_limited", 429),
+        ]
+        assert {row["request"].get("origin") for row in rows} == {None, foreign["Origin"]}
+        assert not [secret for secret in (WORDS, canaries.VISITOR) if secret in json.dumps(rows)]
+        # What is said to the page later goes over no wire by itself, and is there all the same.
+        (talk,) = (await api.get("/conversations?search="))["items"]
+        sent = await api.post(f"/conversations/{talk['id']}/messages", {"text": WORDS})
+        await met.settle()
+        (row,) = await _rows(api, "web", "&direction=out")
+        assert (row["message_id"], row["answer"]) == (sent["id"], {"kept": "until it is fetched"})
