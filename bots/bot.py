@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bots import choose, flow, reminding
+from bots import choose, flow, reminding, things
 from bots.choose import Aside, Begin, Said, Unsure
 from bots.flow import is_asking
 from bots.loaded import LoadedBot
@@ -91,7 +91,7 @@ def take_turn(
     if isinstance(cause, Heard):
         turn.begins = cause.begins
         turn.said_at = min(cause.message.sent_at or now, now)
-        _hear(turn, cause.message)
+        _hear(turn, cause.message, cause.message_id)
     else:
         _CUES[cause.kind](turn, cause.data)
     return _result(turn)
@@ -139,7 +139,7 @@ def _result(turn: Turn) -> TurnResult:
 # What the customer said -----------------------------------------------------------------------------------------------
 
 
-def _hear(turn: Turn, message: InboundMessage) -> None:
+def _hear(turn: Turn, message: InboundMessage, message_id: int) -> None:
     if message.is_wordless:
         return
     if any(isinstance(part, Order) for part in message.parts):
@@ -148,21 +148,43 @@ def _hear(turn: Turn, message: InboundMessage) -> None:
         turn.ask_again()
         return
     pressed = message.choice
-    said = Said(message.text.strip(), pressed.id if pressed is not None else "")
+    shown = things.of(message)
+    asked = choose.asked_slot(turn.flow.top) if turn.flow.top is not None else None
+    said = Said(message.text.strip() or things.typed(asked, shown), pressed.id if pressed is not None else "")
     turn.heard = said.text
-    if _is_machine(turn, said):
+    before = turn.place()
+    if shown and _is_answer(turn, message, message_id, said):
+        things.answered(turn, shown)
+    elif not (said.text or said.pressed):
+        # Before anything is counted: who sends an album is no machine, and has not been misunderstood.
+        things.thank(turn, shown)
+    elif _is_machine(turn, said):
         turn.hand_over("loop")
         return
-    before = turn.place()
-    if said.text or said.pressed:
+    else:
         _notice_language(turn, said)
         _understand(turn, _without_name(turn, said), message.reply_to)
         reminding.next_one(turn)
-    else:
-        turn.say("only_text")
-        turn.ask_again()
+        things.answered(turn, shown)
     if turn.place() != before:
         turn.memo_progress()
+
+
+def _is_answer(turn: Turn, message: InboundMessage, message_id: int, said: Said) -> bool:
+    """Whether what came besides words is what is asked for, and was taken. What stands beside it is heard as well: "and what
+    will that cost?" below the picture that we wanted.
+    """
+    top = turn.flow.top
+    asked = choose.asked_slot(top) if top is not None else None
+    value = things.answer(turn, asked, message, message_id) if asked is not None else None
+    if top is None or asked is None or value is None:
+        return False
+    beside = choose.at_question(turn.bot, turn.ear, top, said, turn.said_at) if said.text else None
+    values = beside.values if isinstance(beside, Answer) else {}
+    is_taken = turn.step(events.Answer({**values, asked.name: value}))
+    if is_taken and isinstance(beside, Begin | events.Interrupt):
+        _understand(turn, said)
+    return is_taken
 
 
 def _notice_language(turn: Turn, said: Said) -> None:
@@ -181,7 +203,7 @@ def _notice_language(turn: Turn, said: Said) -> None:
         turn.speak(found)
 
 
-_ANY_LANGUAGE = frozenset(("name", "email", "phone", "text"))
+_ANY_LANGUAGE = frozenset(("name", "email", "phone", "text", "place"))
 
 
 def _without_name(turn: Turn, said: Said) -> Said:

@@ -372,7 +372,7 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
         return interrupt
     if "human" in heard.acts and (human := _begins(ask, heard, "human")) is not None:
         return human
-    if ask.slot.type == "text" and heard.text:
+    if ask.slot.type in ("text", "place") and heard.text:
         return events.Answer({ask.slot.name: SlotValue(heard.text, heard.text)})
     if ask.slot.type == "name" and heard.acts & _NO_NAME:
         return Unsure()

@@ -128,7 +128,21 @@ SOURCES: Final[Mapping[str, Source]] = {
 }
 
 TYPES: Final = frozenset(
-    ("choice", "slot_time", "date", "time", "name", "yes_no", "number", "text", "phone", "email", "ref")
+    (
+        "choice",
+        "slot_time",
+        "date",
+        "time",
+        "name",
+        "yes_no",
+        "number",
+        "text",
+        "phone",
+        "email",
+        "place",
+        "file",
+        "ref",
+    )
 )
 FACTS: Final = frozenset(("business", "channel", "asks_name"))
 

@@ -49,7 +49,8 @@ class Memo:
     scenario was left. `asked` are the profile slots that we have asked for. `settled`: the last matter came to its own
     end, nothing was left hanging. `call` is the slow work whose outcome is waited for, `kept` what was said (and pressed)
     meanwhile, `late` an outcome that came while a person talked. `reminded` are the visits that we have reminded of, the
-    latest last.
+    latest last. `thanked` is when (in seconds since 1970) we last thanked for something without words, how often in a row, and
+    in which phrases (`things`).
     """
 
     echo: tuple[int, int] = (0, 0)
@@ -61,6 +62,7 @@ class Memo:
     kept: tuple[tuple[str, str], ...] = ()
     late: Mapping[str, Json] | None = None
     reminded: tuple[Reminded, ...] = ()
+    thanked: tuple[int, int, tuple[str, ...]] = (0, 0, ())
 
 
 @dataclass(slots=True)
@@ -97,6 +99,9 @@ class Flow:
             memo["late"] = dict(self.memo.late)
         if self.memo.reminded:
             memo["reminded"] = [list(one) for one in self.memo.reminded]
+        if self.memo.thanked[1]:
+            at, times, phrases = self.memo.thanked
+            memo["thanked"] = [at, times, list(phrases)]
         return {"stack": stack, "memo": memo}
 
 
@@ -112,6 +117,7 @@ def read(stored: Mapping[str, JsonValue] | None, version: Callable[[int], Loaded
         stack = [_level(level, version) for level in data["stack"]]
         memo = data["memo"]
         (text, times), (minute, count) = memo["echo"], memo["pace"]
+        at, thanks, phrases = memo.get("thanked", (0, 0, ()))
         return Flow(
             stack,
             Memo(
@@ -124,6 +130,7 @@ def read(stored: Mapping[str, JsonValue] | None, version: Callable[[int], Loaded
                 tuple((text, pressed) for text, pressed in memo.get("kept", ())),
                 memo.get("late"),
                 tuple(Reminded(*one) for one in memo.get("reminded", ())),
+                (at, thanks, tuple(phrases)),
             ),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:

@@ -25,7 +25,7 @@ _ANSWER = "answer"  # its slot
 
 _MOST = 5  # reminders that are remembered; who has more visits ahead answers by button or by name
 _A_WEEK = 7 * 24 * 60  # minutes: an answer later than that after a visit is about something else
-_FREE_TEXT = ("text", "name")  # questions to which any letter is an answer
+_FREE_TEXT = ("text", "name", "place")  # questions to which any letter is an answer
 
 
 def slots(visit_id: int, sequence: int, label: str = "") -> dict[str, SlotValue]:

@@ -202,6 +202,8 @@ class Turn:
         url = self.bot.calendar_link(self.context.channel, self.agreed) if self.agreed else ""
         if message is not None and url:
             message = replace(message, link=Link(self.voice.phrase("calendar"), url))
+        if message is not None and self.question and self.asks == "place":
+            message = replace(message, asks_location=True)  # a button for it, where the channel has one
         return () if message is None else (message,)
 
     def log(self) -> dict[str, str | int | None]:

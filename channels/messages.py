@@ -74,6 +74,11 @@ class Location:
     address: str = ""
     url: str = ""
 
+    @property
+    def map_url(self) -> str:
+        """Where it is shown on a map."""
+        return f"https://maps.google.com/?q={self.latitude:.6f},{self.longitude:.6f}"
+
 
 @dataclass(frozen=True, slots=True)
 class Contact:

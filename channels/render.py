@@ -57,8 +57,9 @@ def render_all(messages: Iterable[OutboundMessage], able: Capabilities) -> list[
 def _pieces(message: OutboundMessage, able: Capabilities) -> Iterator[OutboundMessage]:
     shape = _shape(message, able)
     is_interactive = shape in ("buttons", "list")
+    asks_location = message.asks_location and able.asks_location and not is_interactive
     text_max = able.text_max
-    if is_interactive:
+    if is_interactive or asks_location:
         text_max = min(text_max, able.choice_text_max)
     elif able.link_text_max and _has_link_button(message, able, shape):
         text_max = min(text_max, able.link_text_max)
@@ -79,7 +80,7 @@ def _pieces(message: OutboundMessage, able: Capabilities) -> Iterator[OutboundMe
         style="buttons" if shape == "buttons" else "list" if shape == "list" else "auto",
         menu=shorten(message.menu, able.menu_max) if shape == "list" else "",
         link=message.link if _has_link_button(message, able, shape) else None,
-        asks_location=message.asks_location and able.asks_location and not is_interactive,
+        asks_location=asks_location,
     )
     yield from map(OutboundMessage, texts)
     if last != _NOTHING:
@@ -138,7 +139,7 @@ def _in_words(message: OutboundMessage, able: Capabilities, shape: Shape) -> str
     for file in message.media:
         lines += [file.caption, file.url if not able.media_max else ""]
     if (place := message.location) and not able.location:
-        lines += [place.name, place.address, f"https://maps.google.com/?q={place.latitude:.6f},{place.longitude:.6f}"]
+        lines += [place.name, place.address, place.map_url]
     if (contact := message.contact) and not able.contact:
         lines += [contact.name, *contact.phones, *contact.emails]
     if (link := message.link) and not _has_link_button(message, able, shape):

@@ -30,6 +30,7 @@ _KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "name": "name",
         "phone": "long",
         "email": "long",
+        "place": "long",
     }
 )
 _COMMON_HINTS: Final[Mapping[str, Mapping[Kind, tuple[str, ...]]]] = MappingProxyType(

@@ -1,7 +1,7 @@
 """Conversations as data: `conversations/*.yaml`, read and played.
 
-A turn is one mapping. What happens: `user` (a text), `press` (a button's title), `sends` (image, location, reaction),
-`wait` (`7m`, `20h`, `2d`) or `cue`; `as: b` lets another customer do it,
+A turn is one mapping. What happens: `user` (a text), `press` (a button's title), `sends` (image, location and the
+rest of `_THINGS`), `wait` (`7m`, `20h`, `2d`) or `cue`; `as: b` lets another customer do it,
 `quotes` says which words of ours are quoted. What must come of it: `hears` (all of these
 stand in what we say, in this order), `not` (none of these does), `place` (`book.confirm`, empty when nothing is open)
 and `owner`. After the last turn `visits` are those of the customer: `scheduled Haircut 2026-03-03 15:00 Anna`.
@@ -15,11 +15,18 @@ from typing import Any
 
 import yaml
 
-from channels.messages import Location, Media, Part, Reaction, Text
+from channels.messages import Contact, Location, Media, Part, Reaction, Text, Unsupported
 from tests.bots.stage import Stage
 
 _THINGS: dict[str, Part] = {
     "image": Media("image"),
+    "caption": Media("image", caption="tomorrow"),
+    "video": Media("video"),
+    "voice": Media("audio", voice=True),
+    "document": Media("document"),
+    "sticker": Media("sticker"),
+    "card": Contact("Bo", phones=("+15125550111",)),
+    "unknown": Unsupported("poll"),
     "location": Location(30.26, -97.71),
     "reaction": Reaction("some-message", "\U0001f44d"),
 }

@@ -156,6 +156,77 @@ async def test_an_order_is_a_task_for_the_team_and_answers_no_question(met: Met,
     assert first["last_message"]["text"] == "Ordered 1 x comb"
 
 
+LEAK = """\
+spec: 1
+id: leak
+start: where
+triggers: {keywords: [leak]}
+slots:
+  where: {type: place}
+  picture: {type: file}
+  phone: {type: phone}
+states:
+  where: {say: ask_where, collect: where, outcomes: {filled: picture, exhausted: sorry}}
+  picture: {say: ask_picture, collect: picture, outcomes: {filled: phone, exhausted: sorry}}
+  phone: {say: ask_phone, collect: phone, outcomes: {filled: done, exhausted: sorry}}
+  done: {say: thanks, end: completed}
+  sorry: {say: sorry, end: abandoned}
+words:
+  en:
+    ask_where: Where is it?
+    ask_picture: Please send a picture.
+    ask_phone: Whom shall we call?
+    thanks: "{where}, {picture}, {phone}."
+    sorry: Sorry.
+tests:
+  - name: what is written answers the first
+    turns:
+      - {user: leak, state: where}
+      - {user: Alder Lane, state: picture}
+      - {user: none, state: picture}
+      - {user: "[a.jpg]", state: phone}
+"""
+
+
+async def test_a_place_a_picture_and_a_card_answer_the_questions_for_them(met: Met, api: Client) -> None:
+    (bot,) = (await api.get("/bots"))["items"]
+    made = await api.post(f"/bots/{bot['id']}/scenarios", {"source": LEAK})
+    await api.post(f"/bots/{bot['id']}/scenarios/{made['id']}/publish", status=200)
+
+    async def picture(caption: str = "") -> None:
+        await met.dana.send_file(OURS, "image", File(pictures.jpeg(), "image/jpeg"), caption=caption)
+        await met.settle()
+
+    async def send(kind: str, content: object) -> None:
+        await met.dana.send(OURS, kind, content)
+        await met.settle()
+
+    said = await met.says("leak")
+    assert met.dana.inbox[-1].content["type"] == "location_request_message"  # a button for it
+    await picture()
+    await send("location", {"latitude": 30.26, "longitude": -97.71, "name": "Home", "address": "12 Alder Lane"})
+    await send("location", {"latitude": 30.26, "longitude": -97.71})  # no picture, and thanked for already
+    await picture("and what are your prices?")
+    await picture()  # of the same album
+    (one,) = (await api.get("/conversations"))["items"]
+    state = (await api.get(f"/conversations/{one['id']}"))["bot_state"]
+    assert {each["name"]: each["value"] for each in state["slots"]} == {
+        "where": "Home, 12 Alder Lane",
+        "picture": "picture",
+    }
+    await send("contacts", [{"name": {"formatted_name": "Bo"}, "phones": [{"phone": "+1 512 555 0111"}]}])
+    said = [one.text for one in met.dana.inbox]
+    assert [line for text in said for line in text.splitlines() if "Haircut" not in line] == [
+        "Where is it?",
+        "Thank you for the picture, the team can see it.",
+        "Where is it?",
+        "Please send a picture.",
+        "Whom shall we call?",
+        "Home, 12 Alder Lane, picture, +15125550111.",
+    ]
+    assert any("Haircut" in text for text in said)  # what stood below the picture was answered
+
+
 async def test_only_meta_gets_in(met: Met) -> None:
     body = json.dumps(recorded("meta", "text")).encode()
     forged = [
