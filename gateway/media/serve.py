@@ -2,6 +2,10 @@
 
 Whatever is in it came from somebody else. So the browser is told to guess nothing (`nosniff`) and to run nothing (`CSP`),
 and only what we have recognised, and what cannot hold a script, is shown where it stands; all else is saved.
+
+A browser shows a file in a page that it makes for it, which fetches the file once more: film and sound do not play without
+`media-src`, and older Chromium shows no PDF without `object-src` and the `style` of that page. In a `sandbox` the page is of
+no origin, so that nothing is of its own ('self') and no viewer may run; it is for what is saved (issues.chromium.org/41131921).
 """
 
 import asyncio
@@ -27,10 +31,13 @@ from storage.store import StoreUnavailable
 
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Content-Security-Policy": "sandbox; default-src 'none'",  # of what is saved
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
 }
+_SHOWN_WITH: Final = (
+    "default-src 'none'; img-src 'self'; media-src 'self'; object-src 'self'; style-src 'unsafe-inline'"
+)
 _THUMBNAIL: Final = "image/webp"
 _UNKNOWN: Final = "application/octet-stream"
 _NOT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f"\\/:*?<>|]')
@@ -116,6 +123,7 @@ def _told(file: File, link: Link) -> dict[str, str]:
         "Content-Type": content_type,
         "Content-Disposition": f"{where}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
         "ETag": f'"{file.sha256}{".t" if is_small else ""}"',
+        **({"Content-Security-Policy": _SHOWN_WITH} if is_shown else {}),
     }
 
 

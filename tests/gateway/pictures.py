@@ -2,6 +2,7 @@
 
 import io
 import struct
+import wave
 import zipfile
 
 ZERO = b""
@@ -47,6 +48,17 @@ def written(*entries: tuple[int, int, int, bytes]) -> bytes:
     """What a camera writes: tag, type, count and value of each."""
     body = b"".join(struct.pack("<HHL", *entry[:3]) + entry[3].ljust(4, b"\x00") for entry in entries)
     return b"II*\x00\x08\x00\x00\x00" + struct.pack("<H", len(entries)) + body + bytes(4)
+
+
+def wav() -> bytes:
+    """A second of silence."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(16_000))
+    return file.getvalue()
 
 
 def png(width: int, height: int) -> bytes:

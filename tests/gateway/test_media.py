@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import pytest
@@ -16,6 +16,7 @@ from channels.webchat import codec
 from gateway import demo_business as juniper
 from simulators.receiver import Receiver
 from simulators.twilio import Account, Faults, Media, Number, Phone, TwilioSimulator
+from tests import browser
 from tests.clock import FakeClock
 from tests.gateway import front, pictures
 from tests.gateway.front import MESSAGES, OURS, SID, TOKEN, Front
@@ -104,7 +105,8 @@ async def test_what_a_customer_sends_is_kept_and_shown_for_what_it_is(scene: Sce
         status, body, headers = await scene.open(one["url"])
         assert (status, len(body)) == (200, one["size"])
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+        policy, is_saved = headers["Content-Security-Policy"], headers["Content-Disposition"].startswith("attachment")
+        assert ("default-src 'none'" in policy, "script" in policy, "sandbox" in policy) == (True, False, is_saved)
         assert headers["Cache-Control"].startswith("private, max-age=")
         shown.append((headers["Content-Disposition"].partition(";")[0], headers["Content-Type"]))
     saved = ("attachment", "application/octet-stream")
@@ -161,6 +163,67 @@ async def test_a_link_opens_one_file_for_a_while_and_no_other(scene: Scene) -> N
     scene.desk.clock.advance(timedelta(hours=26))
     assert [(await scene.open(photo["url"]))[0] for _ in range(2)] == [403, 403]
     assert (await scene.open((await scene.newest())["media"][0]["url"]))[0] == 200
+
+
+# A second of a canvas that changes its colour, as a film that the browser itself can play.
+FILM: Final = """async () => {
+  const canvas = document.createElement("canvas"), pen = canvas.getContext("2d"), parts = [];
+  const mimeType = ["video/mp4", "video/webm"].find((one) => MediaRecorder.isTypeSupported(one));
+  const recorder = new MediaRecorder(canvas.captureStream(10), {mimeType});
+  recorder.ondataavailable = ({data}) => parts.push(data);
+  const stopped = new Promise((done) => { recorder.onstop = done; });
+  recorder.start();
+  for (let turn = 0; turn < 10; turn++) {
+    pen.fillStyle = `hsl(${36 * turn} 80% 50%)`;
+    pen.fillRect(0, 0, 300, 150);
+    await new Promise((done) => setTimeout(done, 60));
+  }
+  recorder.stop();
+  await stopped;
+  return [...new Uint8Array(await new Blob(parts).arrayBuffer())];
+}"""
+PLAYS: Final = "() => document.querySelector('video, audio')?.readyState >= 2"  # HAVE_CURRENT_DATA
+
+
+async def test_a_browser_plays_sound_and_film_and_runs_nothing(scene: Scene) -> None:
+    from playwright.async_api import Error, Response, expect
+
+    async with browser.opened() as chromium:
+        page = await chromium.new_page()
+        statuses: list[int] = []
+        surprises: list[str] = []
+
+        def note(answer: Response) -> None:
+            statuses.append(answer.status)
+
+        page.on("response", note)
+        page.on("dialog", lambda dialog: surprises.append(dialog.message))
+        page.on("console", lambda said: surprises.append(said.text) if "Policy" in said.text else None)
+        film = bytes(await page.evaluate(FILM))
+        sent = await scene.sent(
+            (pictures.jpeg(), "image/jpeg"),
+            (pictures.wav(), "audio/ogg"),
+            (film, "text/html"),
+            (pictures.HTML, "text/html"),
+            (pictures.SVG, "image/svg+xml"),
+            (pictures.PDF, "application/pdf"),
+        )
+        photo, sound, moving, *_, pdf = (one["url"] for one in sent["media"])
+        await page.goto(photo)
+        await expect(page.locator("img")).to_have_js_property("naturalWidth", 800)
+        for url in (sound, moving):
+            await page.goto(url)
+            await page.wait_for_function(PLAYS)
+        assert 206 in statuses
+        assert surprises == []  # nothing was against the policy, either
+        for one in sent["media"][3:5]:  # what can hold a script
+            async with page.expect_download() as saved:
+                with pytest.raises(Error):
+                    await page.goto(one["url"])
+            assert await (await saved.value).failure() is None
+        assert surprises == []
+        # Not every browser has a viewer to try it with.
+        assert "object-src 'self'" in (await scene.open(pdf))[2]["Content-Security-Policy"]
 
 
 RANGES = [
