@@ -9,7 +9,22 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, Select, String, and_, bindparam, cast, delete, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    Row,
+    Select,
+    String,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from desk import accounts as channels
 from desk import (
@@ -747,8 +762,10 @@ def _reach(
     addresses: dict[int, list[tuple[str, str]]] = {}
     mine = _i.customer_id.in_(ids), _i.kind.in_(kinds)
     lost: dict[tuple[str, str], str] = {}
+    t = conversations.c
+    talks = exists().where(t.account_id == account.id, t.peer_kind == _i.kind, t.peer == _i.value)
     named = select(_i.customer_id, _i.kind, _i.value, reachable.LOST_FOR).where(*mine)
-    for customer_id, kind, value, lost_for in db.execute(named.order_by(_i.id)):
+    for customer_id, kind, value, lost_for in db.execute(named.order_by(talks.desc(), _i.id)):  # where they wrote last
         addresses.setdefault(customer_id, []).append((kind, value))
         if lost_for is not None:
             lost[kind, value] = lost_for

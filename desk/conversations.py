@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Select, and_, bindparam, case, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from desk import audit, customers, events, live
+from desk import audit, consent, customers, events, live
 from desk.errors import Collision, NotAllowed, NotFound, Stale
 from desk.inbox import survey
 from desk.text import one_line, storable
@@ -117,7 +117,8 @@ def begin(
     """The conversation with that peer, begun if need be, with the customer found by the address or made. `others` are
     further addresses (kind, value) of theirs.
 
-    Begun twice at once it is still one. `peer` is canonical (`phone.canonical`).
+    Where a channel knows one person by several addresses (WhatsApp's number and id), what was begun at another of them goes
+    on, and from now on it is with this one. Begun twice at once it is still one. `peer` is canonical (`phone.canonical`).
 
     Raises: NotFound when there is no such account, or it was disconnected.
     """
@@ -127,12 +128,15 @@ def begin(
     customer = customers.find_or_make(
         db, account.tenant_id, kind=peer_kind, value=peer, others=others, profile_name=profile_name, now=now
     )
+    kinds = consent.KINDS.get(account.channel, ())
+    may_go_on = len(kinds) > 1 and peer_kind in kinds and not customer.is_new
+    customer_id = customers.held(db, customer.id) if may_go_on else customer.id
     values = {
         "uid": new_uid(),
         "tenant_id": account.tenant_id,
         "business_id": account.business_id,
         "account_id": account_id,
-        "customer_id": customer.id,
+        "customer_id": customer_id,
         "bot_id": account.bot_id,
         "channel": account.channel,
         "peer_kind": peer_kind,
@@ -140,7 +144,9 @@ def begin(
         "owner_since": now,
         "created_at": now,
     }
-    is_new = _BEGIN(db, values).rowcount > 0
+    theirs = {"account_id": account_id, "customer_id": customer_id, "kinds": kinds}
+    goes_on = may_go_on and _goes_on(db, theirs, peer_kind, peer)
+    is_new = not goes_on and _BEGIN(db, values).rowcount > 0
     found = find(db, account_id, peer_kind, peer)
     if found is None:
         raise NotFound("conversation", None)
@@ -156,6 +162,17 @@ def meet(db: Db, account_id: int, *, peer_kind: str, peer: str, now: datetime) -
     """
     known = find(db, account_id, peer_kind, peer)
     return known or begin(db, account_id, peer_kind=peer_kind, peer=peer, now=now)
+
+
+def move(db: Db, conversation_id: int, *, peer_kind: str, peer: str) -> bool:
+    """The conversation is with that address of the same person from now on; False when it is not there any more, or another
+    is with that address.
+    """
+    try:
+        with attempt(db):
+            return _MOVE(db, {"this_id": conversation_id, "new_kind": peer_kind, "new_peer": peer}).rowcount > 0
+    except Conflict:
+        return False
 
 
 def by_id(db: Db, who: Actor, conversation_id: int, *, lock: bool = True) -> Context:
@@ -408,6 +425,13 @@ def inactive(db: Db, before: datetime, limit: int = 100) -> list[Due]:
     return [Due(*row) for row in _INACTIVE(db, {"before": before, "limit": limit})]
 
 
+def _goes_on(db: Db, theirs: Mapping[str, object], peer_kind: str, peer: str) -> bool:
+    """Whether a conversation that the customer has at another of these addresses is with this one now."""
+    there = _THEIRS(db, theirs).all()
+    is_with_it = any((one.peer_kind, one.peer) == (peer_kind, peer) for one in there)
+    return bool(there) and not is_with_it and move(db, there[0].id, peer_kind=peer_kind, peer=peer)
+
+
 def _hand(
     db: Db,
     who: Actor,
@@ -559,6 +583,16 @@ _CONTEXT: Select[*tuple[Any, ...]] = select(
         and_(_o.account_id == _c.account_id, _o.kind == _c.peer_kind, _o.value == _c.peer, _o.purpose == "all"),
     )
 )
+# Of several with one person: that which a person has or should have, else the one in which they were heard last.
+PRECEDENCE = (
+    case(
+        (and_(_c.status != "closed", _c.owner == "staff"), 0),
+        (and_(_c.status != "closed", _c.owner == "queue"), 1),
+        else_=2,
+    ),
+    _c.last_in_at.desc().nulls_last(),
+    _c.id,
+)
 _IS_PEER = (
     _c.account_id == bindparam("account_id"),
     _c.peer_kind == bindparam("peer_kind"),
@@ -570,6 +604,21 @@ _OF_ID = Prepared(_CONTEXT.where(*_IS_ID))
 # Not FOR UPDATE: that would also wait for everybody who refers to the conversation by a foreign key.
 _LOCK_PEER = Prepared(select(_c.id).where(*_IS_PEER).with_for_update(key_share=True))
 _LOCK_ID = Prepared(select(_c.id).where(*_IS_ID).with_for_update(key_share=True))
+# Who is at several addresses may have had a conversation at each before that was known: one that somebody has goes first.
+_THEIRS = Prepared(
+    select(_c.id, _c.peer_kind, _c.peer)
+    .where(
+        _c.account_id == bindparam("account_id"),
+        _c.customer_id == bindparam("customer_id"),
+        _c.peer_kind.in_(bindparam("kinds", expanding=True)),
+    )
+    .order_by(*PRECEDENCE)
+)
+_MOVE = Prepared(
+    update(conversations)
+    .where(_c.id == bindparam("this_id"))
+    .values(peer_kind=bindparam("new_kind"), peer=bindparam("new_peer"))
+)
 _TOKEN = Prepared(
     select(_c.owner, _c.owner_user_id, _c.owner_version, _c.uid).where(*_IS_ID).with_for_update(key_share=True)
 )

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +35,7 @@ class Customer:
     language: str | None
     time_zone: str | None
     created_at: datetime
+    is_new: bool = field(default=False, compare=False)  # made just now, by whoever asked for them
 
 
 def find_or_make(
@@ -48,7 +49,7 @@ def find_or_make(
     now: datetime,
 ) -> Customer:
     """Whoever is known by that address or else by one of the `others` (kind, value), or a new customer. `value` is
-    canonical (`phone.canonical`). From now on they are known by all of these that are nobody else's.
+    canonical (`phone.canonical`). They are known by all of these from now on (`is_also_at`).
 
     Called twice at once it still makes one: the address is unique, and the second finds the first one's.
     """
@@ -64,19 +65,46 @@ def find_or_make(
             found = _find(db, tenant_id, kind, value, now=now)
             if found is None:  # only a merge or an erasure in this very moment can do that
                 raise
-    if others:
-        know_also(db, tenant_id, found.id, others, now=now)
+    if others and is_also_at(db, tenant_id, found.id, others, now=now):
+        found = get(db, Actor(tenant_id, "system"), found.id)  # with what the others had
     return found
 
 
-def know_also(db: Db, tenant_id: int, customer_id: int, addresses: Iterable[tuple[str, str]], *, now: datetime) -> None:
-    """Find the customer by these (kind, value) as well, unless somebody else is known by them."""
+def know_also(
+    db: Db, tenant_id: int, customer_id: int, addresses: Iterable[tuple[str, str]], *, now: datetime
+) -> set[int]:
+    """Find the customer by these (kind, value) as well, unless somebody else is known by them; who these others are."""
     known = {(row.kind, row.value) for row in _IDENTITIES(db, {"customer_id": customer_id})}
+    others: set[int] = set()
     for kind, value in addresses:
-        if (kind, value) in known or _FIND(db, _wanted(tenant_id, kind, value)).first() is not None:
+        if (kind, value) in known:
             continue
-        with contextlib.suppress(Conflict), attempt(db):
-            _ADD_IDENTITY(db, _identity(tenant_id, customer_id, kind, value, now))
+        whose = _FIND(db, _wanted(tenant_id, kind, value)).first()
+        if whose is None or whose.id == customer_id:  # theirs as the twin of that address
+            try:
+                with attempt(db):
+                    _ADD_IDENTITY(db, _identity(tenant_id, customer_id, kind, value, now))
+            except Conflict:  # somebody was as quick
+                whose = _FIND(db, _wanted(tenant_id, kind, value)).first()
+            else:
+                if kind in _TWINS:
+                    _CAN_BE_RUNG(db, {"this_id": customer_id, "number": value[:40]})
+        if whose is not None and whose.id != customer_id:
+            others.add(int(whose.id))
+    return others
+
+
+def is_also_at(
+    db: Db, tenant_id: int, customer_id: int, addresses: Iterable[tuple[str, str]], *, now: datetime
+) -> bool:
+    """The provider says that the customer has these addresses (kind, value) too, and they are found by them from now on.
+    Whoever else was known by one of them was the same person all the time, and is merged into them; True when there was one.
+    """
+    others = know_also(db, tenant_id, customer_id, addresses, now=now)
+    for other in sorted(others):
+        with contextlib.suppress(Invalid):  # somebody has merged them in this very moment
+            merge(db, Actor(tenant_id, "system"), survivor_id=customer_id, other_id=other, now=now)
+    return bool(others)
 
 
 def get(db: Db, who: Actor, customer_id: int) -> Customer:
@@ -93,6 +121,12 @@ def get(db: Db, who: Actor, customer_id: int) -> Customer:
             return Customer(*columns)
         customer_id = merged_into_id
     raise NotFound("customer", customer_id)
+
+
+def held(db: Db, customer_id: int) -> int:
+    """The number of the customer, or of the one it was merged into; whoever else wants to hold it waits until the commit."""
+    merged_into: int | None = _HOLD(db, {"customer_id": customer_id}).scalar_one()
+    return customer_id if merged_into is None else held(db, merged_into)
 
 
 def is_erased(db: Db, customer_id: int) -> bool:
@@ -234,7 +268,7 @@ def _make(db: Db, tenant_id: int, kind: str, value: str, profile_name: str | Non
     customer_id: int = _ADD(db, values).scalar_one()
     _ADD_IDENTITY(db, _identity(tenant_id, customer_id, kind, value, now))
     events.emit(db, tenant_id, "customer.created", {"customer_id": uid}, now=now)
-    return Customer(customer_id, uid, tenant_id, None, shown or None, email, phone, None, None, now)
+    return Customer(customer_id, uid, tenant_id, None, shown or None, email, phone, None, None, now, is_new=True)
 
 
 def _wanted(tenant_id: int, kind: str, value: str) -> Mapping[str, object]:
@@ -270,6 +304,8 @@ _GET = Prepared(
         _c.id == bindparam("customer_id"), _c.tenant_id == bindparam("tenant_id")
     )
 )
+# Not FOR UPDATE: that would also wait for everybody who refers to the customer by a foreign key.
+_HOLD = Prepared(select(_c.merged_into_id).where(_c.id == bindparam("customer_id")).with_for_update(key_share=True))
 _i = customer_identities.c
 _FIND = Prepared(
     select(_i.kind, *_COLUMNS)
@@ -281,5 +317,8 @@ _FIND = Prepared(
     )
 )
 _IDENTITIES = Prepared(select(_i.kind, _i.value).where(_i.customer_id == bindparam("customer_id")))
+_CAN_BE_RUNG = Prepared(
+    update(customers).where(_c.id == bindparam("this_id"), _c.phone.is_(None)).values(phone=bindparam("number"))
+)
 _ADD = Prepared(insert(customers).returning(_c.id))
 _ADD_IDENTITY = Prepared(insert(customer_identities))

@@ -32,7 +32,19 @@ from channels.messages import (
 )
 from channels.optout import Word
 from channels.render import in_template, is_text_and_files, render, render_all
-from desk import broadcasts, consent, conversations, customers, files, legal, messages, phone, revisions, sending
+from desk import (
+    broadcasts,
+    consent,
+    conversations,
+    customers,
+    files,
+    joining,
+    legal,
+    messages,
+    phone,
+    revisions,
+    sending,
+)
 from desk.calendar import hours
 from desk.conversations import Context
 from desk.errors import NotFound
@@ -341,12 +353,10 @@ def _context(db: Db, account: Account, message: InboundMessage, *, now: datetime
     others = [(one.kind, one.value) for one in message.other_identities]
     found = conversations.find(db, account.id, peer.kind, peer.value)
     if found is not None:
-        others += [
-            (new.kind, new.value) for part in message.parts if isinstance(part, System) and (new := part.address)
-        ]
-        if others:
-            customers.know_also(db, found.tenant_id, found.customer_id, others, now=now)
-        return found
+        new = [(one.kind, one.value) for part in message.parts if isinstance(part, System) and (one := part.address)]
+        if new:
+            customers.know_also(db, found.tenant_id, found.customer_id, new, now=now)
+        return joining.told(db, found, others, now=now) if others else found
     return conversations.begin(
         db,
         account.id,

@@ -13,14 +13,15 @@ from threading import Barrier
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.exc import OperationalError
 
-from desk import conversations, customers, messages
+from desk import conversations, customers, joining, messages
 from desk.calendar import bookings, slots
 from desk.calendar.appointments import Appointment
 from desk.errors import SlotTaken
 from storage.base import Db
+from storage.models.accounts import accounts
 from storage.models.calendar import claims
 from storage.models.conversations import conversations as conversation_table
 from storage.models.customers import customers as customer_table
@@ -240,6 +241,32 @@ def test_peer_who_writes_twice_at_once_is_one_customer_in_one_conversation(
     with engines[0].connect() as db:
         for table in (conversation_table, customer_table):
             assert db.execute(select(func.count()).select_from(table)).scalar_one() == 2
+
+
+@postgresql_alone
+def test_number_and_id_of_one_person_at_once_are_one_customer_in_one_conversation(
+    engines: list[Engine], committed: Shop
+) -> None:
+    with engines[0].begin() as db:
+        db.execute(update(accounts).values(channel="whatsapp"))
+    people = 6
+
+    def act(db: Db, number: int) -> tuple[int, int]:
+        one = number % people
+        address, hidden = ("whatsapp", f"+1512555770{one}"), ("bsuid", f"US.{one}")
+        tells_both = number // people % 2 == 0
+        (kind, value), others = (address, [hidden]) if tells_both else (hidden, [])
+        context = conversations.find(db, committed.account_id, kind, value)
+        if context is None:
+            begun = conversations.begin(db, committed.account_id, peer_kind=kind, peer=value, others=others, now=NOW)
+            return one, begun.id
+        return one, (joining.told(db, context, others, now=NOW) if others else context).id
+
+    assert len(set(at_once(engines, 4 * people, act))) == people
+    with engines[0].connect() as db:
+        assert db.execute(select(func.count()).select_from(conversation_table)).scalar_one() == people + 1
+        whose = select(func.count(conversation_table.c.customer_id.distinct()))
+        assert db.execute(whose).scalar_one() == people + 1
 
 
 def test_same_delivery_many_times_is_one_message(engines: list[Engine], committed: Shop) -> None:

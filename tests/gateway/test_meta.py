@@ -1,5 +1,6 @@
 """WhatsApp by Meta's Cloud API through the front door, with the simulated Meta at the other end."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -526,6 +527,128 @@ async def test_somebody_who_hides_their_number_is_one_person_when_they_show_it(m
         " WHERE c.profile_name = 'Dana' ORDER BY i.kind, i.value"
     )
     assert known == [("bsuid", met.dana.user_id), ("whatsapp", DANA), ("whatsapp", "+15125550178")]
+
+
+USER_ID = "US.13491208655302741918"
+
+
+def addressed(met: Met) -> list[Any]:
+    """To which number or id each of our messages to Dana went."""
+    return [one.body.get("to") or one.body.get("recipient") for one in met.meta.messages.values()]
+
+
+@pytest.mark.parametrize("hides_first", [True, False])
+async def test_whoever_hides_or_shows_their_number_goes_on_where_a_person_has_the_word(
+    met: Met, api: Client, hides_first: bool
+) -> None:
+    met.dana.user_id, met.dana.hides_number = USER_ID, hides_first
+    assert await met.says("hi")
+    (talk,) = (await api.get("/conversations"))["items"]
+    path = f"/conversations/{talk['id']}/messages"
+    await api.post(path, {"text": "I'll see to it."})
+    await met.settle()
+    met.dana.hides_number = not hides_first
+    assert await met.says("so?") == []
+    await api.post(path, {"text": "Come at nine."})
+    await met.settle()
+    met.dana.hides_number = hides_first
+    assert await met.says("fine") == []
+    await api.post(path, {"text": "See you."})
+    await met.settle()
+    (found,) = (await api.get("/conversations"))["items"]
+    assert (found["id"], found["owner"]) == (talk["id"], "staff")
+    said = [one["text"] for one in (await api.get(path))["items"] if one["direction"] == "in"]
+    assert said == ["hi", "so?", "fine"]
+    first, other = (USER_ID, DANA[1:]) if hides_first else (DANA[1:], USER_ID)
+    assert addressed(met)[-3:] == [first, other, first]
+    assert await met.desk.rows("SELECT phone FROM customers WHERE profile_name = 'Dana'") == [(DANA,)]
+
+
+@pytest.mark.parametrize("hides_first", [True, False])
+async def test_stop_holds_and_an_offer_comes_once_whether_they_hide_their_number_or_not(
+    met: Met, hides_first: bool
+) -> None:
+    api = await person(met.desk)
+    met.dana.user_id, met.dana.hides_number = USER_ID, hides_first
+    await met.says("hi")
+    met.dana.hides_number = not hides_first
+    await met.says("hi")
+    (talk,) = (await api.get("/conversations"))["items"]
+    await api.patch(f"/customers/{talk['customer']['id']}", {"tags": ["club"]})
+    offer = {"name": "Spring", "text": "20 % off", "audience": {"tags_any": ["club"]}, "channel_id": talk["channel_id"]}
+
+    async def seen() -> Any:
+        draft = await api.post("/broadcasts", offer)
+        return draft["id"], await api.post(f"/broadcasts/{draft['id']}/preview", status=200)
+
+    heard = len(met.dana.inbox)
+    draft_id, preview = await seen()
+    assert (preview["total"], preview["reachable"]) == (1, 1)
+    await api.post(f"/broadcasts/{draft_id}/send", status=202)
+    await met.settle()
+    await met.settle()
+    assert [one.text for one in met.dana.inbox[heard:]] == ["20 % off"]
+    assert addressed(met)[-1] == (DANA[1:] if hides_first else USER_ID)  # from where they wrote last
+    await met.says("STOP")
+    met.dana.hides_number = hides_first
+    assert await met.says("hello?") == []
+    assert (await seen())[1]["skipped"] == {"opted_out": 1}
+    assert await met.says("START")
+    met.dana.hides_number = not hides_first
+    assert await met.says("hello?")
+
+
+async def test_number_and_id_that_write_at_once_are_one_person_in_one_conversation(met: Met) -> None:
+    people = [met.meta.phone(f"+1512555{1000 + number}") for number in range(12)]
+    writing = []
+    for number, one in enumerate(people):
+        one.user_id, one.name = f"US.{number}", f"Person {number}"
+        for hides in (False, True) if number % 2 else (True, False):
+            one.hides_number = hides
+            writing.append(asyncio.create_task(one.say(OURS, "what are your hours?")))
+            await asyncio.sleep(0)  # it is on its way, told as it was said
+    assert {post.status for posts in await asyncio.gather(*writing) for post in posts} == {200}
+    await met.settle()
+    counted = "SELECT count(*) FROM customers WHERE profile_name LIKE 'Person %' AND merged_into_id IS NULL"
+    assert await met.desk.one(counted) == 12
+    assert await met.desk.one("SELECT count(*) FROM conversations") == 12
+    per_talk = "SELECT DISTINCT n FROM (SELECT count(*) AS n FROM messages GROUP BY conversation_id, direction) AS c"
+    assert await met.desk.rows(per_talk) == [(2,)]
+
+
+@pytest.mark.parametrize("has", [0, 1])
+async def test_two_conversations_become_the_one_that_a_person_has_once_it_is_told_whose_they_are(
+    met: Met, api: Client, has: int
+) -> None:
+    customer = await api.post("/customers", {"name": "Dana Reyes", "phone": DANA, "notes": "no gel"})
+    await met.says("hi")
+    met.dana.user_id, met.dana.hides_number = USER_ID, True  # and nobody has been told whose that is
+    await met.says("hello")
+    talks = [await api.get(f"/conversations/{one['id']}") for one in (await api.get("/conversations"))["items"]]
+    talks.sort(key=lambda one: one["created_at"])
+    assert len({one["customer"]["id"] for one in talks}) == 2
+    label = await api.post("/labels", {"name": "regular"})
+    for one in talks:
+        await api.patch(f"/conversations/{one['id']}", {"label_ids": [label["id"]]})
+    await api.post(f"/conversations/{talks[has]['id']}/messages", {"text": "I'll see to it."})
+    await met.settle()
+    met.dana.hides_number = False
+    assert await met.says("so?") == []
+    (found,) = (await api.get("/conversations"))["items"]
+    assert (found["id"], found["owner"], found["customer"]["id"]) == (talks[has]["id"], "staff", customer["id"])
+    assert [one["name"] for one in found["labels"]] == ["regular"]
+    lines = (await api.get(f"/conversations/{found['id']}/messages?limit=100"))["items"]
+    assert [one["text"] for one in lines if one["direction"] == "in"] == ["hi", "hello", "so?"]
+    assert [one["text"] for one in lines if one["private"]] == [
+        "Another conversation with the same person, at another address of theirs, was joined to this one."
+    ]
+    await api.get(f"/conversations/{talks[1 - has]['id']}", status=404)
+    whole = await api.get(f"/customers/{customer['id']}")
+    assert (whole["name"], whole["notes"]) == ("Dana Reyes", "no gel")
+    for hides in (True, False):
+        met.dana.hides_number = hides
+        assert await met.says("hm") == []
+    assert await met.desk.one("SELECT count(*) FROM conversations") == 1
 
 
 async def test_whoever_has_another_number_on_whatsapp_answers_in_the_conversation_that_we_began(

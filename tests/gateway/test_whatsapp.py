@@ -89,6 +89,35 @@ async def test_the_same_message_twice_is_answered_once_by_taps_and_by_text(
         assert await desk.one("SELECT count(*) FROM messages") == 4
 
 
+async def test_whoever_hides_their_number_goes_on_where_a_person_has_the_word(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with opened(database_url, tmp_path, clock) as (desk, network, dana):
+        hidden = network.phone("whatsapp:US.1234567890")  # the same phone, as Twilio tells of it then
+        await dana.text(OURS, "hi", extra={"ExternalUserId": "US.1234567890"})
+        api = await person(desk)
+        path = f"/conversations/{(await _conversation(api))['id']}/messages"
+
+        async def says(text: str) -> None:
+            await api.post(path, {"text": text})
+            await desk.work()
+            await network.settled()
+
+        await says("I'll see to it.")
+        assert (await hidden.text(OURS, "so?")).replies == []
+        await says("Come at nine.")
+        assert (await dana.text(OURS, "fine", extra={"ExternalUserId": "US.1234567890"})).replies == []
+        await says("See you.")
+        assert [one.body for one in dana.inbox[1:]] == ["I'll see to it.", "See you."]
+        assert [one.body for one in hidden.inbox] == ["Come at nine."]
+        assert (await _conversation(api))["owner"] == "staff"
+        await hidden.text(OURS, "STOP")
+        stopped = len(dana.inbox)
+        await dana.text(OURS, "hello?")
+        assert len(dana.inbox) == stopped
+        assert await desk.rows("SELECT DISTINCT state FROM consents") == [("out",)]
+
+
 async def _conversation(api: Client) -> dict[str, Any]:
     (found,) = (await api.get("/conversations"))["items"]
     return dict(found)
@@ -319,11 +348,16 @@ async def test_somebody_without_a_number_is_known_by_their_id_and_answered_there
         await hidden.text(OURS, "what are your hours?")
         stranger = network.phone("whatsapp:US.88")
         await stranger.text(OURS, "hi", extra={"ExternalUserId": "US.88", "WaId": "15125550188"})
-        await network.phone("whatsapp:+15125550188").text(OURS, "hi")
+        shown = network.phone("whatsapp:+15125550188")
+        await shown.text(OURS, "hi")
         await desk.work()
         await network.settled()
-        assert all(phone.inbox for phone in (dana, hidden, stranger))
+        assert [len(phone.inbox) for phone in (dana, hidden, stranger, shown)] == [
+            0,
+            2,
+            0,
+            2,
+        ]  # from where they wrote last
         by_peer = dict(await desk.rows("SELECT peer, customer_id FROM conversations"))
-        assert by_peer["+15125550177"] == by_peer["US.77"]
-        assert by_peer["+15125550188"] == by_peer["US.88"]
+        assert [*by_peer] == ["US.77", "+15125550188"]
         assert len(set(by_peer.values())) == 2
