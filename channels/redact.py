@@ -35,6 +35,7 @@ _KEPT: Final = frozenset(
         "object field messaging_product type timestamp phone_number_id category pricing_model billable conversation_id "
         "error_subcode fbtrace_id mime_type message_status recipient_type expiration_timestamp policy success file_size "
         "event message_template_id message_template_name message_template_language previous_category new_category "
+        "current_limit decision "
         # ours
         "site content_type method"
     ).split()

@@ -132,9 +132,12 @@ def _each(data: Fields) -> Iterator[tuple[Reader, Fields, Fields, str]]:
 
 
 def _notice(_: Fields, change: Fields, account: str) -> Notice:
-    """A change that is none of ours, as it stands there."""
-    number_id = _string(_object(_object(change, "value"), "metadata"), "phone_number_id", 80)
-    return Notice(Address("whatsapp", number_id) if number_id else None, account, raw=dict(change))
+    """A change that is none of ours, as it stands there. Some that are of one number name it by its digits."""
+    value = _object(change, "value")
+    number_id = _string(_object(value, "metadata"), "phone_number_id", 80)
+    ours = Address("whatsapp", number_id) if number_id else None
+    ours = ours or _number(value.get("display_phone_number")) or _number(value.get("phone_number"))
+    return Notice(ours, account, raw=dict(change))
 
 
 def _message(data: Fields, value: Fields, account: str) -> InboundMessage | Notice:

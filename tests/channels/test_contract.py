@@ -52,14 +52,32 @@ json_values = st.recursive(
 META_KINDS = {
     *("text", "image", "video", "audio", "document", "sticker", "location", "contacts", "button", "reaction", "order"),
     *("interactive button_reply", "interactive list_reply", "interactive nfm_reply", "edit", "revoke", "unsupported"),
-    *("system user_changed_number", "request_welcome"),
-    *("status sent", "status delivered", "status read", "status played", "status failed"),
+    *("system user_changed_number", "system customer_identity_changed", "request_welcome"),
+    *("status sent", "status delivered", "status read", "status played", "status failed", "status deleted", "error"),
+    *("smb_message_echoes", "message_template_status_update", "template_category_update", "account_update"),
+    *("account_alerts", "phone_number_quality_update", "phone_number_name_update"),
 }
 # The same of Twilio; what it has no type for comes as fields beside the text.
 TWILIO_KINDS = {
     *("text", "image", "video", "audio", "document", "sticker", "location", "contacts", "button", "interactive"),
     *("ButtonPayload", "ListId", "FlowData", "InteractiveData", "Latitude", "Forwarded", "FrequentlyForwarded"),
     *("OriginalRepliedMessageSid", "ReferralSourceId", "ReferralCtwaClid", "ExternalUserId", "WaId", "ProfileName"),
+    *("ReferralMediaUrl", "ChannelMetadata", "sent", "delivered", "read", "failed", "undelivered"),
+}
+SMS_KINDS = {
+    *(
+        "STOP",
+        "START",
+        "HELP",
+        "accepted",
+        "scheduled",
+        "queued",
+        "sending",
+        "sent",
+        "partially_delivered",
+        "delivered",
+    ),
+    *("undelivered", "failed", "canceled", "RawDlrDoneDate", "MediaUrl0", "MediaUrl1", "MessagingServiceSid"),
 }
 page_fields = st.sampled_from(["session", "id", "text", "choice", "name", "site"])
 
@@ -75,20 +93,24 @@ def test_the_page_of_channels_is_up_to_date_and_gives_a_reason_for_each_gap() ->
     assert written == cards.page(ADAPTERS.values()), "run: frontdesk channels > docs/channels.md"
 
 
-def test_every_kind_of_message_that_whatsapp_has_is_recorded() -> None:
+def test_every_kind_of_request_that_is_documented_is_recorded() -> None:
     """What comes of each stands in the tables of `test_meta_codec` and `test_twilio_codec`, which take every file."""
     seen = set()
     for path in (PAYLOADS / "meta").glob("*.json"):
         for entry in json.loads(path.read_text("utf-8"))["entry"]:
-            for value in (change["value"] for change in entry["changes"]):
+            for change in entry["changes"]:
+                value = change["value"]
+                seen |= {change["field"], *("error" for _ in value.get("errors", ()))}
                 seen |= {f"status {one['status']}" for one in value.get("statuses", ())}
                 for one in value.get("messages", ()):
                     content = one.get(one["type"])
                     inner = content.get("type") if one["type"] in ("interactive", "system") else ""
                     seen.add(f"{one['type']} {inner}".strip())
     assert not META_KINDS - seen
-    forms = [recorded("twilio_whatsapp", path.stem) for path in (PAYLOADS / "twilio_whatsapp").glob("*.json")]
-    assert not TWILIO_KINDS - {form.get("MessageType") for form in forms} - {name for form in forms for name in form}
+    for vendor, kinds in (("twilio_whatsapp", TWILIO_KINDS), ("twilio", SMS_KINDS)):
+        forms = [recorded(vendor, path.stem) for path in (PAYLOADS / vendor).glob("*.json")]
+        told = {form.get(name, "") for form in forms for name in ("MessageType", "MessageStatus", "OptOutType")}
+        assert not kinds - told - {name for form in forms for name in form}
 
 
 @each_that_takes_messages

@@ -38,6 +38,9 @@ WHATSAPP = InboundMessage(
     SM, DANA, Address("whatsapp", "+15559876543"), (Text("Hi"),), profile_name="Dana", provider_account=ACCOUNT
 )
 
+DELIVERED = StatusUpdate(MM, "delivered", sender=DESK, provider_account=ACCOUNT)
+READ = replace(DELIVERED, status="read", sender=Address("whatsapp", "+15559876543"))
+
 SMS_EXPECTED: dict[str, Event] = {
     "sms_text": SMS,
     "sms_empty": replace(SMS, parts=(Text(""),)),
@@ -63,8 +66,24 @@ SMS_EXPECTED: dict[str, Event] = {
         ),
     ),
     "mms_file_lost": replace(MMS, parts=(Media("document"),)),
-    "status_delivered": StatusUpdate(
-        MM, "delivered", sender=Address("phone", "+15125550100"), provider_account=ACCOUNT
+    "sms_long_as_file": replace(
+        MMS,
+        parts=(
+            Text("I would like to"),
+            Media("document", url=f"{MEDIA_URL}/ME1", content_type="text/plain", written=True),
+        ),
+    ),
+    "sms_start_advanced": replace(
+        SMS, parts=(Text("Start"),), opt_out="start", answered_by_provider=True, provider_service=SERVICE
+    ),
+    **dict.fromkeys(("status_accepted", "status_scheduled", "status_queued"), replace(DELIVERED, status="queued")),
+    "status_sending": replace(DELIVERED, status="sending"),
+    **dict.fromkeys(("status_sent", "status_partially_delivered"), replace(DELIVERED, status="sent")),
+    "status_delivered": DELIVERED,
+    "status_delivered_raw": replace(DELIVERED, provider_service=SERVICE),
+    "status_canceled": replace(DELIVERED, status="canceled"),
+    "status_failed": replace(
+        DELIVERED, status="failed", error_code="21610", error_text="Attempt to send to unsubscribed recipient"
     ),
     "status_undelivered": StatusUpdate(
         MM,
@@ -142,7 +161,26 @@ WHATSAPP_EXPECTED: dict[str, Event] = {
         sender=Address("whatsapp", "+15559876543"),
         provider_account=ACCOUNT,
     ),
-    "status_read": StatusUpdate(MM, "read", sender=Address("whatsapp", "+15559876543"), provider_account=ACCOUNT),
+    "audio_file": replace(
+        WHATSAPP, provider_id=MM, parts=(Media("audio", url="https://api.twilio.com/voice", content_type="audio/mpeg"),)
+    ),
+    "from_advert_with_picture": replace(
+        WHATSAPP,
+        referral=Referral(
+            source_url="https://fb.me/x",
+            source_type="ad",
+            source_id="1234",
+            headline="20 % off",
+            body="Book now",
+            media_url="https://scontent.example/1.jpg",
+            media_type="image/jpeg",
+            click_id="clid",
+        ),
+    ),
+    "status_sent": replace(READ, status="sent"),
+    "status_delivered": replace(READ, status="delivered"),
+    "status_read": READ,
+    "status_failed": replace(READ, status="failed", error_code="63024", error_text="Invalid message recipient"),
 }
 EXPECTED = {("twilio", name): event for name, event in SMS_EXPECTED.items()} | {
     ("twilio_whatsapp", name): event for name, event in WHATSAPP_EXPECTED.items()

@@ -182,6 +182,12 @@ async def test_of_a_batch_each_sees_its_own_alone_and_what_nobody_acts_on_is_the
             await met.meta.phone("+15125550188").say("+15125550143", "and a colour for Zed Bell")
             await met.dana.send(test_meta.OURS, "text", {"body": "hi all"}, group_id="Y2FwaV9ncm91cA")
             await met.meta.announce("209", "message_template_status_update", approved)
+            flagged: dict[str, object] = {
+                "display_phone_number": "15125550144",
+                "event": "FLAGGED",
+                "current_limit": "TIER_10K",
+            }
+            await met.meta.announce("209", "phone_number_quality_update", flagged)
             await met.meta.announce(juniper.META_ACCOUNT, "account_update", {"event": "VERIFIED_ACCOUNT"})
         assert [post.status for post in met.meta.posts] == [200]
         mine = [row["request"]["body"] for row in await _rows(ours, "whatsapp", "&direction=in")]
@@ -195,8 +201,11 @@ async def test_of_a_batch_each_sees_its_own_alone_and_what_nobody_acts_on_is_the
         at = [one["id"] for one in (await theirs.get("/channels?kind=whatsapp"))["items"]]
         logs = [(await theirs.get(f"/channels/{one}/log"))["items"] for one in at]
         seen = [[row["request"]["body"] for row in log if row["direction"] == "in"] for log in logs]
-        assert [sorted(bodies[-1]) for bodies in seen] == [["field", "value"]] * 2  # at both numbers of the account
-        assert all(bodies[-1]["value"] == approved for bodies in seen)
+        news = [[body["value"] for body in bodies if "field" in body] for bodies in seen]
+        # What is of the account is at both its numbers, and what is of one number at that one.
+        assert sorted(map(len, news)) == [1, 2]
+        assert all(approved in told for told in news)
+        assert {**flagged, "display_phone_number": "•0144"} in news[0] + news[1]
         (said,) = [body["messages"] for bodies in seen for body in bodies if "messages" in body]
         assert [one["from"] for one in said] == ["•0188"]
         # Not even what was wrong with a part of it is shown to anybody else.
