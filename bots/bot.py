@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bots import choose, flow, reminding, things
+from bots import choose, flow, offering, reminding, things
 from bots.choose import Aside, Begin, Said, Unsure
 from bots.flow import is_asking
 from bots.loaded import LoadedBot
@@ -303,7 +303,7 @@ def _understand(turn: Turn, said: Said, quoted: str | None = None) -> None:
         _at_work(turn, said)
         return
     turn.flow.memo.kept = ()  # of work that was given up
-    if reminding.answer(turn, said, quoted):
+    if reminding.answer(turn, said, quoted) or offering.answer(turn, said):
         return
     if top is not None and top.run.scenario == choose.MENU and turn.begins in turn.bot.scenarios:
         turn.replace(turn.begins)
@@ -448,7 +448,7 @@ def _waitlist_offer(turn: Turn, data: Mapping[str, Json]) -> None:
     if offer is None:
         return
     if conversations.may_talk(turn.context, turn.bot.actor):
-        turn.begin("offer", {"waitlist": SlotValue(entry_id, "")})
+        offering.ask(turn, offer)
         return
     voice, slot = turn.voice, offer.slot
     service = turn.bot.business.service(slot.service_id).name

@@ -72,15 +72,18 @@ ACTIONS: Final[Mapping[str, Action]] = {
         waiting.join_waitlist,
         Declared({"joined": Result(), "no_service": Result(clears=("service",))}, needs=("service",)),
     ),
+    "leave_waitlist": Action(waiting.leave_waitlist, Declared({"left": Result(), "none": Result()})),
     "open_offer": Action(
         waiting.open_offer,
-        Declared({"open": Result(args=("visit", "until")), "gone": Result()}, needs=("waitlist",)),
+        Declared({"open": Result(args=("visit", "until")), "gone": Result()}, needs=("waitlist", "round")),
     ),
     "accept_offer": Action(
         waiting.accept_offer,
-        Declared({"booked": Result(args=_VISIT), "gone": Result()}, needs=("waitlist",)),
+        Declared({"booked": Result(args=_VISIT), "gone": Result(), "over": Result()}, needs=("waitlist", "round")),
     ),
-    "decline_offer": Action(waiting.decline_offer, Declared({"declined": Result()}, needs=("waitlist",))),
+    "decline_offer": Action(
+        waiting.decline_offer, Declared({"declined": Result(), "over": Result()}, needs=("waitlist", "round"))
+    ),
     # Talk
     "is_open": Action(talk.is_open, Declared({"open": Result(), "closed": Result(args=("opens",))})),
     "hand_off": Action(talk.hand_off, Declared({"queued": Result()}, params=("reason",))),

@@ -89,11 +89,11 @@ class Choices:
             no_label=voice.phrase("no"),
         )
 
-    def yes_no(self, slot: str) -> tuple[messages.Option, ...]:
+    def yes_no(self, slot: str, about: str = "") -> tuple[messages.Option, ...]:
         """Buttons for a question that is answered by yes or no."""
         return (
-            messages.Option(choice_id(slot, "yes"), self.yes_label),
-            messages.Option(choice_id(slot, "no"), self.no_label),
+            messages.Option(choice_id(slot, "yes", about), self.yes_label),
+            messages.Option(choice_id(slot, "no", about), self.no_label),
         )
 
 

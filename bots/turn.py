@@ -1,6 +1,6 @@
 """The turn at work: steps runs of scenarios, carries out what they ask for, and collects what is to be said."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -119,6 +119,14 @@ class Turn:
         while self.flow.stack:
             self.flow.memo.settled = False
             self._close(ended)
+
+    def forget(self, is_past: Callable[[Run], bool]) -> None:
+        """End the open runs that are about what is no more, wherever they are, without a word; the others stay."""
+        stack, self.flow.stack = self.flow.stack, []
+        for level in stack:
+            self.flow.stack.append(level)
+            if is_past(level.run):
+                self._close("replaced")
 
     def drop_expired(self) -> None:
         """When the time of the open question is up, everything that is open is over."""
@@ -297,7 +305,7 @@ class Turn:
             self.flow.memo.asked += (slot.name,)
         self.question, self.asks, self.is_private = text, slot.type, slot.private
         if slot.type == "yes_no" and not ask.options and self.context.channel not in ("sms", "voice"):
-            self.choices = self.bot.choices(self.lang).yes_no(slot.name)
+            self.choices = self.bot.choices(self.lang).yes_no(slot.name, _about(level.run))
         else:
             says_all = words.names_letters(level.run.lang, ask.key, self.context.channel, ask.options, short=short)
             self.choices = () if says_all else render.choices(slot.name, ask.options, _about(level.run))
@@ -336,9 +344,13 @@ class Turn:
 
 
 def _about(run: Run) -> str:
-    """Which visit a question is about, and in which state of it, for the buttons of a reminder: `17.0`."""
-    visit, sequence = run.slots.get("visit"), run.slots.get("sequence")
-    return f"{visit.value}.{sequence.value}" if visit is not None and sequence is not None else ""
+    """Which visit a question is about, and in which state of it, for the buttons of a reminder: `17.0`. Or who waits and
+    which of the offers they had it is.
+    """
+    for thing, state in (("visit", "sequence"), ("waitlist", "round")):
+        if (about := run.slots.get(thing)) is not None and (then := run.slots.get(state)) is not None:
+            return f"{about.value}.{then.value}"
+    return ""
 
 
 def _story(run: Run | None) -> str:

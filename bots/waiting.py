@@ -34,6 +34,14 @@ def join_waitlist(acting: Acting) -> Outcome:
     return Outcome("joined")
 
 
+def leave_waitlist(acting: Acting) -> Outcome:
+    """Off the list altogether; what was on offer goes to the next."""
+    waiting = waitlist.waiting_of(acting.db, acting.who, acting.business.id, acting.context.customer_id)
+    for entry in waiting:
+        waitlist.leave(acting.db, acting.who, entry.id, now=acting.now)
+    return Outcome("left" if waiting else "none")
+
+
 def open_offer(acting: Acting) -> Outcome:
     """What is on offer to the customer, or `gone` when it no longer is."""
     offer = _offer(acting)
@@ -45,13 +53,14 @@ def open_offer(acting: Acting) -> Outcome:
 
 
 def accept_offer(acting: Acting) -> Outcome:
+    """`gone` when somebody else was faster and they wait on for another time, `over` when they do not."""
     offer = _offer(acting)
     if offer is None:
-        return Outcome("gone")
+        return Outcome("gone" if _waits_on(acting) else "over")
     try:
         visit = waitlist.accept(acting.db, acting.who, acting.business, offer.entry.id, now=acting.now)
     except (SlotTaken, WrongState):
-        return Outcome("gone")
+        return Outcome("gone" if _waits_on(acting) else "over")
     return Outcome("booked", args=args_of(acting, visit))
 
 
@@ -59,16 +68,27 @@ def decline_offer(acting: Acting) -> Outcome:
     offer = _offer(acting)
     if offer is not None:
         waitlist.decline(acting.db, acting.who, offer.entry.id, now=acting.now)
-    return Outcome("declined")
+    return Outcome("declined" if _waits_on(acting) else "over")
 
 
 def _offer(acting: Acting) -> waitlist.Offer | None:
-    """What the slot names, if it is on offer to this very customer."""
-    entry_id = acting.number("waitlist")
-    if entry_id is None:
+    """What is on offer, if it is the one that was asked about: a late answer takes nothing of a later offer."""
+    entry = _entry(acting)
+    if entry is None or entry.offers != acting.number("round"):
         return None
+    return waitlist.offer_of(acting.db, acting.who, acting.business, entry.id)
+
+
+def _waits_on(acting: Acting) -> bool:
+    entry = _entry(acting)
+    return entry is not None and entry.is_waiting(zones.local_day(acting.now, acting.business.zone))
+
+
+def _entry(acting: Acting) -> waitlist.Entry | None:
+    """What the slot names, if it is this very customer's."""
+    entry_id = acting.number("waitlist")
     try:
-        offer = waitlist.offer_of(acting.db, acting.who, acting.business, entry_id)
+        entry = None if entry_id is None else waitlist.get(acting.db, acting.who, entry_id)
     except NotFound:
         return None
-    return offer if offer is not None and offer.entry.customer_id == acting.context.customer_id else None
+    return entry if entry is not None and entry.customer_id == acting.context.customer_id else None

@@ -1,7 +1,8 @@
 """Who waits for a time that is taken. Freed time is offered to one after the other, the longest waiting first.
 
 An offer holds the time; it is announced by the job `waitlist_offer` and ends in one way: accepted, declined or expired.
-Then the job `waitlist_freed` offers the time to the next. Who did not answer waits on, and is not offered that time again.
+Then the job `waitlist_freed` offers the time to the next. Who said no or nothing waits on, and is not offered that time again;
+who does not want to wait any longer leaves the list.
 Nobody is asked at night: whoever sleeps is passed over, and when nobody else wants the time it is offered once the first of
 them is awake.
 """
@@ -38,7 +39,7 @@ _MOST_PASSED = 50  # times that are remembered of one who waits
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Somebody who waits. `status`: waiting, offered, booked, declined, left."""
+    """Somebody who waits. `status`: waiting, offered, booked, left. `offers`: how many they had, the open one among them."""
 
     id: int
     uid: str
@@ -51,6 +52,11 @@ class Entry:
     to_day: date
     status: str
     offer_expires_at: datetime | None
+    offers: int
+
+    def is_waiting(self, today: date) -> bool:
+        """Whether another time may still come for them; `today` is the business's."""
+        return self.status == "waiting" and self.to_day >= today
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +115,11 @@ def leave(db: Db, who: Actor, waitlist_id: int, *, now: datetime) -> None:
 
 
 def decline(db: Db, who: Actor, waitlist_id: int, *, now: datetime) -> None:
-    """No to the time on offer; it goes to the next.
+    """No to the time on offer; it goes to the next, and they wait on for another.
 
     Raises: NotFound
     """
-    _end(db, who, waitlist_id, "declined", now=now)
+    _end(db, who, waitlist_id, "waiting", now=now)
 
 
 def accept(
@@ -210,10 +216,10 @@ def get(db: Db, who: Actor, waitlist_id: int) -> Entry:
     return Entry(*row)
 
 
-def waiting_in(db: Db, who: Actor, conversation_id: int) -> list[Entry]:
-    """What the conversation waits for or was offered, the oldest first."""
-    wanted = {"conversation_id": conversation_id, "tenant_id": who.tenant_id}
-    return [Entry(*row) for row in _OF_CONVERSATION(db, wanted)]
+def waiting_of(db: Db, who: Actor, business_id: int, customer_id: int) -> list[Entry]:
+    """What the customer waits for or was offered there, on whatever channel, the oldest first."""
+    wanted = {"business_id": business_id, "customer_id": customer_id, "tenant_id": who.tenant_id}
+    return [Entry(*row) for row in _OF_CUSTOMER(db, wanted)]
 
 
 def offer_of(db: Db, who: Actor, business: Business, waitlist_id: int) -> Offer | None:
@@ -249,7 +255,7 @@ def _end(db: Db, who: Actor, waitlist_id: int, status: str, *, now: datetime) ->
 
 
 def _overlaps(passed: Mapping[str, JsonValue], freed: Freed) -> bool:
-    """Whether freed time is (in part) what somebody was offered before and did not answer to."""
+    """Whether freed time is (in part) what somebody was offered before and did not take."""
     before = Freed.of(passed)
     return before.staff_id == freed.staff_id and overlap(before.span, freed.span)
 
@@ -297,13 +303,15 @@ _ENTRY: Select[*tuple[Any, ...]] = select(
     _w.to_day,
     _w.status,
     _w.offer_expires_at,
+    _w.offers,
 )
 _BY_ID = _ENTRY.where(_w.id == bindparam("waitlist_id"), _w.tenant_id == bindparam("tenant_id"))
 _GET = Prepared(_BY_ID)
 _GET_LOCKED = Prepared(_BY_ID.with_for_update())
-_OF_CONVERSATION = Prepared(
+_OF_CUSTOMER = Prepared(
     _ENTRY.where(
-        _w.conversation_id == bindparam("conversation_id"),
+        _w.business_id == bindparam("business_id"),
+        _w.customer_id == bindparam("customer_id"),
         _w.tenant_id == bindparam("tenant_id"),
         _w.status.in_(("waiting", "offered")),
     ).order_by(_w.id)

@@ -90,10 +90,10 @@ waitlist = Table(
     Column("conversation_id", BigId, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("from_day", Date, nullable=False),  # local to the business, both ends included
     Column("to_day", Date, nullable=False),
-    Column("status", String(10), nullable=False),  # waiting, offered, booked, declined, left
+    Column("status", String(10), nullable=False),  # waiting, offered, booked, left
     Column("offers", Integer, nullable=False, server_default="0"),
     Column("offer_expires_at", UtcDateTime),
-    Column("passed", type_json),  # times that they were offered and did not answer (`Freed.payload`)
+    Column("passed", type_json),  # times that they were offered and did not take (`Freed.payload`)
     time_column("created_at"),
     Index("ix_waitlist_business_id_status", "business_id", "status"),
 )

@@ -1,7 +1,8 @@
 """Conversations as data: `conversations/*.yaml`, read and played.
 
-A turn is one mapping. What happens: `user` (a text), `press` (a button's title), `sends` (image, location and the
-rest of `_THINGS`), `wait` (`7m`, `20h`, `2d`) or `cue`; `as: b` lets another customer do it,
+A turn is one mapping. What happens: `user` (a text), `press` (a button's title, the latest of those; with `older: 1` that
+of the question before it), `sends` (image, location and the rest of `_THINGS`), `wait` (`7m`, `20h`, `2d`) or `cue`; `as: b`
+lets another customer do it,
 `quotes` says which words of ours are quoted. What must come of it: `hears` (all of these
 stand in what we say, in this order), `not` (none of these does), `place` (`book.confirm`, empty when nothing is open)
 and `owner`. After the last turn `visits` are those of the customer: `scheduled Haircut 2026-03-03 15:00 Anna`.
@@ -31,7 +32,7 @@ _THINGS: dict[str, Part] = {
     "reaction": Reaction("some-message", "\U0001f44d"),
 }
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_KEYS = {"user", "press", "sends", "wait", "cue", "as", "hears", "not", "place", "owner", "quotes"}
+_KEYS = {"user", "press", "sends", "wait", "cue", "as", "hears", "not", "place", "owner", "quotes", "older"}
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def _do(stage: Stage, turn: dict[str, Any]) -> str:
     if "user" in turn:
         return stage.sends(Text(str(turn["user"])), quotes=turn.get("quotes", ""))
     if "press" in turn:
-        return stage.presses(turn["press"])
+        return stage.presses(turn["press"], older=turn.get("older", 0))
     if "sends" in turn:
         return stage.sends(_THINGS[turn["sends"]])
     if "cue" in turn:

@@ -72,9 +72,9 @@ class Stage:
             answer = self.sends(Text(line))
         return answer
 
-    def presses(self, title: str) -> str:
-        """The customer presses a button or list row that we have sent, the latest of that title."""
-        option = next(each for each in self.offered if each.title == title)
+    def presses(self, title: str, *, older: int = 0) -> str:
+        """The customer presses a button or list row that we have sent, the latest of that title or an older one."""
+        option = [each for each in self.offered if each.title == title][older]
         return self.sends(Choice(option.id, option.title))
 
     def sends(self, *parts: Part, quotes: str = "") -> str:

@@ -233,7 +233,7 @@ def test_joining_again_changes_the_days_and_keeps_the_place(db: Db, shop: Shop) 
         now=NOW,
     )
     assert (again.id, again.to_day, again.staff_id) == (first.id, DAY + timedelta(days=2), shop.ben)
-    assert waitlist.waiting_in(db, shop.bot, first.conversation_id) == [again]
+    assert waitlist.waiting_of(db, shop.bot, shop.business_id, first.customer_id) == [again]
 
 
 def test_days_that_make_no_sense_are_refused(db: Db, shop: Shop) -> None:
@@ -254,7 +254,7 @@ def test_entries_of_another_tenant_are_not_found(db: Db, shop: Shop) -> None:
         waitlist.accept(db, there.bot, there.business(db), mine.id, now=NOW)
     with pytest.raises(NotFound):
         waitlist.get(db, there.bot, mine.id)
-    assert waitlist.waiting_in(db, there.bot, mine.conversation_id) == []
+    assert waitlist.waiting_of(db, there.bot, shop.business_id, mine.customer_id) == []
     assert status(db, shop, mine) == "offered"
 
 

@@ -3,6 +3,7 @@
 The provider is the simulated phone network, spoken to by the provider's own SDK.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from gateway.pipeline import outbox
 from gateway.pipeline.outbox import RETRY_AFTER
 from simulators.receiver import Receiver
 from simulators.twilio import Account, Faults, Number, TwilioSimulator
+from simulators.twilio.phone import Phone
 from storage import queue
 from storage.queue import Job
 from tests.clock import FakeClock
@@ -452,32 +454,38 @@ async def test_a_question_that_is_not_answered_ends_quietly(desk: Front) -> None
     assert "Juniper" in again.text
 
 
+async def two_wait_for_one_time(desk: Front, network: TwilioSimulator) -> list[Phone]:
+    """Whose visit it was, and two who wait for it; it has been called off, and the first of them has the offer."""
+    await desk.change("UPDATE staff SET is_active = false WHERE name <> 'Maya'")
+    await desk.change("UPDATE businesses SET revision = revision + 1")
+    await desk.change(  # Maya has one hour on Saturday, for one haircut
+        "DELETE FROM staff_hours WHERE weekday = 5 AND staff_id = (SELECT id FROM staff WHERE name = 'Maya')"
+    )
+    await desk.change(
+        "INSERT INTO staff_hours (staff_id, weekday, opens_minute, closes_minute)"
+        " SELECT id, 5, 600, 630 FROM staff WHERE name = 'Maya'"
+    )
+    first, second, third = phones = [network.phone(f"+1512555018{n}") for n in range(3)]
+    for line in ("haircut on saturday at 10am", "yes"):
+        await first.text(OURS, line)
+    for waiting in (second, third):
+        await waiting.text(OURS, "haircut on saturday at 10am")
+        await waiting.text(OURS, "put me on the waiting list")
+    assert await desk.one("SELECT count(*) FROM waitlist WHERE status = 'waiting'") == 2
+    for line in ("call off my appointment", "yes"):
+        await first.text(OURS, line)
+    second.inbox.clear()
+    third.inbox.clear()
+    await desk.work()
+    await network.settled()
+    return phones
+
+
 async def test_a_freed_time_is_offered_to_who_waits_and_goes_on_to_the_next(
     database_url: str, tmp_path: Path, clock: FakeClock
 ) -> None:
     async with networked(database_url, tmp_path, clock) as (desk, network):
-        await desk.change("UPDATE staff SET is_active = false WHERE name <> 'Maya'")
-        await desk.change("UPDATE businesses SET revision = revision + 1")
-        await desk.change(  # Maya has one hour on Saturday, for one haircut
-            "DELETE FROM staff_hours WHERE weekday = 5 AND staff_id = (SELECT id FROM staff WHERE name = 'Maya')"
-        )
-        await desk.change(
-            "INSERT INTO staff_hours (staff_id, weekday, opens_minute, closes_minute)"
-            " SELECT id, 5, 600, 630 FROM staff WHERE name = 'Maya'"
-        )
-        first, second, third = (network.phone(f"+1512555018{n}") for n in range(3))
-        for line in ("haircut on saturday at 10am", "yes"):
-            await first.text(OURS, line)
-        for waiting in (second, third):
-            await waiting.text(OURS, "haircut on saturday at 10am")
-            await waiting.text(OURS, "put me on the waiting list")
-        assert await desk.one("SELECT count(*) FROM waitlist WHERE status = 'waiting'") == 2
-        for line in ("call off my appointment", "yes"):
-            await first.text(OURS, line)
-        second.inbox.clear()
-        third.inbox.clear()
-        await desk.work()
-        await network.settled()
+        _, second, third = await two_wait_for_one_time(desk, network)
         assert [len(phone.inbox) for phone in (second, third)] == [1, 0]
         assert "Saturday, March 7" in second.inbox[0].body
         await desk.pass_time(timedelta(minutes=12), step=timedelta(minutes=3))
@@ -489,6 +497,39 @@ async def test_a_freed_time_is_offered_to_who_waits_and_goes_on_to_the_next(
             " WHERE a.source = 'bot' AND a.status = 'scheduled'"
         )
         assert name == third.number
+
+
+async def test_no_to_an_offer_sends_it_on_at_once(database_url: str, tmp_path: Path, clock: FakeClock) -> None:
+    async with networked(database_url, tmp_path, clock) as (desk, network):
+        _, second, third = await two_wait_for_one_time(desk, network)
+        await second.text(OURS, "no")
+        assert second.inbox[-1].body.startswith("All right, it goes to the next. You're still on the list")
+        await desk.work()
+        await network.settled()
+        assert "Saturday, March 7" in third.inbox[-1].body
+        waiting = await desk.rows("SELECT status FROM waitlist ORDER BY id")
+        assert waiting == [("waiting",), ("offered",)]
+        await second.text(OURS, "take me off the list")
+        assert second.inbox[-1].body.startswith("All right, you're off the list.")
+        assert await desk.one("SELECT status FROM waitlist ORDER BY id LIMIT 1") == "left"
+
+
+async def test_of_two_who_say_yes_in_the_same_moment_one_has_it(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with networked(database_url, tmp_path, clock) as (desk, network):
+        _, second, third = await two_wait_for_one_time(desk, network)
+        await desk.pass_time(timedelta(minutes=12), step=timedelta(minutes=3))
+        await network.settled()
+        await asyncio.gather(second.text(OURS, "yes"), third.text(OURS, "yes"), second.text(OURS, "yes"))
+        assert await desk.one("SELECT count(*) FROM appointments WHERE source = 'bot' AND status = 'scheduled'") == 1
+        assert third.inbox[-1].body.startswith("Booked")
+        late, kept = second.inbox[-2:]
+        assert late.body.startswith(
+            "Sorry, that time went to somebody else in the meantime.\nYou're still on the list."
+        )
+        assert kept.body == "Good, I'll write as soon as another time opens up."
+        assert await desk.rows("SELECT status FROM waitlist ORDER BY id") == [("waiting",), ("booked",)]
 
 
 def test_who_gives_way_halves_when_late_and_grows_one_by_one() -> None:
