@@ -44,6 +44,8 @@ async def preflight(request: web.Request) -> web.Response:
         account = await guard.account_of(house, request.query.get("site", ""))
     except StoreUnavailable:
         return _away(request)
+    if account is None:
+        return guard.nowhere(request)
     if not origins.is_allowed(request, account, house.settings):
         return await guard.foreign(house, request, account)
     return web.Response(status=204, headers=origins.headers(request))
@@ -54,11 +56,14 @@ async def say(request: web.Request) -> web.Response:
     house = _house(request)
     try:
         incoming = Request.read(request.method, request.raw_path, request.headers, await request.read())
-        account = await guard.account_of(house, codec.claimed_site(incoming))
+        site = codec.claimed_site(incoming)
+        account = await guard.account_of(house, site)
     except BadRequest as bad:
         return problem(request, 400, "BAD_REQUEST", f"{bad.field}: {bad.problem}")
     except StoreUnavailable:
         return _away(request)
+    if account is None and site:  # without one, the answer names what is missing
+        return guard.nowhere(request)
     if not origins.is_allowed(request, account, house.settings):
         return await guard.foreign(house, request, account)
     visitor, address = codec.claimed_visitor(incoming), caller_address(request, house)
@@ -83,7 +88,7 @@ async def since(request: web.Request) -> web.Response:
     except StoreUnavailable:
         return _away(request)
     if account is None:
-        return problem(request, 404, "NOT_FOUND", "There is no such web chat.")
+        return guard.nowhere(request)
     if not origins.is_allowed(request, account, house.settings):
         return await guard.foreign(house, request, account)
     if wait := await guard.wait_s(house, account, asked.visitor, caller_address(request, house), speaks=False):
@@ -105,7 +110,7 @@ async def seen(request: web.Request) -> web.Response:
         asked = codec.seen(Request.read(request.method, request.raw_path, request.headers, await request.read()))
         account = await guard.account_of(house, asked.site)
         if account is None:
-            return problem(request, 404, "NOT_FOUND", "There is no such web chat.")
+            return guard.nowhere(request)
         if not origins.is_allowed(request, account, house.settings):
             return await guard.foreign(house, request, account)
         if wait := await guard.wait_s(house, account, asked.visitor, caller_address(request, house), speaks=False):
@@ -131,7 +136,7 @@ async def send_file(request: web.Request) -> web.Response:
         asked = codec.asked(Request.read("GET", request.raw_path, request.headers))
         account = await guard.account_of(house, asked.site)
         if account is None:
-            return problem(request, 404, "NOT_FOUND", "There is no such web chat.")
+            return guard.nowhere(request)
         if not origins.is_allowed(request, account, house.settings):
             return await guard.foreign(house, request, account)
         address = caller_address(request, house)

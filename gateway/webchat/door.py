@@ -72,11 +72,10 @@ class Door:
             account = await guard.account_of(self._house, site)
         except StoreUnavailable:
             return problem(request, 503, "UNAVAILABLE", "Nothing can be read just now; please try again.")
-        if account is None or not origins.is_allowed(request, account, self._house.settings):
-            if account is None:
-                refused = problem(request, 404, "NOT_FOUND", "There is no such web chat.")
-            else:
-                refused = await guard.foreign(self._house, request, account)
+        if account is None:
+            return guard.nowhere(request)
+        if not origins.is_allowed(request, account, self._house.settings):
+            refused = await guard.foreign(self._house, request, account)
             refused.headers["Access-Control-Allow-Origin"] = "*"  # so that the page can say why there is no chat on it
             return refused
         look = account.widget

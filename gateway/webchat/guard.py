@@ -49,6 +49,13 @@ async def too_much(house: House, request: web.Request, account: Account | None, 
     return answer
 
 
+def nowhere(request: web.Request) -> web.Response:
+    """There is no chat of that key, or none any more; whichever page asks may read that."""
+    answer = problem(request, 404, "NOT_FOUND", "There is no such web chat.")
+    answer.headers["Access-Control-Allow-Origin"] = "*"
+    return answer
+
+
 async def foreign(house: House, request: web.Request, account: Account | None) -> web.Response:
     await note(house, account, request, 403, "forbidden_origin")
     return problem(request, 403, "FORBIDDEN_ORIGIN", "Pages of this origin may not show this chat.")

@@ -119,10 +119,10 @@ class Lounge:
         Raises: aiohttp.web.HTTPException, StoreUnavailable
         """
         account = await guard.account_of(self.house, request.query.get("site", ""))
+        if account is None:
+            return guard.nowhere(request)
         if not origins.is_allowed(request, account, self.house.settings):
             return await guard.foreign(self.house, request, account)
-        if account is None:
-            raise web.HTTPNotFound(reason="There is no such web chat.")
         if "j" in request.query:
             raise web.HTTPBadRequest(reason="JSONP is not supported.")
         if request.method != "OPTIONS" and "sid" not in request.query and (wait := await self._wait_s(request)):

@@ -258,6 +258,38 @@ async def test_what_makes_no_sense_is_refused_by_name_and_what_is_not_theirs_is_
                 pass
 
 
+@pytest.mark.parametrize("site", ["nowhere", "second", "+15125550100", "x'--"])
+async def test_a_chat_that_is_not_there_is_a_404_at_every_door(desk: Desk, site: str) -> None:
+    """Whoever asks, also from a page elsewhere: there is nothing that could allow it. `second` was disconnected."""
+    api = await clients.person(desk, "admin")
+    made = await api.post("/channels", {"kind": "web", "address": "second"})
+    await api.delete(f"/channels/{made['id']}")
+    who = {"site": site, "session": SESSION}
+    doors: list[tuple[str, str, dict[str, Any]]] = [
+        ("GET", "/api/v1/webchat/config", {"params": {"site": site}}),
+        ("OPTIONS", MESSAGES, {"params": {"site": site}}),
+        ("POST", MESSAGES, {"json": {**who, "id": "1", "text": "hello"}}),
+        ("GET", MESSAGES, {"params": who}),
+        ("GET", MESSAGES, {"params": {**who, "whole": "1"}}),
+        ("POST", SEEN, {"json": {**who, "seen": NOBODYS}}),
+        ("POST", "/api/v1/webchat/media", {"params": who, "data": pictures.jpeg()}),
+        ("GET", "/api/v1/webchat/socket.io/", {"params": {"EIO": "4", "transport": "polling", "site": site}}),
+    ]
+    for method, path, asked in doors:
+        for origin in (None, desk.url, SHOP):
+            headers = {} if origin is None else {"Origin": origin}
+            async with desk.http.request(method, desk.url + path, headers=headers, **asked) as answer:
+                told = await answer.json()
+                assert (answer.status, told["error_code"], told["status_code"], told["path"]) == (
+                    404,
+                    "NOT_FOUND",
+                    404,
+                    path,
+                )
+                assert told.keys() == {"detail", "error_code", "status_code", "path", "timestamp", "request_id"}
+                assert "web chat" in told["detail"]
+
+
 async def test_only_pages_of_allowed_origins_may_show_a_chat(desk: Desk) -> None:
     api = await clients.person(desk, "admin")
     path = f"/channels/{(await site_of(api))['id']}"
