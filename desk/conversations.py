@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Select, and_, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from desk import audit, consent, customers, events, live
@@ -543,6 +543,11 @@ _REFUSED_BY_OTHER = (
     .correlate(conversations)
     .exists()
 )
+# Whether they want nothing written there, in a statement that also joins OWN_CONSENT.
+OWN_CONSENT: ColumnElement[bool] = and_(
+    _o.account_id == _c.account_id, _o.kind == _c.peer_kind, _o.value == _c.peer, _o.purpose == "all"
+)
+IS_OUT: ColumnElement[bool] = or_(func.coalesce(_o.state, "in") == "out", _REFUSED_BY_OTHER)
 _CONTEXT: Select[*tuple[Any, ...]] = select(
     _c.tenant_id,
     _c.business_id,
@@ -572,16 +577,13 @@ _CONTEXT: Select[*tuple[Any, ...]] = select(
     _u.name,
     _u.profile_name,
     _u.language,
-    or_(func.coalesce(_o.state, "in") == "out", _REFUSED_BY_OTHER),
+    IS_OUT,
     _c.broadcast_id,
 ).select_from(
     conversations.join(accounts, accounts.c.id == _c.account_id)
     .join(businesses, businesses.c.id == _c.business_id)
     .join(customer_models.customers, _u.id == _c.customer_id)
-    .outerjoin(
-        customer_models.consents,
-        and_(_o.account_id == _c.account_id, _o.kind == _c.peer_kind, _o.value == _c.peer, _o.purpose == "all"),
-    )
+    .outerjoin(customer_models.consents, OWN_CONSENT)
 )
 # Of several with one person: that which a person has or should have, else the one in which they were heard last.
 PRECEDENCE = (

@@ -41,9 +41,14 @@ class Window:
     last_in_at: datetime | None = None
 
     def is_open(self, now: datetime) -> bool:
-        if self.hours is None:
-            return True
-        return self.last_in_at is not None and now - self.last_in_at < timedelta(hours=self.hours)
+        return self.hours is None or (self.closes_at is not None and now < self.closes_at)
+
+    @property
+    def closes_at(self) -> datetime | None:
+        """None where it never does, and where they have never written."""
+        if self.hours is None or self.last_in_at is None:
+            return None
+        return self.last_in_at + timedelta(hours=self.hours)
 
 
 Verdict = Allowed | Refusal | Held

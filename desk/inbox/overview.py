@@ -10,6 +10,7 @@ from sqlalchemy import Select, and_, case, func, or_, select
 from desk import customer_book, refs, revisions
 from desk.calendar import appointments
 from desk.calendar.appointments import Appointment
+from desk.conversations import IS_OUT, OWN_CONSENT
 from desk.errors import NotFound
 from desk.inbox import reads, search
 from desk.listing import Found, Window, contains, page
@@ -48,7 +49,9 @@ class Last:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A conversation in a list. `assignee_*` is the person who has the word; `unread` counts for whoever asks."""
+    """A conversation in a list. `assignee_*` is the person who has the word; `unread` counts for whoever asks. `is_out`: they
+    want nothing written there.
+    """
 
     id: int
     uid: str
@@ -85,6 +88,8 @@ class Entry:
     last_out_at: datetime | None
     closed_at: datetime | None
     created_at: datetime
+    provider: str
+    is_out: bool
     labels: tuple[Label, ...] = ()
     unread: int = 0
     last: Last | None = None
@@ -408,10 +413,13 @@ _ENTRIES: Select[*tuple[Any, ...]] = select(
     _c.last_out_at,
     _c.closed_at,
     _c.created_at,
+    accounts.c.provider,
+    IS_OUT,
 ).select_from(
     conversations.join(accounts, accounts.c.id == _c.account_id)
     .join(businesses, businesses.c.id == _c.business_id)
     .join(customers, customers.c.id == _c.customer_id)
     .outerjoin(users, and_(users.c.id == _c.owner_user_id, _c.owner == "staff"))
     .outerjoin(teams, teams.c.id == _c.team_id)
+    .outerjoin(customer_models.consents, OWN_CONSENT)
 )

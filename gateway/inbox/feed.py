@@ -27,6 +27,7 @@ from gateway.inbox.events import (
     Somebody,
 )
 from gateway.media.links import Show
+from gateway.pipeline.ways import Adapters
 from gateway.rest.v1.conversations import Conversation
 from gateway.rest.v1.messages import Message
 from storage.base import Db
@@ -105,11 +106,13 @@ class Feed:
     async def _show(self, news: Sequence[Changed]) -> None:
         house = self._inbox.house
         show = Show(house.links, house.clock.now())
-        for out in await house.store.read(outs, news, self._inbox.sockets.is_populated, show):
+        for out in await house.store.read(outs, news, self._inbox.sockets.is_populated, show, house.adapters):
             self._inbox.emit(out.event, out.payload, out.room)
 
 
-def outs(db: Db, news: Sequence[Changed], is_populated: Callable[[str], bool], show: Show) -> list[Out]:
+def outs(
+    db: Db, news: Sequence[Changed], is_populated: Callable[[str], bool], show: Show, adapters: Adapters
+) -> list[Out]:
     """The events that tell of `news`, in order; a conversation's row in the list is told once, at the end."""
     found: list[Out] = []
     lists: dict[tuple[int, int, int | None], None] = {}
@@ -129,7 +132,7 @@ def outs(db: Db, news: Sequence[Changed], is_populated: Callable[[str], bool], s
         if is_populated(room):
             with contextlib.suppress(NotFound):
                 entry = overview.by_id(db, who, conversation_id)
-                found.append(Out(room, "conversation_updated", Conversation.of(entry)))
+                found.append(Out(room, "conversation_updated", Conversation.of(entry, adapters, show.now)))
     return found
 
 

@@ -60,6 +60,12 @@ def able(adapters: Adapters, provider: str, channel: str) -> Capabilities:
     return adapter.capabilities
 
 
+def window(adapters: Adapters, provider: str, channel: str, last_in_at: datetime | None) -> sending.Window:
+    """Until when the channel carries free text to somebody who last wrote at `last_in_at`."""
+    adapter = adapters.get((provider, channel))
+    return sending.Window(None if adapter is None else adapter.capabilities.session_window_h, last_in_at)
+
+
 def refusal(
     db: Db, way: Way, able: Capabilities, *, is_template: bool = False, now: datetime
 ) -> sending.Refusal | None:

@@ -228,6 +228,29 @@ async def test_a_place_a_picture_and_a_card_answer_the_questions_for_them(met: M
     assert any("Haircut" in text for text in said)  # what stood below the picture was answered
 
 
+async def test_a_conversation_tells_until_when_it_may_be_written_in_and_whether_at_all(met: Met, api: Client) -> None:
+    async def told() -> list[Any]:
+        """What the list says, and the conversation itself says no other."""
+        (one,) = (await api.get("/conversations"))["items"]
+        details = await api.get(f"/conversations/{one['id']}")
+        assert {name: details[name] for name in ("window", "opted_out")} == {
+            name: one[name] for name in ("window", "opted_out")
+        }
+        return [one["window"], one["opted_out"]]
+
+    closed = {"is_open": False, "open_until": None}
+    await met.says("hi")
+    assert await told() == [{"is_open": True, "open_until": "2026-03-03T18:00:00Z"}, False]
+    met.desk.clock.advance(timedelta(hours=24))
+    api.token = (await person(met.desk, "admin")).token
+    assert await told() == [closed, False]
+    await met.says("STOP")
+    open_again = {"is_open": True, "open_until": "2026-03-04T18:00:00Z"}
+    assert await told() == [open_again, True]
+    await met.says("START")
+    assert await told() == [open_again, False]
+
+
 async def test_only_meta_gets_in(met: Met) -> None:
     body = json.dumps(recorded("meta", "text")).encode()
     forged = [

@@ -1,5 +1,6 @@
 """`/conversations`: what the inbox shows of them, and everything that people do in them."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
@@ -9,8 +10,10 @@ from channels.messages import Contact, Location, Reaction, Template
 from desk import revisions
 from desk.events import rfc3339
 from desk.inbox import handling, overview, thread
+from desk.refs import Ref
 from desk.text import storable
-from gateway.pipeline import staff
+from gateway.pipeline import staff, ways
+from gateway.pipeline.ways import Adapters
 from gateway.rest.call import Call
 from gateway.rest.route import Routes
 from gateway.rest.schema import Answer, Body, Moment, Page, Query, SkipQuery, Uid
@@ -66,6 +69,13 @@ class Promise(Answer):
     is_breached: bool
 
 
+class ReplyWindow(Answer):
+    """While it is open anything can be written; afterwards templates alone go out, until the customer writes again."""
+
+    is_open: bool
+    open_until: Moment | None = Field(description="Null while it is closed.")
+
+
 class Conversation(Answer):
     """`owner` says who talks: the bot, the queue (it waits for a person) or staff, who is the `assignee` then.
 
@@ -94,6 +104,10 @@ class Conversation(Answer):
     waiting_since: Moment | None
     snoozed_until: Moment | None
     sla: Promise | None
+    opted_out: bool = Field(description="They have said STOP here: nothing but the answer to START and HELP goes out.")
+    window: ReplyWindow | None = Field(
+        description="WhatsApp's 24 hours from their last message; null where the channel has no such limit."
+    )
     first_answered_at: Moment | None
     last_in_at: Moment | None
     last_out_at: Moment | None
@@ -101,8 +115,8 @@ class Conversation(Answer):
     created_at: Moment
 
     @classmethod
-    def of(cls, one: overview.Entry) -> "Conversation":
-        return cls.model_validate(facts(one))
+    def of(cls, one: overview.Entry, adapters: Adapters, now: datetime) -> "Conversation":
+        return cls.model_validate(facts(one, adapters, now))
 
 
 class Visit(Answer):
@@ -147,11 +161,11 @@ class ConversationDetails(Conversation):
     bot_state: BotState | None
 
     @classmethod
-    def of_details(cls, one: overview.Details) -> "ConversationDetails":
+    def of_details(cls, one: overview.Details, adapters: Adapters, now: datetime) -> "ConversationDetails":
         slots = [{"name": name, "value": value} for name, value in one.slots]
         return cls.model_validate(
             {
-                **facts(one.entry),
+                **facts(one.entry, adapters, now),
                 "handoff": None
                 if one.handoff_reason is None
                 else {"reason": one.handoff_reason, "note": one.handoff_note},
@@ -423,7 +437,8 @@ class HandToBot(Body):
 @routes.get("/conversations", scope="conversations:read", summary="Conversations")
 async def index(call: Call, query: Filter) -> Page[Conversation]:
     window = query.window(query.sort)
-    return Page[Conversation].of(await call.read(overview.find, window, query.wanted()), window, Conversation.of)
+    found = await call.read(overview.find, window, query.wanted())
+    return Page[Conversation].of(found, window, lambda one: Conversation.of(one, call.house.adapters, call.now))
 
 
 @routes.post("/conversations", scope="conversations:write", summary="Write to a customer first", errors=(409,))
@@ -439,12 +454,12 @@ async def create(call: Call, body: NewConversation) -> Conversation:
         wanted=wanted,
         now=call.now,
     )
-    return Conversation.of(await call.read(overview.get, line.conversation_id))
+    return await _after(call, line.conversation_id)
 
 
 @routes.get("/conversations/{conversation_id}", scope="conversations:read", summary="A conversation in detail")
 async def read(call: Call, conversation_id: Uid) -> ConversationDetails:
-    return ConversationDetails.of_details(await call.read(overview.details, conversation_id, now=call.now))
+    return await _details(call, conversation_id)
 
 
 @routes.patch("/conversations/{conversation_id}", scope="conversations:write", summary="Set priority, labels or team")
@@ -580,7 +595,7 @@ async def transcript(call: Call, conversation_id: Uid, query: Transcript) -> web
 async def add_participant(call: Call, conversation_id: Uid, user_id: Uid) -> ConversationDetails:
     """They are told of what happens in it."""
     number = await call.write(handling.add_participant, conversation_id, user_id, now=call.now)
-    return ConversationDetails.of_details(await call.read(overview.details, number, now=call.now))
+    return await _details(call, number)
 
 
 @routes.delete(
@@ -590,8 +605,10 @@ async def remove_participant(call: Call, conversation_id: Uid, user_id: Uid) -> 
     await call.write(handling.remove_participant, conversation_id, user_id, now=call.now)
 
 
-def facts(one: overview.Entry) -> dict[str, Any]:
+def facts(one: overview.Entry, adapters: Adapters, now: datetime) -> dict[str, Any]:
     """What is told of a conversation everywhere."""
+    window = ways.window(adapters, one.provider, one.channel, one.last_in_at)
+    is_open = window.is_open(now)
     return {
         "id": one.uid,
         "channel": one.channel,
@@ -633,6 +650,10 @@ def facts(one: overview.Entry) -> dict[str, Any]:
             "is_warned": one.sla_warned_at is not None,
             "is_breached": one.sla_breached_at is not None,
         },
+        "opted_out": one.is_out,
+        "window": None
+        if window.hours is None
+        else {"is_open": is_open, "open_until": window.closes_at if is_open else None},
         "first_answered_at": one.first_answered_at,
         "last_in_at": one.last_in_at,
         "last_out_at": one.last_out_at,
@@ -643,7 +664,12 @@ def facts(one: overview.Entry) -> dict[str, Any]:
 
 async def _after(call: Call, conversation_id: int) -> Conversation:
     """The conversation as it is now."""
-    return Conversation.of(await call.read(overview.by_id, conversation_id))
+    return Conversation.of(await call.read(overview.by_id, conversation_id), call.house.adapters, call.now)
+
+
+async def _details(call: Call, ref: Ref) -> ConversationDetails:
+    found = await call.read(overview.details, ref, now=call.now)
+    return ConversationDetails.of_details(found, call.house.adapters, call.now)
 
 
 def _written(line: thread.Line) -> str:

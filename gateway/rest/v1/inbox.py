@@ -1,10 +1,12 @@
 """`/inbox`: how it works, who waits, how much there is, who named whom, and whether one is there."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
 from desk.inbox import notes, people, rules, waiting
+from gateway.pipeline.ways import Adapters
 from gateway.rest.call import Call
 from gateway.rest.route import ONLY_PEOPLE, Routes
 from gateway.rest.schema import Answer, Body, Moment, Page, SkipQuery, Uid
@@ -103,9 +105,9 @@ class Waiting(Answer):
     estimate_s: int | None
 
     @classmethod
-    def of(cls, one: waiting.Place) -> "Waiting":
+    def of(cls, one: waiting.Place, adapters: Adapters, now: datetime) -> "Waiting":
         return cls(
-            conversation=Conversation.of(one.entry),
+            conversation=Conversation.of(one.entry, adapters, now),
             position=one.position,
             waited_s=one.waited_s,
             estimate_s=one.estimate_s,
@@ -209,9 +211,8 @@ async def set_settings(call: Call, body: Settings) -> InboxSettings:
 async def queue(call: Call, query: QueueFilter) -> Page[Waiting]:
     """The longest wait first."""
     window = query.window()
-    return Page[Waiting].of(
-        await call.read(waiting.in_line, window, team=query.team_id, now=call.now), window, Waiting.of
-    )
+    found = await call.read(waiting.in_line, window, team=query.team_id, now=call.now)
+    return Page[Waiting].of(found, window, lambda one: Waiting.of(one, call.house.adapters, call.now))
 
 
 @routes.get("/inbox/counts", scope="conversations:read", summary="How much there is")

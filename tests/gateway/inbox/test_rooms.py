@@ -192,6 +192,8 @@ async def test_assignments_reach_everybody_and_their_person(desk: Desk) -> None:
         assert (await two.hear("notification"))["kind"] == "assignment"
         assert (await one.hear("conversation_updated"))["id"] == uid
         assert one.of("notification") == []
+        await desk.text(ANNA, "STOP")
+        assert (await one.hear("conversation_updated", lambda c: c["opted_out"]))["window"] is None
 
 
 async def test_what_waits_is_given_to_those_who_are_connected_or_were_a_minute_ago(desk: Desk) -> None:

@@ -16,7 +16,9 @@ async def test_a_customer_asks_a_person_answers_closes_and_asks_how_it_was(desk:
     assert (mine["owner"], mine["status"], mine["unread_count"]) == ("queue", "open", 1)
     assert mine["last_message"]["direction"] == "out"
     assert mine["waiting_since"] == "2026-03-02T18:00:00Z"
+    assert (mine["window"], mine["opted_out"]) == (None, False)  # a text may be sent at any time
     (place,) = (await robin.get("/inbox/queue"))["items"]
+    assert place["conversation"] == mine
     assert (place["position"], place["waited_s"], place["estimate_s"]) == (1, 0, None)
     details = await robin.get(path)
     assert details["handoff"]["reason"] == "asked"
