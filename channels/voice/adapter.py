@@ -1,6 +1,7 @@
 """The number that is called. Calls have doors of their own (`gateway.voice`); what is written to a caller goes by SMS."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -8,14 +9,17 @@ from channels.base import AccountKeys, Answer, Capabilities, Request, Sent
 from channels.errors import SendError
 from channels.files import Located
 from channels.messages import Address, Charge, Event, Media, OutboundMessage, StatusUpdate
+from channels.twilio.sms import CAPABILITIES as SMS
 from channels.twilio.sms import SmsAdapter, claimed_account, is_from_twilio
 from channels.voice import codec
 from channels.voice.client import CallsClient
 
-# Choices are kept apart from the words, for the keys of the telephone.
-CAPABILITIES: Final = Capabilities(
+# Of what is said in a call: choices are kept apart from the words, for the keys of the telephone.
+SPOKEN: Final = Capabilities(
     text_max=4000, list_max=99, list_title_max=200, list_description_max=200, choice_text_max=4000, inline_reply=True
 )
+# Of what is written to a caller. A file would have nobody to show it to as long as they are on the line.
+CAPABILITIES: Final = replace(SMS, media_max=0, files_max_bytes=0, media_takes_text=False)
 
 
 class VoiceAdapter:

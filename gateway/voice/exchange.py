@@ -14,6 +14,7 @@ from weakref import WeakSet
 import structlog
 from aiohttp import WSCloseCode, web
 
+from channels.voice.adapter import SPOKEN
 from channels.voice.codec import ENDED, Given, News, Ring
 from channels.voice.vad import EnergyVad, Vad
 from desk import calls, connecting
@@ -60,8 +61,7 @@ class Exchange:
     _ready: "OrderedDict[tuple[int, str], tuple[float, Services]]" = field(default_factory=OrderedDict)
 
     def line(self, account: Account, mode: calls.Mode) -> Line:
-        adapter = self.house.adapter(account)
-        channel = turn.Channel(account, adapter.capabilities, inline=True, is_aloud=True)
+        channel = turn.Channel(account, SPOKEN, inline=True, is_aloud=True)
         voice = self.house.settings.voice
         people = self.people if mode != "terminal" else None
         every = timedelta(hours=voice.missed_text_h)
