@@ -41,6 +41,7 @@ class Heard:
     message_id: int
     message: InboundMessage
     begins: str = ""  # the scenario that it begins when none is open but the menu, whatever it says
+    broadcast: str = ""  # the name of the broadcast that it answers by that
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def take_turn(
     turn = Turn(db, bot, context, kept, now, in_full=in_full)
     turn.drop_expired()
     if isinstance(cause, Heard):
-        turn.begins = cause.begins
+        turn.begins, turn.broadcast = cause.begins, cause.broadcast
         turn.said_at = min(cause.message.sent_at or now, now)
         _hear(turn, cause.message, cause.message_id)
     else:
@@ -306,7 +307,8 @@ def _understand(turn: Turn, said: Said, quoted: str | None = None) -> None:
     if reminding.answer(turn, said, quoted) or offering.answer(turn, said):
         return
     if top is not None and top.run.scenario == choose.MENU and turn.begins in turn.bot.scenarios:
-        turn.replace(turn.begins)
+        turn.leave_all("replaced")
+        _answer_broadcast(turn, said)
         return
     if top is None:
         _open(turn, said)
@@ -340,7 +342,7 @@ def _understand(turn: Turn, said: Said, quoted: str | None = None) -> None:
 def _open(turn: Turn, said: Said) -> None:
     """What the words begin while nothing is open; the menu when they say nothing we know."""
     if turn.begins in turn.bot.scenarios:
-        turn.begin(turn.begins)
+        _answer_broadcast(turn, said)
         return
     reading = choose.at_rest(turn.bot, turn.ear, said, turn.said_at, settled=turn.flow.memo.settled)
     if not isinstance(reading, Begin) and reminding.late(turn, said):
@@ -356,6 +358,22 @@ def _open(turn: Turn, said: Said) -> None:
     if name == choose.MENU:
         _greet_by_name(turn)
     turn.begin(name, reading.slots if isinstance(reading, Begin) else {})
+
+
+def _answer_broadcast(turn: Turn, said: Said) -> None:
+    """The scenario to which a broadcast has answers go, with what the answer says already: also to its first question, if that
+    is one with answers of its own, for the broadcast may have asked it (and had buttons for it).
+    """
+    scenario = turn.bot.scenarios[turn.begins]
+    turn.begin(turn.begins, choose.opening(turn.ear, scenario, said.text, turn.said_at))
+    top = turn.flow.top
+    asked = choose.asked_slot(top) if top is not None and top.run.scenario == turn.begins else None
+    if top is None or asked is None or asked.source is not None or asked.type not in ("yes_no", "choice"):
+        return
+    reading = choose.at_question(turn.bot, turn.ear, top, Said(said.text), turn.said_at)
+    if isinstance(reading, Answer) and asked.name in reading.values:
+        turn.question, turn.choices = "", ()
+        turn.step(reading)
 
 
 def _digress(turn: Turn, begin: Begin) -> None:

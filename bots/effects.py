@@ -147,7 +147,7 @@ TYPES: Final = frozenset(
         "ref",
     )
 )
-FACTS: Final = frozenset(("business", "channel", "asks_name"))
+FACTS: Final = frozenset(("business", "channel", "broadcast", "asks_name"))
 
 
 def declared(

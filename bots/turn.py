@@ -40,6 +40,7 @@ class Turn:
     in_full: bool = False  # a yes or no is asked for in all its words also when that is asked again
     heard: str = ""
     begins: str = ""  # the scenario that it begins when none is open
+    broadcast: str = ""  # the name of the broadcast that they answer, or answered when this began
     excuse: str = ""  # said before a question that is asked again because the answer made no sense
     is_handed_over: bool = False
     answered_reminder: bool = False
@@ -237,6 +238,7 @@ class Turn:
                 case effects.Lookup(source):
                     self.step(SOURCES[source].run(self._acting(level, {})))
                 case effects.Switch(scenario, slots):
+                    self.broadcast = self.broadcast or _broadcast_of(level.run)
                     self._close("switched")
                     self.begin(scenario, slots)
                 case effects.RunChild(scenario):
@@ -339,8 +341,14 @@ class Turn:
         return {
             "business": self.bot.business.name,
             "channel": self.context.channel,
+            "broadcast": self.broadcast or (_broadcast_of(self.flow.top.run) if self.flow.top is not None else ""),
             "asks_name": self.bot.asks_name and not knows_name and "name" not in self.flow.memo.asked,
         }
+
+
+def _broadcast_of(run: Run) -> str:
+    found = run.facts.get("broadcast")
+    return found if isinstance(found, str) else ""
 
 
 def _about(run: Run) -> str:

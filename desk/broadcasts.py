@@ -74,6 +74,7 @@ CHANNEL_PAUSED: Final = Refusal("channel_paused", "Its channel was switched off.
 _SAMPLES: Final = 5
 _EARLIEST: Final = timedelta(hours=14)  # so far ahead of UTC the first clocks are
 _FARTHEST: Final = timedelta(days=366)
+_ANSWERED_WITHIN: Final = timedelta(days=7)  # what comes later is a message like any other
 _LATE: Final = timedelta(hours=12)  # what is to be said about a visit is stale after that
 _SOON: Final = timedelta(seconds=2)
 _SELDOM: Final = timedelta(minutes=10)  # what is held may be let go, or refused, before its time
@@ -265,6 +266,15 @@ class Waits:
 
     account_id: int
     until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Where an answer to the broadcast of that `name` goes: to `bot`, `inbox`, or the bot's `scenario`."""
+
+    to: str = "bot"
+    scenario: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -632,15 +642,19 @@ def _plan(db: Db, row: Row[Any]) -> Plan:
     )
 
 
-def routed(db: Db, conversation_id: int, broadcast_id: int) -> Mapping[str, str]:
-    """Where the first answer to a broadcast goes; from then on it is a conversation like any other."""
+def routed(db: Db, conversation_id: int, broadcast_id: int, *, heard_at: datetime) -> Routed:
+    """Where the first answer to a broadcast goes, if it comes within a week; from then on it is a conversation like any
+    other.
+    """
+    wanted = {"broadcast_id": broadcast_id, "conversation_id": conversation_id, "since": heard_at - _ANSWERED_WITHIN}
+    row = _REPLIES(db, wanted).one_or_none()
     overtaken(db, conversation_id)
-    return _REPLIES(db, {"broadcast_id": broadcast_id}).scalar_one_or_none() or {"to": "bot"}
+    return Routed() if row is None else Routed(row.replies["to"], row.replies.get("scenario") or "", row.name)
 
 
-def leaves(db: Db, message_id: int) -> None:
+def leaves(db: Db, message_id: int, *, now: datetime) -> None:
     """A message is being sent: if it is of a broadcast, an answer to it will be routed as that says."""
-    _LEAVES(db, {"message_id": message_id})
+    _LEAVES(db, {"message_id": message_id, "left_at": now})
 
 
 def overtaken(db: Db, conversation_id: int) -> None:
@@ -1134,7 +1148,15 @@ def _one(found: Row[Any]) -> Broadcast:
 
 
 _m = messages.c
-_REPLIES = Prepared(select(_t.replies).where(_t.id == bindparam("broadcast_id")))
+_REPLIES = Prepared(
+    select(_t.replies, _t.name)
+    .join(conversations, conversations.c.id == bindparam("conversation_id"))
+    .where(
+        _t.id == bindparam("broadcast_id"),
+        _t.replies.is_not(None),
+        conversations.c.broadcast_at >= bindparam("since"),
+    )
+)
 _COME_TO = Prepared(
     update(table)
     .where(_t.id == bindparam("broadcast"), _t.status == "sending", _t.reached_id == bindparam("before"))
@@ -1151,6 +1173,7 @@ _LEAVES = Prepared(
         .join(recipients, _r.broadcast_id == _t.id)
         .where(_r.message_id == bindparam("message_id"), _t.replies.is_not(None))
         .limit(1)
-        .scalar_subquery()
+        .scalar_subquery(),
+        broadcast_at=bindparam("left_at"),
     )
 )

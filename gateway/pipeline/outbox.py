@@ -257,7 +257,7 @@ def begin(
     if row.begun_at is None:
         sending.count(db, **letter, use=use, now=now, usual=usual)
     if use == "marketing":
-        broadcasts.leaves(db, message_id)
+        broadcasts.leaves(db, message_id, now=now)
     elif row.broadcast_id is not None and use != "legal":  # what they say next is said to this
         broadcasts.overtaken(db, row.conversation_id)
     # Who lost the lease while it waited must not send what somebody else is sending. On SQLite there is nobody else.

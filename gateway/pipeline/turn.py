@@ -187,9 +187,9 @@ def _hear(db: Db, registry: Registry, channel: Channel, kept: _Kept, *, now: dat
         db, context.tenant_id, context.account_id, context.id, now=now
     ):
         channel = replace(channel, inline=False)  # behind what had waited for them
-    scenario = ""
+    routed = broadcasts.Routed()
     if context.broadcast_id is not None:
-        context, scenario = _routed(db, context, context.broadcast_id, now=now)
+        context, routed = _routed(db, context, context.broadcast_id, heard_at=heard_at, now=now)
     is_ours = context.owner == "bot" and not context.is_out and not message.answered_by_provider
     bot = _bot(db, registry, channel, context) if is_ours else None
     is_late = message.sent_at is not None and now - message.sent_at > _LATEST
@@ -198,7 +198,7 @@ def _hear(db: Db, registry: Registry, channel: Channel, kept: _Kept, *, now: dat
         why = "late_message" if bot is not None else ""
         said = () if message.answered_by_provider else _to_people(db, channel, context, message_id, why=why, now=now)
         return Taken(context.id, message_id, said, {"owner": context.owner, "opted_out": context.is_out})
-    heard = bots.Heard(message_id, message, begins=scenario)
+    heard = bots.Heard(message_id, message, begins=routed.scenario, broadcast=routed.name)
     result = bots.take_turn(db, bot, context, heard, in_full=channel.in_full, now=now)
     return _answer(db, channel, context, result, message_id=message_id, heard_at=heard_at, now=now)
 
@@ -368,18 +368,20 @@ def _context(db: Db, account: Account, message: InboundMessage, *, now: datetime
     )
 
 
-def _routed(db: Db, context: Context, broadcast_id: int, *, now: datetime) -> tuple[Context, str]:
-    """The conversation of whoever answers a broadcast, in the hands that it names; and the scenario that it begins. Who is
-    in the middle of something goes on with that.
+def _routed(
+    db: Db, context: Context, broadcast_id: int, *, heard_at: datetime, now: datetime
+) -> tuple[Context, broadcasts.Routed]:
+    """The conversation of whoever answers a broadcast, in the hands that it names; and what the answer begins. Who is in the
+    middle of something goes on with that.
     """
-    replies = broadcasts.routed(db, context.id, broadcast_id)
+    routed = broadcasts.routed(db, context.id, broadcast_id, heard_at=heard_at)
     if bots.is_amid(context, now):
-        return context, ""
-    if replies["to"] != "inbox" or context.owner != "bot":
-        return context, replies.get("scenario") or ""
+        return context, broadcasts.Routed()
+    if routed.to != "inbox" or context.owner != "bot":
+        return context, routed
     conversations.to_queue(db, Actor(context.tenant_id, "system"), context.id, reason="broadcast_reply", now=now)
     assignment.entered(db, context.tenant_id, context.id, now=now)
-    return replace(context, owner="queue"), ""
+    return replace(context, owner="queue"), routed
 
 
 def _keep(db: Db, context: Context, message: InboundMessage, *, now: datetime) -> int | None:

@@ -44,6 +44,7 @@ conversations = Table(
     Column("flow_expires_at", UtcDateTime),
     # The broadcast whose message was the last to reach them and waits for its reply to be routed; null: none, or done.
     Column("broadcast_id", BigId),
+    Column("broadcast_at", UtcDateTime),  # when that message left
     Column("unread_count", Integer, nullable=False, server_default="0"),
     Column("team_id", BigId, ForeignKey("teams.id", ondelete="SET NULL")),
     Column("priority", String(10)),  # low, normal, high, urgent; null: nobody said

@@ -23,6 +23,7 @@ from tests.conftest import ENGINES
 from tests.gateway import front, pictures
 from tests.gateway.front import Front
 from tests.gateway.rest.api import Client, person
+from tests.gateway.rest.test_broadcasts import with_spring
 from tests.wire import wire
 
 SECRET, TOKEN, WORD = "the-app-secret-of-the-tests", "the-access-token-of-the-tests", "our-word-of-the-tests"
@@ -913,6 +914,12 @@ async def test_many_are_reached_by_a_template_and_left_in_peace_when_meta_says_s
     sms = (await api.get("/channels?kind=sms"))["items"][0]["id"]
     for bad in ({"channel_id": sms, "template": offer}, {"template": {**offer, "variables": {"1": "{{ nobody }}"}}}):
         await api.post("/broadcasts", {**words, "channel_id": channel, **bad}, status=422)
+
+    replies = await with_spring(api)
+    await sent(template=offer, name="Spring", replies=replies)
+    await met.dana.press_template(met.dana.inbox[-1], payload="Yes, please", title="Yes, please")
+    await met.settle()
+    assert met.dana.inbox[-1].text == "The offer Spring is yours."
 
     await met.desk.pass_time(timedelta(minutes=1), step=timedelta(seconds=20))  # so that those two are over
     met.meta.faults = Faults(graph_error=True, error_code=131048)

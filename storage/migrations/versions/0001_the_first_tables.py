@@ -1011,6 +1011,7 @@ def upgrade() -> None:
         sa.Column("silence_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("flow_expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("broadcast_id", big_id, nullable=True),
+        sa.Column("broadcast_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("unread_count", sa.Integer(), server_default="0", nullable=False),
         sa.Column("team_id", big_id, nullable=True),
         sa.Column("priority", sa.String(length=10), nullable=True),

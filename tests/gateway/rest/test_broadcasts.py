@@ -401,6 +401,67 @@ async def test_answers_go_where_the_broadcast_says_once(api: Client) -> None:
         assert await front.one(waiting) == 0
 
 
+SPRING = """
+spec: 1
+id: spring
+start: ask
+slots: {wants: {type: yes_no}}
+states:
+  ask: {say: ask, collect: wants, outcomes: {filled: decide, exhausted: none}}
+  decide: {branch: [{slot: wants, equals: true, then: which}], else: none}
+  which: {branch: [{fact: broadcast, equals: Spring, then: wanted}], else: none}
+  wanted: {say: wanted, end: completed}
+  none: {say: none, end: completed}
+words:
+  en: {ask: Would you like the offer?, wanted: "The offer {broadcast} is yours.", none: "Another time, then."}
+tests:
+  - {name: wanted, facts: {broadcast: Spring}, turns: [{user: start, state: ask}, {user: "yes", state: wanted}]}
+"""
+
+
+async def with_spring(api: Client) -> dict[str, str]:
+    """The scenario above, published; and what sends answers there."""
+    bots = (await api.get("/bots"))["items"]
+    made = await api.post(f"/bots/{bots[0]['id']}/scenarios", {"source": SPRING})
+    await api.post(f"/bots/{bots[0]['id']}/scenarios/{made['id']}/publish", status=200)
+    return {"to": "scenario", "scenario": "spring"}
+
+
+async def test_the_scenario_that_an_answer_begins_knows_the_broadcast_and_what_was_said(api: Client) -> None:
+    front, _ = api.front, await people(api)
+    replies = await with_spring(api)
+    for name, words, heard in (
+        ("Spring", "Yes please!", "The offer Spring is yours."),
+        ("Spring", "Who is this?", "Would you like the offer?"),
+        ("Summer", "yes", "Another time, then."),
+        ("Spring", "no thanks", "Another time, then."),
+    ):
+        await front.change("UPDATE conversations SET flow = NULL")
+        draft = await drafted(api, name=name, replies=replies, text="20 % off. Would you like that?")
+        await api.post(f"/broadcasts/{draft['id']}/send", status=202)
+        await front.work()
+        await arrived(front)
+        assert (await front.text("+15125550181", words)).text == heard, words
+
+
+async def test_what_comes_more_than_a_week_later_is_no_answer_to_a_broadcast(api: Client) -> None:
+    front, _ = api.front, await people(api)
+    replies = await with_spring(api)
+    heard = []
+    for late, to in ((0, {"to": "inbox"}), (0, replies), (1, {"to": "inbox"}), (1, replies)):
+        api = await person(front)  # people are signed out long before
+        await front.change("UPDATE conversations SET owner = 'bot', flow = NULL")
+        draft = await drafted(api, replies=to)
+        await api.post(f"/broadcasts/{draft['id']}/send", status=202)
+        await front.work()
+        await arrived(front)
+        front.clock.advance(timedelta(days=7, seconds=late))
+        said = await front.text("+15125550181", "yes")
+        owner = await front.one("SELECT owner FROM conversations WHERE peer = '+15125550181'")
+        heard.append((owner, said.text == "The offer Spring is yours."))
+    assert heard == [("queue", False), ("bot", True), ("bot", False), ("bot", False)]
+
+
 async def test_an_answer_to_something_else_is_none_to_the_broadcast(api: Client) -> None:
     front, _ = api.front, await people(api)
     peer, owner = "+15125550181", "SELECT owner FROM conversations WHERE peer = '+15125550181'"
