@@ -96,7 +96,8 @@ class Ear:
 
         With `signs_only` a likeness to an example is not enough: some keyword must have been said.
         """
-        found = {self._by_act[act]: 1.0 for act in said if act in self._by_act}
+        # In the order of the scenarios, for a set has another one in every process: "thank you, that is all" is a goodbye.
+        found = {scenario: 1.0 for act, scenario in self._by_act.items() if act in said}
         # A word or two are like many an example; only what is a sign by itself counts then.
         is_short = not self.is_wordy(text)
         for each in self._matches(self._signs if signs_only or is_short else self._intents, text):
