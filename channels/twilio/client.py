@@ -297,9 +297,9 @@ def _has_text(body: str, parameters: Parameters) -> bool:
     we do (Smart Encoding), links may be shorter by now, and trial accounts get a line of Twilio's in front. What becomes of a
     template only Twilio knows, so there the time and the people have to do.
     """
-    text = parameters.get("body", "")
-    if "content_sid" in parameters or not isinstance(text, str):
-        return "content_sid" in parameters
+    if "content_sid" in parameters:
+        return True
+    text = str(parameters.get("body", ""))
     if parameters.get("shorten_urls"):
         body, text = _LINK.sub("", body), _LINK.sub("", text)
     letters = _letters(text)
