@@ -25,13 +25,13 @@ from desk import conversations, files, messages, revisions
 from desk.conversations import Context
 from desk.who import Actor
 from gateway.accounts import Account
-from gateway.pipeline import staff, turn
+from gateway.pipeline import outbox, staff, turn
 from storage.base import Db
 from storage.models.tenants import users
 
 
 def take(db: Db, account: Account, event: Echo, *, now: datetime) -> str:
-    """kept, or known when it was told before. The bot is silent from now on."""
+    """kept, and the bot is silent from now on; known when it was told before, ours when we have sent it ourselves."""
     peer = event.recipient
     context = conversations.meet(db, account.id, peer_kind=peer.kind, peer=peer.value, now=now)
     if messages.id_of(db, account.id, event.provider_id) is not None:
@@ -40,6 +40,9 @@ def take(db: Db, account: Account, event: Echo, *, now: datetime) -> str:
         _revise(db, context, changes, at=min(event.sent_at or now, now), now=now)
         _note(db, context, event, f"From the phone: {revisions.notice(parts_to_json(_wordless(changes)))}", now=now)
         return "kept"
+    if (ours := _on_its_way(db, context, event)) is not None:  # the echo has overtaken the answer to our request
+        messages.attach_provider_id(db, ours, event.provider_id, "sent")
+        return "ours"
     who = _whoever_has_the_phone(db, context)
     if context.status != "open":
         conversations.reopen(db, who, context.id, now=now)
@@ -74,6 +77,15 @@ def take(db: Db, account: Account, event: Echo, *, now: datetime) -> str:
     )
     staff.answered(db, who, context, message_id, now=now)
     return "kept"
+
+
+def _on_its_way(db: Db, context: Context, event: Echo) -> int | None:
+    """The message that we are sending just now and that this is. What has a form that we do not read (a template, a list)
+    is taken for it: within the moment of a request nobody writes such a thing by hand.
+    """
+    is_unread = all(isinstance(part, Unsupported) for part in event.parts)
+    under_way = outbox.under_way(db, context.id)
+    return next((message_id for message_id, text in under_way if is_unread or text.strip() == event.text.strip()), None)
 
 
 def _revise(db: Db, context: Context, changes: Sequence[Edit | Revoke], *, at: datetime, now: datetime) -> None:

@@ -294,6 +294,11 @@ def ask_next(sent_at: datetime, *, now: datetime) -> datetime | None:
     return next((at for after in ASK_AFTER if (at := sent_at + after) > now), None)
 
 
+def under_way(db: Db, conversation_id: int) -> list[tuple[int, str]]:
+    """What is being sent there just now, with its words, and has no provider's id yet; the oldest first."""
+    return [(row.id, row.text) for row in _UNDER_WAY(db, {"conversation_id": conversation_id})]
+
+
 def failed(db: Db, job: queue.Job, error: SendError, *, now: datetime) -> None:
     """The provider did not take it: try again later, or give up and let people see why."""
     message_id = message_of(job)
@@ -477,6 +482,17 @@ _UNDELIVERED = Prepared(
     .where(_m.id == bindparam("message_id"))
 )
 _CONVERSATION = Prepared(select(_m.conversation_id).where(_m.id == bindparam("message_id")))
+_UNDER_WAY = Prepared(
+    select(_m.id, _m.text)
+    .join(outbox, outbox.c.message_id == _m.id)
+    .where(
+        _m.conversation_id == bindparam("conversation_id"),
+        _m.direction == "out",
+        _m.provider_id.is_(None),
+        outbox.c.state == "sending",
+    )
+    .order_by(_m.id)
+)
 _ACCOUNT_OF = Prepared(select(_m.account_id).where(_m.id == bindparam("message_id")))
 _TOLD = Prepared(select(_m.provider_id).where(_m.id == bindparam("message_id")))
 # Of the last few only: more than that nobody says at once.

@@ -286,7 +286,8 @@ def _news(db: Db, adapter: Adapter, account: Account, event: StatusUpdate, seen:
 
 def _echoed(db: Db, account: Account, event: Echo, seen: Seen | None, line: Line, *, now: datetime) -> str:
     outcome = echo.take(db, account, event, now=now)
-    accounts.used_on_phone(db, account.id, line)
+    if outcome == "kept":
+        accounts.used_on_phone(db, account.id, line)
     wire.heard(db, account, seen, messages.id_of(db, account.id, event.provider_id), now=now)
     return outcome
 

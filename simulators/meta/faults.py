@@ -20,6 +20,7 @@ Fault = Literal[
     "failed",
     "never_status",
     "status_early",
+    "echo_early",
     "status_duplicate",
     "status_out_of_order",
 ]
@@ -54,6 +55,7 @@ class Faults:
     failed_code: int = 131026
     never_status: float = 0
     status_early: float = 0  # the statuses come before the Graph API has answered
+    echo_early: float = 0  # it is told of before that, as if it had been written on the shop's phone
     status_duplicate: float = 0
     status_out_of_order: float = 0
 

@@ -106,6 +106,8 @@ async def _messages(request: web.Request) -> web.StreamResponse:
     }
     if network.dice.strikes("status_early"):
         await network.settled(message.id)
+    if network.dice.strikes("echo_early"):
+        await network.echo(message)
     if network.dice.strikes("accept_but_reset") and request.transport is not None:
         request.transport.abort()
     if network.dice.strikes("broken_json"):

@@ -143,19 +143,37 @@ class Network:
         """Somebody of the business writes from the WhatsApp app on the shop's own phone; the application is told. With the
         `message_id` of an earlier one it is told of the same once more.
         """
+        return await self.send_from_shop(sender, to, "text", {"body": text}, message_id=message_id)
+
+    async def send_from_shop(
+        self,
+        sender: str,
+        to: str,
+        kind: str,
+        content: object,
+        *,
+        file: File | None = None,
+        message_id: str | None = None,
+    ) -> list[Post]:
+        """The same for anything: `content` stands under the name of its `kind`, with what is told of the `file`."""
         number = self.numbers[sender]
+        if file is not None:
+            content = {**(content if isinstance(content, dict) else {}), **self.keep(file)}
         if message_id is None:
             message_id = f"wamid.{self.new_id()}"
-            self.phone(to).receive(Received(message_id, number, "text", {"body": text}, "", self.clock()))
-        echo: Json = {
-            "from": number.digits,
-            "to": to.removeprefix("+"),
-            "id": message_id,
-            "timestamp": self._timestamp(),
-        }
-        return await self.tell(
-            number, "smb_message_echoes", {"message_echoes": [{**echo, "type": "text", "text": {"body": text}}]}
-        )
+            shown = content if isinstance(content, dict) else {}
+            self.phone(to).receive(Received(message_id, number, kind, shown, "", self.clock()))
+        return await self._echo(number, to, message_id, {"type": kind, kind: content})
+
+    async def echo(self, message: Message) -> list[Post]:
+        """Tell the application of what it has sent by itself as if that had been written on the shop's phone."""
+        kind: Json = {"type": message.kind, message.kind: message.body[message.kind]}
+        return await self._echo(message.sender, message.to, message.id, kind)
+
+    async def _echo(self, number: Number, to: str, message_id: str, message: Json) -> list[Post]:
+        whose = {"to": to.removeprefix("+")} if to.startswith("+") else {"to_user_id": to}
+        echo: Json = {"from": number.digits, **whose, "id": message_id, "timestamp": self._timestamp(), **message}
+        return await self.tell(number, "smb_message_echoes", {"message_echoes": [echo]})
 
     def keep(self, file: File) -> Json:
         """Store a file; what a webhook says of it."""

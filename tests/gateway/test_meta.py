@@ -391,6 +391,57 @@ async def test_whoever_writes_from_the_shops_phone_has_taken_over(met: Met, api:
     assert await met.desk.rows(f"{rates} WHERE a.channel = 'whatsapp' ORDER BY 1") == [("meta", 20.0), ("twilio", 80.0)]
 
 
+FROM_SHOP: list[tuple[str, dict[str, Any], File | None]] = [
+    ("text", {"body": "Come at nine"}, None),
+    ("image", {"caption": "like this?"}, File(pictures.jpeg(), "image/jpeg")),
+    ("audio", {"voice": True}, File(b"OggS" + bytes(60), "audio/ogg")),
+    ("video", {}, File(b"\0\0\0\x18ftypmp42" + bytes(60), "video/mp4")),
+    ("document", {"filename": "offer.pdf"}, File(pictures.PDF, "application/pdf", "offer.pdf")),
+    ("sticker", {"animated": False}, File(pictures.jpeg(), "image/webp")),
+    ("location", {"latitude": 30.2, "longitude": -97.7, "name": "The shop"}, None),
+]
+
+
+@pytest.mark.parametrize(("kind", "content", "file"), FROM_SHOP, ids=[kind for kind, *_ in FROM_SHOP])
+async def test_whatever_is_sent_from_the_shops_phone_is_a_person_who_takes_over(
+    met: Met, api: Client, kind: str, content: dict[str, Any], file: File | None
+) -> None:
+    await met.says("book")
+    await met.meta.send_from_shop(OURS, DANA, kind, content, file=file)
+    await met.settle()
+    assert await met.says("haircut") == []
+    (found,) = (await api.get("/conversations"))["items"]
+    assert (found["owner"], found["assignee"]["full_name"]) == ("staff", juniper.OWNER)
+    *_, told, _ = (await api.get(f"/conversations/{found['id']}/messages?limit=100"))["items"]
+    assert (told["author"]["name"], told["direction"], told["private"]) == (juniper.OWNER, "out", False)
+    assert [one["kind"] for one in told["media"]] == ([kind] if file else [])
+    assert {one["status"] for one in told["media"]} <= {"ready"}
+
+
+@pytest.mark.parametrize("never_told", [False, True])
+async def test_an_echo_of_what_we_have_sent_ourselves_is_nobody_who_takes_over(
+    met: Met, api: Client, never_told: bool
+) -> None:
+    met.meta.faults = Faults(echo_early=True, accept_but_reset=never_told, never_status=never_told)
+    (asked,) = await met.says("book")
+    for message in [*met.meta.messages.values()]:
+        await met.meta.echo(message)
+    await met.desk.pass_time(timedelta(minutes=20), step=timedelta(minutes=5))
+    api = await person(met.desk, "admin")
+    (found,) = (await api.get("/conversations"))["items"]
+    lines = (await api.get(f"/conversations/{found['id']}/messages"))["items"]
+    assert [(one["direction"], one["author"]["kind"]) for one in lines] == [("in", "customer"), ("out", "bot")]
+    assert [one.text for one in met.dana.inbox] == [asked]  # once
+    assert found["owner"] == "bot"
+    assert await met.desk.rows("SELECT DISTINCT is_on_phone FROM accounts") == [(0,)]
+    met.meta.faults = Faults()
+    assert await met.says("haircut")
+    await api.post(f"/conversations/{found['id']}/messages", {"text": "It is me."})
+    await met.settle()
+    await met.meta.echo([*met.meta.messages.values()][-1])
+    assert (await api.get(f"/conversations/{found['id']}"))["assignee"]["full_name"] != juniper.OWNER
+
+
 async def test_news_comes_in_any_order_and_before_our_own_answer(met: Met) -> None:
     for faults in (
         Faults(status_out_of_order=1, status_duplicate=1),
