@@ -48,7 +48,6 @@ _KNOWN: Final[dict[int, tuple[FailureKind, str, float | None]]] = {
     131051: ("bug", "WhatsApp does not take this kind of message.", None),
     131052: ("retry", "WhatsApp could not fetch a file.", None),
     131053: ("retry", "WhatsApp could not take in a file.", None),
-    131055: ("bug", _BUG, None),
     131056: ("retry", "Too many messages to this person in a short time.", None),  # the others need not wait
     131057: ("retry", "The WhatsApp business account is in maintenance.", 300),
     131062: ("content", "This kind of message cannot be sent to people who hide their number.", None),

@@ -48,9 +48,9 @@ _KNOWN: Final[dict[int, tuple[FailureKind, str, float | None]]] = {
     21654: ("bug", "The message names no template.", None),
     21655: ("config", "Twilio does not know this template.", None),
     21656: ("config", "The variables do not fit the template.", None),
-    21657: ("config", "The name we send under is not one that Twilio takes.", None),
+    21657: ("config", "The name we send under is not one that Twilio takes for this country.", None),
     21658: ("bug", "Something in the message is too long for Twilio.", None),
-    21659: ("config", "The number we send from is not one of Twilio's.", None),
+    21659: ("config", "The number we send from is not one of Twilio's, or a short code of another country.", None),
     21660: ("config", "The number we send from belongs to another Twilio account.", None),
     21661: ("config", "The number we send from is not one for text messages.", None),
     21701: ("config", "Twilio does not know the messaging service to send from.", None),
@@ -154,10 +154,11 @@ _KNOWN: Final[dict[int, tuple[FailureKind, str, float | None]]] = {
 # twilio.com/docs/api/errors/30003). Not among them is what may still arrive, and would then arrive twice: 30008, which is
 # any receipt of a carrier's without a reason; 30410, where the network only did not answer; 63012, which says nothing.
 _LOST: Final = frozenset({30001, 30003, 30017, 30022, 30023, 30027, 30036, 30103, 30450, 30453, 63018, 63019, 63038})
-# What is wrong with the number or the account, and so with every message.
+# What is wrong with the number or the account, and so with every message. Not 21657 and 21659, which may come of the country
+# of one recipient alone (twilio.com/docs/api/errors/21657, 21659).
 _OF_CHANNEL: Final = frozenset(
     (
-        *(20003, 20005, 20008, 21212, 21607, 21609, 21657, 21659, 21660, 21661),
+        *(20003, 20005, 20008, 21212, 21607, 21609, 21660, 21661),
         *(21701, 21702, 21703, 21704, 21705, 21709, 30002, 30032, 30033, 30034, 30035),
         *(63001, 63002, 63007, 63008, 63020, 63022, 63051),
     )

@@ -671,7 +671,6 @@ def test_whatever_a_template_is_listed_as_it_is_one_or_none(data: Any) -> None:
         ("131049", "content", False),
         ("131050", "no_marketing", False),
         ("131051", "bug", False),
-        ("131055", "bug", False),
         ("131052", "retry", True),
         ("131053", "retry", True),
         ("131056", "retry", True),
