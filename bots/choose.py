@@ -350,12 +350,13 @@ class _Heard:
         return replace(found, values={**found.values, **values})
 
     def values_for(
-        self, wants: tuple[Want, ...], asked: str | None, known: Mapping[str, Meaning]
+        self, wants: tuple[Want, ...], asked: str | None, known: Mapping[str, Meaning], *, soonest: bool = True
     ) -> dict[str, SlotValue]:
+        """The slots that it tells. `soonest`: "as soon as possible" is today."""
         if not wants or not self.text:
             return {}
         values = _values(self.ear, self.extracted(wants, asked, known))
-        wants_day = asked != "time" and any(want == Want("day", "date") for want in wants)
+        wants_day = soonest and asked != "time" and any(want == Want("day", "date") for want in wants)
         if wants_day and "day" not in values and self.ear.hears("soonest", self.text, self.acts):
             values["day"] = _day(self.ear, self.ear.voice.local(self.now).date())
         return values
@@ -381,7 +382,13 @@ def _read(ask: _Question, heard: _Heard) -> Reading:
     if picked.how == "ambiguous" and not heard.is_question and (both := two_wishes(ask.ear, heard.text)):
         # Before it looks like a question about them all.
         return _which_one(ask, both if {*both} <= {*picked.ids} else picked.ids)
-    values = heard.values_for(*_around(ask))
+    is_any = picked.how == "any" and ask.slot.source in ("days", "staff")
+    # "Whenever" is the first day that is offered, rather than today; and said of a person it moves no day agreed on.
+    values = heard.values_for(
+        *_around(ask), soonest=not is_any or (ask.slot.source == "staff" and "day" not in ask.run.slots)
+    )
+    if is_any and not (values or heard.is_question or _is_whoever(ask, heard)) and "dont_care" in heard.acts:
+        return _picked(ask, picked.ids[0])  # before "no preference" resembles a question about something else
     if (question := _question(ask, heard, values)) is not None:
         return question
     if not values.keys() - {ask.slot.name} and (other := _other_times(ask, heard)) is not None:
@@ -426,6 +433,11 @@ def _surely(ask: _Question, picked: Picked, heard: _Heard) -> events.Answer | No
     """The place or the very name of something on offer. Beside times and days, "3pm" and "the 5th" are no places."""
     if (lettered := option_of_letter(ask.run.offered, heard.text)) is not None:
         return _picked(ask, lettered.id)
+    # As it is written: "A pessoa" among what can be changed asks for nobody of the team.
+    as_shown = heard.text.strip(" .!").casefold()
+    named = [option.id for option in ask.run.offered if option.label.casefold() == as_shown]
+    if len(named) == 1:
+        return _picked(ask, named[0])
     bare = heard.text.strip(" #.)(")
     is_bare = bare.isdecimal() and len(bare) <= 2
     # Times and days are full of numbers; where ours stand before them, a number is one of ours: "1." is no one o'clock.

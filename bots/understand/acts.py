@@ -475,7 +475,7 @@ _RULES: Mapping[str, _Rule] = {
         r"would be|will be|works?|are|will do|would do|s) (?:just |totally )?(?:ok|okay|fine|good|great|alright|"
         r"with me|for me)?",
         r" no idea (?:regarding|about) (?:to )?what ",
-        r"^ (?:any|anyone|anything|anybody|either|any (?:one|of them|time)) (?:please )?$",
+        r"^ (?:any|anyone|anything|anytime|anybody|either|any (?:one|of them|time)) (?:please )?$",
         r" (?:im|i am) flexible ",
     ),
     "acknowledge": _Rule(

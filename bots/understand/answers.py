@@ -419,7 +419,7 @@ _LITTLE = frozenset(
     "mr mrs ms miss md".split()
 )
 _ANY_WORDS = frozenset(
-    "any anyone anybody whoever whichever whatever anything either earliest soonest available".split()
+    "any anyone anybody whoever whichever whatever whenever anytime anything either earliest soonest available".split()
 )
 _PEOPLE = frozenset("anyone anybody whoever who whom".split())
 _THINGS = frozenset(

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from bots import registry as publishing
 from bots.bot import Cue, internal_error, is_asking, take_turn
 from bots.flow import FlowError
+from bots.times import ANYONE
 from channels import split
 from desk import conversations
 from flows.load import load
@@ -148,3 +149,58 @@ def test_no_wording_asks_for_a_word_that_carriers_take_as_an_opt_out() -> None:
                 assert not re.search(
                     r"\b(?:reply|text|say|write) '?(?:stop|cancel|end|quit)\b", str(wording), re.IGNORECASE
                 )
+
+
+# To whom it is all the same, by language; what begins a booking, agrees on a time with Anna, takes that back, and asks for
+# somebody else.
+ALL_THE_SAME = {
+    "en": (
+        ["whenever", "anytime", "any", "no preference", "I don't mind", "whatever", "you choose"],
+        ["anyone", "whenever", "whoever", "no preference"],
+        ("book a haircut", "tomorrow at 3 pm with Anna", "no", "the person"),
+    ),
+    "pt": (
+        ["tanto faz", "pra mim tanto faz", "qualquer dia", "qualquer um", "quando der"],
+        ["Tanto faz!", "qualquer pessoa", "quem estiver livre"],
+        ("quero marcar um Haircut", "amanhã às 15h com Anna", "não", "A pessoa"),
+    ),
+    "es": (
+        ["me da igual", "me da lo mismo", "cualquiera", "cuando sea"],
+        ["me da igual", "cualquiera", "cualquier persona", "quien sea"],
+        ("quiero reservar Haircut", "mañana a las 15:00 con Anna", "no", "la persona"),
+    ),
+    "fr": (
+        ["peu importe", "n'importe quand", "ça m'est égal"],
+        ["peu importe", "n'importe qui"],
+        ("je veux réserver Haircut", "demain à 15h avec Anna", "non", "la personne"),
+    ),
+    "de": (
+        ["egal", "ist mir egal", "irgendwann", "jeder", "jederzeit"],
+        ["egal", "egal wer", "irgendwer", "jeder"],
+        ("ich möchte Haircut buchen", "morgen um 15 Uhr mit Anna", "nein", "die Person"),
+    ),
+}
+
+
+@pytest.mark.parametrize("code", ALL_THE_SAME)
+def test_to_whom_it_is_all_the_same_gets_the_first_day_and_anybody(stage: Stage, code: str) -> None:
+    stage.channel = "web"
+    stage.speaks("en", "es", "fr", "de", "pt")
+    days, people, (begins, agrees, no, person) = ALL_THE_SAME[code]
+
+    def said(*lines: str) -> tuple[str, dict[str, Any]]:
+        """Where a conversation stands after these, and what was understood."""
+        kept = stage.db.begin_nested()
+        try:
+            stage.says(*lines)
+            assert stage.run is not None, lines
+            return stage.place, {name: slot.value for name, slot in stage.run.slots.items()}
+        finally:
+            kept.rollback()
+
+    for words in days:
+        place, slots = said(begins, words)
+        assert (place, slots["day"]) == ("book.when", "2026-03-02"), words
+    for words in people:
+        place, slots = said(begins, agrees, no, person, words)
+        assert (place, slots["day"], slots["staff"]) == ("book.confirm", "2026-03-03", ANYONE), words
