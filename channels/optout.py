@@ -5,24 +5,30 @@ service. So those count only between conversations, except where the carrier has
 Canadian numbers CANCEL, END and QUIT block our messages before we see them, and pretending otherwise would leave us
 writing into the void. Prompts by SMS must therefore never ask people to reply with one of them.
 
+Offers alone can be stopped as well ("no more offers", "stop promotions"), and asked for again ("start offers"); no carrier
+knows of that, and it answers no question of ours.
+
 Only a whole message counts: "please stop by at 3" stops nothing. More languages are more rows.
 """
 
 import unicodedata
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from itertools import product
+from typing import Final, Literal, NamedTuple
 
 from channels.messages import OptOut
 
 
 class Word(NamedTuple):
     """`languages` are all that have it. `is_answer`: it also is a natural answer. `is_carriers`: US and Canadian carriers act
-    on it and answer it.
+    on it and answer it. `purpose`: what it is about, `marketing` for offers alone.
     """
 
     meaning: OptOut
     languages: tuple[str, ...]
     is_answer: bool
     is_carriers: bool
+    purpose: Literal["all", "marketing"] = "all"
 
 
 # language -> meaning -> words that mean only that, and words that also are natural answers.
@@ -53,6 +59,80 @@ WORDS: Final[dict[str, dict[OptOut, tuple[str, str]]]] = {
         "help": ("ajuda", ""),
     },
 }
+# The same of offers alone: (how it begins, what it is about, how it ends), each of which goes with each. Without apostrophes, as
+# `_plain` leaves them.
+OFFERS: Final[dict[str, dict[Literal["stop", "start"], tuple[tuple[str, str, str], ...]]]] = {
+    "en": {
+        "stop": (
+            (
+                "stop|stop the|stop all|stop your|stop sending|stop sending me|no|no more|do not send me|don t send me|"
+                "dont send me|unsubscribe from",
+                "promotions|promotion|promos|promo|offers|offer|ads|advertising|marketing|promotional messages|"
+                "marketing messages",
+                "|please",
+            ),
+        ),
+        "start": (("start|restart|resume", "offers|promotions|promos", "|again"),),
+    },
+    "es": {
+        "stop": (
+            (
+                "stop|no|no mas|sin|sin mas|basta de|parar|parar las|detener|no enviar|no enviar mas|no me envie|no me envie mas|"
+                "no me envien mas|no me mande mas|no quiero|no quiero mas|no quiero recibir|dejar de recibir",
+                "ofertas|promociones|publicidad|anuncios",
+                "|por favor",
+            ),
+        ),
+        "start": (("start|recibir|reanudar", "ofertas|promociones", "|de nuevo|otra vez"),),
+    },
+    "fr": {
+        "stop": (
+            (
+                "stop|stop les|stop aux|arret|arreter les|arretez les|pas de|pas d|ne plus recevoir de|"
+                "ne plus recevoir d|ne m envoyez plus de|ne m envoyez plus d|je ne veux plus de|je ne veux plus d",
+                "offres|promotions|promos|promo|publicite|publicites|pub|pubs",
+                "|svp|s il vous plait",
+            ),
+            (
+                "plus de|plus aucune",
+                "publicite|pub",
+                "|svp|s il vous plait",
+            ),  # "plus d'offres" may be a wish for more of them
+        ),
+        "start": (("start|recevoir|recevoir les|recevoir des", "offres|promotions|promos", "|a nouveau"),),
+    },
+    "de": {
+        "stop": (
+            (
+                "keine|keine weitere|keine weiteren|stop|stopp|stoppen sie die|senden sie mir keine|"
+                "schicken sie mir keine|ich mochte keine|ich will keine",
+                "werbung|angebote|aktionen|werbenachrichten|newsletter",
+                "|mehr|bitte|mehr bitte",
+            ),
+            (
+                "",
+                "werbung|angebote|aktionen|werbenachrichten|newsletter",
+                "stop|stopp|stoppen|abbestellen|abmelden|beenden",
+            ),
+        ),
+        "start": (
+            ("start", "angebote|werbung|aktionen", ""),
+            ("", "angebote|werbung|aktionen", "starten|erhalten|wieder erhalten"),
+        ),
+    },
+    "pt": {
+        "stop": (
+            (
+                "stop|sem|sem mais|chega de|parar|parar as|parar com|pare com|nao enviar|nao envie|nao envie mais|nao me envie|"
+                "nao me envie mais|nao me mande|nao me mande mais|nao quero|nao quero mais|nao quero receber|"
+                "nao quero receber mais",
+                "ofertas|promocoes|publicidade|propaganda|propagandas|anuncios",
+                "|por favor",
+            ),
+        ),
+        "start": (("start|receber|retomar", "ofertas|promocoes", "|de novo|novamente"),),
+    },
+}
 # Twilio's defaults (help.twilio.com, "Twilio support for opt-out keywords").
 _CARRIERS: Final = frozenset(
     "stop stopall unsubscribe cancel end quit revoke optout start yes unstop help info".split()
@@ -64,6 +144,21 @@ for _language, _meanings in WORDS.items():
             for _word in filter(None, _list.split("|")):
                 _found = _ALL.get(_word) or Word(_meaning, (), bool(_is_answer), _word in _CARRIERS)
                 _ALL[_word] = _found._replace(languages=(*_found.languages, _language))
+
+
+def _of_offers(language: str, meaning: Literal["stop", "start"]) -> Iterator[str]:
+    for lists in OFFERS[language][meaning]:
+        for words in product(*(each.split("|") for each in lists)):
+            yield " ".join(filter(None, words))
+
+
+for _language, _about_offers in OFFERS.items():
+    for _offer_meaning in _about_offers:
+        for _word in _of_offers(_language, _offer_meaning):
+            _found = _ALL.get(_word) or Word(
+                _offer_meaning, (), is_answer=False, is_carriers=False, purpose="marketing"
+            )
+            _ALL[_word] = _found._replace(languages=(*_found.languages, _language))
 _LONGEST: Final = 4 * max(map(len, _ALL))
 _INVISIBLE: Final = ("Mn", "Me", "Cf")  # accents, direction marks, joiners
 
@@ -74,13 +169,14 @@ def find(text: str) -> Word | None:
 
 
 def keywords_of(text: str, *, active: bool, carrier: bool = False) -> OptOut | None:
-    """What the message asks for if it is one of the words and nothing else.
+    """What the message asks for, of all that we write, if it is one of the words and nothing else.
 
     `active` is whether a conversation is under way and the person has not opted out, so that "yes", "cancel" and "info"
     are answers to it. `carrier` is the channel's `carrier_opt_out`: its stop words count even then.
     """
     word = find(text)
-    return word.meaning if word is not None and counts(word, active=active, carrier=carrier) else None
+    is_for_all = word is not None and word.purpose == "all"
+    return word.meaning if word is not None and is_for_all and counts(word, active=active, carrier=carrier) else None
 
 
 def counts(word: Word, *, active: bool, carrier: bool) -> bool:

@@ -631,11 +631,15 @@ def _say(
 
 
 def _opt_out(channel: Channel, message: InboundMessage, context: Context) -> Word | None:
-    """STOP, START or HELP, by the provider's word or our own list; in a web chat these are words like any other."""
+    """STOP, START or HELP, by the provider's word or our own list; in a web chat these are words like any other. What is said of
+    offers alone counts wherever it is written.
+    """
     word = optout.find(message.text)
     if message.opt_out is not None:
         languages = word.languages if word is not None else ("en",)
         return Word(message.opt_out, languages, is_answer=False, is_carriers=True)
+    if word is not None and word.purpose == "marketing":
+        return None if channel.is_aloud else word
     carrier = channel.capabilities.carrier_opt_out
     if word is None or (not carrier and channel.account.channel != "whatsapp"):
         return None
@@ -657,6 +661,10 @@ def _consent(
 ) -> Taken:
     """Write it down, and say what the law wants, unless the carrier or the provider has said it by itself."""
     is_answered = message.answered_by_provider or (word.is_carriers and _carrier_answers(db, channel, context, word))
+    asked: legal.Word = word.meaning
+    if word.purpose == "marketing" and word.meaning != "help":
+        # Who has stopped everything is told that this still holds.
+        asked = "stop" if context.is_out else "stop_offers" if word.meaning == "stop" else "start_offers"
     if word.meaning in ("stop", "start"):
         consent.record(
             db,
@@ -665,7 +673,7 @@ def _consent(
             kind=context.peer_kind,
             value=context.peer,
             customer_id=context.customer_id,
-            purpose="all",
+            purpose=word.purpose,
             state="out" if word.meaning == "stop" else "in",
             source="provider" if message.opt_out else "keyword",
             message_id=message_id,
@@ -675,10 +683,10 @@ def _consent(
     is_telling = not known and len(word.languages) == 1 and word.languages != ("en",)
     language = word.languages[0] if is_telling else None
     _keep_flow(db, context, heard_at=_heard_at(context, message, now), language=language)
-    facts: Mapping[str, JsonValue] = {"opt_out": word.meaning}
+    facts: Mapping[str, JsonValue] = {"opt_out": asked}
     if is_answered:
         return Taken(context.id, message_id, (), facts)
-    text = legal.answer(db, context.business_id, word.meaning, asked_in=word.languages, known=known)
+    text = legal.answer(db, context.business_id, asked, asked_in=word.languages, known=known)
     piece = OutboundMessage(text)
     channel = channel.saying([piece])
     said = _say(db, channel, context, piece, message_id=message_id, author="system", use="legal", now=now)

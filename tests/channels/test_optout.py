@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.optout import keywords_of
+from channels.optout import OFFERS, find, keywords_of
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,50 @@ def test_only_a_whole_message_counts(
     assert keywords_of(text, active=False) == between
     assert keywords_of(text, active=True) == in_conversation
     assert keywords_of(text, active=True, carrier=True) == by_carrier
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("Stop promotions", "stop"),
+        ("NO MORE OFFERS!", "stop"),
+        ("don't send me ads", "stop"),
+        ("No more offers, please.", "stop"),
+        ("no más ofertas", "stop"),
+        ("No quiero publicidad", "stop"),
+        ("Stop pub", "stop"),
+        ("Je ne veux plus de publicité", "stop"),
+        ("Keine Werbung mehr", "stop"),
+        ("Newsletter abbestellen", "stop"),
+        ("chega de promoções", "stop"),
+        ("Não me mande ofertas", "stop"),
+        ("START OFFERS", "start"),
+        ("start ofertas", "start"),
+        ("start offres", "start"),
+        ("Start Angebote", "start"),
+        ("receber ofertas de novo", "start"),
+        ("what offers do you have", None),
+        ("more offers", None),
+        ("offers", None),
+        ("plus d'offres ?", None),
+        ("no more offers until June", None),
+        ("I like your promotions", None),
+    ],
+)
+def test_offers_alone_are_stopped_and_asked_for_again(text: str, asked: str | None) -> None:
+    word = find(text)
+    assert (None if word is None else (word.meaning, word.purpose)) == (asked and (asked, "marketing"))
+    assert keywords_of(text, active=False) is None  # of everything it says nothing
+
+
+def test_what_answers_name_to_ask_for_offers_again_or_stop_them_is_heard() -> None:
+    named = {"en": "offers", "es": "ofertas", "fr": "offres", "de": "angebote", "pt": "ofertas"}
+    assert named.keys() == OFFERS.keys()
+    for language, offers in named.items():
+        for meaning in ("stop", "start"):
+            word = find(f"{meaning} {offers}")
+            assert word is not None
+            assert (word.meaning, word.purpose, language in word.languages) == (meaning, "marketing", True)
 
 
 @given(st.text(), st.booleans(), st.booleans())

@@ -189,6 +189,49 @@ async def test_stop_in_every_language_is_stop_and_is_answered_once(
     assert (await front.text(peer, "hello")).texts != ()
 
 
+@pytest.mark.parametrize(
+    ("words", "answer", "again", "welcome"),
+    [
+        ("No more offers!", "you will get no more offers here", "START OFFERS", "you will get our offers again"),
+        ("Basta de ofertas", "no recibirá más ofertas", "start ofertas", "volverá a recibir nuestras ofertas"),
+        ("stop pub", "vous ne recevrez plus d'offres", "Start offres", "vous recevrez à nouveau nos offres"),
+        ("keine Werbung mehr", "Sie erhalten hier keine Angebote mehr", "START ANGEBOTE", "unsere Angebote wieder"),
+        ("sem promoções", "não receberá mais ofertas", "receber ofertas", "receber as nossas ofertas"),
+    ],
+)
+async def test_no_more_offers_stops_those_alone_and_says_so(
+    api: Client, words: str, answer: str, again: str, welcome: str
+) -> None:
+    front, peer = api.front, "+15125550181"
+    await front.text(peer, "haircut with Maya on thursday at 3pm")
+    await front.text(peer, "yes")
+    customer = (await api.get("/customers?search=15125550181"))["items"][0]
+    await api.patch(f"/customers/{customer['id']}", {"tags": ["club"]})
+    await broadcast(api, peer)
+    assert len(await messages(front, "m.use = 'marketing' AND m.status <> 'refused'")) == 1
+    await arrived(front)
+    assert answer in (await front.text(peer, words)).text
+    await broadcast(api, peer)
+    assert len(await messages(front, "m.use = 'marketing' AND m.status <> 'refused'")) == 1
+    found = await api.get(f"/customers/{customer['id']}/consents")
+    assert [(one["purpose"], one["state"]) for one in found["current"]] == [("marketing", "out")]
+    (told,) = found["history"]
+    assert (told["purpose"], told["state"], told["source"]) == ("marketing", "out", "keyword")
+    assert (await api.get(f"/messages/{told['message_id']}"))["text"] == words
+    assert (await front.text(peer, "hello")).texts != ()
+    front.clock.set(datetime(2026, 3, 4, 21, 30, tzinfo=UTC))  # past the reminder, a day before
+    await front.work()
+    reminders = await front.rows("SELECT status FROM messages WHERE use = 'reminder'")
+    assert [status in ("refused", "held") for (status,) in reminders] == [False]
+    assert welcome in (await front.text(peer, again)).text
+    api = await person(front)
+    await broadcast(api, peer)
+    assert len(await messages(front, "m.use = 'marketing' AND m.status <> 'refused'")) == 2
+    await front.text(peer, "STOP")
+    assert "START" in (await front.text(peer, again)).text  # all of it is stopped, and stays so
+    assert (await front.text(peer, "hello?")).texts == ()
+
+
 async def test_help_is_answered_where_no_carrier_does_and_a_sentence_is_none(api: Client) -> None:
     front = api.front
     assert (await front.text("+15125550181", "HELP")).texts == ()
