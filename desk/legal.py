@@ -48,8 +48,8 @@ _TEXTS: Final[Mapping[str, Mapping[Word, str]]] = MappingProxyType(
             "start": "{name}: Sie erhalten unsere Nachrichten wieder. Mit STOP beenden Sie das, mit HILFE gibt es Hilfe.",
             "stop_offers": "{name}: Sie erhalten hier keine Angebote mehr. Nachrichten zu Ihren Terminen kommen "
             "weiterhin. Mit START ANGEBOTE bekommen Sie sie wieder.",
-            "start_offers": "{name}: Sie erhalten unsere Angebote wieder. Mit STOP ANGEBOTE beenden Sie das, mit STOP alle "
-            "Nachrichten.",
+            "start_offers": "{name}: Sie erhalten unsere Angebote wieder. Mit STOP ANGEBOTE beenden Sie das, mit "
+            "STOP endet alles.",
             "help": "{name}: hier vereinbaren wir Besuche und schreiben Ihnen dazu.{contact} Mit STOP erhalten Sie keine "
             "Nachrichten mehr.",
         },
