@@ -362,13 +362,16 @@ def _open(turn: Turn, said: Said) -> None:
 
 def _answer_broadcast(turn: Turn, said: Said) -> None:
     """The scenario to which a broadcast has answers go, with what the answer says already: also to its first question, if that
-    is one with answers of its own, for the broadcast may have asked it (and had buttons for it).
+    is one with answers of its own, for the broadcast may have asked it (and had buttons for it). A mere no begins nothing.
     """
     scenario = turn.bot.scenarios[turn.begins]
+    if choose.declines(turn.ear, scenario, said.text, turn.said_at):
+        turn.say("nod")
+        return
     turn.begin(turn.begins, choose.opening(turn.ear, scenario, said.text, turn.said_at))
     top = turn.flow.top
     asked = choose.asked_slot(top) if top is not None and top.run.scenario == turn.begins else None
-    if top is None or asked is None or asked.source is not None or asked.type not in ("yes_no", "choice"):
+    if top is None or asked is None or asked.source is not None or asked.type not in choose.ASKED_OUTRIGHT:
         return
     reading = choose.at_question(turn.bot, turn.ear, top, Said(said.text), turn.said_at)
     if isinstance(reading, Answer) and asked.name in reading.values:

@@ -36,6 +36,9 @@ _YES_NO = {
 }
 _OF_NOBODY = frozenset(("services", "days", "free_times"))  # sources that offer no people
 _NODS = frozenset(("yes", "no", "acknowledge"))
+_NOTHING_BUT_NO = frozenset(("no", "thanks", "bye", "acknowledge"))
+_MERE_NO = 5  # words: "no thank you, not today"
+ASKED_OUTRIGHT = frozenset(("yes_no", "choice"))  # slots that have their own answers, if these are not looked up
 _NO_NAME = frozenset(("no", "thanks", "bye", "dont_know", "dont_care", "acknowledge"))
 
 
@@ -168,6 +171,20 @@ def opening(ear: Ear, scenario: LoadedScenario, text: str, now: datetime) -> dic
     """What the words that begin `scenario` already tell of what it wants to know."""
     heard = _Heard(ear, text, now)
     return heard.values_for(_wants(ear, scenario.compiled.scenario.slots, None), None, {})
+
+
+def declines(ear: Ear, scenario: LoadedScenario, text: str, now: datetime) -> bool:
+    """Whether the words that would begin `scenario` are a mere no, and it does not begin by asking something to which no is an
+    answer.
+    """
+    found = scenario.compiled.scenario
+    task = scenario.compiled.nodes[found.start].task
+    asked = found.slots[task.slot] if isinstance(task, Collect) else None
+    if asked is not None and asked.source is None and asked.type in ASKED_OUTRIGHT:
+        return False
+    heard = _Heard(ear, text, now)
+    is_no = "no" in heard.acts and heard.acts <= _NOTHING_BUT_NO and len(heard.english.split()) <= _MERE_NO
+    return is_no and not opening(ear, scenario, text, now)
 
 
 def option_of_letter(options: Iterable[Option], text: str) -> Option | None:

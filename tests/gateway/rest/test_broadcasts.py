@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from desk import broadcasts
 from gateway.jobs import broadcasts as jobs
 from storage import queue
@@ -442,6 +444,25 @@ async def test_the_scenario_that_an_answer_begins_knows_the_broadcast_and_what_w
         await front.work()
         await arrived(front)
         assert (await front.text("+15125550181", words)).text == heard, words
+
+
+@pytest.mark.parametrize(
+    ("words", "heard"),
+    [
+        ("no thanks", "Just write if you need anything."),
+        ("No, thank you!", "Just write if you need anything."),
+        ("not interested", "Just write if you need anything."),
+        ("no, saturday at 10", "What would you like to book?"),
+        ("sure", "What would you like to book?"),
+    ],
+)
+async def test_whoever_says_no_to_a_broadcast_is_not_asked_on(api: Client, words: str, heard: str) -> None:
+    front, _ = api.front, await people(api)
+    draft = await drafted(api, replies={"to": "scenario", "scenario": "book"})
+    await api.post(f"/broadcasts/{draft['id']}/send", status=202)
+    await front.work()
+    await arrived(front)
+    assert heard in (await front.text("+15125550181", words)).text
 
 
 async def test_what_comes_more_than_a_week_later_is_no_answer_to_a_broadcast(api: Client) -> None:
