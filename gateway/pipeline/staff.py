@@ -15,8 +15,7 @@ from channels import fitting
 from channels.base import Capabilities
 from channels.messages import Contact, Location, Media, MediaKind, OutboundMessage, Reaction, Template
 from channels.render import render
-from desk import audit, calls, conversations, customer_book, customers, files, live, messages, refs, sending
-from desk.calls import Live
+from desk import audit, conversations, customer_book, customers, files, live, messages, refs, sending
 from desk.conversations import Context
 from desk.errors import Invalid, NotFound, Stale, WrongState
 from desk.inbox import notes, reads, sla, thread
@@ -25,7 +24,7 @@ from desk.refs import Ref
 from desk.who import Actor
 from gateway.pipeline import outbox, parked, ways
 from gateway.pipeline.ways import Adapters
-from gateway.voice import taking
+from gateway.voice.taking import Caller, on_line
 from storage.base import Db
 from storage.models.accounts import accounts
 from storage.models.conversations import conversations as conversation_table
@@ -76,8 +75,8 @@ def send(db: Db, who: Actor, adapters: Adapters, ref: Ref, wanted: Wanted, *, no
     """
     row = refs.row(db, conversation_table, who, ref, "conversation")
     conversation_id = row.id
-    # A call is locked before its conversation, everywhere.
-    call = taking.on_line(db, conversation_id) if row.channel == "voice" else None
+    # What this locks is locked before its conversation, everywhere.
+    caller = on_line(db, conversation_id, row.channel)
     context = conversations.by_id(db, who, conversation_id)
     dedupe = f"staff:{conversation_id}:{wanted.client_id}" if wanted.client_id else None
     if dedupe is not None and (known := messages.id_of_dedupe(db, dedupe)) is not None:
@@ -90,8 +89,8 @@ def send(db: Db, who: Actor, adapters: Adapters, ref: Ref, wanted: Wanted, *, no
     pieces = _pieces(db, who, context, wanted, able)
     if wanted.send_at is not None:
         return _later(db, who, context, pieces, wanted, dedupe, now=now)
-    if call is not None:
-        return _aloud(db, who, context, call, pieces, wanted, dedupe, now=now)
+    if caller is not None:
+        return _aloud(db, who, context, caller, pieces, wanted, dedupe, now=now)
     refusal = ways.refusal(db, ways.of(context), able, is_template=wanted.template is not None, now=now)
     if refusal is not None and refusal.code == sending.WINDOW_CLOSED:
         _claim(db, who, context, wanted, now=now)
@@ -188,22 +187,21 @@ def _aloud(
     db: Db,
     who: Actor,
     context: Context,
-    call: Live,
+    caller: Caller,
     pieces: tuple[OutboundMessage, ...],
     wanted: Wanted,
     dedupe: str | None,
     *,
     now: datetime,
 ) -> Line:
-    """The caller, who talks with the bot, hears it."""
+    """Who talks with the bot hears it, and nothing is sent."""
     _claim(db, who, context, wanted, now=now)
     is_first = context.owner != "staff" or context.owner_user_id != who.user_id
     ids: list[int] = []
     for number, piece in enumerate(pieces):
         name = f"{dedupe}#{number}" if dedupe and number else dedupe
         ids.append(ways.keep(db, who, context, piece, "accepted", name, now=now))
-        latest = calls.live_in(db, context.id) or call
-        taking.say(db, latest, piece.text, ids[-1], is_first=is_first and not number, now=now)
+        caller.hears(db, piece.text, ids[-1], is_first=is_first and not number, now=now)
     answered(db, who, context, ids[-1], now=now)
     return thread.by_id(db, who, ids[0])
 

@@ -4,6 +4,7 @@ Whom the bot has is taken from it by a turn that comes between: whatever the cal
 answered with that, and the provider is asked to go on with the call elsewhere, in whichever mode and process it is.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from channels.voice.listen import Listen
@@ -71,21 +72,28 @@ def call_back(db: Db, who: Actor, ref: Ref, words: str | None, *, now: datetime)
     return wait
 
 
-def on_line(db: Db, conversation_id: int) -> Live | None:
-    """The call in that conversation in which the bot asks something just now; others wait for it until the commit."""
-    call = calls.live_in(db, conversation_id)
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody with whom the bot talks just now; others wait for their call until the commit."""
+
+    call: Live
+
+    def hears(self, db: Db, text: str, message_id: int, *, is_first: bool, now: datetime) -> None:
+        """What a person has written, kept as that message, is the next that is said to them. Whoever hears a person for the
+        first time (`is_first`) is told that somebody writes.
+        """
+        call = calls.live_in(db, self.call.conversation_id) or self.call  # as the piece before this one has left it
+        language = turns.open_in(db, call).language
+        said = " ".join([*([phrase(language, "voice_writes")] if is_first else ()), spoken(text, language)])
+        speech = Speech(0, said, Listen(), language, text)
+        turns.interject(db, call, speech, input=turns.WRITTEN, reply_id=message_id, now=now)
+
+
+def on_line(db: Db, conversation_id: int, channel: str) -> Caller | None:
+    """Who is called or calls in that conversation of the channel, and is asked something by the bot just now."""
+    call = calls.live_in(db, conversation_id) if channel == "voice" else None
     is_asked = call is not None and connecting.is_by_bot(call) and turns.open_in(db, call).listen is not None
-    return call if is_asked else None
-
-
-def say(db: Db, call: Live, text: str, message_id: int, *, is_first: bool, now: datetime) -> None:
-    """What a person has written, kept as that message, is the next that the caller hears. Whoever hears it for the first
-    time (`is_first`) is told that somebody writes.
-    """
-    language = turns.open_in(db, call).language
-    said = " ".join([*([phrase(language, "voice_writes")] if is_first else ()), spoken(text, language)])
-    speech = Speech(0, said, Listen(), language, text)
-    turns.interject(db, call, speech, input=turns.WRITTEN, reply_id=message_id, now=now)
+    return Caller(call) if call is not None and is_asked else None
 
 
 def _open(db: Db, who: Actor, call: Live) -> Speech:
