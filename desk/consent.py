@@ -9,7 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
-from sqlalchemy import and_, bindparam, delete, insert, or_, select, union_all, update
+from sqlalchemy import and_, bindparam, delete, insert, or_, select, tuple_, union_all, update
 
 from desk.verdicts import ALLOWED, Allowed, Refusal, Use
 from storage.base import Db
@@ -145,16 +145,21 @@ def outlive(db: Db, addresses: Collection[tuple[str, str]], *, tenant_id: int, m
         told = select(_c.account_id, _c.purpose, _c.state, _c.since).where(*there).order_by(_c.since, _c.id)
         said = db.execute(told).all()
         db.execute(delete(consents).where(*there))
-        anew = dict.fromkeys((row.account_id, row.purpose) for row in said)
+        if not said:
+            continue
+        anew = tuple_(_c.account_id, _c.purpose).in_({(row.account_id, row.purpose) for row in said})
         refused = {(row.account_id, row.purpose): row.since for row in said if row.state == "out"}
         for kind, value in theirs:
             names = marks(_name(kind, value))
-            for account_id, purpose in anew:  # what is kept from an earlier time holds no longer
-                before = _c.account_id == account_id, _c.kind == kind, _c.purpose == purpose, _c.value.in_(names)
-                db.execute(delete(consents).where(*before))
-            for (account_id, purpose), since in refused.items():
-                mark = {"tenant_id": tenant_id, "account_id": account_id, "kind": kind, "value": names[0]}
-                db.execute(insert(consents).values(**mark, purpose=purpose, state="out", since=since))
+            # What is kept from an earlier time holds no longer.
+            db.execute(delete(consents).where(anew, _c.kind == kind, _c.value.in_(names)))
+            mark = {"tenant_id": tenant_id, "kind": kind, "value": names[0], "state": "out"}
+            kept = [
+                {**mark, "account_id": account_id, "purpose": purpose, "since": since}
+                for (account_id, purpose), since in refused.items()
+            ]
+            if kept:
+                db.execute(insert(consents), kept)
 
 
 def forgotten(

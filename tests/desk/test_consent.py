@@ -4,7 +4,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, event, select
 
 from desk import consent, conversations, customers, sending
 from desk.consent import NO_MARKETING, NO_REMINDERS, OPTED_OUT
@@ -129,6 +129,39 @@ def test_stop_outlives_erasure_also_for_an_address_that_was_known_only_later_unt
     know(db, shop, number, later)
     say(db, shop, "in", address=later)
     assert erase(number, later) == [False, False, False]
+
+
+def test_whatever_was_refused_of_an_address_is_kept_and_let_go_by_two_statements(db: Db, shop: Shop) -> None:
+    address, written = ("phone", PEER), list[str]()
+
+    def marks(name: bytes) -> list[str]:
+        return [sha256(name).hexdigest(), sha256(b"older" + name).hexdigest()]
+
+    def refused() -> list[bool]:
+        account: dict[str, Any] = {"account_id": shop.account_id, "kind": "phone", "value": PEER, "marks": marks}
+        uses: tuple[Use, ...] = ("marketing", "reminder", "service")
+        return [consent.standing(db, **account, use=use) == ALLOWED for use in uses]
+
+    def erase() -> list[str]:
+        """The statements that changed something."""
+        written.clear()
+        consent.outlive(db, [address], tenant_id=shop.tenant_id, marks=marks)
+        return [one.split()[0] for one in written if not one.startswith("SELECT")]
+
+    event.listen(db, "before_cursor_execute", lambda _db, _cursor, statement, *_: written.append(statement))
+    purposes: tuple[consent.Purpose, ...] = ("marketing", "reminder")
+    for purpose in purposes:
+        say(db, shop, "out", purpose)
+    assert erase() == ["DELETE", "DELETE", "INSERT"]
+    assert refused() == [False, False, True]
+    for purpose in purposes:
+        say(db, shop, "in", purpose)
+    say(db, shop, "out")
+    assert erase() == ["DELETE", "DELETE", "INSERT"]  # what was kept of the two is gone, whatever key it was kept by
+    assert refused() == [False, False, False]
+    say(db, shop, "in")
+    assert erase() == ["DELETE", "DELETE"]
+    assert refused() == [True, True, True]
 
 
 def test_stop_to_one_business_is_nothing_to_another(db: Db, shop: Shop) -> None:
