@@ -285,7 +285,8 @@ class StatusUpdate:
     numbers that it was chosen from.
 
     `reference` is the one of the `OutboundMessage`, when the channel carried it along: it finds messages whose provider
-    id we never learnt (replies inside a webhook's answer, sends that timed out).
+    id we never learnt (replies inside a webhook's answer, sends that timed out). `recipient` are all addresses by which the
+    vendor calls whom it went to, when it tells of several.
     """
 
     provider_id: str
@@ -297,6 +298,7 @@ class StatusUpdate:
     sender: Address | None = None
     provider_account: str = ""
     provider_service: str = ""
+    recipient: tuple[Address, ...] = ()
     billing: Billing | None = None
     raw: dict[str, JSON] = field(default_factory=dict)
 

@@ -1,5 +1,5 @@
 """Somebody whom a channel knows by several addresses, such as WhatsApp's number and the id of whoever hides it, is one
-customer with one conversation. While they show their number the provider tells of both, and so we learn it.
+customer with one conversation. The provider tells of both while they show their number, and when our messages reach them.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,6 +13,7 @@ from desk.conversations import Context
 from desk.who import Actor
 from storage.base import Db, metadata
 from storage.models.conversations import conversations as table
+from storage.models.conversations import messages as message_table
 from storage.models.customers import customer_identities
 from storage.prepared import Prepared
 from storage.session import announce
@@ -46,6 +47,23 @@ def told(db: Db, context: Context, others: Collection[tuple[str, str]], *, now: 
     found = conversations.find(db, context.account_id, context.peer_kind, context.peer)
     assert found is not None  # noqa: S101  whichever was kept is with the address that they have just written from
     return found
+
+
+def reached(db: Db, tenant_id: int, message_id: int, addresses: Collection[tuple[str, str]], *, now: datetime) -> None:
+    """The provider says that a message of ours has reached somebody who is at all these addresses (kind, value). Once it is
+    known this costs one look.
+    """
+    values = [value for _, value in addresses]
+    known = [
+        row for row in _WHOSE(db, {"tenant_id": tenant_id, "values": values}) if (row.kind, row.value) in addresses
+    ]
+    if len(known) == len(addresses) and len({row.customer_id for row in known}) == 1:
+        return
+    who = Actor(tenant_id, "system")
+    context = conversations.by_id(db, who, _SAID_IN(db, {"message_id": message_id}).scalar_one())
+    if not customers.is_erased(db, context.customer_id):
+        others = [one for one in addresses if one != (context.peer_kind, context.peer)]
+        told(db, context, others, now=now)
 
 
 def _join(db: Db, context: Context, one_id: int, other_id: int, *, now: datetime) -> int:
@@ -103,6 +121,12 @@ def _pointing_here() -> list[Column[Any]]:
 
 _FILLED = ("our_number", "language", "broadcast_id", "team_id", "priority", "first_answered_at")
 _i, _c = customer_identities.c, table.c
+_WHOSE = Prepared(
+    select(_i.kind, _i.value, _i.customer_id).where(
+        _i.tenant_id == bindparam("tenant_id"), _i.value.in_(bindparam("values", expanding=True))
+    )
+)
+_SAID_IN = Prepared(select(message_table.c.conversation_id).where(message_table.c.id == bindparam("message_id")))
 _KNOWN = Prepared(
     select(_i.kind, _i.value, _c.id)
     .select_from(

@@ -196,6 +196,7 @@ def _status(data: Fields, value: Fields, account: str) -> StatusUpdate | Notice:
         reference=_string(data, "biz_opaque_callback_data", 512),
         sender=_ours(value),
         provider_account=account,
+        recipient=_recipient(data),
         billing=_billing(_object(data, "pricing")),
         raw=_raw(value, "statuses", data, {}),
     )
@@ -237,16 +238,32 @@ def _contact_of(data: Fields, value: Fields) -> Fields:
 
 
 def _identities(data: Fields, contact: Fields) -> tuple[Address, ...]:
-    """All by which the sender is known, the number first: people with a user name may come without it."""
+    """All by which the sender is known, the number first: people with a user name may come without it. When their id was
+    changed, the new one before that until then (developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/
+    reference/messages/system).
+    """
+    news = _object(data, "system")
     found = (
         _number(data.get("from")),
         _number(contact.get("wa_id")),
+        _user_id(news.get("user_id")),
         _user_id(data.get("from_user_id")),
         _user_id(contact.get("user_id")),
+        _user_id(news.get("parent_user_id")),
         _user_id(data.get("from_parent_user_id")),
         _user_id(contact.get("parent_user_id")),
+        _user_id(news.get("previous_user_id")),
+        _user_id(news.get("previous_parent_user_id")),
     )
     return tuple(dict.fromkeys(one for one in found if one is not None))
+
+
+def _recipient(data: Fields) -> tuple[Address, ...]:
+    """All by which whoever got a message of ours is known, where that is more than one."""
+    number, user_id = data.get("recipient_id"), data.get("recipient_user_id")
+    found = _number(number), _user_id(number), _user_id(user_id), _user_id(data.get("recipient_parent_user_id"))
+    known = tuple(dict.fromkeys(one for one in found if one is not None))
+    return known if len(known) > 1 else ()
 
 
 def _number(value: JSON) -> Address | None:

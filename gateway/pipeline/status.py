@@ -5,7 +5,7 @@ from typing import Final
 
 from channels.base import Adapter
 from channels.messages import StatusUpdate
-from desk import messages
+from desk import joining, messages
 from gateway.accounts import Account
 from gateway.pipeline import outbox, parked, recipients, trouble
 from storage.base import Db
@@ -40,6 +40,8 @@ def apply(db: Db, adapter: Adapter, account: Account, event: StatusUpdate, *, no
     )
     if (billing := event.billing) is not None:
         messages.bill(db, account.id, event.provider_id, is_billable=billing.is_billable, category=billing.category)
+    if event.recipient and event.status == "delivered" and outcome == "changed":
+        _reached(db, account, event, now=now)
     if outcome != "changed" or (explained is None and event.status not in _LOST):
         return outcome
     message_id = messages.id_of(db, account.id, event.provider_id)
@@ -55,3 +57,11 @@ def apply(db: Db, adapter: Adapter, account: Account, event: StatusUpdate, *, no
             return "again"
         messages.tell_lost(db, message_id, now=now)
     return outcome
+
+
+def _reached(db: Db, account: Account, event: StatusUpdate, *, now: datetime) -> None:
+    """Told once of each message, so that an answer is known by whichever address it comes from."""
+    message_id = messages.id_of(db, account.id, event.provider_id)
+    if message_id is not None:
+        theirs = [(one.kind, one.value) for one in event.recipient]
+        joining.reached(db, account.tenant_id, message_id, theirs, now=now)

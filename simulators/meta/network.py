@@ -190,6 +190,8 @@ class Network:
             "timestamp": self._timestamp(),
             "recipient_id": message.to.removeprefix("+"),
         }
+        if (phone := self.phone_of(message.to)) is not None and phone.user_id:
+            status["recipient_user_id"] = phone.user_id
         if callback := message.body.get("biz_opaque_callback_data"):
             status["biz_opaque_callback_data"] = callback
         if message.error is not None:

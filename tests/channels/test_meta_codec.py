@@ -139,6 +139,13 @@ EXPECTED: dict[str, Event] = {
         ),
         profile_name="",
     ),
+    "user_id_changed": _of(
+        "S3",
+        System("user_changed_user_id", f"User Dana changed from {USER.value} to US.777"),
+        sender=Address("bsuid", "US.777"),
+        other_identities=(USER,),
+        profile_name="",
+    ),
     "identity_changed": _of("S2", System("customer_identity_changed", "Dana's security code changed"), profile_name=""),
     "welcome": _of("S2", System("welcome")),
     "unsupported": _of("X1", Unsupported("unsupported", "131051")),
@@ -169,7 +176,7 @@ EXPECTED: dict[str, Event] = {
         STATUS, reference="019a0000-0000-7000-8000-000000000000", billing=Billing(is_billable=False, category="service")
     ),
     "status_delivered": replace(STATUS, status="delivered", billing=Billing(is_billable=True, category="utility")),
-    "status_read": replace(STATUS, status="read"),
+    "status_read": replace(STATUS, status="read", recipient=(DANA, USER)),
     "status_played": replace(STATUS, status="read"),
     "status_deleted": Notice(DESK, WABA),
     "status_failed": replace(STATUS, status="failed", error_code="131047", error_text="Re-engagement message"),

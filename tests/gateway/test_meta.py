@@ -726,6 +726,44 @@ async def test_two_conversations_become_the_one_that_a_person_has_once_it_is_tol
     assert await met.desk.one("SELECT count(*) FROM conversations") == 1
 
 
+async def test_a_new_id_of_somebody_who_hides_their_number_leads_to_the_same_conversation(
+    met: Met, api: Client
+) -> None:
+    met.dana.user_id, met.dana.hides_number = USER_ID, True
+    assert await met.says("hi")
+    (talk,) = (await api.get("/conversations"))["items"]
+    await api.post(f"/conversations/{talk['id']}/messages", {"text": "I'll see to it."})
+    await met.settle()
+    met.dana.user_id = "US.777"
+    change = {"type": "user_changed_user_id", "user_id": "US.777", "previous_user_id": USER_ID, "body": "A new id"}
+    told = {"id": "wamid.NEWS", "timestamp": "1767225600", "type": "system", "system": change}
+    posts = await met.meta.tell(met.meta.numbers[OURS], "messages", {"messages": [told]})
+    assert [post.status for post in posts] == [200]
+    await api.post(f"/conversations/{talk['id']}/messages", {"text": "Come at nine."})
+    await met.settle()
+    assert addressed(met)[-1] == "US.777"
+    assert await met.says("fine") == []
+    (found,) = (await api.get("/conversations"))["items"]
+    assert (found["id"], found["owner"]) == (talk["id"], "staff")
+
+
+async def test_whoever_answers_our_first_message_without_their_number_answers_in_its_conversation(
+    met: Met, api: Client
+) -> None:
+    met.meta.templates = [Template(name="hello", components=({"type": "BODY", "text": "Hello!"},))]
+    met.dana.user_id, met.dana.hides_number = USER_ID, True
+    customer = await api.post("/customers", {"name": "Dana", "phone": DANA})
+    (number,) = [one for one in (await api.get("/whatsapp"))["items"] if one["phone_number"] == OURS]
+    first = {"customer_id": customer["id"], "channel_id": number["id"], "text": "Hello!"}
+    talk = await api.post("/conversations", {**first, "template": {"name": "hello", "language": "en_US"}})
+    await met.settle()
+    assert await met.says("who is this?") == []
+    (found,) = (await api.get("/conversations"))["items"]
+    assert (found["id"], found["customer"]["id"]) == (talk["id"], customer["id"])
+    said = [one["text"] for one in (await api.get(f"/conversations/{talk['id']}/messages"))["items"]]
+    assert said == ["Hello!", "who is this?"]
+
+
 async def test_whoever_has_another_number_on_whatsapp_answers_in_the_conversation_that_we_began(
     met: Met, api: Client
 ) -> None:
