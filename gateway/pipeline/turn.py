@@ -20,6 +20,7 @@ from channels.messages import (
     Forwarded,
     InboundMessage,
     Media,
+    Order,
     OutboundMessage,
     Part,
     Quote,
@@ -640,6 +641,8 @@ def _opt_out(channel: Channel, message: InboundMessage, context: Context) -> Wor
         return Word(message.opt_out, languages, is_answer=False, is_carriers=True)
     if word is not None and word.purpose == "marketing":
         return None if channel.is_aloud else word
+    if word is not None and word.is_answer and any(isinstance(part, Order) for part in message.parts):
+        return None  # "yes" beside what they order answers nothing; STOP is STOP there too
     carrier = channel.capabilities.carrier_opt_out
     if word is None or (not carrier and channel.account.channel != "whatsapp"):
         return None

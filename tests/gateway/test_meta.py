@@ -144,6 +144,8 @@ async def test_an_order_is_a_task_for_the_team_and_answers_no_question(met: Met,
     assert [one.startswith("Which time") for one in await met.chooses("Tomorrow")] == [True]
     await met.says("human")
     assert await orders(("comb", 1, None)) == []  # people talk now
+    await met.says("STOP")
+    assert await orders(("soap", 2, "4.005"), note="yes") == []  # nor is it an answer to that
     done = await api.get("/service-requests?sort=created_at")
     [first] = (await api.get("/conversations"))["items"]
     assert [(one["title"], one["description"].splitlines(), one["status"]) for one in done["items"]] == [
@@ -153,9 +155,12 @@ async def test_an_order_is_a_task_for_the_team_and_answers_no_question(met: Met,
             "new",
         ),
         ("Order: 1 x comb", ["1 x comb"], "new"),
+        ("Order: 2 x soap", ["2 x soap, 4.005 USD each", "Note: yes"], "new"),
     ]
     assert {one["customer_id"] for one in done["items"]} == {first["customer"]["id"]}
-    assert first["last_message"]["text"] == "Ordered 1 x comb"
+    assert (first["last_message"]["text"], first["opted_out"]) == ("yes", True)
+    ordered = (await api.get(f"/conversations/{first['id']}/messages"))["items"][-1]
+    assert ordered["notice"] == "Ordered 2 x soap"
 
 
 LEAK = """\
