@@ -7,15 +7,27 @@ import pytest
 
 from channels.base import AccountKeys, Request
 from channels.errors import BadRequest, SendError
-from channels.messages import JSON, Address, Choice, InboundMessage, Link, Media, Option, OutboundMessage, Text
+from channels.messages import (
+    JSON,
+    Address,
+    Choice,
+    InboundMessage,
+    Link,
+    Media,
+    Option,
+    OutboundMessage,
+    Reaction,
+    Text,
+)
 from channels.simulator.adapter import SimulatorAdapter
 from channels.webchat.adapter import WebChatAdapter
 from channels.webchat.codec import Asked, asked
-from tests.channels.posts import json_post, recorded
+from tests.channels.posts import PAYLOADS, json_post, recorded
 
 SESSION = "s-0123456789abcdef"
 NAME = "visitor-8d6894e873d12c5a743bbc11"
 VISITOR, PAGE = Address("web", NAME), Address("web", "")
+OURS = "019f0000-0000-7000-8000-000000000003"
 EXPECTED = {
     "text": InboundMessage(f"{NAME}.1", VISITOR, PAGE, (Text("I need a repair"),)),
     "choice": InboundMessage(
@@ -27,10 +39,23 @@ EXPECTED = {
         provider_account="main",
     ),
     "text_with_extras": InboundMessage(f"{NAME}.3", VISITOR, PAGE, (Text("a\ufffdb"),)),
+    "files": InboundMessage(
+        f"{NAME}.4",
+        VISITOR,
+        PAGE,
+        (
+            Text("The leak"),
+            Media("document", file="019f0000-0000-7000-8000-000000000001"),
+            Media("document", file="019f0000-0000-7000-8000-000000000002"),
+        ),
+    ),
+    "reaction": InboundMessage(f"{NAME}.5", VISITOR, PAGE, (Reaction(OURS, "👍"),)),
+    "reaction_removed": InboundMessage(f"{NAME}.6", VISITOR, PAGE, (Reaction(OURS),)),
+    "quote": InboundMessage(f"{NAME}.7", VISITOR, PAGE, (Text("That one"),), reply_to=OURS),
 }
 
 
-@pytest.mark.parametrize("name", sorted(EXPECTED))
+@pytest.mark.parametrize("name", sorted(path.stem for path in (PAYLOADS / "webchat").glob("*.json")))
 def test_a_post_becomes_its_message(name: str) -> None:
     (event,) = WebChatAdapter().parse(json_post(recorded("webchat", name)))
     assert replace(event, raw={}) == EXPECTED[name]
