@@ -673,6 +673,10 @@ async def test_stop_holds_and_an_offer_comes_once_whether_they_hide_their_number
     met.dana.hides_number = hides_first
     assert await met.says("hello?") == []
     assert (await seen())[1]["skipped"] == {"opted_out": 1}
+    (talk,) = (await api.get("/conversations"))["items"]
+    told = (await api.get(f"/customers/{talk['customer']['id']}/consents"))["history"]
+    assert {one["kind"] for one in told} == {"whatsapp", "bsuid"}
+    assert [(await api.get(f"/messages/{one['message_id']}"))["text"] for one in told] == ["STOP", "STOP"]
     assert await met.says("START")
     met.dana.hides_number = not hides_first
     assert await met.says("hello?")

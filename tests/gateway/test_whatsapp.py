@@ -116,6 +116,11 @@ async def test_whoever_hides_their_number_goes_on_where_a_person_has_the_word(
         await dana.text(OURS, "hello?")
         assert len(dana.inbox) == stopped
         assert await desk.rows("SELECT DISTINCT state FROM consents") == [("out",)]
+        customer = (await _conversation(api))["customer"]["id"]
+        told = (await api.get(f"/customers/{customer}/consents"))["history"]
+        assert [(one["kind"], one["source"]) for one in told] == [("whatsapp", "keyword"), ("bsuid", "keyword")]
+        for one in told:  # both have the message as their proof
+            assert (await api.get(f"/messages/{one['message_id']}"))["text"] == "STOP"
 
 
 async def _conversation(api: Client) -> dict[str, Any]:

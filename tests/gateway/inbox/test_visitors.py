@@ -138,6 +138,23 @@ async def test_a_visitor_talks_to_the_bot_and_to_people_and_finds_it_all_again(d
             assert (nothing["messages"], nothing["earlier"]) == ([], False)
 
 
+async def test_no_more_offers_from_a_visitor_has_their_message_as_its_proof(desk: Desk) -> None:
+    robin = await clients.person(desk, "admin", name="Robin Reyes")
+    async with visitor(desk.url) as page:
+        await page.say("send", {"id": "1", "text": "hello"})
+        said = await page.say("send", {"id": "2", "text": "no more offers please"})
+        assert ["you will get no more offers here" in one["text"] for one in said["messages"]] == [True]
+        still = await page.say("send", {"id": "3", "text": "I would like a haircut"})
+        assert still["messages"][0]["choices"]
+    (talk,) = (await robin.get("/conversations"))["items"]
+    (told,) = (await robin.get(f"/customers/{talk['customer']['id']}/consents"))["history"]
+    assert (told["channel"], told["purpose"], told["state"]) == ("web", "marketing", "out")
+    assert (await robin.get(f"/messages/{told['message_id']}"))["text"] == "no more offers please"
+    offer = {"channel_id": talk["channel_id"], "text": "20 % off", "audience": {}}
+    seen = await robin.post("/broadcasts/preview", offer, status=200)
+    assert seen["skipped"]["opted_out"] == 1
+
+
 async def test_the_key_of_a_visitor_is_kept_nowhere_and_opens_nothing_by_its_other_name(desk: Desk) -> None:
     """Whatever is answered, told live or logged is looked through by every test (tests/canaries.py)."""
     robin = await clients.person(desk, "admin", name="Robin Reyes")
