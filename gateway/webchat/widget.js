@@ -39,13 +39,17 @@ const MOODS = ["👍", "❤️", "😂", "😮", "🙏"];
 
 const KEY = `frontdesk:${site}`;
 let memory = {};
+let isOurs = false; // the page's storage is full or forbidden: what it has is older than what we know, which stays as long as the page
 function kept() {
-  try { memory = JSON.parse(localStorage.getItem(KEY)) || {}; } catch { /* private windows may have no storage */ }
+  try { if (!isOurs) memory = JSON.parse(localStorage.getItem(KEY)) || {}; } catch { /* private windows may have no storage */ }
   return {queue: [], seen: "", ...memory};
 }
 function keep(change) {
   memory = {...kept(), ...change};
-  try { localStorage.setItem(KEY, JSON.stringify(memory)); } catch { /* then it stays as long as the page */ }
+  try {
+    localStorage.setItem(KEY, JSON.stringify(memory));
+    isOurs = false;
+  } catch { isOurs = true; }
 }
 function random() {
   const bytes = crypto.getRandomValues(new Uint8Array(24));

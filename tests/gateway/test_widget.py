@@ -420,6 +420,44 @@ async def test_where_no_websocket_gets_through_it_works_all_the_same(street: Str
     await expect(page.locator(".state")).to_contain_text("No connection", timeout=1_000)
 
 
+FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };"
+FORBIDDEN = "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('no', 'SecurityError'); }});"
+
+
+@pytest.mark.parametrize("trouble", [FULL, FORBIDDEN])
+async def test_without_the_pages_storage_the_chat_lasts_as_long_as_the_page(
+    street: Street, chromium: "Browser", trouble: str
+) -> None:
+    from playwright.async_api import expect
+
+    await allow(street)
+    page = await chromium.new_page()
+    surprises: list[str] = []
+    page.on("pageerror", lambda error: surprises.append(str(error)))
+    await page.add_init_script(trouble)
+    await page.goto(street.shop)
+    await page.get_by_role("button", name="Open chat").click()
+    box = page.get_by_role("textbox")
+    for text in ("What are your hours?", "I would like a haircut"):
+        await box.fill(text)
+        await box.press("Enter")
+        await expect(page.locator(".m.visitor", has_text=text)).not_to_have_class(re.compile("sending"))
+    await expect(page.locator(".choices button")).not_to_have_count(0)
+    await box.press("Escape")
+    await street.staff_say("Robin here.")
+    await page.get_by_role("button", name="Open chat, new messages: 1").click()
+    await expect(page.get_by_role("log")).to_contain_text("Robin here.")
+    await page.get_by_label("More").click()
+    await page.get_by_role("button", name="End chat").click()
+    await page.get_by_role("dialog", name="End this chat?").get_by_role("button", name="End chat").click()
+    await expect(page.locator(".m")).to_have_count(1)
+    await box.fill("I am somebody else")
+    await box.press("Enter")
+    await expect(page.locator(".m.bot")).to_have_count(2)
+    assert len((await street.robin.get("/conversations"))["items"]) == 2
+    assert surprises == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_everybody_can_use_it(street: Street, chromium: "Browser", scheme: Any) -> None:
     from playwright.async_api import expect
