@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 from sqlalchemy import and_, bindparam, delete, insert, or_, select, tuple_, union_all, update
 
+from desk import live
 from desk.verdicts import ALLOWED, Allowed, Refusal, Use
 from storage.base import Db
 from storage.models.accounts import accounts
-from storage.models.conversations import messages
+from storage.models.conversations import conversations, messages
 from storage.models.customers import consent_events, consents, customer_identities
 from storage.prepared import Prepared
 from storage.session import Conflict, announce, attempt
@@ -85,13 +86,20 @@ def _write(db: Db, said: Mapping[str, Any], proof: Mapping[str, Any]) -> bool:
         except Conflict:
             pass  # written by somebody else in the meantime: it is set below like any other
         else:
-            announce(db, f"inbox:{tenant_id}")
+            _show(db, tenant_id, address)
             return bool(state == "out")
     values = {f"of_{name.removesuffix('_id')}": value for name, value in address.items()}
     changed = _SET(db, {**values, "new_state": state, "now": now}).rowcount > 0
     if changed:
-        announce(db, f"inbox:{tenant_id}")
+        _show(db, tenant_id, address)
     return changed
+
+
+def _show(db: Db, tenant_id: int, address: Mapping[str, Any]) -> None:
+    """Whoever looks at the conversation with that address sees how they stand now."""
+    announce(db, f"inbox:{tenant_id}")
+    for conversation_id in _TALK(db, {name: address[name] for name in ("account_id", "kind", "value")}).scalars():
+        live.changed(db, tenant_id, conversation_id, "conversation")
 
 
 def is_out(db: Db, account_id: int, kind: str, value: str, purpose: Purpose = "all") -> bool:
@@ -211,6 +219,13 @@ _OTHERS = Prepared(
     select(customer_identities.c.kind, customer_identities.c.value).where(
         customer_identities.c.customer_id == bindparam("customer_id"),
         customer_identities.c.kind.in_(bindparam("kinds", expanding=True)),
+    )
+)
+_TALK = Prepared(
+    select(conversations.c.id).where(
+        conversations.c.account_id == bindparam("account_id"),
+        conversations.c.peer_kind == bindparam("kind"),
+        conversations.c.peer == bindparam("value"),
     )
 )
 _e = consent_events.c

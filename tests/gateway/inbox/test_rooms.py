@@ -193,7 +193,13 @@ async def test_assignments_reach_everybody_and_their_person(desk: Desk) -> None:
         assert (await one.hear("conversation_updated"))["id"] == uid
         assert one.of("notification") == []
         await desk.text(ANNA, "STOP")
-        assert (await one.hear("conversation_updated", lambda c: c["opted_out"]))["window"] is None
+        row = await one.hear("conversation_updated", lambda c: c["opted_out"])
+        assert row["window"] is None
+        admin = await clients.person(desk)  # whom they told by telephone that they may be written to again
+        said = {"channel_id": row["channel_id"], "purpose": "all", "state": "in"}
+        one.heard.clear()
+        await admin.post(f"/customers/{row['customer']['id']}/consents", said)
+        await one.hear("conversation_updated", lambda c: not c["opted_out"])
 
 
 async def test_what_waits_is_given_to_those_who_are_connected_or_were_a_minute_ago(desk: Desk) -> None:
