@@ -172,6 +172,22 @@ const line = {
     return true;
   },
 
+  /** Links to files end after a while; whoever comes back gets new ones. */
+  async renew() {
+    if (!view.isLoaded || Date.now() - this.linkedAt < 3600000) return;
+    this.linkedAt = Date.now();
+    const asker = session();
+    let before = "";
+    do {
+      const asked = before ? {before} : {};
+      const answer = this.isUp ? await this.emit("history", asked) : await get(asked);
+      if (asker !== visitor) return;
+      if (!answer?.ok) { this.linkedAt = 0; return; }
+      for (const one of answer.messages) view.relink(one);
+      before = answer.messages[0]?.id;
+    } while (before > view.oldest); // ids begin with the time
+  },
+
   /** What was said before what is shown. */
   async earlier() {
     if (!view.hasEarlier || this.isAsking) return;
@@ -208,6 +224,27 @@ async function ask(url, options, seconds = 15) {
   } finally {
     clearTimeout(late);
   }
+}
+
+/** As `ask`, for a file; `tell` hears how much of it is gone, from 0 to 1. It ends when nothing has moved for so long. */
+function upload(url, file, tell, seconds = 60) {
+  return new Promise((resolve) => {
+    const request = new XMLHttpRequest(); // fetch does not say how far it is
+    let late;
+    const moves = () => { clearTimeout(late); late = setTimeout(() => request.abort(), seconds * 1000); };
+    request.upload.onprogress = ({loaded, total}) => { moves(); tell(loaded / total); };
+    request.onloadend = () => {
+      clearTimeout(late);
+      let body = {};
+      try { body = JSON.parse(request.responseText); } catch { /* not from us */ }
+      resolve(request.status ? {...body, ok: request.status < 300, status: request.status} : null);
+    };
+    request.open("POST", url);
+    request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
+    request.setRequestHeader("X-Webchat-Session", session());
+    request.send(file);
+    moves();
+  });
 }
 
 const get = (more) => ask(`${api}messages?${new URLSearchParams({site, whole: 1, ...more})}`, {
@@ -295,9 +332,7 @@ async function sendFile(file, id = random()) {
   if (known.has(id)) view.again(id);
   else view.pending({id, label: file.name});
   const asker = session();
-  const answer = await ask(`${api}media?${new URLSearchParams({site, name: file.name.slice(-200)})}`, {
-    method: "POST", headers: {"Content-Type": file.type || "application/octet-stream", "X-Webchat-Session": session()}, body: file,
-  }, 120);
+  const answer = await upload(`${api}media?${new URLSearchParams({site, name: file.name.slice(-200)})}`, file, (part) => view.progress(id, part));
   if (asker !== visitor) return undefined;
   if (answer?.ok) return say({media: [answer.id]}, file.name, id);
   if (answer?.status === 413) view.note(words.large);
@@ -426,6 +461,7 @@ summary{list-style:none;cursor:pointer}summary::-webkit-details-marker{display:n
 .b a{color:inherit}
 .who,.how{font-size:13px;color:var(--faint);margin:0 4px 2px}
 .how{text-align:end;margin:2px 4px 0}.how button{min-height:32px;padding:0 8px;border:0;background:none;text-decoration:underline}
+progress{display:block;width:100%;min-width:120px;height:6px;margin-top:4px;accent-color:var(--ink)}
 .lost .how{color:light-dark(#a3142b,#ff9aa8)}
 .choices{display:flex;flex-wrap:wrap;gap:6px;margin-top:6px}
 .list{flex-direction:column}
@@ -852,8 +888,9 @@ const view = {
     this.receive();
     if (isMine || !id) return;
     this.newest = id;
+    if (!this.isLoaded) return;
     if (this.isOpen && !document.hidden) this.seen();
-    else if (this.isLoaded) this.recount();
+    else this.recount();
   },
 
   choices({choices, style}) {
@@ -871,18 +908,35 @@ const view = {
 
   file({kind, url, thumbnail_url: small, name, content_type: type, reason}) {
     const label = [name || (kind === "image" ? words.picture : type || kind), reason].filter(Boolean).join(": ");
-    if (kind === "image" && url) {
-      const shown = link(url, h("img", {src: new URL(small || url, api), alt: label, loading: "lazy"}));
-      if (shown) return shown;
-    }
-    return h("div", {class: "b", dir: "auto"}, (url && link(url, label)) || label);
+    const named = () => h("div", {class: "b f", dir: "auto"}, (url && link(url, label)) || label);
+    // Telephones' own kinds are pictures to few browsers.
+    if (kind !== "image" || !url || (!small && /hei[cf]|tiff|bmp/.test(type))) return named();
+    const shown = link(url, h("img", {src: new URL(small || url, api), alt: label, loading: "lazy", onerror: () => shown.replaceWith(named())}));
+    if (!shown) return named();
+    shown.className = "f";
+    return shown;
+  },
+
+  /** The files of a message as they are now, with links that have not ended. What has the focus keeps it. */
+  relink({id, media = []}) {
+    const nodes = known.get(id)?.node.querySelectorAll(".f") || [];
+    media.forEach((one, place) => {
+      const [was, now] = [nodes[place], this.file(one)];
+      if (!was) return;
+      const [old, fresh] = [was, now].map((node) => (node.matches("a") ? node : node.querySelector("a")));
+      const [seen, better] = [was, now].map((node) => node.querySelector("img"));
+      if (!old || !fresh || !seen !== !better) return was.replaceWith(now);
+      if (old.href !== fresh.href) old.href = fresh.href;
+      if (seen && seen.src !== better.src) seen.src = better.src;
+      return undefined;
+    });
   },
 
   /** `sending`, `lost` (then `retry` is what the visitor may do about it), or nothing: it is there. */
   mark(id, state, retry = () => again(id)) {
     const entry = known.get(id);
     if (!entry) return;
-    entry.node.querySelector(".how:not(.receipt)")?.remove();
+    for (const one of entry.node.querySelectorAll(".how:not(.receipt),progress")) one.remove();
     for (const one of ["sending", "lost"]) entry.node.classList.toggle(one, state === one);
     if (state === "sending") {
       const how = h("div", {class: "how"});
@@ -894,6 +948,16 @@ const view = {
       entry.node.append(h("div", {class: "how", role: "alert"}, words.lost, h("button", {type: "button", "aria-label": label, onclick: retry}, words.again)));
     }
     this.receive();
+  },
+
+  /** How much of a file is gone, from 0 to 1: to be seen, and not told at every step. */
+  progress(id, part) {
+    const node = known.get(id)?.node;
+    if (!node?.matches(".sending")) return;
+    const bar = node.querySelector("progress") || h("progress", {max: 1, "aria-label": words.sending});
+    bar.value = part;
+    if (!bar.isConnected) node.querySelector(".how").before(bar);
+    this.toEnd();
   },
 
   /** A person has seen what the visitor wrote, up to that message. */
@@ -944,10 +1008,16 @@ const view = {
     if (last) keep({seen: last.message.id});
     this.count(0);
     this.tellSeen();
+    line.renew();
   },
 
-  /** Whoever has written it sees that it was read. */
-  async tellSeen() {
+  /** Whoever has written it sees that it was read. Of all that comes at once the last says it. */
+  tellSeen() {
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => this.tell(), 50);
+  },
+
+  async tell() {
     const id = this.newest;
     if (!id || id === this.told || !this.isOpen || document.hidden || !isConnected()) return;
     this.told = id;
@@ -977,6 +1047,7 @@ const view = {
   loaded() {
     if (this.isLoaded) return;
     this.isLoaded = true;
+    line.linkedAt = Date.now();
     if (this.isOpen) this.seen();
     else this.recount();
   },

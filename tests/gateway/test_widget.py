@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -418,6 +419,107 @@ async def test_where_no_websocket_gets_through_it_works_all_the_same(street: Str
     # That the network is gone is said before the next question would find out.
     await page.context.set_offline(True)
     await expect(page.locator(".state")).to_contain_text("No connection", timeout=1_000)
+
+
+# Resolves once the bar has gone some way.
+UNDER_WAY: Final = """(bar) => new Promise((done) => {
+  const look = () => (bar.value > 0.05 && bar.value < 0.95 ? done() : requestAnimationFrame(look));
+  look();
+})"""
+
+
+TO_THE_TOP: Final = """(log) => new Promise((done) => {
+  const look = () => {
+    log.scrollTop = 0;
+    if (log.querySelector(".early").hidden) done(); else setTimeout(look, 50);
+  };
+  look();
+})"""
+
+
+async def test_a_file_gets_through_in_the_end_and_its_link_does_not_grow_old(
+    street: Street, chromium: "Browser"
+) -> None:
+    from playwright.async_api import expect
+
+    await allow(street)
+    context = await chromium.new_context()
+    page, tab = await context.new_page(), await context.new_page()
+    for one in (tab, page):
+        await one.goto(street.shop)
+    await page.get_by_role("button", name="Open chat").click()
+    box, picker, log = page.get_by_role("textbox"), page.locator("input[type=file]"), page.get_by_role("log")
+    await box.fill("hello")
+    await box.press("Enter")
+    await expect(page.locator(".m.bot").nth(1)).to_be_visible()
+
+    # The network goes in the middle of it; one sees how far it is, and a screen reader is not told at every step.
+    wire_to = await context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 1_500_000}
+    await wire_to.send("Network.emulateNetworkConditions", slow)
+    plans: FilePayload = {
+        "name": "plans.bin",
+        "mimeType": "application/octet-stream",
+        "buffer": bytes(range(256)) * 24_000,
+    }
+    await picker.set_input_files(plans)
+    bar, again = (
+        page.get_by_role("progressbar", name="Sending…"),
+        page.get_by_role("button", name="Try again: plans.bin"),
+    )
+    await bar.evaluate(UNDER_WAY)
+    await street.way.cut()
+    await expect(again).to_be_visible()
+    await expect(bar).to_have_count(0)
+    await expect(page.get_by_role("alert")).to_contain_text("Not sent")
+    await street.way.mend()
+    await wire_to.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
+    await expect(page.locator(".state")).to_be_empty(timeout=20_000)
+    await again.press("Enter")
+    await expect(page.get_by_role("link", name="plans.bin")).to_be_visible()
+    await expect(page.locator(".sending, .lost")).to_have_count(0)
+    await tab.get_by_role("button", name="Open chat").click()
+    await expect(tab.get_by_role("link", name="plans.bin")).to_be_visible(timeout=20_000)
+    assert await street.desk.one("SELECT count(*) FROM files") == 1
+
+    # A telephone's own kind of picture has a name where it cannot be shown, and what is no picture at all has one, too.
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url))
+    for name, content in (("IMG_2041.HEIC", pictures.HEIC), ("cut off.jpg", pictures.jpeg()[:200])):
+        await picker.set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": content})
+        await expect(link := page.get_by_role("link", name=name)).to_have_text(name)
+        assert (await link.get_attribute("href") in fetched) is (name == "cut off.jpg")
+    await picker.set_input_files(DOG)
+    dog = page.get_by_role("link", name="dog.png")
+    await expect(dog.locator("img")).to_be_visible()
+    await expect(page.locator(".m img")).to_have_count(1)
+
+    # What answers a message that is far up says what that was, and leads nowhere as long as it is not there.
+    path = f"/conversations/{await street.conversation()}/messages"
+    first = (await street.robin.get(path))["items"][0]
+    await street.desk.house.store.write(long_ago)
+    await street.robin.post(path, {"text": "Hello to you.", "reply_to": first["id"]})
+    await page.reload()
+    await expect(page.locator(".q")).to_have_text("In reply to You: hello")
+    assert await page.get_by_role("button", name="In reply to").count() == 0
+    await page.locator(".q").click()
+
+    # A day later: whoever comes back finds links that open, also to what is far up.
+    await log.evaluate(TO_THE_TOP)
+    was = {one: await one.get_attribute("href") for one in (dog, page.get_by_role("link", name="plans.bin"))}
+    street.desk.clock.advance(timedelta(hours=26))
+    await dog.focus()
+    await page.evaluate(
+        "() => { const {now} = Date; Date.now = () => now() + 26 * 3600e3; dispatchEvent(new Event('focus')); }"
+    )
+    for link, old in was.items():
+        await expect(link).not_to_have_attribute("href", old or "")
+        for url, status in ((old, 403), (await link.get_attribute("href"), 200)):
+            async with street.desk.http.get(url or "") as answer:
+                assert answer.status == status
+    await expect(dog).to_be_focused()
+    assert await dog.locator("img").evaluate("(one) => one.complete && one.naturalWidth > 0")
+    await expect(log).to_contain_text("IMG_2041.HEIC")
 
 
 FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };"
