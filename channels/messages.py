@@ -307,13 +307,15 @@ class StatusUpdate:
 class Echo:
     """What a person of the business has sent from the channel's own app, such as WhatsApp on the shop's phone.
 
-    `sender` is our own address. It went out already; whoever wrote it has taken over.
+    `sender` is our own address, `other_recipients` are further ones by which the vendor calls whom it went to. It went out
+    already; whoever wrote it has taken over.
     """
 
     provider_id: str
     sender: Address
     recipient: Address
     parts: tuple[Part, ...]
+    other_recipients: tuple[Address, ...] = ()
     reply_to: str | None = None
     sent_at: datetime | None = None
     provider_account: str = ""

@@ -166,14 +166,16 @@ def _message(data: Fields, value: Fields, account: str) -> InboundMessage | Noti
 
 
 def _echo(data: Fields, value: Fields, account: str) -> Echo:
-    recipient = _number(data.get("to")) or _user_id(data.get("to_user_id"))
-    if recipient is None:
+    told = _number(data.get("to")), _user_id(data.get("to_user_id")), _user_id(data.get("to_parent_user_id"))
+    known = tuple(one for one in told if one is not None)
+    if not known:
         raise BadRequest("message_echoes.to", "neither a number nor the id of a user")
     return Echo(
         _id(data, "message_echoes.id"),
         _ours(value),
-        recipient,
+        known[0],
         _parts(data),
+        other_recipients=known[1:],
         reply_to=_id_or_none(_object(data, "context"), "id"),
         sent_at=_moment(data),
         provider_account=account,

@@ -21,7 +21,7 @@ from channels.messages import (
     Unsupported,
     parts_to_json,
 )
-from desk import conversations, files, messages, revisions
+from desk import conversations, files, joining, messages, revisions
 from desk.conversations import Context
 from desk.who import Actor
 from gateway.accounts import Account
@@ -36,6 +36,8 @@ def take(db: Db, account: Account, event: Echo, *, now: datetime) -> str:
     context = conversations.meet(db, account.id, peer_kind=peer.kind, peer=peer.value, now=now)
     if messages.id_of(db, account.id, event.provider_id) is not None:
         return "known"
+    if others := [(one.kind, one.value) for one in event.other_recipients]:
+        context = joining.told(db, context, others, now=now)
     if changes := [part for part in event.parts if isinstance(part, Edit | Revoke)]:
         _revise(db, context, changes, at=min(event.sent_at or now, now), now=now)
         _note(db, context, event, f"From the phone: {revisions.notice(parts_to_json(_wordless(changes)))}", now=now)

@@ -171,7 +171,10 @@ class Network:
         return await self._echo(message.sender, message.to, message.id, kind)
 
     async def _echo(self, number: Number, to: str, message_id: str, message: Json) -> list[Post]:
+        phone = self.phone_of(to)
         whose = {"to": to.removeprefix("+")} if to.startswith("+") else {"to_user_id": to}
+        if phone is not None and phone.user_id:
+            whose["to_user_id"] = phone.user_id
         echo: Json = {"from": number.digits, **whose, "id": message_id, "timestamp": self._timestamp(), **message}
         return await self.tell(number, "smb_message_echoes", {"message_echoes": [echo]})
 

@@ -773,6 +773,17 @@ async def test_whoever_answers_our_first_message_without_their_number_answers_in
     assert said == ["Hello!", "who is this?"]
 
 
+async def test_whoever_answers_the_shops_phone_without_their_number_is_not_answered_by_the_bot(
+    met: Met, api: Client
+) -> None:
+    met.dana.user_id, met.dana.hides_number = USER_ID, True
+    await met.meta.write_from_shop(OURS, DANA, "Your bike is done")
+    assert await met.says("thanks, when?") == []
+    (found,) = (await api.get("/conversations"))["items"]
+    said = [one["text"] for one in (await api.get(f"/conversations/{found['id']}/messages"))["items"]]
+    assert said == ["Your bike is done", "thanks, when?"]
+
+
 async def test_whoever_has_another_number_on_whatsapp_answers_in_the_conversation_that_we_began(
     met: Met, api: Client
 ) -> None:
