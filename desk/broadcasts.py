@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    case,
     cast,
     delete,
     exists,
@@ -99,6 +100,10 @@ _COUNTED: Final[Mapping[str, str]] = MappingProxyType(
 )
 _ALWAYS_OPEN: Final[Mapping[tuple[str, str], int | None]] = MappingProxyType({})
 _t, _r, _i = table.c, recipients.c, customer_identities.c
+# When a message that is held goes out. What waits for somebody to resume the broadcast goes out when they do.
+_HELD_UNTIL: Final = case(
+    (and_(messages.c.status == "held", messages.c.error_code != PAUSED), messages.c.scheduled_for)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,8 @@ class Broadcast:
 
     `relative` says when each visit has its message (`Relative.of`); None: it goes out once. `scheduled_at` is when it begins;
     `local_at` the wall time at which each recipient gets it where they are. `replies` says where an answer goes:
-    {"to": "bot" | "inbox" | "scenario", "scenario": its name}.
+    {"to": "bot" | "inbox" | "scenario", "scenario": its name}. `held_until` is when the last of the held messages goes out,
+    None when none is held, or as long as it is paused.
     """
 
     id: int
@@ -153,6 +159,7 @@ class Broadcast:
     status: str
     paused_for: Refusal | None
     counts: Counts
+    held_until: datetime | None
     spent: Spent
     scheduled_at: datetime | None
     local_at: str | None
@@ -214,14 +221,15 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """`status` of the message, or why there is none, with the blanks that have no value if that is why; and the visit that
-    it is about, if it is about one.
+    """`status` of the message and until when it is held, or why there is none, with the blanks that have no value if that is
+    why; and the visit that it is about, if it is about one.
     """
 
     customer_uid: str
     message_uid: str | None
     appointment_uid: str | None
     status: str | None
+    held_until: datetime | None
     skipped_for: str | None
     missing: Sequence[str]
 
@@ -538,6 +546,7 @@ def recipients_of(db: Db, who: Actor, ref: Ref, window: Window, *, skipped: bool
             messages.c.uid.label("message_uid"),
             appointments.c.uid.label("appointment_uid"),
             messages.c.status,
+            _HELD_UNTIL.label("held_until"),
             _r.skipped_for,
             _r.missing,
         )
@@ -553,7 +562,8 @@ def recipients_of(db: Db, who: Actor, ref: Ref, window: Window, *, skipped: bool
 
 
 def _recipient(row: Row[Any]) -> Recipient:
-    return Recipient(row.uid, row.message_uid, row.appointment_uid, row.status, row.skipped_for, row.missing or ())
+    about = row.uid, row.message_uid, row.appointment_uid
+    return Recipient(*about, row.status, row.held_until, row.skipped_for, row.missing or ())
 
 
 # -- For the job that sends it -----------------------------------------------------------------------------------------
@@ -1055,6 +1065,7 @@ def _tallied(db: Db, found: Sequence[Broadcast]) -> list[Broadcast]:
             func.sum(_r.estimate_millionths).label("estimate"),
             func.count(_r.estimate_millionths).label("estimated"),
             func.count().label("n"),
+            func.max(_HELD_UNTIL).label("held_until"),
         )
         .select_from(recipients)
         .outerjoin(messages, m.id == _r.message_id)
@@ -1064,8 +1075,14 @@ def _tallied(db: Db, found: Sequence[Broadcast]) -> list[Broadcast]:
     rows: dict[int, list[Row[Any]]] = {}
     for row in db.execute(grouped):
         rows.setdefault(row.broadcast_id, []).append(row)
+    ends = {one.id: [r.held_until for r in rows.get(one.id, ()) if r.held_until is not None] for one in found}
     return [
-        replace(one, counts=_count(rows.get(one.id, ())), spent=_sum([r for r in rows.get(one.id, ()) if r.status]))
+        replace(
+            one,
+            counts=_count(rows.get(one.id, ())),
+            held_until=max(ends[one.id], default=None) if one.status != "paused" else None,
+            spent=_sum([r for r in rows.get(one.id, ()) if r.status]),
+        )
         for one in found
     ]
 
@@ -1136,6 +1153,7 @@ def _one(found: Row[Any]) -> Broadcast:
         status=found.status,
         paused_for=None if found.paused_for is None else Refusal(found.paused_for, found.paused_text or ""),
         counts=Counts(),
+        held_until=None,
         spent=Spent(),
         scheduled_at=found.scheduled_at,
         local_at=found.local_at,

@@ -189,6 +189,9 @@ class Broadcast(Answer):
         "Resumed, it goes on where it stood. null: somebody has paused it, or it is not paused."
     )
     counts: Counts
+    held_until: Moment | None = Field(
+        description="When the last of the held messages goes out; null: none is held, or it is paused."
+    )
     spent: Spent
     scheduled_at: Moment | None = Field(description="When it begins.")
     local_at: str | None = Field(description="The wall time at which everybody gets it where they are.")
@@ -233,6 +236,7 @@ class Broadcast(Answer):
                 failed=c.failed,
                 skipped=c.skipped,
             ),
+            held_until=one.held_until,
             spent=Spent.of(one.spent, call.house.settings.sending.currency),
             started_at=one.started_at,
             finished_at=one.finished_at,
@@ -399,6 +403,7 @@ class Recipient(Answer):
     message_id: Uid | None
     appointment_id: Uid | None = Field(description="The visit that it is about, if `relative` says so.")
     status: str | None = Field(description="Of the message.")
+    held_until: Moment | None = Field(description="When it goes out, if it is held for a time.")
     skipped_for: str | None = Field(
         description="opted_out, no_address, premium_number; no_such_number, takes_no_texts, not_on_channel: the provider says "
         "that nobody is reached there; person_talking: somebody is answering them; window_closed: they have not written for a "
@@ -418,6 +423,7 @@ class Recipient(Answer):
             message_id=one.message_uid,
             appointment_id=one.appointment_uid,
             status=one.status,
+            held_until=one.held_until,
             skipped_for=one.skipped_for,
             missing=[*one.missing],
         )

@@ -366,13 +366,19 @@ async def test_it_is_being_sent_until_the_last_message_has_left(api: Client) -> 
         front.clock.advance(timedelta(hours=hours))
         await front.work()
         found = await api.get(path)
-        seen.append((found["status"], found["counts"]["held"], found["counts"]["queued"]))
+        seen.append((found["status"], found["counts"]["held"], found["counts"]["queued"], found["held_until"]))
+        waiting = [one["held_until"] for one in (await api.get(f"{path}/recipients"))["items"] if one["held_until"]]
+        assert (len(waiting), max(waiting, default=None)) == (found["counts"]["held"], found["held_until"])
         assert (await api.get(f"/broadcasts?status={found['status']}"))["total"] == 1
         if found["status"] == "sending":
             await api.delete(path, status=409)
         if hours == 0:
+            paused = await api.post(f"{path}/pause", status=200)
+            await api.post(f"{path}/resume", status=200)
             await api.post(f"/customers/{made['']['id']}/erase", status=204)
-    assert seen == [("sending", 2, 0), ("sending", 1, 0), ("sending", 0, 1)]
+    morning = "2026-03-03T14:00:00Z"
+    assert (paused["status"], paused["counts"]["held"], paused["held_until"]) == ("paused", 2, None)
+    assert seen == [("sending", 2, 0, morning), ("sending", 1, 0, morning), ("sending", 0, 1, None)]
     await arrived(front)
     front.clock.advance(timedelta(seconds=3))
     await front.work()
