@@ -374,10 +374,10 @@ async def test_it_is_being_sent_until_the_last_message_has_left(api: Client) -> 
             await api.delete(path, status=409)
         if hours == 0:
             paused = await api.post(f"{path}/pause", status=200)
+            assert (paused["status"], paused["counts"]["held"], paused["held_until"]) == ("paused", 2, None)
             await api.post(f"{path}/resume", status=200)
             await api.post(f"/customers/{made['']['id']}/erase", status=204)
     morning = "2026-03-03T14:00:00Z"
-    assert (paused["status"], paused["counts"]["held"], paused["held_until"]) == ("paused", 2, None)
     assert seen == [("sending", 2, 0, morning), ("sending", 1, 0, morning), ("sending", 0, 1, None)]
     await arrived(front)
     front.clock.advance(timedelta(seconds=3))
