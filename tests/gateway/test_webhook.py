@@ -188,6 +188,22 @@ async def test_signatures_behind_a_proxy_and_with_a_rotated_token(
             assert (await desk.post(fields, signature=signature)).status == status, (url, token)
 
 
+@pytest.mark.parametrize(("proxies", "status"), [("", 403), ("10.0.0.0/8", 403), ("127.0.0.0/8, ::1/128", 200)])
+async def test_what_a_proxy_says_of_the_address_counts_if_we_trust_it(
+    demo_sqlite_url: str, tmp_path: Path, clock: FakeClock, proxies: str, status: int
+) -> None:
+    clock.set(front.NOON)
+    env = {"PUBLIC_URL": "https://desk.example", "FRONTDESK_SERVER__TRUSTED_PROXIES": proxies}
+    async with front.opened(demo_sqlite_url, tmp_path, clock, env, seeded=False) as desk:
+        fields, path = form(PHONE, "hi"), MESSAGES
+        for host, header in (("other.example", "X-Forwarded-Host"), ("third.example", "Host")):
+            signed = RequestValidator(front.TOKEN).compute_signature(f"https://{host}{path}", fields)
+            said = {header: host, "X-Forwarded-Proto": "https", "X-Twilio-Signature": signed}
+            async with desk.http.post(desk.url + path, data=fields, headers=said) as answer:
+                assert answer.status == status, header
+        assert await desk.one("SELECT count(*) FROM messages WHERE direction = 'in'") == (status == 200)
+
+
 async def test_a_number_that_is_not_connected_is_no_reason_for_a_403(desk: Front) -> None:
     answer = await desk.text(PHONE, "hi", To="+15125559999")
     assert (answer.status, answer.texts) == (200, ())

@@ -662,3 +662,32 @@ async def test_what_messages_have_cost_is_asked_an_hour_later_and_stands_beside_
         said = (await api.get(f"/conversations/{talk['id']}/messages"))["items"]
         told = {"currency": "USD", "billable": None, "category": None}
         assert [one["cost"] for one in said] == [None, {"price": 0.0079, **told}, {"price": 0.0158, **told}]
+
+
+async def test_what_the_provider_refuses_is_counted_once_and_known_the_next_time(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    async with networked(database_url, tmp_path, clock) as (desk, network):
+        api = await person(desk, "admin")
+        well, left, wired = "+15125550191", "+15125550192", "+15125550193"
+        for phone in (well, left, wired):
+            await api.post("/customers", {"phone": phone, "tags": ["club"]})
+        network.opted_out.add((OURS, left))  # they said STOP there, and nobody told us
+        network.phone(wired).is_landline = True
+        counts = []
+        for text in ("Open on Sunday.", "Closed on Monday."):
+            draft = await drafted(api, text=text)
+            await api.post(f"/broadcasts/{draft['id']}/send", status=202)
+            await desk.pass_time(timedelta(hours=1))
+            await network.settled()
+            await desk.pass_time(timedelta(days=1))
+            api = await person(desk, "admin")
+            done = await api.get(f"/broadcasts/{draft['id']}")
+            counts.append({name: count for name, count in done["counts"].items() if count})
+            assert done["status"] == "sent"
+        assert [one.body for one in network.phone(well).inbox] == ["Open on Sunday.", "Closed on Monday."]
+        assert counts[0] == {"delivered": 1, "failed": 2}
+        assert counts[1] == {"delivered": 1, "skipped": 2}
+        tries = "SELECT c.peer, o.attempts, m.error_code FROM outbox o JOIN messages m ON m.id = o.message_id "
+        tries += "JOIN conversations c ON c.id = m.conversation_id ORDER BY m.id"
+        assert (await desk.rows(tries))[:3] == [(well, 1, None), (left, 1, "21610"), (wired, 1, "21614")]
