@@ -682,6 +682,8 @@ def _consent(
             message_id=message_id,
             now=now,
         )
+    if word.meaning == "stop" and context.broadcast_id is not None:
+        broadcasts.overtaken(db, context.id)  # that was the answer to it
     known = _languages(context)
     is_telling = not known and len(word.languages) == 1 and word.languages != ("en",)
     language = word.languages[0] if is_telling else None

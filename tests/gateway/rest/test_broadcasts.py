@@ -471,6 +471,18 @@ async def test_whoever_says_no_to_a_broadcast_is_not_asked_on(api: Client, words
     assert heard in (await front.text("+15125550181", words)).text
 
 
+async def test_who_ends_offers_has_answered_the_broadcast_by_that(api: Client) -> None:
+    front, _ = api.front, await people(api)
+    draft = await drafted(api, replies=await with_spring(api))
+    await api.post(f"/broadcasts/{draft['id']}/send", status=202)
+    await front.work()
+    await arrived(front)
+    assert (await front.text("+15125550182", "Ayuda")).texts != ()  # a question about us is no answer yet
+    assert (await front.text("+15125550182", "yes")).text == "The offer Spring is yours."
+    assert "no more offers" in (await front.text("+15125550181", "no more offers")).text
+    assert "Spring" not in (await front.text("+15125550181", "yes")).text
+
+
 async def test_what_comes_more_than_a_week_later_is_no_answer_to_a_broadcast(api: Client) -> None:
     front, _ = api.front, await people(api)
     replies = await with_spring(api)
