@@ -1,4 +1,6 @@
-"""Bodies that make no sense, at every door that providers and visitors have: refused alike on both engines, and kept nowhere."""
+"""Every door that providers and visitors have: what makes no sense is refused alike on both engines, and what nobody has
+signed is let in nowhere.
+"""
 
 import hashlib
 import io
@@ -46,11 +48,11 @@ FORMS: Final = [
 TABLES: Final = ("messages", "conversations", "calls", "customers", "outbox", "early_statuses")
 
 
-def _doors(app: web.Application) -> Iterator[str]:
+def _doors(app: web.Application, method: str = "POST") -> Iterator[str]:
     """One path of each, with something in every blank."""
     for route in app.router.routes():
         path = route.resource.canonical if route.resource is not None else ""
-        if route.method == "POST" and DOORS.fullmatch(path) and not path.endswith("/"):
+        if route.method == method and DOORS.fullmatch(path) and not path.endswith("/"):
             yield re.sub(r"{[^}]*}", "x", path)
 
 
@@ -104,3 +106,28 @@ async def test_what_makes_no_sense_is_refused_at_every_door_alike_and_kept_nowhe
     assert [
         case for case, status in one.items() if status < 400 and "/voice" not in case[0] and case[1] not in of_others
     ] == []
+
+
+async def test_no_door_of_a_provider_opens_without_its_signature(
+    demo_sqlite_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    clock.set(front.NOON)
+    async with front.opened(demo_sqlite_url, tmp_path, clock, {"META_APP_SECRET": SECRET}, seeded=False) as desk:
+        before = [await desk.one(f"SELECT count(*) FROM {table}") for table in TABLES]
+        found: dict[tuple[str, str], set[int]] = {}
+        fields = {**front.form("+15125550177", "book"), "CallSid": "CA" + "1" * 32, "CallStatus": "ringing"}
+        for method in ("POST", "GET"):
+            for door in sorted(set(_doors(desk.app, method))):
+                if "/webchat/" in door:  # visitors have nothing to sign with
+                    continue
+                for signed in ("", "bm90IG91cnM=", "sha256=" + "0" * 64):
+                    head = {"X-Twilio-Signature": signed, "X-Hub-Signature-256": signed}
+                    data, query = (fields, None) if method == "POST" else (None, fields)
+                    url = desk.url + door
+                    async with desk.http.request(method, url, headers=head, data=data, params=query) as answer:
+                        found.setdefault((method, door), set()).add(answer.status)
+        assert len(found) > 20
+        music = ("GET", "/api/v1/webhooks/twilio/voice/hold/music.wav")  # which the provider plays to whoever waits
+        assert found.pop(music) == {200}
+        assert {door: statuses for door, statuses in found.items() if statuses != {403}} == {}
+        assert [await desk.one(f"SELECT count(*) FROM {table}") for table in TABLES] == before
