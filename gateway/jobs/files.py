@@ -46,6 +46,10 @@ _PAGES: Final = 20  # in one job, so that it ends before its lease does
 _CLEARED: Final = 50
 _SWEPT: Final = 200  # files in one sweep; the rest follow in the next
 _LOST: Final = frozenset({400, 403, 404, 410, 451})
+# Twilio tells of a file before all of its storage has it, and answers 404 for some seconds
+# (help.twilio.com, "Intermittent 404 Errors When Accessing Media URLs"); so it is gone only when it is not there later either.
+_NOT_YET: Final = frozenset({403, 404})
+_NOT_YET_TRIES: Final = 3
 
 
 class _NotToBeHad(Exception):  # noqa: N818  an outcome
@@ -232,6 +236,8 @@ async def _fetch(
         except Blocked:
             log.warning("a file leads to where we do not go", file=due.id, account=account.id)
             raise _NotToBeHad("gone") from None
+        if status in _NOT_YET and job.attempts <= _NOT_YET_TRIES:
+            raise Unreachable("It is not there yet.")
         if status in _LOST:
             raise _NotToBeHad("gone")
         if status != 200:

@@ -276,10 +276,12 @@ async def test_what_is_not_to_be_had_leaves_a_place_and_keeps_the_message(
         ]
         assert [one["url"] is None for one in message["media"]] == [True, True, True, False, True]
         assert len(scene.contents()) == 1
-        # Gone at the provider.
+        # Gone at the provider: not only for the moment, as it is when its storage does not have it yet.
         exchange = await scene.dana.text(OURS, "again", media=[Media(pictures.PDF, "application/pdf")])
         scene.network.media.clear()
-        await scene.desk.work()
+        await scene.desk.pass_time(timedelta(minutes=5), step=timedelta(seconds=10))
+        assert (await scene.newest())["media"][0]["status"] == "waiting"
+        await scene.desk.pass_time(timedelta(minutes=5), step=timedelta(minutes=1))
         (lost,) = (await scene.newest())["media"]
         assert (lost["reason"], lost["kind"]) == ("The file is not there any more.", "document")
         assert exchange.posts[-1].status == 200
@@ -345,6 +347,20 @@ async def test_a_long_text_that_comes_as_a_file_is_read_and_answered(scene: Scen
     # STOP is STOP however it comes.
     await send(b"STOP")
     assert await scene.desk.one("SELECT state FROM consents WHERE value = :dana", dana=DANA) == "out"
+
+
+async def test_a_file_that_the_vendor_does_not_have_yet_is_there_some_seconds_later(scene: Scene) -> None:
+    for tries in (1, 2):
+        await scene.dana.text(OURS, "look", media=[Media(pictures.PDF, "application/pdf")])
+        there = dict(scene.network.media)
+        scene.network.media.clear()
+        await scene.desk.work()
+        await scene.desk.pass_time(timedelta(seconds=6 * (tries - 1)), step=timedelta(seconds=6))
+        (file,) = (await scene.newest())["media"]
+        assert (file["status"], file["reason"]) == ("waiting", None)
+        scene.network.media.update(there)
+        await scene.desk.pass_time(timedelta(minutes=1), step=timedelta(seconds=6))
+        assert (await scene.newest())["media"][0]["status"] == "ready"
 
 
 async def test_an_outage_is_waited_out_and_ends_at_last(scene: Scene) -> None:

@@ -866,9 +866,10 @@ async def test_while_the_database_is_away_a_batch_goes_to_disk_once_for_each_num
 async def test_a_file_is_fetched_by_its_id_and_one_of_ours_is_fetched_by_them(met: Met, api: Client) -> None:
     await met.dana.send_file(OURS, "image", File(pictures.jpeg(), "image/jpeg"), caption="like this")
     await met.settle()
-    met.meta.faults = Faults(media_lost=1)
+    met.meta.faults = Faults(media_lost=True)
     await met.dana.send_file(OURS, "document", File(pictures.PDF, "application/pdf", "offer.pdf"))
     await met.settle()
+    await met.desk.pass_time(timedelta(minutes=7), step=timedelta(minutes=1))
     (talk,) = (await api.get("/conversations"))["items"]
     path = f"/conversations/{talk['id']}/messages"
     photo, lost = [one["media"][0] for one in (await api.get(path))["items"] if one["direction"] == "in"]
