@@ -13,7 +13,10 @@ from simulators.meta.simulator import MetaSimulator
 _GREETING = """Meta's WhatsApp, simulated; the Graph API is {api}. Play a phone:
   curl --json '{{"to": "{number}", "text": "hi"}}' {url}/_sim/phones/+15551230001/messages
   curl --json '{{"choice": "Haircut"}}' {url}/_sim/phones/+15551230001/choices
-  curl {url}/_sim/phones/+15551230001"""
+  curl {url}/_sim/phones/+15551230001
+One more number, also of another business, and what comes for several in one request:
+  curl --json '{{"number": "+15125550143", "phone_number_id": "109", "waba_id": "209"}}' {url}/_sim/numbers
+  curl --json '{{"messages": [{{"from": "+15551230001", "to": "{number}", "text": "hi"}}]}}' {url}/_sim/batches"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:

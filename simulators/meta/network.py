@@ -114,6 +114,18 @@ class Network:
             return next(called, None) or self.phone(recipient)
         return next((phone for phone in self._phones.values() if phone.user_id == recipient), None)
 
+    def add_number(self, number: Number) -> None:
+        """One more number of the business, or of another one whose webhook is the same.
+
+        Raises:
+            ValueError: it is no phone number, or there is one with that number or id.
+        """
+        if not _NUMBER.fullmatch(number.number):
+            raise ValueError(f"{number.number!r} is no phone number; write it like +15125550102")
+        if number.number in self.numbers or self.by_id(number.phone_number_id) is not None:
+            raise ValueError(f"{number.number} or the id {number.phone_number_id} is there already")
+        self.numbers[number.number] = number
+
     def by_id(self, phone_number_id: str) -> Number | None:
         """The business's number with this id."""
         return next((one for one in self.numbers.values() if one.phone_number_id == phone_number_id), None)
@@ -226,7 +238,12 @@ class Network:
 
     @contextlib.asynccontextmanager
     async def batching(self) -> AsyncIterator[None]:
-        """Everything that is to be told meanwhile goes out in one request at the end, as Meta does when much happens."""
+        """Everything that is to be told meanwhile goes out in one request at the end, as Meta does when much happens. What
+        is told within another one goes with that.
+        """
+        if self._held is not None:
+            yield
+            return
         self._held = []
         try:
             yield

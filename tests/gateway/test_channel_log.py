@@ -175,7 +175,7 @@ async def test_of_a_batch_each_sees_its_own_alone_and_what_nobody_acts_on_is_the
         facts = {"provider_account": "209", "business_id": elm["id"]}
         for number, number_id in (("+15125550143", "109"), ("+15125550144", "110")):
             await theirs.post("/whatsapp", {"phone_number": number, "phone_number_id": number_id, **facts})
-            met.meta.numbers[number] = MetaNumber(number=number, phone_number_id=number_id, waba_id="209")
+            met.meta.add_number(MetaNumber(number=number, phone_number_id=number_id, waba_id="209"))
         approved = {"event": "APPROVED", "message_template_id": 7, "message_template_name": "reminder"}
         async with met.meta.batching():
             await met.dana.say(test_meta.OURS, WORDS)

@@ -121,6 +121,34 @@ async def test_what_is_not_taken_comes_again_with_growing_pauses(
     assert (len(signatures), len({*signatures})) == (3, 2)
 
 
+async def test_several_businesses_are_told_of_in_one_request(meta: MetaSimulator, bot: Bot) -> None:
+    other = {"number": "+15125550143", "phone_number_id": "109", "waba_id": "209"}
+    said = [{"from": ANNA, "to": NUMBER.number, "text": "hi"}, {"from": BEN, "to": other["number"], "text": "hello"}]
+    place = {"from": BEN, "to": NUMBER.number, "type": "location", "location": {"latitude": 1, "longitude": 2}}
+    async with aiohttp.ClientSession(meta.url) as curl:
+        for body, status in ((other, 201), (other, 400), ({**other, "number": "x"}, 400), ({"number": "+1"}, 400)):
+            async with curl.post("/_sim/numbers", json=body) as added:
+                assert added.status == status, body
+        async with curl.post("/_sim/batches", json={"messages": [*said, place]}) as batch:
+            assert (batch.status, [one["status"] for one in (await batch.json())["webhook"]]) == (201, [200])
+        news = {"field": "account_update", "value": {"event": "VERIFIED_ACCOUNT"}}
+        async with curl.post("/_sim/accounts/209/news", json=news) as announced:
+            assert announced.status == 201
+        wrong: list[tuple[str, Any, int]] = [
+            ("/_sim/batches", {"messages": []}, 400),
+            ("/_sim/batches", {"messages": [{"from": "ben", "to": NUMBER.number, "text": "hi"}]}, 400),
+            ("/_sim/batches", {"messages": [{"from": BEN, "to": "+15125550199", "text": "hi"}]}, 404),
+            ("/_sim/accounts/209/news", {"field": "account_update"}, 400),
+        ]
+        for path, body, status in wrong:
+            async with curl.post(path, json=body) as refused:
+                assert refused.status == status, body
+    batch, update = [json.loads(seen.body)["entry"] for seen in bot.at("/meta")]
+    assert [(one["id"], len(one["changes"])) for one in batch] == [("205", 2), ("209", 1)]
+    assert batch[1]["changes"][0]["value"]["metadata"]["phone_number_id"] == "109"
+    assert update == [{"id": "209", "changes": [{"value": {"event": "VERIFIED_ACCOUNT"}, "field": "account_update"}]}]
+
+
 async def test_a_person_with_curl_plays_a_phone(meta: MetaSimulator, bot: Bot) -> None:
     async with aiohttp.ClientSession(meta.url) as curl:
         async with curl.post(f"/_sim/phones/{ANNA}/messages", json={"to": NUMBER.number, "text": "hi"}) as said:
