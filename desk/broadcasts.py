@@ -263,7 +263,7 @@ class Plan:
         """When the message is to reach them, if that is by their own clock."""
         if self.local_at is None:
             return None
-        number = one.address if one.kind in ("phone", "whatsapp") else ""
+        number = (one.customer.phone or "") if one.kind == "bsuid" else one.address
         zone = quiet.where(number, stored=one.customer.time_zone, business=self.zone)[0]
         return zones.instant(self.local_at, zone)
 

@@ -122,8 +122,9 @@ class Asked:
 
     @cached_property
     def zones(self) -> Any:
-        """Where they may be: time zones."""
-        return quiet.where(self.number, stored=self.facts.customer_zone, business=self.facts.zone)
+        """Where they may be: time zones. Whoever hides their number is where the one that we know of them is."""
+        number = (self.facts.customer_phone or "") if self.kind == "bsuid" else self.number
+        return quiet.where(number, stored=self.facts.customer_zone, business=self.facts.zone)
 
     @cached_property
     def had(self) -> int:
@@ -427,6 +428,7 @@ _FACTS = Prepared(
         _b.time_zone.label("zone"),
         _u.id.label("customer_id"),
         _u.time_zone.label("customer_zone"),
+        _u.phone.label("customer_phone"),
         _c.last_in_at,
     )
     .select_from(
@@ -490,6 +492,7 @@ def _facts_of(account_id: int, addresses: Sequence[tuple[str, str]]) -> Select[A
             _b.time_zone.label("zone"),
             _u.id.label("customer_id"),
             _u.time_zone.label("customer_zone"),
+            _u.phone.label("customer_phone"),
             _c.last_in_at,
             _i.kind,
             _i.value,

@@ -784,6 +784,27 @@ async def test_whoever_answers_the_shops_phone_without_their_number_is_not_answe
     assert said == ["Your bike is done", "thanks, when?"]
 
 
+async def test_whoever_hides_a_number_that_we_know_gets_no_offer_at_night_where_that_is(met: Met) -> None:
+    eve = met.meta.phone("+442079460123")
+    eve.user_id = USER_ID
+    await met.desk.pass_time(timedelta(hours=4), step=timedelta(hours=2))  # ten in the evening in London
+    api = await person(met.desk)
+    for hides in (False, True):
+        eve.hides_number = hides
+        await eve.say(OURS, "hi")
+    (talk,) = (await api.get("/conversations"))["items"]
+    offer = {"name": "Spring", "text": "20 % off", "audience": {}, "channel_id": talk["channel_id"]}
+    for when in ({}, {"local_at": "2026-03-03T10:00"}):
+        draft = await api.post("/broadcasts", offer)
+        await api.post(f"/broadcasts/{draft['id']}/send", when, status=202)
+        await met.settle()
+    waiting = (await api.get(f"/conversations/{talk['id']}/messages"))["items"][-2:]
+    assert [(one["status"], one["scheduled_for"]) for one in waiting] == [
+        ("held", "2026-03-03T08:00:00Z"),
+        ("held", "2026-03-03T10:00:00Z"),
+    ]
+
+
 async def test_whoever_has_another_number_on_whatsapp_answers_in_the_conversation_that_we_began(
     met: Met, api: Client
 ) -> None:
