@@ -272,7 +272,7 @@ async def test_what_was_asked_for_a_file_is_in_the_log_and_nothing_of_the_file(
         assert (told["status"], told["answer"]["body"]["mime_type"]) == ("ok", "application/json")
         assert found["answer"] == {"status": 200, "content_type": "application/json", "bytes": len(note)}
         assert "/_files/" in found["request"]["url"]
-        assert (told_of_lost["status"], lost["status"], lost["code"]) == ("ok", "failed", "gone")
+        assert (told_of_lost["status"], lost["status"], lost["answer"]["status"]) == ("ok", "failed", 404)
         (message,) = {row["message_id"] for row in (found, told)}
         assert message != lost["message_id"]
         assert "secret" not in json.dumps(rows)
