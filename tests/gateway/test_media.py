@@ -1,11 +1,12 @@
 """Files from end to end: sent from a phone, fetched from the vendor, looked at, kept, and handed out by signed links."""
 
+import contextlib
 import io
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from tests.gateway import front, pictures
 from tests.gateway.front import MESSAGES, OURS, SID, TOKEN, Front
 from tests.gateway.rest import api as clients
 from tests.gateway.rest.api import Client
+from tests.storage import s3
 
 DANA = "+15125550177"
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -52,10 +54,11 @@ class Scene:
         async with self.desk.http.request(method, url, headers=headers) as answer:
             return answer.status, await answer.read(), answer.headers
 
-    def contents(self) -> list[str]:
+    async def contents(self) -> list[str]:
         """What lies in the store."""
-        root = self.desk.house.settings.data_dir / "files"
-        return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+        return [
+            name async for page in self.desk.house.keeper.blobs.older(datetime.max.replace(tzinfo=UTC)) for name in page
+        ]
 
 
 @asynccontextmanager
@@ -69,10 +72,20 @@ async def opened(database_url: str, tmp_path: Path, clock: FakeClock, **env: str
             yield Scene(desk, network, network.phone(DANA), await clients.program(desk, *rights))
 
 
+def in_bucket(line: s3.Line) -> dict[str, str]:
+    """The settings with which files lie there."""
+    told = {"bucket": s3.BUCKET, "endpoint": line.endpoint, "region": "here", "access_key": "key", "secret_key": "word"}
+    return {f"FRONTDESK_S3__{name.upper()}": value for name, value in told.items()}
+
+
 @pytest.fixture
 async def scene(database_url: str, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Scene]:
-    async with opened(database_url, tmp_path, clock) as one:
-        yield one
+    """Files lie in a folder beside SQLite, and in a bucket beside PostgreSQL: neither knows of the other."""
+    async with contextlib.AsyncExitStack() as stack:
+        env: dict[str, str] = {}
+        if database_url.startswith("postgresql"):
+            env = in_bucket(await stack.enter_async_context(s3.served()))
+        yield await stack.enter_async_context(opened(database_url, tmp_path, clock, **env))
 
 
 async def test_what_a_customer_sends_is_kept_and_shown_for_what_it_is(scene: Scene) -> None:
@@ -275,7 +288,7 @@ async def test_what_is_not_to_be_had_leaves_a_place_and_keeps_the_message(
             ("unavailable", "There is no room for more files."),
         ]
         assert [one["url"] is None for one in message["media"]] == [True, True, True, False, True]
-        assert len(scene.contents()) == 1
+        assert len(await scene.contents()) == 1
         # Gone at the provider: not only for the moment, as it is when its storage does not have it yet.
         exchange = await scene.dana.text(OURS, "again", media=[Media(pictures.PDF, "application/pdf")])
         scene.network.media.clear()
@@ -373,6 +386,22 @@ async def test_an_outage_is_waited_out_and_ends_at_last(scene: Scene) -> None:
     await scene.sent((pictures.VOICE, "audio/ogg"))
     await scene.desk.pass_time(timedelta(hours=40), step=timedelta(hours=1))
     assert (await scene.newest())["media"][0]["reason"] == "The file could not be fetched."
+
+
+async def test_a_bucket_that_refuses_us_loses_nothing(database_url: str, tmp_path: Path, clock: FakeClock) -> None:
+    async with s3.served() as line, opened(database_url, tmp_path, clock, **in_bucket(line)) as scene:
+        url = (await scene.sent((pictures.jpeg(), "image/jpeg")))["media"][0]["url"]
+        line.faults = ["403 AccessDenied"] * 100
+        assert (await scene.open(url))[0] == 503
+        answer = await scene.api.call("POST", "/media", data=pictures.PDF, headers={"Content-Type": "application/pdf"})
+        assert (answer.status, answer.json["error_code"]) == (503, "UNAVAILABLE")
+        (file,) = (await scene.sent((pictures.PDF, "application/pdf")))["media"]
+        assert (file["status"], file["reason"]) == ("waiting", None)
+        line.faults = []
+        await scene.desk.pass_time(timedelta(minutes=1), step=timedelta(seconds=10))
+        (file,) = (await scene.newest())["media"]
+        assert (await scene.open(file["url"]))[:2] == (200, pictures.PDF)
+        assert (await scene.open(url))[:2] == (200, pictures.jpeg())
 
 
 async def test_a_small_file_that_unpacks_to_a_huge_picture_is_kept_as_it_is(scene: Scene) -> None:
@@ -485,7 +514,7 @@ async def test_a_file_sent_here_goes_out_to_the_customer_as_a_link_that_anybody_
         ("image/jpeg", "cut.jpg", "ready"),
         ("image/jpeg", "../../cut.jpg", "ready"),
     ]
-    assert len(scene.contents()) == 2  # the same content lies there once, and its small picture
+    assert len(await scene.contents()) == 2  # the same content lies there once, and its small picture
     headers = (await scene.open(sent[1]["url"]))[2]
     assert "cut.jpg" in headers["Content-Disposition"]
     assert "/" not in headers["Content-Disposition"]
@@ -506,12 +535,12 @@ async def test_a_file_sent_here_goes_out_to_the_customer_as_a_link_that_anybody_
     refused = await scene.api.post(path, {"media": [ids[0], other["id"]]}, status=422)
     assert refused["detail"][0]["loc"] == ["body", "media", "1"]
     await scene.api.delete(f"/media/{other['id']}", status=404)
-    assert len(scene.contents()) == 4  # each tenant's own
+    assert len(await scene.contents()) == 4  # each tenant's own
     # What nobody needs any more goes, and not before.
     await scene.api.delete(f"/media/{ids[0]}")
     await scene.api.get(f"/media/{ids[0]}", status=404)
     await scene.desk.pass_time(timedelta(days=2), step=timedelta(days=1))
-    assert len(scene.contents()) == 2
+    assert len(await scene.contents()) == 2
     await scene.api.get(f"/media/{ids[1]}", status=404)  # a day is over, and it stands in messages under ids of its own
 
 
@@ -546,7 +575,7 @@ async def test_a_file_that_is_not_taken_is_refused_with_the_reason(
         other = await scene.api.call("POST", "/media", data=b"y" * 20_000, headers={"Content-Type": "text/plain"})
         assert (other.status, other.json["error_code"]) == (409, "NO_ROOM")
         await scene.desk.work()
-        assert len(scene.contents()) == 1
+        assert len(await scene.contents()) == 1
         assert not [*(scene.desk.house.settings.data_dir / "incoming").iterdir()]
 
 
@@ -603,7 +632,7 @@ async def test_erasing_a_customer_takes_their_files_and_nobody_elses(scene: Scen
     kim = scene.network.phone("+15125550178")
     await kim.text(OURS, "the same", media=[Media(photo, "image/jpeg")])
     await scene.desk.work()
-    assert len(scene.contents()) == 3
+    assert len(await scene.contents()) == 3
     (dana,) = (await scene.api.get("/customers?search=%2B15125550177"))["items"]
     records = (await scene.api.get(f"/customers/{dana['id']}/export"))["records"]
     assert [(one["content_type"], (await scene.open(one["url"]))[0]) for one in records["files"]] == [
@@ -612,7 +641,7 @@ async def test_erasing_a_customer_takes_their_files_and_nobody_elses(scene: Scen
     ]
     await scene.api.post(f"/customers/{dana['id']}/erase", status=204)
     await scene.desk.work()
-    assert len(scene.contents()) == 2  # Kim's
+    assert len(await scene.contents()) == 2  # Kim's
     assert [(await scene.open(one["url"]))[0] for one in records["files"]] == [404, 404]
     assert await scene.desk.one("SELECT count(*) FROM files") == 1
     # Nor does Twilio keep anything of hers: words, files or number.
@@ -625,9 +654,17 @@ async def test_erasing_a_customer_takes_their_files_and_nobody_elses(scene: Scen
         await scene.desk.pass_time(timedelta(minutes=15), step=timedelta(minutes=3))
 
 
-async def test_contents_that_no_row_names_are_swept_after_a_day_and_others_stay(scene: Scene) -> None:
+async def test_contents_that_no_row_names_are_swept_after_a_day_and_others_stay(
+    database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    """In a folder, whose times can be set."""
+    async with opened(database_url, tmp_path, clock) as scene:
+        await swept(scene)
+
+
+async def swept(scene: Scene) -> None:
     await scene.sent((pictures.PDF, "application/pdf"))
-    (used,) = scene.contents()
+    (used,) = await scene.contents()
     root = scene.desk.house.settings.data_dir
     digest = "ab" + "0" * 62
     lost = [
@@ -646,11 +683,11 @@ async def test_contents_that_no_row_names_are_swept_after_a_day_and_others_stay(
         os.utime(root / name, (now, now))
     os.utime(root / fresh, (now + 90_000, now + 90_000))
     await scene.desk.pass_time(timedelta(hours=25), step=timedelta(hours=5))
-    assert scene.contents() == sorted([used, fresh.removeprefix("files/")])
+    assert await scene.contents() == sorted([used, fresh.removeprefix("files/")])
     assert not any((root / "incoming").iterdir())
     assert (await scene.open((await scene.newest())["media"][0]["url"]))[:2] == (200, pictures.PDF)
     await scene.desk.pass_time(timedelta(hours=25), step=timedelta(hours=25))
-    assert scene.contents() == [used]
+    assert await scene.contents() == [used]
 
 
 async def test_files_are_kept_for_as_long_as_the_settings_say(
@@ -664,4 +701,4 @@ async def test_files_are_kept_for_as_long_as_the_settings_say(
         message = await scene.newest()
         assert message["text"] == "look"
         assert message["media"][0]["reason"] == "The file was deleted: files are kept for a limited time."
-        assert scene.contents() == []
+        assert await scene.contents() == []

@@ -1,6 +1,5 @@
 """The store of contents: one contract, held by a folder and by a bucket of a server that speaks S3, over real HTTP."""
 
-import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -9,84 +8,27 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, web
-from moto.server import ThreadedMotoServer
 
 from gateway.media.keep import Keeper
 from storage import blobs
 from storage.blobs import Blobs, Folder, Missing, Unavailable, name_of, thumbnail_of
 from storage.bucket import Bucket
+from tests.storage import s3
 
 LATER = datetime.now(UTC) + timedelta(days=1)
 
 
-class Line:
-    """Stands before the server that speaks S3 and does to the next requests what is in `faults`: a status with S3's code,
-    `cut` (the answer ends in the middle) or `silent` (the line is closed).
-    """
-
-    def __init__(self, server: str) -> None:
-        self.server = server
-        self.faults: list[str] = []
-
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        fault = self.faults.pop(0) if self.faults else ""
-        assert request.transport is not None
-        if fault == "silent":
-            request.transport.abort()
-            return web.Response()
-        if fault and fault != "cut":
-            status, code = fault.split()
-            text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>"
-            return web.Response(status=int(status), text=text, content_type="application/xml")
-        headers = {name: value for name, value in request.headers.items() if name != "Host"}
-        async with (
-            ClientSession(auto_decompress=False) as http,
-            http.request(
-                request.method, self.server + request.raw_path, headers=headers, data=await request.read()
-            ) as answer,
-        ):
-            body = await answer.read()
-            kept = ("Content-Type", "ETag", "Last-Modified", "Content-Range", "Content-Length")
-            shown = {name: answer.headers[name] for name in kept if name in answer.headers}
-            response = web.StreamResponse(status=answer.status, headers=shown)
-            await response.prepare(request)
-            await response.write(body[: len(body) // 2] if fault == "cut" else body)
-            if fault == "cut":
-                await asyncio.sleep(0)
-                request.transport.close()
-            return response
-
-
 @contextlib.asynccontextmanager
-async def _bucket() -> AsyncIterator[tuple[Bucket, Line]]:
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        line = Line(f"http://{host}:{port}")
-        app = web.Application(client_max_size=2**24)
-        app.router.add_route("*", "/{path:.*}", line.serve)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        endpoint = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        async with ClientSession() as http:
-            await http.post(f"{line.server}/moto-api/reset")  # all servers of a process share what they keep
-            async with http.put(f"{line.server}/files-of-ours") as made:
-                assert made.status == 200
+async def _bucket() -> AsyncIterator[tuple[Bucket, s3.Line]]:
+    async with s3.served() as line:
         bucket = Bucket(
-            "files-of-ours", endpoint=endpoint, region="us-east-1", access_key="key", secret_key="word", prefix="desk/",
+            s3.BUCKET, endpoint=line.endpoint, region="us-east-1", access_key="key", secret_key="word", prefix="desk/",
             tries=1,
         )  # fmt: skip
         try:
             yield bucket, line
         finally:
             await bucket.close()
-            await runner.cleanup()
-    finally:
-        server.stop()
 
 
 @pytest.fixture(params=["folder", "bucket"])
