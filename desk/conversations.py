@@ -151,7 +151,7 @@ def begin(
     if found is None:
         raise NotFound("conversation", None)
     if is_new:
-        events.emit(db, found.tenant_id, "conversation.created", lambda: _told(db, found.id), now=now)
+        events.emit(db, found.tenant_id, "conversation.created", lambda: told_of(db, found.id), now=now)
     return found
 
 
@@ -367,7 +367,7 @@ def close(db: Db, who: Actor, conversation_id: int, *, reason: str, now: datetim
     }
     if _set_status(db, who, conversation_id, values, now=now) is not None:
         survey.plan(db, who.tenant_id, conversation_id, now=now)
-        events.emit(db, who.tenant_id, "conversation.closed", lambda: _told(db, conversation_id), now=now)
+        events.emit(db, who.tenant_id, "conversation.closed", lambda: told_of(db, conversation_id), now=now)
     return token
 
 
@@ -425,6 +425,21 @@ def inactive(db: Db, before: datetime, limit: int = 100) -> list[Due]:
     return [Due(*row) for row in _INACTIVE(db, {"before": before, "limit": limit})]
 
 
+def told_of(db: Db, conversation_id: int) -> dict[str, JsonValue]:
+    """What subscribers are told of a conversation."""
+    row = db.execute(
+        select(_c.uid, _c.channel, _c.status, _c.owner, _u.uid, users.c.uid)
+        .select_from(
+            conversations.join(customer_models.customers, _u.id == _c.customer_id).outerjoin(
+                users, users.c.id == _c.owner_user_id
+            )
+        )
+        .where(_c.id == conversation_id)
+    ).one()
+    names = ("conversation_id", "channel", "status", "owner", "customer_id", "assignee_id")
+    return dict(zip(names, row, strict=True))
+
+
 def _goes_on(db: Db, theirs: Mapping[str, object], peer_kind: str, peer: str) -> bool:
     """Whether a conversation that the customer has at another of these addresses is with this one now."""
     there = _THEIRS(db, theirs).all()
@@ -479,7 +494,7 @@ def _hand(
     live.changed(db, who.tenant_id, conversation_id, "assigned", user_id=user_id, detail=owner)
     if owner != "bot":
         event = "conversation.assigned" if owner == "staff" else "conversation.handed_off"
-        events.emit(db, who.tenant_id, event, lambda: _told(db, conversation_id), now=now)
+        events.emit(db, who.tenant_id, event, lambda: told_of(db, conversation_id), now=now)
     return after
 
 
@@ -501,21 +516,6 @@ def _set_status(db: Db, who: Actor, conversation_id: int, values: Mapping[str, o
     announce(db, f"inbox:{who.tenant_id}")
     live.changed(db, who.tenant_id, conversation_id, "conversation", detail=status)
     return before
-
-
-def _told(db: Db, conversation_id: int) -> dict[str, JsonValue]:
-    """What subscribers are told of a conversation."""
-    row = db.execute(
-        select(_c.uid, _c.channel, _c.status, _c.owner, _u.uid, users.c.uid)
-        .select_from(
-            conversations.join(customer_models.customers, _u.id == _c.customer_id).outerjoin(
-                users, users.c.id == _c.owner_user_id
-            )
-        )
-        .where(_c.id == conversation_id)
-    ).one()
-    names = ("conversation_id", "channel", "status", "owner", "customer_id", "assignee_id")
-    return dict(zip(names, row, strict=True))
 
 
 def _people_only(who: Actor, conversation_id: int) -> None:

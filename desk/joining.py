@@ -4,11 +4,12 @@ customer with one conversation. The provider tells of both while they show their
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Column, and_, bindparam, delete, exists, select, update
 
-from desk import audit, conversations, customers, live, messages
+from desk import audit, conversations, customers, events, live, messages
 from desk.conversations import Context
 from desk.who import Actor
 from storage.base import Db, metadata
@@ -70,6 +71,9 @@ def _join(db: Db, context: Context, one_id: int, other_id: int, *, now: datetime
     """The id of the conversation that is left of the two."""
     wanted = select(table).where(table.c.id.in_((one_id, other_id))).order_by(*conversations.PRECEDENCE)
     kept, gone = db.execute(wanted).all()
+    if gone.status != "closed":
+        facts = partial(conversations.told_of, db, gone.id)
+        events.emit(db, context.tenant_id, "conversation.closed", facts, now=now)
     for column in _pointing_here():
         if column.primary_key:
             _drop_doubles(db, column, kept.id, gone.id)

@@ -714,10 +714,15 @@ async def test_two_conversations_become_the_one_that_a_person_has_once_it_is_tol
     label = await api.post("/labels", {"name": "regular"})
     for one in talks:
         await api.patch(f"/conversations/{one['id']}", {"label_ids": [label["id"]]})
+    heard = {"url": "https://crm.example/hook", "event_types": ["conversation.closed", "customer.merged"]}
+    await api.post("/webhooks", heard)
     await api.post(f"/conversations/{talks[has]['id']}/messages", {"text": "I'll see to it."})
     await met.settle()
     met.dana.hides_number = False
     assert await met.says("so?") == []
+    told = await met.desk.rows("SELECT event, body FROM webhook_deliveries ORDER BY id")
+    assert [event for event, _ in told] == ["customer.merged", "conversation.closed"]
+    assert talks[1 - has]["id"] in str(told[1][1])
     (found,) = (await api.get("/conversations"))["items"]
     assert (found["id"], found["owner"], found["customer"]["id"]) == (talks[has]["id"], "staff", customer["id"])
     assert [one["name"] for one in found["labels"]] == ["regular"]
