@@ -76,10 +76,10 @@ async def street(demo_sqlite_url: str, tmp_path: Path, clock: FakeClock) -> Asyn
 
         async def page(request: web.Request) -> web.Response:
             # The strictest page that can have the chat: nothing inline, nothing but the one script.
-            direction = request.query.get("dir", "ltr")
+            direction, language = request.query.get("dir", "ltr"), request.query.get("lang", "en")
             policy = f"default-src 'none'; script-src http://{ours}; connect-src http://{ours} ws://{ours}; img-src {desk.url}; "
             policy += "require-trusted-types-for 'script'"
-            text = f"""<!doctype html><html lang=en dir={direction}><title>Juniper</title><link rel=icon href=data:,>
+            text = f"""<!doctype html><html lang={language} dir={direction}><title>Juniper</title><link rel=icon href=data:,>
                 <main><h1>Juniper</h1><p><a href=#>A link</a></p></main>
                 <script src="http://{ours}/widget.js" data-channel=demo async></script></html>"""
             return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})
@@ -496,9 +496,9 @@ async def test_a_file_gets_through_in_the_end_and_its_link_does_not_grow_old(
 
     # What answers a message that is far up says what that was, and leads nowhere as long as it is not there.
     path = f"/conversations/{await street.conversation()}/messages"
-    first = (await street.robin.get(path))["items"][0]
+    said = (await street.robin.get(path))["items"]
     await street.desk.house.store.write(long_ago)
-    await street.robin.post(path, {"text": "Hello to you.", "reply_to": first["id"]})
+    await street.robin.post(path, {"text": "Hello to you.", "reply_to": said[0]["id"]})
     await page.reload()
     await expect(page.locator(".q")).to_have_text("In reply to You: hello")
     assert await page.get_by_role("button", name="In reply to").count() == 0
@@ -520,6 +520,15 @@ async def test_a_file_gets_through_in_the_end_and_its_link_does_not_grow_old(
     await expect(dog).to_be_focused()
     assert await dog.locator("img").evaluate("(one) => one.complete && one.naturalWidth > 0")
     await expect(log).to_contain_text("IMG_2041.HEIC")
+
+    # What the business has deleted says so, in the visitor's language.
+    robin = await clients.person(street.desk, "admin")
+    [photo] = [file for one in said for file in one["media"] if file["name"] == "dog.png"]
+    await robin.delete(f"/media/{photo['id']}")
+    await page.goto(f"{street.shop}?lang=de")
+    await expect(page.get_by_text("Hello to you.")).to_be_visible()
+    await log.evaluate(TO_THE_TOP)
+    await expect(page.get_by_text("dog.png: Diese Datei ist nicht mehr da.")).to_be_visible()
 
 
 FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };"
