@@ -330,6 +330,7 @@ def refuse(
 # A message that was on its way for longer is no answer to anything: a "yes" to a visit may be to one of last week, and who
 # said "tomorrow" has come and gone. A provider repeats for days what it could not bring us.
 _LATEST = timedelta(days=1)
+_ONCE_MORE = timedelta(minutes=1)  # what is younger than that was surely not left behind by another address
 # What the customer waits for; and what begins something new, and comes by a job that is done then.
 _ANSWERS = ("outcome", "resume")
 _QUESTIONS = ("reminder", "waitlist_offer", "csat")
@@ -350,23 +351,46 @@ class _NotAsked(Exception):  # noqa: N818  takes back what a turn did, and nothi
 
 
 def _context(db: Db, account: Account, message: InboundMessage, *, now: datetime) -> Context:
+    """Where the message belongs: with whoever it is from, by all addresses that are told of them."""
     peer = message.sender
     others = [(one.kind, one.value) for one in message.other_identities]
     found = conversations.find(db, account.id, peer.kind, peer.value)
-    if found is not None:
-        new = [(one.kind, one.value) for part in message.parts if isinstance(part, System) and (one := part.address)]
-        if new:
-            customers.know_also(db, found.tenant_id, found.customer_id, new, now=now)
-        return joining.told(db, found, others, now=now) if others else found
-    return conversations.begin(
-        db,
-        account.id,
-        peer_kind=peer.kind,
-        peer=peer.value,
-        others=others,
-        profile_name=message.profile_name or None,
-        now=now,
-    )
+    if found is None and (earlier := _repeated(db, account, message, now=now)) is not None:
+        return earlier
+    if found is None:
+        found = conversations.begin(
+            db,
+            account.id,
+            peer_kind=peer.kind,
+            peer=peer.value,
+            others=others,
+            profile_name=message.profile_name or None,
+            now=now,
+        )
+    elif others:
+        found = joining.told(db, found, others, now=now)
+    for part in message.parts:
+        if isinstance(part, System) and part.address is not None:
+            found = _at_new_address(db, found, part.address, now=now)
+    return found
+
+
+def _repeated(db: Db, account: Account, message: InboundMessage, *, now: datetime) -> Context | None:
+    """The conversation of a message that comes once more, when it is with another address of theirs by now; else None."""
+    if message.sent_at is None or now - message.sent_at < _ONCE_MORE:
+        return None
+    kept = messages.id_of(db, account.id, message.provider_id)
+    if kept is None:
+        return None
+    return conversations.by_id(db, Actor(account.tenant_id, "system"), messages.received(db, kept).conversation_id)
+
+
+def _at_new_address(db: Db, context: Context, new: Address, *, now: datetime) -> Context:
+    """The conversation, which is with that address of theirs from now on, unless that is somebody else's."""
+    taken = customers.know_also(db, context.tenant_id, context.customer_id, [(new.kind, new.value)], now=now)
+    if taken or not conversations.move(db, context.id, peer_kind=new.kind, peer=new.value):
+        return context
+    return conversations.by_id(db, Actor(context.tenant_id, "system"), context.id)
 
 
 def _routed(

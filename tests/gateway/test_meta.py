@@ -810,6 +810,41 @@ async def test_whoever_hides_a_number_that_we_know_gets_no_offer_at_night_where_
     ]
 
 
+async def test_whoever_changes_their_number_is_answered_at_the_new_one_and_what_is_repeated_changes_nothing(
+    met: Met, api: Client
+) -> None:
+    await met.dana.say(OURS, "hi", message_id="wamid.OLD")
+    await met.settle()
+    (talk,) = (await api.get("/conversations"))["items"]
+    path = f"/conversations/{talk['id']}/messages"
+    await api.post(path, {"text": "I'll see to it."})
+    await met.settle()
+    news = {"type": "user_changed_number", "wa_id": "15125550178", "body": "Dana has a new number"}
+    await met.dana.send(OURS, "system", news, message_id="wamid.NEWS")
+    await api.post(path, {"text": "Come at nine."})
+    await met.settle()
+    assert addressed(met)[-1] == "15125550178"
+    moved = met.meta.phone("+15125550178")
+    await moved.say(OURS, "fine")
+    await met.settle()
+    written_at = met.desk.clock.now()
+    await met.desk.pass_time(timedelta(hours=1), step=timedelta(minutes=30))
+    met.meta.clock = lambda: written_at
+    repeated = (
+        met.dana.say(OURS, "hi", message_id="wamid.OLD"),
+        met.dana.send(OURS, "system", news, message_id="wamid.NEWS"),
+    )
+    for again in repeated:
+        assert [post.status for post in await again] == [200]
+    met.meta.clock = met.desk.clock.now
+    await api.post(path, {"text": "See you."})
+    await met.settle()
+    assert addressed(met)[-1] == "15125550178"
+    (found,) = (await api.get("/conversations"))["items"]
+    assert (found["id"], found["owner"]) == (talk["id"], "staff")
+    assert [one.text for one in moved.inbox] == ["Come at nine.", "See you."]
+
+
 async def test_whoever_has_another_number_on_whatsapp_answers_in_the_conversation_that_we_began(
     met: Met, api: Client
 ) -> None:
