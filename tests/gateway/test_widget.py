@@ -494,6 +494,13 @@ async def test_a_file_gets_through_in_the_end_and_its_link_does_not_grow_old(
     await expect(dog.locator("img")).to_be_visible()
     await expect(page.locator(".m img")).to_have_count(1)
 
+    # What is not taken says so, and offers nothing that would end the same.
+    await picker.set_input_files({"name": "setup.exe", "mimeType": "image/png", "buffer": pictures.PROGRAM})
+    await expect(page.locator(".lost", has_text="setup.exe").get_by_role("alert")).to_have_text(
+        "This file cannot be sent."
+    )
+    assert await page.get_by_role("button", name="Try again").count() == 0
+
     # What answers a message that is far up says what that was, and leads nowhere as long as it is not there.
     path = f"/conversations/{await street.conversation()}/messages"
     said = (await street.robin.get(path))["items"]
