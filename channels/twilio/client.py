@@ -352,5 +352,5 @@ def sdk_trouble() -> Iterator[None]:
 
     try:
         yield
-    except (TwilioException, ValueError, TypeError, AttributeError, LookupError):
+    except (TwilioException, ValueError, TypeError, AttributeError, LookupError, RecursionError):
         raise SendError("", _UNCLEAR, kind="unclear") from None

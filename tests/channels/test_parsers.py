@@ -301,7 +301,7 @@ WRONG: Final[list[Any]] = [
 ]
 
 
-def _each_wrong(samples: list[Any]) -> Iterator[Any]:
+def each_wrong(samples: list[Any]) -> Iterator[Any]:
     """Each sample with each of its fields wrong in every way, and missing, one at a time."""
     for whole in json.loads(json.dumps(samples)):
         for place, key in _places(whole):
@@ -317,16 +317,16 @@ def _each_wrong(samples: list[Any]) -> Iterator[Any]:
 
 def _wrong_of(name: str, kind: object) -> Iterator[object]:
     if kind is Request and ("twilio" in name or "voice" in name):
-        for form in _each_wrong([CALL] if "voice" in name else FORMS):
+        for form in each_wrong([CALL] if "voice" in name else FORMS):
             pairs = tuple((field, value) for field, value in form.items() if isinstance(value, str))
             yield Request("POST", "/x?turn=1", {}, b"x", pairs)
     elif kind is Request:
-        for body in _each_wrong(PAGES if "web" in name or "sim" in name else BODIES):
+        for body in each_wrong(PAGES if "web" in name or "sim" in name else BODIES):
             yield Request("POST", "/x", {"content-type": "application/json"}, _dumped(body))
     elif kind == str | bytes:
-        yield from map(_dumped, _each_wrong(SPOKEN))
+        yield from map(_dumped, each_wrong(SPOKEN))
     elif kind is not bytes:
-        yield from _each_wrong(SAMPLES)
+        yield from each_wrong(SAMPLES)
 
 
 def _dumped(value: object) -> bytes:
