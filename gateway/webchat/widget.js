@@ -9,23 +9,23 @@ const api = new URL("api/v1/webchat/", script.src);
 // -- Words -------------------------------------------------------------------------------------------------------------
 
 const WORDS = {
-  en: {file: "Send a file", large: "This file is too large.", gone: "This file is not here any more.", never: "This file cannot be sent.", open: "Open chat", close: "Close chat", more: "More", end: "End chat", sure: "End this chat? This device forgets it; what was said stays with us.", cancel: "Cancel", fresh: "new messages", log: "Messages", early: "Earlier messages", write: "Write a message", send: "Send",
+  en: {hello: "Hi! How can we help?", file: "Send a file", large: "This file is too large.", gone: "This file is not here any more.", never: "This file cannot be sent.", open: "Open chat", close: "Close chat", more: "More", end: "End chat", sure: "End this chat? This device forgets it; what was said stays with us.", cancel: "Cancel", fresh: "new messages", log: "Messages", early: "Earlier messages", write: "Write a message", send: "Send",
     connecting: "Connecting…", offline: "No connection. What you write is sent when it is back.",
     there: "Delivered", read: "Read", sending: "Sending…", lost: "Not sent", again: "Try again", types: "is typing", we: "We", you: "You", react: "React or reply", reply: "Reply", answers: "In reply to", drop: "Do not reply to it", moods: ["Thumbs up", "Heart", "Laughing", "Surprised", "Thank you"],
     slow: "One moment please…", picture: "Picture"},
-  de: {file: "Datei senden", large: "Diese Datei ist zu groß.", gone: "Diese Datei ist nicht mehr da.", never: "Diese Datei kann nicht gesendet werden.", open: "Chat öffnen", close: "Chat schließen", more: "Mehr", end: "Chat beenden", sure: "Diesen Chat beenden? Dieses Gerät vergisst ihn; was gesagt wurde, bleibt bei uns.", cancel: "Abbrechen", fresh: "neue Nachrichten", log: "Nachrichten", early: "Frühere Nachrichten", write: "Nachricht schreiben", send: "Senden",
+  de: {hello: "Guten Tag! Was können wir für Sie tun?", file: "Datei senden", large: "Diese Datei ist zu groß.", gone: "Diese Datei ist nicht mehr da.", never: "Diese Datei kann nicht gesendet werden.", open: "Chat öffnen", close: "Chat schließen", more: "Mehr", end: "Chat beenden", sure: "Diesen Chat beenden? Dieses Gerät vergisst ihn; was gesagt wurde, bleibt bei uns.", cancel: "Abbrechen", fresh: "neue Nachrichten", log: "Nachrichten", early: "Frühere Nachrichten", write: "Nachricht schreiben", send: "Senden",
     connecting: "Verbinde…", offline: "Keine Verbindung. Was Sie schreiben, wird danach gesendet.",
     there: "Zugestellt", read: "Gelesen", sending: "Wird gesendet…", lost: "Nicht gesendet", again: "Erneut versuchen", types: "schreibt", we: "Wir", you: "Sie", react: "Reagieren, antworten", reply: "Antworten", answers: "Antwort auf", drop: "Nicht darauf antworten", moods: ["Daumen hoch", "Herz", "Lachen", "Staunen", "Danke"],
     slow: "Einen Moment bitte…", picture: "Bild"},
-  es: {file: "Enviar un archivo", large: "Este archivo es demasiado grande.", gone: "Este archivo ya no está.", never: "Este archivo no se puede enviar.", open: "Abrir chat", close: "Cerrar chat", more: "Más", end: "Terminar chat", sure: "¿Terminar este chat? Este dispositivo lo olvida; lo que se dijo queda con nosotros.", cancel: "Cancelar", fresh: "mensajes nuevos", log: "Mensajes", early: "Mensajes anteriores", write: "Escribe un mensaje", send: "Enviar",
+  es: {hello: "¡Hola! ¿En qué podemos ayudarle?", file: "Enviar un archivo", large: "Este archivo es demasiado grande.", gone: "Este archivo ya no está.", never: "Este archivo no se puede enviar.", open: "Abrir chat", close: "Cerrar chat", more: "Más", end: "Terminar chat", sure: "¿Terminar este chat? Este dispositivo lo olvida; lo que se dijo queda con nosotros.", cancel: "Cancelar", fresh: "mensajes nuevos", log: "Mensajes", early: "Mensajes anteriores", write: "Escribe un mensaje", send: "Enviar",
     connecting: "Conectando…", offline: "Sin conexión. Lo que escribas se enviará cuando vuelva.",
     there: "Entregado", read: "Leído", sending: "Enviando…", lost: "No enviado", again: "Reintentar", types: "está escribiendo", we: "Nosotros", you: "Tú", react: "Reaccionar o responder", reply: "Responder", answers: "En respuesta a", drop: "No responder a este mensaje", moods: ["Pulgar arriba", "Corazón", "Risa", "Sorpresa", "Gracias"],
     slow: "Un momento…", picture: "Imagen"},
-  fr: {file: "Envoyer un fichier", large: "Ce fichier est trop grand.", gone: "Ce fichier n’est plus là.", never: "Ce fichier ne peut pas être envoyé.", open: "Ouvrir le chat", close: "Fermer le chat", more: "Plus", end: "Terminer le chat", sure: "Terminer ce chat ? Cet appareil l’oublie ; ce qui a été dit reste chez nous.", cancel: "Annuler", fresh: "nouveaux messages", log: "Messages", early: "Messages précédents", write: "Écrire un message", send: "Envoyer",
+  fr: {hello: "Bonjour ! Que pouvons-nous faire pour vous ?", file: "Envoyer un fichier", large: "Ce fichier est trop grand.", gone: "Ce fichier n’est plus là.", never: "Ce fichier ne peut pas être envoyé.", open: "Ouvrir le chat", close: "Fermer le chat", more: "Plus", end: "Terminer le chat", sure: "Terminer ce chat ? Cet appareil l’oublie ; ce qui a été dit reste chez nous.", cancel: "Annuler", fresh: "nouveaux messages", log: "Messages", early: "Messages précédents", write: "Écrire un message", send: "Envoyer",
     connecting: "Connexion…", offline: "Pas de connexion. Vos messages partiront dès son retour.",
     there: "Distribué", read: "Lu", sending: "Envoi…", lost: "Non envoyé", again: "Réessayer", types: "écrit", we: "Nous", you: "Vous", react: "Réagir ou répondre", reply: "Répondre", answers: "En réponse à", drop: "Ne pas répondre à ce message", moods: ["Pouce levé", "Cœur", "Rire", "Surprise", "Merci"],
     slow: "Un instant…", picture: "Image"},
-  pt: {file: "Enviar um arquivo", large: "Este arquivo é grande demais.", gone: "Este arquivo não está mais aqui.", never: "Não é possível enviar este arquivo.", open: "Abrir chat", close: "Fechar chat", more: "Mais", end: "Encerrar chat", sure: "Encerrar este chat? Este aparelho o esquece; o que foi dito fica conosco.", cancel: "Cancelar", fresh: "mensagens novas", log: "Mensagens", early: "Mensagens anteriores", write: "Escreva uma mensagem", send: "Enviar",
+  pt: {hello: "Olá! Como podemos ajudar?", file: "Enviar um arquivo", large: "Este arquivo é grande demais.", gone: "Este arquivo não está mais aqui.", never: "Não é possível enviar este arquivo.", open: "Abrir chat", close: "Fechar chat", more: "Mais", end: "Encerrar chat", sure: "Encerrar este chat? Este aparelho o esquece; o que foi dito fica conosco.", cancel: "Cancelar", fresh: "mensagens novas", log: "Mensagens", early: "Mensagens anteriores", write: "Escreva uma mensagem", send: "Enviar",
     connecting: "Conectando…", offline: "Sem conexão. O que você escrever será enviado depois.",
     there: "Entregue", read: "Lida", sending: "Enviando…", lost: "Não enviado", again: "Tentar de novo", types: "está digitando", we: "Nós", you: "Você", slow: "Um momento…", picture: "Imagem",
     react: "Reagir ou responder", reply: "Responder", answers: "Em resposta a", drop: "Não responder a esta mensagem", moods: ["Positivo", "Coração", "Risada", "Surpresa", "Obrigado"]},
@@ -570,7 +570,7 @@ const view = {
     sheet.replaceSync(styled(config));
     root.adoptedStyleSheets = [sheet];
     root.append(this.panel, this.launch, this.said, this.sure);
-    this.greeting = config.greeting;
+    this.greeting = config.greeting || words.hello;
     this.listen(root);
     document.body.append(this.host);
   },
@@ -829,7 +829,7 @@ const view = {
   },
 
   greet() {
-    if (!this.greeting || this.greeted) return;
+    if (this.greeted) return;
     this.greeted = h("div", {class: "m bot"}, h("div", {class: "b", dir: "auto"}, this.greeting));
     this.older.before(this.greeted);
   },

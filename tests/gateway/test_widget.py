@@ -538,6 +538,21 @@ async def test_a_file_gets_through_in_the_end_and_its_link_does_not_grow_old(
     await expect(page.get_by_text("dog.png: Diese Datei ist nicht mehr da.")).to_be_visible()
 
 
+async def test_a_chat_without_a_greeting_of_its_own_says_hello_in_the_language_of_the_page(
+    street: Street, chromium: "Browser"
+) -> None:
+    from playwright.async_api import expect
+
+    widget = {**LOOK, "greeting": "", "allowed_origins": [street.shop]}
+    await street.robin.patch(f"/channels/{(await site_of(street.robin))['id']}", {"widget": widget})
+    page = await chromium.new_page()
+    for language, opens, hello in (("en", "Open chat", "Hi! How can we help?"), ("de", "Chat öffnen", "Guten Tag!")):
+        await page.goto(f"{street.shop}?lang={language}")
+        await page.get_by_role("button", name=opens).click()
+        await expect(page.get_by_role("log")).to_contain_text(hello)
+        await page.keyboard.press("Escape")
+
+
 FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };"
 FORBIDDEN = "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('no', 'SecurityError'); }});"
 
