@@ -13,6 +13,7 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 
+from channels import answering
 from channels.base import AccountKeys, Sent
 from channels.errors import SendError
 from channels.files import Located, host_of, is_at
@@ -197,22 +198,12 @@ class MetaClient:
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response:
-                body = await _read(response.content, _ANSWER_MAX + 1)
+                body = await answering.read(response, _ANSWER_MAX)
                 return response.status, body, response.headers
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise SendError("", "Meta cannot be reached.", kind="retry") from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             raise SendError("", _UNCLEAR, kind="unclear") from None
-
-
-async def _read(stream: aiohttp.StreamReader, most_bytes: int) -> bytes:
-    pieces, left = [], most_bytes
-    async for piece in stream.iter_chunked(65_536):
-        pieces.append(piece[:left])
-        left -= len(pieces[-1])
-        if left <= 0:
-            break
-    return b"".join(pieces)
 
 
 def _code(answer: object) -> str:

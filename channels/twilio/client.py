@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 import orjson
 
+from channels import answering
 from channels.base import AccountKeys, Sent
 from channels.errors import SendError
 from channels.messages import Charge, ListedTemplate, StatusUpdate
@@ -42,6 +43,7 @@ _NOT_COMPLETE: Final = "20009"
 _MOST_PER_PAGE: Final = 1000  # of Twilio's lists
 _MOST_CONTENTS: Final = 2000  # that are looked through for one of ours
 _RETRY_AFTER_MAX_S: Final = 3600.0
+_ANSWER_MAX: Final = 16 * 2**20  # a page of 1,000 messages has a megabyte or two
 
 
 class TwilioClient:
@@ -267,7 +269,7 @@ class _Http:
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response:
-                text = await response.text("utf-8", "replace")
+                text = (await answering.read(response, _ANSWER_MAX)).decode("utf-8", "replace")
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise SendError("", "Twilio cannot be reached.", kind="retry") from None
         except (aiohttp.ClientError, TimeoutError, OSError):

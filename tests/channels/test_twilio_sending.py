@@ -218,6 +218,30 @@ async def test_a_nonsense_answer_is_unclear_and_never_another_exception(
     assert trouble.value.code in ("", "3")
 
 
+async def test_of_an_answer_without_end_no_more_is_read_than_makes_sense(
+    session: aiohttp.ClientSession, aiohttp_server: AiohttpServer
+) -> None:
+    sent = 0
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        answer = web.StreamResponse(status=201, headers={"Content-Type": "application/json"})
+        await answer.prepare(request)
+        await answer.write(b'{"status": "queued", "sid": "')
+        for sent in range(1, 129):  # noqa: B007  read below
+            await answer.write(b"x" * 2**20)
+        return answer
+
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", endless)
+    server = await aiohttp_server(app)
+    sms = SmsAdapter(TwilioClient(session, api_base=str(server.make_url("/prefix/"))))
+    with pytest.raises(SendError) as trouble:
+        await sms.send(HELLO, to=CUSTOMER, sender=DESK, keys=KEYS)
+    assert trouble.value.kind == "unclear"
+    assert sent < 64
+
+
 @pytest.mark.parametrize("message", [OutboundMessage(), OutboundMessage("word " * 400)])
 async def test_what_is_not_rendered_into_one_message_is_a_bug(sms: SmsAdapter, message: OutboundMessage) -> None:
     with pytest.raises(SendError) as trouble:
