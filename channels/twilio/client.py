@@ -41,6 +41,7 @@ _LINK: Final = re.compile(r"https?://\S+")
 _GONE: Final = "20404"
 _NOT_COMPLETE: Final = "20009"
 _MOST_PER_PAGE: Final = 1000  # of Twilio's lists
+_MOST_CHARGES: Final = 1_000_000  # of one look: more than a number sends in three hours at any rate
 _MOST_CONTENTS: Final = 2000  # that are looked through for one of ours
 _RETRY_AFTER_MAX_S: Final = 3600.0
 _ANSWER_MAX: Final = 16 * 2**20  # a page of 1,000 messages has a megabyte or two
@@ -131,7 +132,11 @@ class TwilioClient:
         only = {"from_": sender} if sender else {}
         with sdk_trouble():
             found = await client.messages.stream_async(
-                **only, date_sent_after=since, date_sent_before=until, page_size=_MOST_PER_PAGE
+                **only,
+                date_sent_after=since,
+                date_sent_before=until,
+                page_size=_MOST_PER_PAGE,
+                limit=_MOST_CHARGES,  # a "next page" that leads to itself would never end
             )
             async for one in found:
                 if (charge := charge_of(str(one.sid), one.price, one.price_unit)) is not None:

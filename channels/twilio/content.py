@@ -7,6 +7,7 @@ Source: twilio.com/docs/content, quick-reply, list-picker, call-to-action, /docs
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -97,7 +98,7 @@ def listed(name: object, language: object, types: object, approval: object) -> L
     kinds = types if isinstance(types, Mapping) else {}
     body = next((one.get("body") for one in kinds.values() if isinstance(one, Mapping)), None)
     request = approval if isinstance(approval, Mapping) else {}
-    blanks = dict.fromkeys(_BLANK.findall(orjson.dumps(kinds).decode()))
+    blanks = dict.fromkeys(_BLANK.findall(json.dumps(kinds)))
     return ListedTemplate(
         name=clean(name),
         language=clean(language),
