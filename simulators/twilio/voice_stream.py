@@ -99,6 +99,8 @@ class Stream:
             began_at = call.network.clock()
             while not closed.is_set():
                 await self._frame(socket)
+                if self._line is not None and self._quiet:  # the rest of what it says may be on its way
+                    await call.network.time.spare(FRAME_S)
                 # By the clock and not by 20 ms pauses: those would add up to less than 50 frames a second.
                 due = began_at + timedelta(seconds=self._chunk * FRAME_S)
                 await call.network.time.sleep(max((due - call.network.clock()).total_seconds(), 0))

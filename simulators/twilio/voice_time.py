@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from itertools import count
 
@@ -70,6 +70,19 @@ class Timeline:
             yield
         finally:
             self._sockets -= 1
+
+    async def spare(self, seconds: float) -> None:
+        """Let the application have so much real time, unless something happens before, while none passes in the calls.
+
+        For where time is moved on and nobody can look into the application: it goes by a real clock, and would be too late
+        for a call in which half a second is over in a hundredth.
+        """
+        if self._advance is None or self.is_busy is not None:
+            return
+        changed = self._changed
+        with self.owing(), suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await changed.wait()
 
     async def pass_by(self, seconds: float) -> None:
         """Let that much time pass."""

@@ -23,7 +23,7 @@ MARIA, ANA = "+15125550177", "+15125550181"
 # What is said, and heard then.
 SCRIPT = (
     ("book a haircut in three days", "You can say or press one for"),
-    ("one", "Shall I book it?"),
+    ("one", "Shall I book it"),  # as it is asked, or asked again
     ("yes", "What name may I put it under?"),
     ("Maria Lopez", "Is there anything else?"),
     ("no thanks", "Goodbye"),
