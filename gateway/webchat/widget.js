@@ -68,6 +68,7 @@ function session() {
 // "0" open, "2" ping, "3" pong, "4" message; in a message "0" connect, "1" disconnect, "2" event, "3" acknowledgement, "4" refused.
 const line = {
   socket: null, isUp: false, isStarted: false, tries: 0, failures: 0, acks: new Map(), count: 0, timer: 0, watch: 0, cursor: "",
+  syncs: 0, held: [],
 
   start() {
     if (this.isStarted) return;
@@ -152,8 +153,19 @@ const line = {
     });
   },
 
-  /** What came in the meantime, until there is no more. True when the server answered. */
+  /** What came in the meantime, until there is no more; what comes just now waits, and stands behind it. True when the server
+   *  answered. */
   async sync() {
+    this.syncs += 1;
+    try {
+      return await this.catchUp();
+    } finally {
+      this.syncs -= 1;
+      if (!this.syncs) for (const one of this.held.splice(0)) hear("message", one);
+    }
+  },
+
+  async catchUp() {
     const asker = session();
     let answer;
     do {
@@ -204,6 +216,7 @@ const line = {
     this.socket = null;
     this.isUp = false;
     this.cursor = "";
+    this.held = [];
     this.tries = this.failures = 0;
     clearTimeout(this.watch);
     for (const answer of this.acks.values()) answer(null);
@@ -383,7 +396,8 @@ async function flush() {
 const unqueue = (id) => keep({queue: kept().queue.filter((one) => one.id !== id)});
 
 function hear(event, data) {
-  if (event === "message") show(data);
+  if (event === "message" && line.syncs) line.held.push(data);
+  else if (event === "message" && !(view.hasEarlier && data.id < view.oldest)) show(data); // that comes with what was before it
   if (event === "read") view.read(data.read);
   if (event === "typing") view.typing(data.name, data.typing);
   if (event === "resync") line.sync();

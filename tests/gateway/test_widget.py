@@ -1,5 +1,6 @@
 """The web chat on a business's own page, in a real browser: open, chat, book, reload, lose the network, come back."""
 
+import asyncio
 import contextlib
 import json
 import re
@@ -536,6 +537,48 @@ async def test_a_file_gets_through_in_the_end_and_its_link_does_not_grow_old(
     await expect(page.get_by_text("Hello to you.")).to_be_visible()
     await log.evaluate(TO_THE_TOP)
     await expect(page.get_by_text("dog.png: Diese Datei ist nicht mehr da.")).to_be_visible()
+
+
+async def test_what_is_said_while_the_chat_catches_up_stands_behind_what_was_said_before(
+    street: Street, chromium: "Browser"
+) -> None:
+    from playwright.async_api import WebSocketRoute, expect
+
+    await allow(street)
+    page = await chromium.new_page()
+    await page.goto(street.shop)
+    await page.get_by_role("button", name="Open chat").click()
+    await page.get_by_role("textbox").fill("I would like a haircut")
+    await page.get_by_role("textbox").press("Enter")
+    await expect(page.locator(".m.bot")).to_have_count(2)
+
+    held: list[str | bytes] = []
+    is_asked = asyncio.Event()
+
+    def between(page_side: WebSocketRoute) -> None:
+        server = page_side.connect_to_server()
+
+        def told(frame: str | bytes) -> None:
+            if str(frame).startswith("43") and not is_asked.is_set():  # what was said so far, which is late
+                held.append(frame)
+                is_asked.set()
+                return
+            page_side.send(frame)
+            if str(frame).startswith('42["message"'):
+                for late in held:
+                    page_side.send(late)
+
+        server.on_message(told)
+        page_side.on_message(server.send)
+
+    await page.route_web_socket("**/socket.io/**", between)
+    await page.reload()
+    async with asyncio.timeout(10):
+        await is_asked.wait()
+    await street.staff_say("Robin here.")
+    await expect(page.locator(".m").last).to_contain_text("Robin here.")
+    said = await page.locator(".m .b").all_inner_texts()
+    assert [said[1], said[-1]] == ["I would like a haircut", "Robin here."]
 
 
 async def test_a_chat_without_a_greeting_of_its_own_says_hello_in_the_language_of_the_page(
