@@ -87,15 +87,12 @@ def _join(db: Db, context: Context, one_id: int, other_id: int, *, now: datetime
         values["waiting_since"] = since
     db.execute(update(table).where(table.c.id == kept.id).values(**values))
     conversations.move(db, kept.id, peer_kind=context.peer_kind, peer=context.peer)
-    note_id = messages.add_out(
+    note_id = messages.add_note(
         db,
         tenant_id=context.tenant_id,
         conversation_id=kept.id,
         account_id=context.account_id,
-        author="system",
         text=_JOINED,
-        is_private=True,
-        status=messages.NOTED,
         now=now,
     )
     who = Actor(context.tenant_id, "system")

@@ -195,6 +195,23 @@ def add_out(
     return added
 
 
+def add_note(db: Db, *, tenant_id: int, conversation_id: int, account_id: int, text: str, now: datetime) -> int:
+    """The id of a line that the house writes for colleagues, and that is said to nobody."""
+    message_id = add_out(
+        db,
+        tenant_id=tenant_id,
+        conversation_id=conversation_id,
+        account_id=account_id,
+        author="system",
+        text=text,
+        is_private=True,
+        status=NOTED,
+        now=now,
+    )
+    assert message_id is not None  # noqa: S101  without `dedupe` nothing keeps it
+    return message_id
+
+
 def id_of(db: Db, account_id: int, provider_id: str) -> int | None:
     """Our id of the provider's message, or None."""
     found: int | None = _ID_OF(db, {"account_id": account_id, "provider_id": provider_id}).scalar_one_or_none()

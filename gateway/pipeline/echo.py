@@ -106,18 +106,14 @@ def _wordless(changes: Sequence[Edit | Revoke]) -> list[Edit | Revoke]:
 
 def _note(db: Db, context: Context, event: Echo, text: str, *, now: datetime) -> int:
     """What is for colleagues to see and was said to nobody; it is known by the provider's id when that tells it again."""
-    message_id = messages.add_out(
+    message_id = messages.add_note(
         db,
         tenant_id=context.tenant_id,
         conversation_id=context.id,
         account_id=context.account_id,
-        author="system",
         text=text,
-        is_private=True,
-        status=messages.NOTED,
         now=now,
     )
-    assert message_id is not None  # noqa: S101  without `dedupe` nothing keeps it
     messages.known_as(db, message_id, event.provider_id)
     return message_id
 

@@ -34,6 +34,14 @@ MEDIA_URL = f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT}/Messages/{MM}
 SMS = InboundMessage(SM, CUSTOMER, DESK, (Text("I'd like a haircut on Tuesday"),), provider_account=ACCOUNT)
 MMS = replace(SMS, provider_id=MM)
 DANA = Address("whatsapp", "+15551234567")
+ADVERT = Referral(
+    source_url="https://fb.me/x",
+    source_type="ad",
+    source_id="1234",
+    headline="20 % off",
+    body="Book now",
+    click_id="clid",
+)
 WHATSAPP = InboundMessage(
     SM, DANA, Address("whatsapp", "+15559876543"), (Text("Hi"),), profile_name="Dana", provider_account=ACCOUNT
 )
@@ -115,14 +123,7 @@ WHATSAPP_EXPECTED: dict[str, Event] = {
     "forwarded": replace(WHATSAPP, forwarded=True, frequently_forwarded=True),
     "from_advert": replace(
         WHATSAPP,
-        referral=Referral(
-            source_url="https://fb.me/x",
-            source_type="ad",
-            source_id="1234",
-            headline="20 % off",
-            body="Book now",
-            click_id="clid",
-        ),
+        referral=ADVERT,
     ),
     "unknown_kind": replace(WHATSAPP, parts=(Unsupported("hologram"),)),
     "unsupported": replace(WHATSAPP, parts=(Unsupported("unsupported"),)),
@@ -166,16 +167,7 @@ WHATSAPP_EXPECTED: dict[str, Event] = {
     ),
     "from_advert_with_picture": replace(
         WHATSAPP,
-        referral=Referral(
-            source_url="https://fb.me/x",
-            source_type="ad",
-            source_id="1234",
-            headline="20 % off",
-            body="Book now",
-            media_url="https://scontent.example/1.jpg",
-            media_type="image/jpeg",
-            click_id="clid",
-        ),
+        referral=replace(ADVERT, media_url="https://scontent.example/1.jpg", media_type="image/jpeg"),
     ),
     "status_sent": replace(READ, status="sent"),
     "status_delivered": replace(READ, status="delivered"),
